@@ -1,0 +1,15 @@
+-- The audit trail of public.exchanges.
+
+-- name: ListExchangeChanges :many
+SELECT id, exchange_id, version, operation, changed_at, changed_by, application_name,
+       changed_columns, old_row, new_row
+FROM public.exchange_history
+WHERE exchange_id = @exchange_id
+ORDER BY changed_at, id;
+
+-- name: GetExchangeRowAsOf :one
+SELECT operation, new_row
+FROM public.exchange_history
+WHERE exchange_id = @exchange_id AND changed_at <= @at
+ORDER BY changed_at DESC, id DESC
+LIMIT 1;

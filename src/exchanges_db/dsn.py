@@ -1,0 +1,192 @@
+"""DATABASE_URL, parsed once into a value that hides its password and speaks both asyncpg's and dbmate's dialect.
+
+Nothing of a URL that cannot be parsed is repeated in the error: any part of it may be a piece of the password.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import ssl
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from exchanges_db.errors import ConfigurationError
+
+_URL = re.compile(
+    r"(?:postgres|postgresql)://"
+    r"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?"
+    r"(?P<hosts>[^@/?#]*)(?:/(?P<database>[^/?#]*))?(?:\?(?P<query>[^#]*))?"
+)
+_HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]*))(?::(?P<port>[0-9]{1,5}))?")
+_SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_LONG_FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+# Meant for libpq alone; asyncpg would send them to the server as settings, which refuses them.
+_LIBPQ_ONLY = frozenset(
+    ("channel_binding", "gssencmode", "keepalives", "keepalives_idle", "keepalives_interval", "sslcompression",
+     "sslnegotiation", "passfile", "krbsrvname", "load_balance_hosts")
+)  # fmt: skip
+
+
+class Secret:
+    """A text that shows itself only to who calls `reveal`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+@dataclass(frozen=True)
+class Dsn:
+    """Where a PostgreSQL is and how to log in.
+
+    Attributes:
+        hosts: (host, port) in order of preference; a host that begins with / is a directory with a unix socket.
+            Empty means the driver's own default.
+        sslmode: one of libpq's, or None for the default of `tls_mode`.
+        settings: run-time parameters for each session, such as search_path.
+    """
+
+    hosts: tuple[tuple[str, int], ...] = ()
+    user: str | None = None
+    password: Secret | None = None
+    database: str | None = None
+    sslmode: str | None = None
+    sslfiles: dict[str, str] = field(default_factory=dict)
+    target_session_attrs: str | None = None
+    connect_timeout: float | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def tls_mode(self) -> str:
+        """Return the sslmode in force: as written, else `verify-full` unless every host is on this machine."""
+        return self.sslmode or ("prefer" if all(_is_local(host) for host, _ in self.hosts) else "verify-full")
+
+    def one_host(self, index: int) -> Dsn:
+        """Return the same with only the host at `index`."""
+        return replace(self, hosts=self.hosts[index : index + 1])
+
+    def asyncpg_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments for asyncpg.connect; the password is handed over as a callable."""
+        arguments: dict[str, Any] = {"ssl": self._ssl(), "server_settings": dict(self.settings)}
+        if self.hosts:
+            arguments["host"] = [host for host, _ in self.hosts]
+            arguments["port"] = [port for _, port in self.hosts]
+        for name in ("user", "database", "target_session_attrs"):
+            if getattr(self, name) is not None:
+                arguments[name] = getattr(self, name)
+        if self.password is not None:
+            arguments["password"] = self.password.reveal
+        return arguments
+
+    def dbmate_url(self) -> str:
+        """Return the URL for dbmate, password included: for its environment, never for a command line or a log."""
+        host, port = self.hosts[0] if self.hosts else ("", 5432)
+        query = {**self.settings, **self.sslfiles, "sslmode": self.tls_mode()}
+        if query["sslmode"].startswith("verify") and "sslrootcert" not in query:
+            query["sslrootcert"] = "system"
+        if host.startswith("/"):
+            query |= {"socket": host, "port": str(port), "sslmode": "disable"}
+            query.pop("sslrootcert", None)
+            netloc = ""
+        else:
+            netloc = f"[{host}]:{port}" if ":" in host else f"{quote(host, safe='')}:{port}" if host else ""
+        login = quote(self.user, safe="") if self.user else ""
+        if self.password is not None:
+            login += f":{quote(self.password.reveal(), safe='')}"
+        return f"postgresql://{login}@{netloc}/{quote(self.database or '', safe='')}?{urlencode(query)}"
+
+    def _ssl(self) -> ssl.SSLContext | str | bool:
+        mode = self.tls_mode()
+        if mode == "disable":
+            return False
+        if not mode.startswith("verify"):
+            return mode
+        roots = self.sslfiles.get("sslrootcert")
+        try:
+            context = ssl.create_default_context(cafile=None if roots in (None, "system") else roots)
+            if "sslcert" in self.sslfiles:
+                context.load_cert_chain(self.sslfiles["sslcert"], self.sslfiles.get("sslkey"))
+        except OSError as exc:
+            raise ConfigurationError("a certificate file named in DATABASE_URL cannot be used") from exc
+        context.check_hostname = mode == "verify-full"
+        return context
+
+    def __str__(self) -> str:
+        """Return where this leads, without user and password."""
+        hosts = ",".join(f"{host}:{port}" for host, port in self.hosts) or "the default host"
+        return f"{self.database or 'the default database'} on {hosts}"
+
+
+def parse_dsn(url: str) -> Dsn:
+    """Return the parsed DATABASE_URL; raise ConfigurationError, which repeats nothing of it, when it is unusable."""
+    match = _URL.fullmatch(url.strip())
+    if match is None:
+        raise ConfigurationError(
+            f"DATABASE_URL is not of the form {_LONG_FORM}?OPTION=VALUE; "
+            "write special characters of user and password as @ %40, : %3A, / %2F, ? %3F, # %23, % %25"
+        )
+    query = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+    sslmode = query.pop("sslmode", None)
+    if sslmode is not None and sslmode not in _SSLMODES:
+        raise ConfigurationError(f"sslmode in DATABASE_URL is not one of {', '.join(_SSLMODES)}")
+    user = query.pop("user", None) or unquote(match["user"] or "") or None
+    password = query.pop("password", None) or unquote(match["password"] or "") or None
+    database = query.pop("dbname", None) or unquote(match["database"] or "") or None
+    hosts = _hosts(match["hosts"], query)
+    timeout = query.pop("connect_timeout", None)
+    if timeout is not None and not re.fullmatch(r"[0-9]{1,6}", timeout):
+        raise ConfigurationError("connect_timeout in DATABASE_URL must be whole seconds")
+    sslfiles = {name: query.pop(name) for name in ("sslrootcert", "sslcert", "sslkey") if name in query}
+    return Dsn(
+        hosts=hosts,
+        user=user,
+        password=None if password is None else Secret(password),
+        database=database,
+        sslmode=sslmode,
+        sslfiles=sslfiles,
+        target_session_attrs=query.pop("target_session_attrs", None),
+        connect_timeout=float(timeout) if timeout and timeout != "0" else None,
+        settings={name: value for name, value in query.items() if name not in _LIBPQ_ONLY},
+    )
+
+
+def _hosts(netloc: str, query: dict[str, str]) -> tuple[tuple[str, int], ...]:
+    # dbmate says ?socket=, libpq and asyncpg ?host=; both win over the host in front.
+    default_port = query.pop("port", "5432").split(",")
+    named = query.pop("socket", None) or query.pop("host", None)
+    if named:
+        names = named.split(",")
+        ports = default_port * len(names) if len(default_port) == 1 else default_port
+        parsed = list(zip(names, ports, strict=False))
+        if len(parsed) != len(names):
+            raise ConfigurationError("DATABASE_URL names more hosts than ports")
+    elif netloc:
+        parsed = []
+        for part in netloc.split(","):
+            match = _HOST.fullmatch(part)
+            if match is None:
+                raise ConfigurationError(f"the host or port in DATABASE_URL is unusable: write {_LONG_FORM}")
+            parsed.append((match["ipv6"] or unquote(match["name"]) or "localhost", match["port"] or default_port[0]))
+    else:
+        return ()
+    if not all(re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536 for _, port in parsed):
+        raise ConfigurationError("the port in DATABASE_URL must be between 1 and 65535")
+    return tuple((host, int(port)) for host, port in parsed)
+
+
+def _is_local(host: str) -> bool:
+    if host.startswith("/") or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

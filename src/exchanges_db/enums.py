@@ -1,0 +1,61 @@
+"""The names the application knows exchanges, market types and kinds of change by.
+
+A member's value is the text in the database; a test holds them against its CHECK constraints.
+"""
+
+from enum import Enum, StrEnum
+
+from exchanges_db.errors import InvalidExchange
+
+
+class ExchangeEnum(StrEnum):
+    """The exchanges a system is built for: one row of `exchanges` each, found by `enum_value`."""
+
+    MEXC = "MEXC_SPOT"
+    GATEIO = "GATEIO_SPOT"
+    GATEIO_FUTURES = "GATEIO_FUTURES"
+
+
+class MarketType(StrEnum):
+    """What is traded on an exchange row: `exchanges.market_type`."""
+
+    SPOT = "SPOT"
+    FUTURES = "FUTURES"
+    OPTIONS = "OPTIONS"
+
+    @classmethod
+    def parse(cls, text: str) -> "MarketType":
+        """Return the member for `text` in any case.
+
+        Raises:
+            InvalidExchange: `text` is no market type; the message lists those there are.
+        """
+        member = cls.__members__.get(text.upper()) if isinstance(text, str) else None
+        if member is None:
+            raise InvalidExchange(f"market type {text!r} is not one of {', '.join(cls)}", field="market_type")
+        return member
+
+
+class ChangeOperation(StrEnum):
+    """What happened to a row: `exchange_history.operation`."""
+
+    SNAPSHOT = "SNAPSHOT"
+    INSERT = "INSERT"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    TRUNCATE = "TRUNCATE"
+
+
+def enum_text(exchange_enum: Enum | str) -> str:
+    """Return the database text of an ExchangeEnum, of any other Enum whose value is the text, or of the text itself.
+
+    Raises:
+        InvalidExchange: it is none of these.
+    """
+    text = exchange_enum.value if isinstance(exchange_enum, Enum) else exchange_enum
+    if not isinstance(text, str):
+        raise InvalidExchange(
+            f"{exchange_enum!r} names no exchange: pass an ExchangeEnum, an Enum whose value is text, or the text",
+            field="enum_value",
+        )
+    return str(text)

@@ -1,0 +1,200 @@
+"""Every error that leaves this package, and the one mapper from the drivers' errors to them.
+
+    ExchangesDBError
+    ├── ConfigurationError             DATABASE_URL, the environment or an argument is unusable
+    ├── InvalidExchange                also a ValueError; .field names the field where one is to blame
+    ├── ExchangeNotFound               also a LookupError
+    ├── MigrationError                 dbmate failed, or the files and the database disagree
+    │   └── MigrationLocked            somebody else is migrating
+    └── DatabaseError                  .sqlstate, .constraint; __cause__ is the driver's error
+        ├── AccessDenied               wrong password or missing rights
+        ├── Conflict                   the row changed meanwhile, a deadlock, a lock: read again and retry
+        ├── ConstraintViolated
+        │   └── DuplicateExchange
+        ├── DatabaseUnavailable        no connection; nothing was written
+        │   └── PoolTimeout            every connection was in use until the deadline
+        ├── OutcomeUnknown             a write was sent and no answer came: read before you repeat it
+        ├── QueryCancelled             time limit or cancellation; nothing was written
+        └── SchemaMismatch             a table or column is missing: migrate
+
+Decided by SQLSTATE and constraint name, never by message text. Messages hold no values of parameters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import sqlalchemy.exc
+
+
+class ExchangesDBError(Exception):
+    """Base of all errors of exchanges_db."""
+
+
+class ConfigurationError(ExchangesDBError):
+    """The environment or an argument is unusable; nothing was sent to a server."""
+
+
+class InvalidExchange(ExchangesDBError, ValueError):
+    """A value that no exchange can have; nothing was sent to a server."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class ExchangeNotFound(ExchangesDBError, LookupError):
+    """There is no such exchange."""
+
+
+class MigrationError(ExchangesDBError):
+    """The migrations could not be applied or do not fit the database."""
+
+
+class MigrationLocked(MigrationError):
+    """Another process holds the migration lock."""
+
+
+class DatabaseError(ExchangesDBError):
+    """The server or the way to it failed; `sqlstate` and `constraint` say how, where the server told."""
+
+    def __init__(self, message: str, *, sqlstate: str | None = None, constraint: str | None = None) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+        self.constraint = constraint
+
+
+class AccessDenied(DatabaseError):
+    """The server refused the login or the statement for want of rights."""
+
+
+class Conflict(DatabaseError):
+    """Somebody else was faster; nothing was written. Read again, then retry."""
+
+
+class ConstraintViolated(DatabaseError):
+    """The database refused a row; nothing was written."""
+
+
+class DuplicateExchange(ConstraintViolated):
+    """An exchange with this name or enum_value is there already."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """No usable connection; nothing was written."""
+
+
+class PoolTimeout(DatabaseUnavailable):
+    """No connection of the pool became free in time."""
+
+
+class OutcomeUnknown(DatabaseError):
+    """A write was sent but its answer never came: it may or may not have happened. Read before repeating it."""
+
+
+class QueryCancelled(DatabaseError):
+    """A statement took longer than its time limit, or was cancelled; nothing was written."""
+
+
+class SchemaMismatch(DatabaseError):
+    """The database's schema is not the one this version needs."""
+
+
+# Every constraint of the migrations: field and rule. A test walks pg_constraint and finds each of ours here.
+CONSTRAINTS: dict[str, tuple[str, str]] = {
+    "exchanges_pkey": ("id", "is taken"),
+    "exchanges_id_immutable": ("id", "cannot be changed"),
+    "exchanges_name_key": ("name", "is taken by another exchange"),
+    "exchanges_enum_value_key": ("enum_value", "is taken by another exchange"),
+    "exchanges_name_printable": ("name", "must not be blank or hold control characters"),
+    "exchanges_enum_value_printable": ("enum_value", "must not be blank or hold control characters"),
+    "exchanges_display_name_printable": ("display_name", "must not be blank or hold control characters"),
+    "exchanges_market_type_known": ("market_type", "must be SPOT, FUTURES or OPTIONS"),
+    "exchanges_base_url_scheme": ("base_url", "must be an http:// or https:// URL without blanks"),
+    "exchanges_websocket_url_scheme": ("websocket_url", "must be a ws:// or wss:// URL without blanks"),
+    "exchanges_rate_limit_positive": ("rate_limit_requests_per_second", "must be positive"),
+    "exchanges_precision_default_range": ("precision_default", "must be between 0 and 18"),
+    "exchanges_version_positive": ("version", "must be positive"),
+    "exchange_history_pkey": ("id", "is taken"),
+    "exchange_history_operation_known": ("operation", "must be a ChangeOperation"),
+    "exchange_history_rows_fit_operation": ("old_row, new_row", "must be there as the operation says"),
+    "migration_checksums_pkey": ("version", "is taken"),
+    "migration_checksums_sha256_hex": ("sha256", "must be 64 hexadecimal digits"),
+}
+
+# Longest prefix of the SQLSTATE wins. https://www.postgresql.org/docs/current/errcodes-appendix.html
+_BY_SQLSTATE: dict[str, tuple[type[DatabaseError], str]] = {
+    "08": (DatabaseUnavailable, "the connection to the server failed"),
+    "22": (DatabaseError, "the server could not use a value"),
+    "23": (ConstraintViolated, "the database refused the row"),
+    "25006": (DatabaseUnavailable, "the server is read-only: connect to the primary"),
+    "25P03": (DatabaseUnavailable, "the server ended an idle transaction"),
+    "26000": (DatabaseError, "the pooler lost a prepared statement: set EXCHANGES_DB_POOLER=transaction"),
+    "28": (AccessDenied, "the server refused the login: check user, password and pg_hba.conf"),
+    "3D000": (DatabaseUnavailable, "the database does not exist: create it, or check DATABASE_URL"),
+    "3F000": (SchemaMismatch, "a schema is missing: run `exchanges-db migrate`"),
+    "40": (Conflict, "another transaction was in the way: retry"),
+    "42501": (AccessDenied, "the database role lacks the right to do this"),
+    "42703": (SchemaMismatch, "a column is missing: run `exchanges-db migrate`"),
+    "42883": (SchemaMismatch, "a function is missing: run `exchanges-db migrate`"),
+    "42P01": (SchemaMismatch, "a table is missing: run `exchanges-db migrate`"),
+    "53": (DatabaseUnavailable, "the server has no resources left"),
+    "55P03": (Conflict, "a lock was not free in time: retry"),
+    "57": (DatabaseUnavailable, "the server is shutting down or starting up"),
+    "57014": (QueryCancelled, "the statement took too long or was cancelled"),
+}
+# Only FATAL reports: the session is gone, so whether the statement before it counted is not certain.
+_SESSION_LOST = ("08", "57P")
+
+DRIVER_ERRORS: tuple[type[BaseException], ...] = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+    asyncio.IncompleteReadError,
+    sqlalchemy.exc.SQLAlchemyError,
+)
+
+
+def translate(exc: BaseException, *, unknown_if_lost: bool = False) -> ExchangesDBError:
+    """Return our error for one of DRIVER_ERRORS; the caller raises it `from exc`.
+
+    unknown_if_lost: the failed statement was a write that commits by itself (or COMMIT), so losing the
+        connection or the patience means OutcomeUnknown.
+    """
+    if isinstance(exc, sqlalchemy.exc.DBAPIError) and exc.orig is not None:
+        exc = exc.orig.__cause__ or exc.orig
+    sqlstate = getattr(exc, "sqlstate", None)
+    if isinstance(exc, asyncpg.PostgresError) and sqlstate:
+        return _from_sqlstate(exc, sqlstate, unknown_if_lost)
+    if isinstance(exc, asyncpg.ClientConfigurationError):
+        return ConfigurationError("the connection settings are unusable: check DATABASE_URL")
+    if isinstance(exc, asyncpg.TargetServerAttributeNotMatched):
+        return DatabaseUnavailable("no server has the wanted target_session_attrs")
+    if isinstance(exc, asyncpg.DataError):
+        return DatabaseError("the driver could not encode a value for the server")
+    lost = isinstance(exc, OSError | asyncio.IncompleteReadError | asyncpg.InterfaceError)
+    if lost and unknown_if_lost:
+        return OutcomeUnknown("the connection was lost or too slow before the answer: read before repeating")
+    if isinstance(exc, TimeoutError):
+        return QueryCancelled("the statement took longer than its time limit")
+    if lost:
+        return DatabaseUnavailable(f"the connection failed: {type(exc).__name__}")
+    return DatabaseError(f"the database driver failed: {type(exc).__name__}")
+
+
+def _from_sqlstate(exc: asyncpg.PostgresError, sqlstate: str, unknown_if_lost: bool) -> DatabaseError:
+    constraint: str | None = getattr(exc, "constraint_name", None)
+    if unknown_if_lost and sqlstate.startswith(_SESSION_LOST):
+        return OutcomeUnknown("the session ended before the answer: read before repeating", sqlstate=sqlstate)
+    if constraint in CONSTRAINTS and sqlstate.startswith("23"):
+        field, rule = CONSTRAINTS[constraint]
+        kind = DuplicateExchange if sqlstate == "23505" else ConstraintViolated
+        return kind(f"{field} {rule}", sqlstate=sqlstate, constraint=constraint)
+    for length in (5, 3, 2):
+        if sqlstate[:length] in _BY_SQLSTATE:
+            kind_, text = _BY_SQLSTATE[sqlstate[:length]]
+            return kind_(f"{text} (SQLSTATE {sqlstate})", sqlstate=sqlstate, constraint=constraint)
+    return DatabaseError(f"the server reported SQLSTATE {sqlstate}", sqlstate=sqlstate, constraint=constraint)

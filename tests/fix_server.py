@@ -1,0 +1,144 @@
+"""The servers and databases that tests run on: one server a session, one migrated template, a clone where needed.
+
+`conn` is rolled back and shares one database: the default. `dsn` is a database of one's own, for what must commit.
+`empty_dsn` is one without any table.
+"""
+
+import asyncio
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from exchanges_db import Database, Settings, close_default_database, embedded
+from exchanges_db.dsn import Dsn, parse_dsn
+
+ROOT = Path(__file__).resolve().parents[1]
+_numbers = itertools.count(1)
+
+
+def url_of(dsn: Dsn) -> str:
+    """Return a DATABASE_URL for `dsn` that asyncpg, dbmate and libpq all understand as the tests' server."""
+    return dsn.dbmate_url().replace("socket=", "host=")
+
+
+async def _run_on(dsn: Dsn, *statements: str) -> None:
+    connection = await asyncpg.connect(**dsn.asyncpg_arguments())
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def run_dbmate(
+    dsn: Dsn, *arguments: str, migrations: Path = ROOT / "db/migrations"
+) -> subprocess.CompletedProcess[str]:
+    """Run plain dbmate on `dsn`, as a deploy does."""
+    return subprocess.run(
+        ["dbmate", "--no-dump-schema", "--migrations-dir", str(migrations), *arguments],
+        env={**os.environ, "DATABASE_URL": dsn.dbmate_url()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Dsn]:
+    """The server of DATABASE_URL, else an embedded one in a temporary folder."""
+    given = os.environ.get("DATABASE_URL")
+    if given:
+        yield parse_dsn(given)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="exchanges_db_test_"))
+    dsn = parse_dsn(embedded.start(folder / "postgres"))
+    # Nothing here outlives the session, so nothing has to reach the disk.
+    asyncio.run(_run_on(dsn, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
+    yield dsn
+    embedded.stop(folder / "postgres")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _new_name() -> str:
+    return f"exchanges_db_test_{os.getpid()}_{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def template(server: Dsn) -> Iterator[Dsn]:
+    """A migrated database that others are cloned from; nobody connects to it."""
+    name = _new_name()
+    asyncio.run(_run_on(server, f"CREATE DATABASE {name}"))
+    dsn = replace(server, database=name)
+    result = run_dbmate(dsn, "migrate")
+    assert result.returncode == 0, result.stderr
+    yield dsn
+    asyncio.run(_run_on(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+def shared_dsn(server: Dsn, template: Dsn) -> Iterator[Dsn]:
+    """One clone for all tests that roll back."""
+    name = _new_name()
+    asyncio.run(_run_on(server, f"CREATE DATABASE {name} TEMPLATE {template.database}"))
+    yield replace(server, database=name)
+    asyncio.run(_run_on(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+async def conn(shared_dsn: Dsn) -> AsyncIterator[asyncpg.Connection]:
+    """A connection in a transaction that is rolled back after the test."""
+    connection = await asyncpg.connect(**shared_dsn.asyncpg_arguments())
+    transaction = connection.transaction()
+    await transaction.start()
+    yield connection
+    if connection.is_closed():
+        return
+    await transaction.rollback()
+    await connection.close()
+
+
+@pytest.fixture
+async def dsn(server: Dsn, template: Dsn) -> AsyncIterator[Dsn]:
+    """A migrated database of one's own."""
+    name = _new_name()
+    await _run_on(server, f"CREATE DATABASE {name} TEMPLATE {template.database}")
+    yield replace(server, database=name)
+    await _run_on(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def empty_dsn(server: Dsn) -> AsyncIterator[Dsn]:
+    """A database of one's own without any table."""
+    name = _new_name()
+    await _run_on(server, f"CREATE DATABASE {name}")
+    yield replace(server, database=name)
+    await _run_on(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database(dsn: Dsn) -> AsyncIterator[Database]:
+    """A Database of one's own, with short time limits."""
+    async with Database(dsn, Settings(acquire_timeout=2, command_timeout=5, connect_timeout=2)) as database:
+        yield database
+
+
+@pytest.fixture
+async def default_url(dsn: Dsn, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """DATABASE_URL set to a database of one's own, for what uses the process's default."""
+    url = url_of(dsn)
+    monkeypatch.setenv("DATABASE_URL", url)
+    yield url
+    await close_default_database()
+
+
+def pytest_report_header() -> str:
+    """Say which server the run is about."""
+    return "server: " + ("DATABASE_URL" if os.environ.get("DATABASE_URL") else "embedded PostgreSQL")
