@@ -1,7 +1,11 @@
 # One runner for people and for CI. `make help` lists what there is.
 PYTHON ?= python3
 BIN := .venv/bin
+DEMO := $(CURDIR)/.demo
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+COMPILE := uv pip compile pyproject.toml --extra embedded --extra report --group dev --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
+	--custom-compile-command "make lock"
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check fix generate schema bench lock clean
 
@@ -12,7 +16,55 @@ install: .venv/.installed ## make .venv with the pinned dependencies
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
-	@$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
+
+demo: export EXCHANGES_DB_EMBEDDED_DIR ?= $(DEMO)/postgres
+demo: install ## the main job from end to end: migrate, populate, look up, stats, history, validate
+	@mkdir -p $(DEMO)
+	exchanges-db migrate
+	exchanges-db populate
+	exchanges-db list
+	python examples/quickstart.py
+	exchanges-db stats
+	exchanges-db history MEXC_SPOT
+	exchanges-db validate --html $(DEMO)/validation.html
+
+test: install ## every test, on a real PostgreSQL, with branch coverage
+	coverage erase
+	coverage run -m pytest
+	coverage combine --quiet
+	coverage report
+
+check: install ## linters, types, contracts and the two guards of the generated code; never writes
+	ruff format --check
+	ruff check
+	mypy
+	pytest -q tests/contract
+	.ci/sqlc-diff
+
+fix: install ## format, and mend what the linter can
+	ruff check --fix
+	ruff format
+
+generate: install ## compile db/queries into src/generated (downloads the plugin once)
+	sqlc generate
+
+schema: install ## write db/schema.sql and db/schema.json from the migrations
+	python tools/write_schema.py
+
+bench: .venv/.peers ## speed beside asyncpg and the peers, in one run
+	python -m benchmarks
+
+.venv/.peers: benchmarks/requirements.lock .venv/.installed
+	pip install --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
+	@touch $@
+
+lock: ## pin the newest allowed versions
+	$(COMPILE) --upgrade -o requirements.lock
+	$(COMPILE) --group peers -c requirements.lock -o benchmarks/requirements.lock
+
+clean: ## remove what make made
+	rm -rf .venv .demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -19,6 +19,7 @@ import pytest
 
 from exchanges_db import Database, Settings, close_default_database, embedded
 from exchanges_db.dsn import Dsn, parse_dsn
+from exchanges_db.migrations import dbmate_program
 
 ROOT = Path(__file__).resolve().parents[1]
 _numbers = itertools.count(1)
@@ -43,7 +44,7 @@ def run_dbmate(
 ) -> subprocess.CompletedProcess[str]:
     """Run plain dbmate on `dsn`, as a deploy does."""
     return subprocess.run(
-        ["dbmate", "--no-dump-schema", "--migrations-dir", str(migrations), *arguments],
+        [dbmate_program(), "--no-dump-schema", "--migrations-dir", str(migrations), *arguments],
         env={**os.environ, "DATABASE_URL": dsn.dbmate_url()},
         capture_output=True,
         text=True,

@@ -1,0 +1,38 @@
+"""What every command needs: the database it runs on, and the options they share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from exchanges_db import embedded, tables
+from exchanges_db.database import Database
+from exchanges_db.dsn import Dsn, parse_dsn
+from exchanges_db.settings import database_url, load_settings
+
+T = TypeVar("T")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def resolve_dsn() -> Dsn:
+    """Return where DATABASE_URL leads; without it, start the embedded server."""
+    url = database_url()
+    if url is None:
+        with tables.progress("DATABASE_URL is not set: starting the embedded PostgreSQL"):
+            url = embedded.start()
+    return parse_dsn(url)
+
+
+def run(work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+    """Return what `work` makes of the database, which is closed afterwards."""
+    dsn, settings = resolve_dsn(), load_settings()
+
+    async def session() -> T:
+        async with Database(dsn, settings) as database:
+            return await work(database)
+
+    return asyncio.run(session())

@@ -1,0 +1,117 @@
+"""The commands on the database as a whole, as a subprocess on a real server."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from exchanges_db.dsn import Dsn
+from tests.acceptance.command import ok, run
+from tests.fix_server import run_dbmate, url_of
+
+
+@pytest.fixture
+def url(empty_dsn: Dsn) -> str:
+    """DATABASE_URL of an empty database of one's own."""
+    return url_of(empty_dsn)
+
+
+def test_status_says_pending_then_applied(url: str) -> None:
+    """Exit code 1 while something is pending, 0 afterwards; the same in JSON."""
+    before = run("status", "--json", url=url)
+    assert before.returncode == 1
+    assert not any(row["applied"] for row in json.loads(before.stdout))
+    assert "applied 002_create_exchanges.sql" in ok("migrate", url=url)
+    assert "nothing to apply" in ok("migrate", url=url)
+    assert all(row["applied"] and row["changed"] is False for row in json.loads(ok("status", "--json", url=url)))
+
+
+def test_status_and_migrate_accept_what_plain_dbmate_applied(url: str, empty_dsn: Dsn) -> None:
+    """A deploy may run `dbmate up`; checksums are kept from the next migrate on."""
+    assert run_dbmate(empty_dsn, "up").returncode == 0
+    assert "applied, no checksum kept" in ok("status", url=url)
+    assert "nothing to apply" in ok("migrate", url=url)
+    assert "no checksum" not in ok("status", url=url)
+
+
+def test_rollback_asks_first_and_undoes_one(url: str) -> None:
+    """Without --yes and without a terminal nothing happens."""
+    ok("migrate", url=url)
+    refused = run("rollback", url=url)
+    assert refused.returncode == 1
+    assert ok("status", url=url)
+    assert "undid 003_create_exchange_history.sql" in ok("rollback", "--yes", url=url)
+    assert run("status", url=url).returncode == 1
+    assert "applied 003_create_exchange_history.sql" in ok("migrate", url=url)
+
+
+def test_two_migrates_at_once_both_succeed_and_apply_once(url: str) -> None:
+    """Five deployers: one applies, the others wait and find nothing to do."""
+    with ThreadPoolExecutor() as threads:
+        results = list(threads.map(lambda _: run("migrate", url=url), range(5)))
+    assert [result.returncode for result in results] == [0] * 5, [result.stderr for result in results]
+    assert sorted(result.stdout.startswith("applied") for result in results) == [False] * 4 + [True]
+    assert ok("status", url=url)
+
+
+def test_commands_on_an_unmigrated_database_say_migrate(url: str) -> None:
+    """The error names the command that mends it."""
+    result = run("list", url=url)
+    assert result.returncode == 3
+    assert "run `exchanges-db migrate`" in result.stderr
+
+
+def test_validate_passes_and_writes_its_page(dsn: Dsn, tmp_path: Path) -> None:
+    """A healthy database passes; the page and the JSON say the same."""
+    page = tmp_path / "report.html"
+    answer = ok("validate", "--json", "--lookups", "200", "--html", str(page), url=url_of(dsn))
+    report = json.loads(answer)
+    assert all(check["passed"] for check in report["checks"])
+    assert "<svg" in page.read_text()
+
+
+def test_validate_fails_on_an_unmigrated_database(url: str) -> None:
+    """Exit code 1, the failed checks on stdout, no traceback."""
+    result = run("validate", "--lookups", "100", url=url)
+    assert result.returncode == 1
+    assert "FAILED" in result.stdout
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ("postgresql://bob:cana#ry@localhost/db", 2),
+        ("postgresql://bob:cana/ry@localhost/db", 2),
+        ("postgresql://bob:cana?ry@localhost/db", 2),
+        ("postgresql://bob:canary@localhost:99999/db", 2),
+        ("mysql://bob:canary@localhost/db", 2),
+        ("postgresql://bob:canary@localhost:1/db", 3),
+        ("postgresql://bob:canary@localhost:1/db?sslmode=nonsense", 2),
+    ],
+)
+@pytest.mark.parametrize("command", ["list", "migrate", "status", "validate"])
+def test_a_bad_url_gives_one_line_without_the_password(command: str, wrong: str, code: int) -> None:
+    """Nothing of what might be a password is printed."""
+    result = run(command, url=wrong)
+    assert result.returncode == (1 if command == "validate" and code == 3 else code), result.stderr
+    for piece in ("cana", "ry@", "canary"):
+        assert piece not in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_help_of_every_command_has_an_example() -> None:
+    """--help lists the exit codes and each command's help shows how it is used."""
+    text = ok("--help", url=None)
+    assert "Exit codes: 0 done" in text
+    for command in ("migrate", "status", "rollback", "list", "show", "add", "set", "activate", "deactivate",
+                    "populate", "stats", "history", "validate"):  # fmt: skip
+        assert f"  {command} " in text
+        assert "Example: exchanges-db" in ok(command, "--help", url=None)
+
+
+def test_completion_and_version_are_there() -> None:
+    """A shell can ask for completion, a person for the version."""
+    assert "complete" in ok("--show-completion", "bash", url=None)
+    assert ok("--version", url=None).startswith("exchanges-db ")

