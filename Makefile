@@ -1,36 +1,32 @@
-# One runner for people and for CI. `make help` lists what there is.
 PYTHON ?= python3
 BIN := .venv/bin
-DEMO := $(CURDIR)/.demo
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-COMPILE := uv pip compile pyproject.toml --extra embedded --extra report --group dev --universal \
-	--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
-	--custom-compile-command "make lock"
+COMPILE := uv pip compile --quiet pyproject.toml --extra embedded --extra report --group dev
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check fix generate schema bench lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 12
 
 install: .venv/.installed ## make .venv with the pinned dependencies
 
 .venv/.installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: export EXCHANGES_DB_EMBEDDED_DIR ?= $(DEMO)/postgres
+demo: export EXCHANGES_DB_EMBEDDED_DIR ?= $(CURDIR)/.demo/postgres
 demo: install ## the main job from end to end: migrate, populate, look up, stats, history, validate
-	@mkdir -p $(DEMO)
+	@mkdir -p .demo
 	exchanges-db migrate
 	exchanges-db populate
 	exchanges-db list
 	python examples/quickstart.py
 	exchanges-db stats
 	exchanges-db history MEXC_SPOT
-	exchanges-db validate --html $(DEMO)/validation.html
+	exchanges-db validate --html .demo/validation.html
 
 test: install ## every test, on a real PostgreSQL, with branch coverage
 	coverage erase

@@ -15,8 +15,10 @@ from exchanges_db.dsn import Dsn
 @asynccontextmanager
 async def open_ours(dsn: Dsn) -> AsyncIterator[LookUp]:
     """`get_exchange_by_enum` as an application calls it: the default database, found in DATABASE_URL."""
-    yield lambda: get_exchange_by_enum(ENUM)
-    await close_default_database()
+    try:
+        yield lambda: get_exchange_by_enum(ENUM)
+    finally:
+        await close_default_database()
 
 
 @asynccontextmanager
@@ -29,8 +31,10 @@ async def open_connection(dsn: Dsn) -> AsyncIterator[LookUp]:
         assert row is not None
         return Row(*row)
 
-    yield look_up
-    await connection.close()
+    try:
+        yield look_up
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager

@@ -35,7 +35,7 @@ class PiccoloExchange(Table, tablename="exchanges", schema="public"):
 async def open_get(dsn: Dsn) -> AsyncIterator[LookUp]:
     """`objects().get` for each look-up. No extensions: Piccolo would create them in the database."""
     engine = PostgresEngine(config=dsn.asyncpg_arguments(), extensions=())
-    PiccoloExchange._meta.db = engine  # noqa: SLF001  # the setter Piccolo has for it
+    PiccoloExchange._meta.db = engine  # noqa: SLF001  # there is no public way to choose the engine at run time
     await engine.start_connection_pool(min_size=POOL_SIZE, max_size=POOL_SIZE)
 
     async def look_up() -> PiccoloExchange | None:
@@ -43,5 +43,7 @@ async def open_get(dsn: Dsn) -> AsyncIterator[LookUp]:
             (PiccoloExchange.enum_value == ENUM_VALUE) & (PiccoloExchange.is_active == True)  # noqa: E712  # its SQL
         )
 
-    yield look_up
-    await engine.close_connection_pool()
+    try:
+        yield look_up
+    finally:
+        await engine.close_connection_pool()

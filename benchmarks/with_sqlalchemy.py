@@ -94,8 +94,10 @@ async def open_core(dsn: Dsn) -> AsyncIterator[LookUp]:
         async with engine.connect() as connection:
             return Row(*(await connection.execute(statement, {"enum_value": ENUM_VALUE})).one())
 
-    yield look_up
-    await engine.dispose()
+    try:
+        yield look_up
+    finally:
+        await engine.dispose()
 
 
 @asynccontextmanager
@@ -111,8 +113,10 @@ async def open_orm(dsn: Dsn) -> AsyncIterator[LookUp]:
         async with new_session() as session:
             return await session.scalar(statement, {"enum_value": ENUM_VALUE})
 
-    yield look_up
-    await engine.dispose()
+    try:
+        yield look_up
+    finally:
+        await engine.dispose()
 
 
 @asynccontextmanager

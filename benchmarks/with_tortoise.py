@@ -53,5 +53,7 @@ async def open_get(dsn: Dsn) -> AsyncIterator[LookUp]:
     async def look_up() -> TortoiseExchange:
         return await TortoiseExchange.get(enum_value=ENUM_VALUE, is_active=True)
 
-    yield look_up
-    await Tortoise.close_connections()
+    try:
+        yield look_up
+    finally:
+        await Tortoise.close_connections()

@@ -1,0 +1,51 @@
+"""The server of a run: the one of DATABASE_URL, which is only read, else an embedded one that lives as long as the run.
+
+Sets DATABASE_URL for the run, because that is where the default database looks.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from exchanges_db import embedded
+from exchanges_db.dsn import Dsn, parse_dsn
+from exchanges_db.settings import database_url
+
+MIGRATIONS = Path(__file__).resolve().parents[1] / "db/migrations"
+
+
+@contextmanager
+def running_server() -> Iterator[Dsn]:
+    """Give the database to measure on; every contender gets its first host."""
+    url = database_url()
+    if url is not None:
+        yield parse_dsn(url).one_host(0)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
+    try:
+        url = embedded.start(folder / "postgres")
+        os.environ["DATABASE_URL"] = url
+        dsn = parse_dsn(url)
+        _migrate(dsn)
+        yield dsn
+    finally:
+        os.environ.pop("DATABASE_URL", None)
+        embedded.stop(folder / "postgres")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _migrate(dsn: Dsn) -> None:
+    program = Path(sysconfig.get_path("scripts")) / "dbmate"
+    subprocess.run(  # noqa: S603  # our own program
+        [str(program), "--env-file", os.devnull, "--no-dump-schema", "--migrations-dir", str(MIGRATIONS), "migrate"],
+        env={**os.environ, "DATABASE_URL": dsn.dbmate_url()},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
