@@ -1,6 +1,7 @@
--- The tables that tools keep beside the schema, so that sqlc can check queries on them.
--- schema_migrations is dbmate's; it makes it by itself. migration_checksums is made by `exchanges-db migrate`,
--- by running this file. Neither is part of db/schema.sql or of any migration.
+-- The tables that tools keep beside the schema, so that sqlc can check queries on them; no part of db/schema.sql or of
+-- any migration. schema_migrations is dbmate's; it makes it by itself. migration_checksums is made by
+-- `exchanges-db migrate`, by running this file. Unqualified, because dbmate keeps its table in the first schema of
+-- search_path and ours belongs beside it.
 
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version VARCHAR PRIMARY KEY

@@ -39,7 +39,8 @@ COMMENT ON COLUMN public.exchange_history.changed_at IS 'From when on the new ro
 COMMENT ON COLUMN public.exchange_history.changed_by IS 'session_user: who logged in, whatever role was taken on later';
 COMMENT ON COLUMN public.exchange_history.changed_columns IS 'Columns whose value differs, without version and updated_at; empty unless UPDATE';
 
--- Rows that are older than their history: known since their last change.
+-- Rows that are older than their history: known since their last change. Times in the rows are written in UTC.
+SET LOCAL timezone = 'UTC';
 INSERT INTO public.exchange_history
     (exchange_id, version, operation, changed_at, changed_by, application_name, changed_columns, new_row)
 SELECT e.id, e.version, 'SNAPSHOT', e.updated_at, session_user::text,

@@ -1,6 +1,6 @@
 -- What has been migrated. Unqualified on purpose: dbmate keeps its table in the first schema of search_path.
 
--- name: LedgerExists :one
+-- name: CheckLedger :one
 SELECT (to_regclass('schema_migrations') IS NOT NULL)::boolean AS migrations_table,
        (to_regclass('migration_checksums') IS NOT NULL)::boolean AS checksums_table;
 

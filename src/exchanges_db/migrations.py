@@ -181,7 +181,7 @@ def _sha256(path: Path) -> str:
 
 async def _read_ledger(connection: asyncpg.Connection[asyncpg.Record], files: dict[str, Path]) -> list[Migration]:
     querier = AsyncQuerier(bridge(connection))
-    tables = await querier.ledger_exists()
+    tables = await querier.check_ledger()
     assert tables is not None  # a SELECT without FROM always gives one row
     applied = {version async for version in querier.list_applied_versions()} if tables.migrations_table else set()
     kept = {row.version: row async for row in querier.list_migration_checksums()} if tables.checksums_table else {}

@@ -2,7 +2,9 @@
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,3 +143,14 @@ def describe(project: Project, trees: Iterable[Path], scratch: Path) -> list[Des
     if run.returncode != 0:
         raise ValueError(f"sqlc cannot compile the SQL:\n{run.stderr}")
     return [msgspec.json.decode(output.read_bytes(), type=Description) for output in outputs]
+
+
+@cache
+def describe_project(root: Path) -> tuple[Project, Description]:
+    """Return sqlc.yaml and the description of the SQL at `root`, asked for once a process."""
+    project = read_project(root)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        copy_sql(root, scratch / "project")
+        (description,) = describe(project, [scratch / "project"], scratch)
+    return project, description

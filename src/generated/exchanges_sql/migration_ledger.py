@@ -11,12 +11,7 @@ import sqlalchemy.ext.asyncio
 from exchanges_sql import models
 
 
-FORGET_MIGRATION_CHECKSUM = """-- name: forget_migration_checksum \\:exec
-DELETE FROM migration_checksums WHERE version = :p1
-"""
-
-
-LEDGER_EXISTS = """-- name: ledger_exists \\:one
+CHECK_LEDGER = """-- name: check_ledger \\:one
 
 SELECT (to_regclass('schema_migrations') IS NOT NULL)\\:\\:boolean AS migrations_table,
        (to_regclass('migration_checksums') IS NOT NULL)\\:\\:boolean AS checksums_table
@@ -24,9 +19,14 @@ SELECT (to_regclass('schema_migrations') IS NOT NULL)\\:\\:boolean AS migrations
 
 
 @dataclasses.dataclass()
-class LedgerExistsRow:
+class CheckLedgerRow:
     migrations_table: bool
     checksums_table: bool
+
+
+FORGET_MIGRATION_CHECKSUM = """-- name: forget_migration_checksum \\:exec
+DELETE FROM migration_checksums WHERE version = :p1
+"""
 
 
 LIST_APPLIED_VERSIONS = """-- name: list_applied_versions \\:many
@@ -62,17 +62,17 @@ class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
 
-    async def forget_migration_checksum(self, *, version: str) -> None:
-        await self._conn.execute(sqlalchemy.text(FORGET_MIGRATION_CHECKSUM), {"p1": version})
-
-    async def ledger_exists(self) -> Optional[LedgerExistsRow]:
-        row = (await self._conn.execute(sqlalchemy.text(LEDGER_EXISTS))).first()
+    async def check_ledger(self) -> Optional[CheckLedgerRow]:
+        row = (await self._conn.execute(sqlalchemy.text(CHECK_LEDGER))).first()
         if row is None:
             return None
-        return LedgerExistsRow(
+        return CheckLedgerRow(
             migrations_table=row[0],
             checksums_table=row[1],
         )
+
+    async def forget_migration_checksum(self, *, version: str) -> None:
+        await self._conn.execute(sqlalchemy.text(FORGET_MIGRATION_CHECKSUM), {"p1": version})
 
     async def list_applied_versions(self) -> AsyncIterator[str]:
         result = await self._conn.stream(sqlalchemy.text(LIST_APPLIED_VERSIONS))

@@ -1,0 +1,196 @@
+"""Rules that the code in src/exchanges_db keeps, read from its syntax trees."""
+
+import ast
+import inspect
+import re
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import exchanges_db
+
+PACKAGE = Path(__file__).resolve().parents[2] / "src/exchanges_db"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|ALTER|CREATE|DROP)\b")
+MAX_LINES = 300
+# Where a number is no price and no size: dsn.py reads a time limit in seconds out of an address.
+FLOAT_IS_RIGHT = frozenset({"dsn.py"})
+
+Rule = Callable[[ast.Module], list[int]]
+
+
+def sql_from_strings(tree: ast.Module) -> list[int]:
+    """Return the lines that put SQL together: an f-string, +, %, format() or join() with a keyword of SQL in it."""
+    expressions = (node for node in ast.walk(tree) if isinstance(node, ast.expr))
+    return sorted({node.lineno for node in expressions if any(map(SQL.search, _joined_texts(node)))})
+
+
+def _joined_texts(node: ast.expr) -> Iterator[str]:
+    match node:
+        case ast.JoinedStr():
+            yield from _texts(node)
+        case ast.BinOp(op=ast.Add() | ast.Mod()):
+            yield from _texts(node)
+        case ast.Call(func=ast.Attribute(attr="format" | "format_map" | "join" | "replace")):
+            yield from _texts(node)
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
+
+
+def swallowed_errors(tree: ast.Module) -> list[int]:
+    """Return the lines that catch everything and do not raise it on."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler) and _catches_everything(node) and not _raises(node)
+    ]
+
+
+def _catches_everything(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(ast.unparse(item).rpartition(".")[2] in ("Exception", "BaseException") for item in caught)
+
+
+def _raises(handler: ast.ExceptHandler) -> bool:
+    # The last statement: a raise in a branch before it may never be reached.
+    return isinstance(handler.body[-1], ast.Raise)
+
+
+def float_calls(tree: ast.Module) -> list[int]:
+    """Return the lines that call float(): a price or a size is a Decimal."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"
+    ]
+
+
+def undocumented(tree: ast.Module) -> list[int]:
+    """Return line 1 when the module does not say what it answers for."""
+    return [] if (ast.get_docstring(tree) or "").strip() else [1]
+
+
+def generated_reexports(tree: ast.Module) -> list[int]:
+    """Return the lines that import from the generated package."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "exchanges_sql")
+        or (isinstance(node, ast.Import) and any(name.name.split(".")[0] == "exchanges_sql" for name in node.names))
+    ]
+
+
+RULES: tuple[Rule, ...] = (sql_from_strings, swallowed_errors, float_calls, undocumented)
+
+
+def too_long(source: str) -> bool:
+    """Say whether a module has outgrown its room."""
+    return len(source.splitlines()) > MAX_LINES
+
+
+def undocumented_names(names: dict[str, object]) -> list[str]:
+    """Return the public names without a docstring of their own; an alias of types cannot have one."""
+    return [
+        name
+        for name, value in names.items()
+        if not isinstance(value, types.UnionType | str)
+        and not (value.__dict__.get("__doc__") if inspect.isclass(value) else inspect.getdoc(value))
+    ]
+
+
+def from_generated_code(names: dict[str, object]) -> list[str]:
+    """Return the public names that generated code defines."""
+    return [name for name, value in names.items() if getattr(value, "__module__", "").startswith("exchanges_sql")]
+
+
+def public_names() -> dict[str, object]:
+    """Return what `exchanges_db` offers, by name; a name that does not resolve raises AttributeError."""
+    return {name: getattr(exchanges_db, name) for name in exchanges_db.__all__}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_package_keeps_the_rules(path: Path, rule: Rule) -> None:
+    """No module of the package has a line that a rule names."""
+    if rule is float_calls and path.name in FLOAT_IS_RIGHT:
+        return
+    assert not rule(ast.parse(path.read_text())), f"lines of {path.name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_modules_are_small(path: Path) -> None:
+    """A module has at most 300 lines."""
+    assert not too_long(path.read_text())
+
+
+def test_the_door_is_sorted() -> None:
+    """__all__ is sorted and names nothing twice."""
+    assert exchanges_db.__all__ == sorted(set(exchanges_db.__all__))
+
+
+def test_public_names_resolve_and_are_documented() -> None:
+    """Every name in __all__ is there and says what it is."""
+    assert not undocumented_names(public_names())
+
+
+def test_generated_code_stays_inside() -> None:
+    """Nothing that sqlc wrote goes out through the package's door."""
+    assert not from_generated_code(public_names())
+    assert not generated_reexports(ast.parse((PACKAGE / "__init__.py").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("rule", "source"),
+    [
+        (sql_from_strings, "sql = f'SELECT {column} FROM public.exchanges'"),
+        (sql_from_strings, "sql = 'DELETE FROM ' + table"),
+        (sql_from_strings, "sql = start + ' x ' + 'UPDATE ' + table"),
+        (sql_from_strings, "sql = 'UPDATE %s' % table"),
+        (sql_from_strings, "sql = 'DROP TABLE {}'.format(table)"),
+        (sql_from_strings, "sql = ' '.join(['INSERT INTO', table])"),
+        (swallowed_errors, "try:\n    pass\nexcept:\n    pass"),
+        (swallowed_errors, "try:\n    pass\nexcept Exception as exc:\n    print(exc)"),
+        (swallowed_errors, "try:\n    pass\nexcept (OSError, BaseException):\n    pass"),
+        (swallowed_errors, "try:\n    pass\nexcept Exception:\n    if True:\n        raise\n    pass"),
+        (float_calls, "price = float('0.1')"),
+        (undocumented, "import os"),
+        (undocumented, '"""  """'),
+        (generated_reexports, "from exchanges_sql.models import Exchange"),
+        (generated_reexports, "import exchanges_sql.models"),
+    ],
+)
+def test_a_rule_can_fail(rule: Rule, source: str) -> None:
+    """Each rule names a line of a bad sample."""
+    assert rule(ast.parse(source))
+
+
+@pytest.mark.parametrize(
+    ("rule", "source"),
+    [
+        (sql_from_strings, "error = f'cannot update {name}'\ntext = 'UPDATE 1'"),
+        (swallowed_errors, "try:\n    pass\nexcept BaseException:\n    close()\n    raise"),
+        (swallowed_errors, "try:\n    pass\nexcept OSError:\n    pass"),
+        (float_calls, "def wait(seconds: float) -> None: ..."),
+        (undocumented, '"""What this answers for."""'),
+        (generated_reexports, "from exchanges_db.models import Exchange"),
+    ],
+)
+def test_good_code_passes(rule: Rule, source: str) -> None:
+    """No rule takes ordinary code for an offence."""
+    assert not rule(ast.parse(source))
+
+
+def test_the_checks_of_names_and_length_can_fail() -> None:
+    """A long module, a name without a docstring and a class of the generated package are noticed."""
+    generated = type("Exchange", (), {"__module__": "exchanges_sql.models"})
+    assert too_long("\n" * (MAX_LINES + 1))
+    assert undocumented_names({"Exchange": generated, "get": lambda: None}) == ["Exchange", "get"]
+    assert from_generated_code({"Exchange": generated}) == ["Exchange"]
