@@ -13,13 +13,13 @@ LOOK_UPS = (
     Contender("psycopg", "(c) psycopg 3, pool", with_psycopg.open_pool),
     Contender("core", "(d) SQLAlchemy Core", with_sqlalchemy.open_core),
     Contender("orm", "(e) SQLAlchemy ORM", with_sqlalchemy.open_orm),
-    Contender("generated", "(f) generated code on SQLAlchemy", with_sqlalchemy.open_generated),
+    Contender("generated", "(f) generated, SQLAlchemy", with_sqlalchemy.open_generated),
     Contender("tortoise", "(g) Tortoise ORM", with_tortoise.open_get),
-    Contender("piccolo", "(h) Piccolo", with_piccolo.open_get),
+    Contender("piccolo", "(h) Piccolo", with_piccolo.open_frozen),
 )
 
 THROUGHPUT = (
     Contender(OURS, "get_exchange_by_enum", with_asyncpg.open_ours),
     Contender("pool", "asyncpg, pool.fetchrow", with_asyncpg.open_pool),
-    Contender("pool_without_reset", "asyncpg, pool.fetchrow without its reset", with_asyncpg.open_pool_without_reset),
+    Contender("pool_without_reset", "asyncpg, pool without reset", with_asyncpg.open_pool_without_reset),
 )

@@ -121,9 +121,7 @@ def compare_times(loop: str, rounds: Mapping[str, Sequence[Sequence[int]]], name
 def compare_throughput(loop: str, rounds: Mapping[str, Sequence[float]], names: Mapping[str, str]) -> list[Measured]:
     """Return the figures of every contender from its look-ups a second, one figure a round."""
     return [
-        _measured(
-            loop, key, names[key], statistics.median(each), None, _ratio(rounds[OURS], each), THROUGHPUT_TARGETS
-        )
+        _measured(loop, key, names[key], statistics.median(each), None, _ratio(rounds[OURS], each), THROUGHPUT_TARGETS)
         for key, each in rounds.items()
     ]
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import OURS, Measured, Run
+
+_NUMBERS = frozenset(("us", "p99", "ratio", "added", "ms", "share", "look-ups/s"))
 
 
 def to_json(run: Run) -> bytes:
@@ -17,41 +20,58 @@ def to_json(run: Run) -> bytes:
 
 
 def verdict(one: Measured) -> str:
-    """Return "met", "missed", or nothing where there is no target."""
-    return "" if one.met is None else "met" if one.met else "missed"
+    """Return the target and whether it is met, or nothing where there is none."""
+    return "" if one.target is None else f"{'met' if one.met else 'MISSED'}: {one.target}"
 
 
 def print_tables(run: Run, console: Console) -> None:
     """Print every figure of the run."""
-    console.print(_measured_table(run.look_ups, "One look-up: ours divided by theirs", "median us", "p99 us"))
-    steps = Table("loop", "step", "median us", "added us", title="Where the time goes")
-    for step in run.steps:
-        steps.add_row(step.loop, step.name, f"{step.typical:.1f}", f"{step.added:+.1f}")
+    for loop in dict.fromkeys(one.loop for one in run.look_ups):
+        console.print(_look_ups(run, loop), _steps(run, loop), _throughput(run, loop))
+    parts = _table("Parts by themselves", "part", "us")
     for name, microseconds in run.parts.items():
-        steps.add_row("", f"by itself: {name}", f"{microseconds:.1f}", "")
-    console.print(steps)
-    console.print(_measured_table(run.throughput, "Throughput: ours divided by theirs", "look-ups/s", None))
-    imports = Table("import", "ms", "share", title="Import time, without the interpreter's start")
+        parts.add_row(name, f"{microseconds:.1f}")
+    imports = _table("Import time, without the interpreter's start", "import", "ms", "share")
     for one in run.imports:
         imports.add_row(one.module, f"{one.milliseconds:.0f}", f"{one.share:.0%}")
-    console.print(imports)
+    console.print(parts, imports)
     missed = run.missed()
     console.print("every target is met" if not missed else f"{len(missed)} targets are missed")
 
 
-def _measured_table(rows: list[Measured], title: str, typical: str, p99: str | None) -> Table:
-    table = Table("loop", "contender", typical, *([p99] if p99 else []), "ratio", "target", "", title=title)
-    for one in rows:
-        table.add_row(
-            one.loop,
-            one.name,
-            f"{one.typical:.0f}",
-            *([f"{one.p99:.0f}"] if one.p99 is not None else []),
-            "" if one.key == OURS else f"{one.ratio:.2f}",
-            str(one.target or ""),
-            verdict(one),
-        )
+def _look_ups(run: Run, loop: str) -> Table:
+    table = _table(f"One look-up on {loop}; ratio: ours divided by theirs", "", "us", "p99", "ratio", "target")
+    for one in run.look_ups:
+        if one.loop == loop:
+            table.add_row(one.name, f"{one.typical:.0f}", f"{one.p99:.0f}", _ratio(one), verdict(one))
     return table
+
+
+def _steps(run: Run, loop: str) -> Table:
+    table = _table(f"Where the time goes on {loop}", "", "us", "added")
+    for step in run.steps:
+        if step.loop == loop:
+            table.add_row(step.name, f"{step.typical:.1f}", f"{step.added:+.1f}")
+    return table
+
+
+def _throughput(run: Run, loop: str) -> Table:
+    table = _table(f"Many tasks on one pool on {loop}", "", "look-ups/s", "ratio", "target")
+    for one in run.throughput:
+        if one.loop == loop:
+            table.add_row(one.name, f"{one.typical:.0f}", _ratio(one), verdict(one))
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE)
+    for column in columns:
+        table.add_column(column, justify="right" if column in _NUMBERS else "left")
+    return table
+
+
+def _ratio(one: Measured) -> str:
+    return "" if one.key == OURS else f"{one.ratio:.2f}"
 
 
 def write(run: Run, folder: Path) -> list[Path]:

@@ -32,7 +32,7 @@ async def open_pool(dsn: Dsn) -> AsyncIterator[LookUp]:
     ) as pool:
         await pool.wait()
 
-        async def look_up() -> Row | None:
+        async def look_up() -> object:
             async with pool.connection() as connection:
                 cursor = await connection.execute(PSYCOPG_SQL, (ENUM_VALUE,))
                 return await cursor.fetchone()

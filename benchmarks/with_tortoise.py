@@ -50,7 +50,7 @@ async def open_get(dsn: Dsn) -> AsyncIterator[LookUp]:
         }
     )
 
-    async def look_up() -> TortoiseExchange:
+    async def look_up() -> object:
         return await TortoiseExchange.get(enum_value=ENUM_VALUE, is_active=True)
 
     try:

@@ -16,20 +16,6 @@ SET client_min_messages = warning;
 SET row_security = off;
 
 --
--- Name: public; Type: SCHEMA; Schema: -; Owner: -
---
-
--- *not* creating schema, since initdb creates it
-
-
---
--- Name: SCHEMA public; Type: COMMENT; Schema: -; Owner: -
---
-
-COMMENT ON SCHEMA public IS '';
-
-
---
 -- Name: exchange_history_refuse(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -167,8 +153,8 @@ CREATE TABLE public.exchange_history (
     changed_columns text[] NOT NULL,
     old_row jsonb,
     new_row jsonb,
-    CONSTRAINT exchange_history_operation_known CHECK (((operation)::text = ANY ((ARRAY['SNAPSHOT'::character varying, 'INSERT'::character varying, 'UPDATE'::character varying, 'DELETE'::character varying, 'TRUNCATE'::character varying])::text[]))),
-    CONSTRAINT exchange_history_rows_fit_operation CHECK ((((old_row IS NULL) = ((operation)::text = ANY ((ARRAY['SNAPSHOT'::character varying, 'INSERT'::character varying])::text[]))) AND ((new_row IS NULL) = ((operation)::text = ANY ((ARRAY['DELETE'::character varying, 'TRUNCATE'::character varying])::text[])))))
+    CONSTRAINT exchange_history_operation_known CHECK (((operation)::text = ANY (ARRAY['SNAPSHOT'::text, 'INSERT'::text, 'UPDATE'::text, 'DELETE'::text, 'TRUNCATE'::text]))),
+    CONSTRAINT exchange_history_rows_fit_operation CHECK ((((old_row IS NULL) = ((operation)::text = ANY (ARRAY['SNAPSHOT'::text, 'INSERT'::text]))) AND ((new_row IS NULL) = ((operation)::text = ANY (ARRAY['DELETE'::text, 'TRUNCATE'::text])))))
 );
 
 
@@ -242,7 +228,7 @@ CREATE TABLE public.exchanges (
     CONSTRAINT exchanges_base_url_scheme CHECK (((base_url)::text ~ '^https?://[^/ \x01-\x1f\x7f][^ \x01-\x1f\x7f]*$'::text)),
     CONSTRAINT exchanges_display_name_printable CHECK ((((display_name)::text ~ '[^ ]'::text) AND ((display_name)::text !~ '[\x01-\x1f\x7f]'::text))),
     CONSTRAINT exchanges_enum_value_printable CHECK ((((enum_value)::text ~ '[^ ]'::text) AND ((enum_value)::text !~ '[\x01-\x1f\x7f]'::text))),
-    CONSTRAINT exchanges_market_type_known CHECK (((market_type)::text = ANY ((ARRAY['SPOT'::character varying, 'FUTURES'::character varying, 'OPTIONS'::character varying])::text[]))),
+    CONSTRAINT exchanges_market_type_known CHECK (((market_type)::text = ANY (ARRAY['SPOT'::text, 'FUTURES'::text, 'OPTIONS'::text]))),
     CONSTRAINT exchanges_name_printable CHECK ((((name)::text ~ '[^ ]'::text) AND ((name)::text !~ '[\x01-\x1f\x7f]'::text))),
     CONSTRAINT exchanges_precision_default_range CHECK (((precision_default >= 0) AND (precision_default <= 18))),
     CONSTRAINT exchanges_rate_limit_positive CHECK ((rate_limit_requests_per_second > 0)),

@@ -48,6 +48,7 @@ def write_schema(url: str, folder: Path) -> None:
 
 def main() -> None:
     """Write both files into db/."""
+    os.environ["PGSERVER_POSTGRES_VERSION"] = "18"  # another version's dump reads differently
     folder = Path(tempfile.mkdtemp(prefix="exchanges_db_schema_"))
     try:
         write_schema(embedded.start(folder / "postgres"), ROOT / "db")

@@ -38,7 +38,7 @@ ALTER TABLE public.exchanges
     ADD CONSTRAINT exchanges_display_name_printable
         CHECK (display_name ~ '[^ ]' AND display_name !~ '[\x01-\x1f\x7f]'),
     ADD CONSTRAINT exchanges_market_type_known
-        CHECK (market_type IN ('SPOT', 'FUTURES', 'OPTIONS')),
+        CHECK (market_type::text IN ('SPOT', 'FUTURES', 'OPTIONS')),
     ADD CONSTRAINT exchanges_base_url_scheme
         CHECK (base_url ~ '^https?://[^/ \x01-\x1f\x7f][^ \x01-\x1f\x7f]*$'),
     ADD CONSTRAINT exchanges_websocket_url_scheme

@@ -24,10 +24,10 @@ CREATE TABLE public.exchange_history (
     new_row JSONB,
     CONSTRAINT exchange_history_pkey PRIMARY KEY (id),
     CONSTRAINT exchange_history_operation_known
-        CHECK (operation IN ('SNAPSHOT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
+        CHECK (operation::text IN ('SNAPSHOT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
     CONSTRAINT exchange_history_rows_fit_operation
-        CHECK ((old_row IS NULL) = (operation IN ('SNAPSHOT', 'INSERT'))
-           AND (new_row IS NULL) = (operation IN ('DELETE', 'TRUNCATE')))
+        CHECK ((old_row IS NULL) = (operation::text IN ('SNAPSHOT', 'INSERT'))
+           AND (new_row IS NULL) = (operation::text IN ('DELETE', 'TRUNCATE')))
 );
 
 -- Serves both questions: all changes of one exchange, and the last one at or before a time.

@@ -42,12 +42,14 @@ from exchanges_db.models import Exchange, ExchangeChange, ExchangeStats
 from exchanges_db.populate import ensure_exchanges_populated
 from exchanges_db.settings import Settings
 from exchanges_db.stats import get_exchange_stats
+from exchanges_db.validation import CheckResult, Latency, ValidationReport, validate_exchanges
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AccessDenied",
     "ChangeOperation",
+    "CheckResult",
     "ConfigurationError",
     "Conflict",
     "ConstraintViolated",
@@ -63,6 +65,7 @@ __all__ = [
     "ExchangeStats",
     "ExchangesDBError",
     "InvalidExchange",
+    "Latency",
     "MarketType",
     "MigrationError",
     "MigrationLocked",
@@ -72,6 +75,7 @@ __all__ = [
     "SchemaMismatch",
     "Settings",
     "Transaction",
+    "ValidationReport",
     "activate_exchange",
     "close_default_database",
     "deactivate_exchange",
@@ -87,4 +91,5 @@ __all__ = [
     "get_exchanges_by_market_type",
     "insert_exchange",
     "update_exchange",
+    "validate_exchanges",
 ]

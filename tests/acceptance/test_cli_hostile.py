@@ -1,6 +1,7 @@
 """Hostile text in every argument: kept as given or refused, never executed, never read as markup."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -48,8 +49,9 @@ def test_hostile_text_is_kept_or_refused(url: str, text: str) -> None:
         ["list", "--market-type", text],
     ]
     added = []
-    for command in commands:
-        result = run(*command, url=url)
+    with ThreadPoolExecutor() as threads:
+        results = list(threads.map(lambda command: run(*command, url=url), commands))
+    for command, result in zip(commands, results, strict=True):
         assert result.returncode in (0, 1, 2), (command, result.stderr)
         assert "Traceback" not in result.stderr
         assert "\x1b" not in result.stdout + result.stderr

@@ -1,0 +1,207 @@
+"""How a validation is read: on a terminal, as a page, as JSON."""
+
+import html.parser
+import io
+import sys
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from exchanges_db import ConfigurationError
+from exchanges_db._plans import indexes_in
+from exchanges_db.latency import Latency, latency_of
+from exchanges_db.report import bar_edges, print_report, report_html, report_json
+from exchanges_db.validation import CheckResult, ValidationReport
+
+VOID = {"meta", "link", "br"}
+HOSTILE = "</td><script>alert('x')</script> [red]no markup[/red] & \x1b[2J"
+
+
+def a_report(
+    detail: str = "as it should be", *, passed: bool = True, latency: Latency | None = None
+) -> ValidationReport:
+    """A report of two checks, of which the second is as told."""
+    return ValidationReport(
+        started_at=datetime(2026, 1, 31, 12, tzinfo=UTC),
+        package_version="1.2.3",
+        server_version="18.4",
+        database_name="trading",
+        schema_version="003",
+        checks=(
+            CheckResult(name="table reachable", passed=True, detail="3 exchanges", seconds=0.0012),
+            CheckResult(name="schema as recorded", passed=passed, detail=detail, seconds=0.5),
+        ),
+        latency=latency,
+    )
+
+
+def a_latency(*times_ms: float) -> Latency:
+    """The figures of some look-ups."""
+    return latency_of(times_ms or (0.1, 0.11, 0.12, 0.2, 3.0), target_ms=1.0)
+
+
+def printed(report: ValidationReport, width: int = 80) -> str:
+    """Return what a terminal of this width gets."""
+    console = Console(file=io.StringIO(), width=width, markup=False, highlight=False, emoji=False)
+    print_report(report, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+class Page(html.parser.HTMLParser):
+    """Reads a page: the elements that are open, what they were, and the text outside the style sheet."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element that ends at once."""
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        """Hold that it is the innermost open element that ends."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Collect the text."""
+        if self.open[-1:] != ["style"]:
+            self.text += data
+
+
+def test_a_passed_report_says_ok() -> None:
+    """Each check is a line with its result, and the last line sums up."""
+    text = printed(a_report())
+    assert text.count(" ok ") == 2
+    assert "all 2 checks passed; PostgreSQL 18.4, schema 003, exchanges_db 1.2.3" in text
+    assert "500.0" in text
+
+
+def test_a_failed_report_says_failed() -> None:
+    """The failed check is marked and counted."""
+    text = printed(a_report("index x is missing", passed=False))
+    assert text.count("FAILED") == 1
+    assert "1 of 2 checks failed" in text
+
+
+def test_a_server_that_did_not_answer_is_said() -> None:
+    """Without a server the summary has no version to tell."""
+    report = msgspec.structs.replace(a_report(passed=False), server_version=None, schema_version=None)
+    assert "the server did not answer, schema unknown" in printed(report)
+    assert "no answer" in Page(report_html(report)).text
+
+
+@pytest.mark.parametrize("width", [40, 60, 200])
+def test_every_word_fits_every_terminal(width: int) -> None:
+    """Long text is folded, never cut, and no line is wider than the terminal."""
+    text = printed(a_report("missing: index exchanges.idx_exchanges_market_type; and more"), width)
+    assert max(map(len, text.splitlines())) <= width
+    if width == 200:
+        assert "missing: index exchanges.idx_exchanges_market_type; and more" in text
+    assert "\u2026" not in text
+
+
+def test_text_cannot_steer_the_terminal() -> None:
+    """Markup is printed as text, and control characters are replaced."""
+    text = printed(a_report(HOSTILE), width=200)
+    assert "[red]no markup[/red]" in text
+    assert "\x1b" not in text
+
+
+def test_json_is_read_back_as_the_report() -> None:
+    """What a program gets decodes into the same report, and says at the top whether all passed."""
+    report = a_report(HOSTILE, passed=False, latency=a_latency())
+    document = report_json(report)
+    assert msgspec.json.decode(document, type=ValidationReport) == report
+    assert msgspec.json.decode(document)["passed"] is False
+    assert b"\n" not in document
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_the_page_is_whole_and_alone(passed: bool) -> None:
+    """Every element is closed in order, nothing is loaded from elsewhere, and the page says its language and title."""
+    page = Page(report_html(a_report(passed=passed, latency=a_latency())))
+    assert page.open == []
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+    assert ("lang", "en") in page.attributes
+    assert not [name for name, _ in page.attributes if name in ("src", "srcset") or name.startswith("on")]
+    assert ("Passed" if passed else "Failed") + ": validation" in page.text
+
+
+def test_the_page_says_what_the_table_says() -> None:
+    """Checks, results, details and figures are all on the page."""
+    page = Page(report_html(a_report("index x is missing", passed=False, latency=a_latency())))
+    for text in ("table reachable", "index x is missing", "FAILED", "1 of 2 checks failed", "trading", "0.706 ms"):
+        assert text in page.text
+
+
+def test_hostile_text_stays_text_on_the_page() -> None:
+    """What a database holds never becomes an element, nor a character that a document must not hold."""
+    text = report_html(a_report(HOSTILE))
+    page = Page(text)
+    assert "script" not in page.tags
+    assert "<script>alert('x')</script>" in page.text
+    assert "\x1b" not in text
+
+
+def test_the_picture_shows_the_distribution() -> None:
+    """It is well-formed SVG with the lines for p50, p99 and the target, and is described for who cannot see it."""
+    text = report_html(a_report(latency=a_latency()))
+    picture = ET.fromstring(text[text.index("<svg") : text.index("</svg>") + len("</svg>")])
+    words = " ".join(picture.itertext())
+    for label in ("p50 0.12 ms", "p99 3 ms", "target (mean) 1 ms", "look-ups"):
+        assert label in words
+    assert "half took at most 0.120 ms, 99 of 100 at most 3.000 ms" in Page(text).text
+
+
+def test_the_same_report_gives_the_same_page() -> None:
+    """No date and no random id is in it, so that two pages can be compared."""
+    report = a_report(latency=a_latency())
+    assert report_html(report) == report_html(report)
+
+
+def test_without_times_there_is_no_picture() -> None:
+    """When the look-ups could not be timed, the page says so."""
+    page = Page(report_html(a_report()))
+    assert "svg" not in page.tags
+    assert "Look-ups could not be timed." in page.text
+
+
+@pytest.mark.parametrize("times_ms", [(0.1,), (0.5, 0.5, 0.5), (20.0, 30.0), (0.0001, 1000.0)])
+def test_bars_cover_every_time_and_the_target(times_ms: tuple[float, ...]) -> None:
+    """Nothing lies outside the picture, however even or uneven the times are."""
+    edges = bar_edges(a_latency(*times_ms))
+    assert edges == sorted(set(edges))
+    assert edges[0] < min(*times_ms, 1.0)
+    assert edges[-1] > max(*times_ms, 1.0)
+
+
+@pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
+def test_without_the_extra_the_page_says_what_to_install(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """A missing package is an error that names the extra."""
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'exchanges_db\[report\]'"):
+        report_html(a_report(latency=a_latency()))
+
+
+def test_the_indexes_of_a_plan_are_found_at_every_depth() -> None:
+    """Indexes of nested nodes count; a plan that reads the whole table has none."""
+    nested = '[{"Plan": {"Plans": [{"Plans": [{"Index Name": "a"}, {"Index Name": "b"}]}, {"Node Type": "Sort"}]}}]'
+    assert indexes_in(nested) == {"a", "b"}
+    assert indexes_in('[{"Plan": {"Node Type": "Seq Scan"}}]') == set()
