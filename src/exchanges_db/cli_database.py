@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from exchanges_db import migrations, report, tables, validation
+from exchanges_db import migrations, tables
 from exchanges_db.cli_session import AsJson, resolve_dsn, run
+from exchanges_db.report import print_report, report_html, report_json
+from exchanges_db.validation import validate_exchanges
 
 app = typer.Typer(rich_markup_mode=None)
 LockTimeout = Annotated[float, typer.Option(min=0, help="Seconds to wait for another process that is migrating.")]
@@ -68,13 +70,13 @@ def validate(
     Leaves nothing behind. Exit code 1 when something is not as it should be.
     """
     with tables.progress("validating"):
-        result = run(lambda database: validation.validate_exchanges(db=database, lookups=lookups))
+        result = run(lambda database: validate_exchanges(db=database, lookups=lookups))
     if as_json:
-        typer.echo(report.report_json(result))
+        typer.echo(report_json(result))
     else:
-        report.print_report(result, tables.answers)
+        print_report(result, tables.answers)
     if html is not None:
-        html.write_text(report.report_html(result), encoding="utf-8")
+        html.write_text(report_html(result), encoding="utf-8")
         tables.print_note(f"wrote {html}")
     if not result.passed:
         raise typer.Exit(1)

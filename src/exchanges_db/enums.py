@@ -5,7 +5,7 @@ A member's value is the text in the database; a test holds them against its CHEC
 
 from enum import Enum, StrEnum
 
-from exchanges_db.errors import InvalidExchange
+from exchanges_db.errors import InvalidExchange, shown
 
 
 class ExchangeEnum(StrEnum):
@@ -30,9 +30,10 @@ class MarketType(StrEnum):
         Raises:
             InvalidExchange: `text` is no market type; the message lists those there are.
         """
-        member = cls.__members__.get(text.upper()) if isinstance(text, str) else None
+        # ASCII only: the capitals of some other letters are Latin ones.
+        member = cls.__members__.get(text.upper()) if isinstance(text, str) and text.isascii() else None
         if member is None:
-            raise InvalidExchange(f"market type {text!r} is not one of {', '.join(cls)}", field="market_type")
+            raise InvalidExchange(f"market type {shown(text)} is not one of {', '.join(cls)}", field="market_type")
         return member
 
 
@@ -55,7 +56,7 @@ def enum_text(exchange_enum: Enum | str) -> str:
     text = exchange_enum.value if isinstance(exchange_enum, Enum) else exchange_enum
     if not isinstance(text, str):
         raise InvalidExchange(
-            f"{exchange_enum!r} names no exchange: pass an ExchangeEnum, an Enum whose value is text, or the text",
+            f"{shown(exchange_enum)} names no exchange: pass an ExchangeEnum, an Enum whose value is text, or the text",
             field="enum_value",
         )
     return str(text)

@@ -23,6 +23,7 @@ Decided by SQLSTATE and constraint name, never by message text. Messages hold no
 from __future__ import annotations
 
 import asyncio
+from enum import Enum
 
 import asyncpg
 import sqlalchemy.exc
@@ -101,6 +102,19 @@ class SchemaMismatch(DatabaseError):
     """The database's schema is not the one this version needs."""
 
 
+def shown(value: object) -> str:
+    """Return `value` for a message: short, printable, and never an error of its own, whatever it is."""
+    if isinstance(value, Enum):
+        return f"{type(value).__name__}.{value.name}"
+    if isinstance(value, str):
+        return repr(value) if len(value) <= _SHOWN_LENGTH else f"{value[:_SHOWN_LENGTH]!r}..."
+    if value is None or (type(value) is int and value.bit_length() <= _SHOWN_LENGTH):
+        return str(value)
+    return f"a value of type {type(value).__name__}"
+
+
+_SHOWN_LENGTH = 64
+
 # Every constraint of the migrations: field and rule. A test walks pg_constraint and finds each of ours here.
 CONSTRAINTS: dict[str, tuple[str, str]] = {
     "exchanges_pkey": ("id", "is taken"),
@@ -129,7 +143,9 @@ _BY_SQLSTATE: dict[str, tuple[type[DatabaseError], str]] = {
     "22": (DatabaseError, "the server could not use a value"),
     "23": (ConstraintViolated, "the database refused the row"),
     "25006": (DatabaseUnavailable, "the server is read-only: connect to the primary"),
+    "25P01": (DatabaseError, "this needs a transaction: pass a connection that has begun one"),
     "25P03": (DatabaseUnavailable, "the server ended an idle transaction"),
+    "25P04": (QueryCancelled, "the transaction took longer than the server allows"),
     "26000": (DatabaseError, "the pooler lost a prepared statement: set EXCHANGES_DB_POOLER=transaction"),
     "28": (AccessDenied, "the server refused the login: check user, password and pg_hba.conf"),
     "3D000": (DatabaseUnavailable, "the database does not exist: create it, or check DATABASE_URL"),
@@ -158,11 +174,12 @@ DRIVER_ERRORS: tuple[type[BaseException], ...] = (
 )
 
 
-def translate(exc: BaseException, *, unknown_if_lost: bool = False) -> ExchangesDBError:
+def translate(exc: BaseException, *, unknown_if_lost: bool = False, still_open: bool = False) -> ExchangesDBError:
     """Return our error for one of DRIVER_ERRORS; the caller raises it `from exc`.
 
     unknown_if_lost: the failed statement was a write that commits by itself (or COMMIT), so losing the
         connection or the patience means OutcomeUnknown.
+    still_open: the connection lives, so that the driver's refusal is about how it was used.
     """
     if isinstance(exc, sqlalchemy.exc.DBAPIError) and exc.orig is not None:
         exc = exc.orig.__cause__ or exc.orig
@@ -173,8 +190,10 @@ def translate(exc: BaseException, *, unknown_if_lost: bool = False) -> Exchanges
         return ConfigurationError("the connection settings are unusable: check DATABASE_URL")
     if isinstance(exc, asyncpg.TargetServerAttributeNotMatched):
         return DatabaseUnavailable("no server has the wanted target_session_attrs")
-    if isinstance(exc, asyncpg.DataError):
+    if isinstance(exc, asyncpg.InterfaceError) and isinstance(exc, ValueError):
         return DatabaseError("the driver could not encode a value for the server")
+    if isinstance(exc, asyncpg.InterfaceError) and still_open:
+        return DatabaseError("the connection is busy with another task, or its transaction is over: one task at a time")
     lost = isinstance(exc, OSError | asyncio.IncompleteReadError | asyncpg.InterfaceError)
     if lost and unknown_if_lost:
         return OutcomeUnknown("the connection was lost or too slow before the answer: read before repeating")

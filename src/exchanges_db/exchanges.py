@@ -9,19 +9,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db.database import DatabaseOrConnection, run
+from exchanges_db import _bridge
+from exchanges_db.default_database import DatabaseOrConnection, run
 from exchanges_db.enums import MarketType, enum_text
 from exchanges_db.errors import Conflict, InvalidExchange
-from exchanges_db.models import Exchange, check_updates
+from exchanges_db.models import Exchange, check_updates, from_database
 from exchanges_db.rules import CHECKS, INTEGER_MAX, check_exchange_id, check_field
+from exchanges_sql import exchanges as generated
 from exchanges_sql.exchanges import AsyncQuerier, InsertExchangeParams, UpdateExchangeParams
 
 log = logging.getLogger("exchanges_db")
+
+_bridge.reuse_texts(generated)  # the look-ups are what is asked most
 
 
 async def get_exchange_by_enum(exchange_enum: Enum | str, *, db: DatabaseOrConnection | None = None) -> Exchange | None:
@@ -141,7 +146,8 @@ async def update_exchange(
     if updated is None:
         log.warning("no exchange has id %s", exchange_id)
         return False
-    log.info("updated exchange %s: %s", exchange_id, ", ".join(fields))
+    if fields:
+        log.info("updated exchange %s: %s", exchange_id, ", ".join(fields))
     return True
 
 
@@ -156,5 +162,14 @@ async def deactivate_exchange(exchange_id: int, *, db: DatabaseOrConnection | No
 
 
 def as_exchange(row: object) -> Exchange:
-    """Return a generated row as an Exchange."""
-    return msgspec.convert(row, Exchange, from_attributes=True)
+    """Return a generated row as an Exchange; one that equals an earlier row, types included, as that same Exchange."""
+    return _checked(*_columns(row))
+
+
+_columns = attrgetter(*Exchange.__struct_fields__)
+
+
+# An Exchange cannot change, so it can be shared; the server was asked all the same, only the checks are not repeated.
+@lru_cache(maxsize=1024, typed=True)
+def _checked(*values: object) -> Exchange:
+    return from_database(dict(zip(Exchange.__struct_fields__, values, strict=True)), Exchange)

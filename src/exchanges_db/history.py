@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db.database import DatabaseOrConnection, run
+from exchanges_db.default_database import DatabaseOrConnection, run
 from exchanges_db.errors import InvalidExchange
-from exchanges_db.models import Exchange, ExchangeChange
+from exchanges_db.models import Exchange, ExchangeChange, from_database
 from exchanges_db.rules import check_exchange_id
 from exchanges_sql.exchange_history import AsyncQuerier
 
@@ -22,7 +22,7 @@ async def get_exchange_history(exchange_id: int, *, db: DatabaseOrConnection | N
 
     async def work(conn: AsyncConnection) -> list[ExchangeChange]:
         return [
-            msgspec.convert(
+            from_database(
                 {
                     **{field: getattr(row, field) for field in ExchangeChange.__struct_fields__},
                     "old_row": _json(row.old_row),
@@ -49,11 +49,14 @@ async def get_exchange_as_of(
         raise InvalidExchange("`at` must be a datetime with a time zone, such as datetime.now(UTC)")
     if not check_exchange_id(exchange_id):
         return None
-    moment = at.astimezone(UTC)
+    try:
+        moment = at.astimezone(UTC)
+    except OverflowError:  # the first or last hours that a datetime can hold, in another time zone
+        moment = datetime.min.replace(tzinfo=UTC) if at.year == 1 else datetime.max.replace(tzinfo=UTC)
     row = await run(db, lambda conn: AsyncQuerier(conn).get_exchange_row_as_of(exchange_id=exchange_id, at=moment))
     if row is None or row.new_row is None:
         return None
-    return msgspec.convert(_json(row.new_row), Exchange)
+    return from_database(_json(row.new_row), Exchange)
 
 
 def _json(value: Any) -> Any:

@@ -7,7 +7,7 @@ from time import perf_counter_ns
 
 import msgspec
 
-from exchanges_db.database import DatabaseOrConnection
+from exchanges_db.default_database import DatabaseOrConnection
 from exchanges_db.enums import ExchangeEnum
 from exchanges_db.exchanges import get_exchange_by_enum
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 import msgspec
 
 from exchanges_db.defaults import DEFAULTS
 from exchanges_db.enums import ChangeOperation, ExchangeEnum, MarketType, enum_text
-from exchanges_db.errors import InvalidExchange
-from exchanges_db.rules import CHECKS, check_field
+from exchanges_db.errors import InvalidExchange, SchemaMismatch, shown
+from exchanges_db.rules import CHECKS, DATABASE_CHECKS, check_field
 
+T = TypeVar("T", bound=msgspec.Struct)
 _DEFAULT_RATE_LIMIT_DELAY = 0.01
+_ALL_CHECKS = (*CHECKS.items(), *DATABASE_CHECKS.items())
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +53,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     version: int | None = None
 
     def __post_init__(self) -> None:
-        for field, check in CHECKS.items():
+        for field, check in _ALL_CHECKS:
             check(field, getattr(self, field))
         if type(self.market_type) is not MarketType:
             msgspec.structs.force_setattr(self, "market_type", MarketType(self.market_type))
@@ -61,7 +63,9 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return ExchangeEnum(self.enum_value)
         except ValueError:
-            raise InvalidExchange(f"no ExchangeEnum has the value {self.enum_value!r}", field="enum_value") from None
+            raise InvalidExchange(
+                f"no ExchangeEnum has the value {shown(self.enum_value)}", field="enum_value"
+            ) from None
 
     @classmethod
     def from_exchange_enum(cls, exchange_enum: Enum | str, **overrides: Any) -> Exchange:
@@ -78,7 +82,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         missing = [field for field in ("display_name", "market_type") if field not in fields]
         if missing:
             needed = " and ".join(f"{field}=..." for field in missing)
-            raise InvalidExchange(f"there are no defaults for {exchange_enum!r}: pass {needed}", field=missing[0])
+            raise InvalidExchange(f"there are no defaults for {shown(exchange_enum)}: pass {needed}", field=missing[0])
         return cls(**fields)
 
     def get_rate_limit_delay(self) -> float:
@@ -131,6 +135,18 @@ class ExchangeStats(TypedDict):
     exchange_list: list[str]
 
 
+def from_database(row: object, kind: type[T]) -> T:
+    """Return a generated row, or a mapping, as one of ours.
+
+    Raises:
+        SchemaMismatch: it holds what this version does not know; the message names the field.
+    """
+    try:
+        return msgspec.convert(row, kind, from_attributes=True)
+    except msgspec.ValidationError as exc:
+        raise SchemaMismatch(f"the database holds a row that this version cannot read: {exc}") from exc
+
+
 def check_updates(updates: Mapping[str, Any]) -> dict[str, Any]:
     """Return `updates` as the table stores them.
 
@@ -139,10 +155,10 @@ def check_updates(updates: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not isinstance(updates, Mapping):
         raise InvalidExchange(f"updates must map field names to values, not be {type(updates).__name__}")
-    foreign = sorted(str(field) for field in updates if field not in CHECKS)
+    foreign = sorted(field if isinstance(field, str) else shown(field) for field in updates if field not in CHECKS)
     if foreign:
         raise InvalidExchange(
-            f"cannot update {', '.join(map(repr, foreign))}: the fields that can be are {', '.join(CHECKS)}",
+            f"cannot update {', '.join(map(shown, foreign))}: the fields that can be are {', '.join(CHECKS)}",
             field=foreign[0],
         )
     return {field: check_field(field, value) for field, value in updates.items()}

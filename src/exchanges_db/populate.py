@@ -6,7 +6,7 @@ import logging
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db.database import DatabaseOrConnection, run
+from exchanges_db.default_database import DatabaseOrConnection, run
 from exchanges_db.enums import ExchangeEnum
 from exchanges_db.errors import DuplicateExchange
 from exchanges_db.exchanges import as_exchange

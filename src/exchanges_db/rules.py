@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from exchanges_db.enums import MarketType
-from exchanges_db.errors import InvalidExchange
+from exchanges_db.errors import InvalidExchange, shown
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _HTTP_URL = re.compile(r"https?://[^/ ][^ ]*")
@@ -53,7 +54,7 @@ def _integer(lowest: int, highest: int, *, optional: bool) -> Check:
         if type(value) is not int:
             raise InvalidExchange(f"{field} must be an integer, not {type(value).__name__}", field=field)
         if not lowest <= value <= highest:
-            raise InvalidExchange(f"{field} must be between {lowest} and {highest}, not {value}", field=field)
+            raise InvalidExchange(f"{field} must be between {lowest} and {highest}, not {shown(value)}", field=field)
         return value
 
     return check
@@ -69,8 +70,14 @@ def _market_type(field: str, value: Any) -> MarketType:
     if type(value) is MarketType:
         return value
     if not isinstance(value, str) or value not in MarketType.__members__:
-        raise InvalidExchange(f"{field} {value!r} is not one of {', '.join(MarketType)}", field=field)
+        raise InvalidExchange(f"{field} {shown(value)} is not one of {', '.join(MarketType)}", field=field)
     return MarketType(value)
+
+
+def _moment(field: str, value: Any) -> Any:
+    if value is not None and (not isinstance(value, datetime) or value.utcoffset() is None):
+        raise InvalidExchange(f"{field} must be a datetime with a time zone", field=field)
+    return value
 
 
 # The fields a caller may set, in the order of the table.
@@ -84,6 +91,13 @@ CHECKS: dict[str, Check] = {
     "websocket_url": _url(_WEBSOCKET_URL, "a ws:// or wss://"),
     "rate_limit_requests_per_second": _integer(1, INTEGER_MAX, optional=True),
     "precision_default": _integer(0, 18, optional=False),
+}
+# The fields the database sets; None until it has.
+DATABASE_CHECKS: dict[str, Check] = {
+    "id": _integer(-SMALLINT_MAX - 1, SMALLINT_MAX, optional=True),
+    "created_at": _moment,
+    "updated_at": _moment,
+    "version": _integer(1, INTEGER_MAX, optional=True),
 }
 
 

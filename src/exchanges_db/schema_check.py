@@ -11,7 +11,8 @@ from enum import StrEnum
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db.database import Database, default_database
+from exchanges_db.database import Database
+from exchanges_db.default_database import default_database
 from exchanges_db.sql_files import schema_objects_file
 from exchanges_sql.schema_catalog import AsyncQuerier
 

@@ -32,6 +32,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     command_timeout: Seconds = 10.0
     pooler: Literal["none", "transaction"] = "none"
 
+    def __post_init__(self) -> None:
+        # msgspec checks what it converts, not what a caller constructs.
+        for field in msgspec.structs.fields(type(self)):
+            try:
+                msgspec.convert(getattr(self, field.name), field.type)
+            except msgspec.ValidationError as exc:
+                raise ConfigurationError(f"{_PREFIX}{field.name.upper()} is unusable: {exc}") from exc
+        if self.pool_min > self.pool_max:
+            raise ConfigurationError(f"{_PREFIX}POOL_MIN is greater than {_PREFIX}POOL_MAX")
+
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings of the environment; raise ConfigurationError, naming the variable, when one is unusable."""
@@ -41,13 +51,10 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         if environ.get(_PREFIX + field.upper())
     }
     try:
-        settings = msgspec.convert(given, Settings, strict=False)
+        return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as exc:
         text, _, path = str(exc).partition(" - at `$.")
         raise ConfigurationError(f"{_PREFIX}{path.rstrip('`').upper()} is unusable: {text}") from exc
-    if settings.pool_min > settings.pool_max:
-        raise ConfigurationError(f"{_PREFIX}POOL_MIN is greater than {_PREFIX}POOL_MAX")
-    return settings
 
 
 def database_url(environ: Mapping[str, str] = os.environ) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exchanges_db.database import DatabaseOrConnection, run
+from exchanges_db.default_database import DatabaseOrConnection, run
 from exchanges_db.models import ExchangeStats
 from exchanges_sql.exchange_stats import AsyncQuerier
 

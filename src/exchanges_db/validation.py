@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 import exchanges_db
 from exchanges_db import checks, probes
 from exchanges_db.checks import CheckFailed, Context
-from exchanges_db.database import Database, default_database
+from exchanges_db.database import Database
+from exchanges_db.default_database import default_database
 from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable, ExchangesDBError
 from exchanges_db.latency import Latency
 from exchanges_sql.migration_ledger import AsyncQuerier as LedgerQuerier

@@ -1,0 +1,126 @@
+"""Valid objects to start a test from, and the strategies and settings of the property tests."""
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from exchanges_db import (
+    Database,
+    DatabaseOrConnection,
+    Exchange,
+    ExchangeEnum,
+    MarketType,
+    activate_exchange,
+    deactivate_exchange,
+    ensure_exchanges_populated,
+    get_all_active_exchanges,
+    get_all_exchanges,
+    get_exchange_as_of,
+    get_exchange_by_enum,
+    get_exchange_by_id,
+    get_exchange_history,
+    get_exchange_stats,
+    get_exchanges_by_market_type,
+    insert_exchange,
+    update_exchange,
+)
+from exchanges_db.dsn import Dsn
+
+_numbers = itertools.count(1)
+
+# Text of every kind: controls, surrogates, letters beyond the first plane.
+ANY_TEXT = st.text(st.characters(), max_size=120)
+ANYTHING = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([2**63, 2**31, 2**15, 0, -1]),
+    st.floats(),
+    ANY_TEXT,
+    st.binary(max_size=5),
+    st.sampled_from([*MarketType, *ExchangeEnum]),
+    st.sampled_from(["https://a", "wss://a", "ftp://a", "https://", "ws:///x", "https://a b", "SPOT", "spot"]),
+    st.datetimes(),
+    st.datetimes(timezones=st.just(UTC)),
+    st.lists(st.integers(), max_size=2),
+    st.builds(object),
+)
+
+
+def property_settings(max_examples: int) -> settings:
+    """The same examples in every run; a fixture that lives for all of them is meant to."""
+    return settings(
+        max_examples=max_examples,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+
+
+def exchange_fields(**overrides: Any) -> dict[str, Any]:
+    """Keywords for an Exchange that no other test and no migration has."""
+    name = f"TEST_{next(_numbers)}"
+    return {"name": name, "enum_value": name, "display_name": "A test", "market_type": "SPOT", **overrides}
+
+
+def an_exchange(**overrides: Any) -> Exchange:
+    """An Exchange that can be inserted."""
+    return Exchange(**exchange_fields(**overrides))
+
+
+Call = Callable[[DatabaseOrConnection | None], Awaitable[Any]]
+
+# Every public function that asks the database, with arguments that a fresh database can answer.
+READS: dict[str, Call] = {
+    "get_exchange_by_enum": lambda db: get_exchange_by_enum(ExchangeEnum.MEXC, db=db),
+    "get_exchange_by_id": lambda db: get_exchange_by_id(1, db=db),
+    "get_all_active_exchanges": lambda db: get_all_active_exchanges(db=db),
+    "get_all_exchanges": lambda db: get_all_exchanges(db=db),
+    "get_exchanges_by_market_type": lambda db: get_exchanges_by_market_type("spot", db=db),
+    "get_exchange_stats": lambda db: get_exchange_stats(db=db),
+    "get_exchange_history": lambda db: get_exchange_history(1, db=db),
+    "get_exchange_as_of": lambda db: get_exchange_as_of(1, datetime.now(UTC), db=db),
+    "ensure_exchanges_populated": lambda db: ensure_exchanges_populated(db=db),
+}
+WRITES: dict[str, Call] = {
+    "insert_exchange": lambda db: insert_exchange(an_exchange(), db=db),
+    "update_exchange": lambda db: update_exchange(1, {"display_name": "Other"}, db=db),
+    "activate_exchange": lambda db: activate_exchange(1, db=db),
+    "deactivate_exchange": lambda db: deactivate_exchange(1, db=db),
+}
+CALLS = {**READS, **WRITES}
+
+
+@asynccontextmanager
+async def connected(dsn: Dsn, **arguments: Any) -> AsyncIterator[asyncpg.Connection]:
+    """A plain asyncpg connection to `dsn`, closed at the end."""
+    connection = await asyncpg.connect(**{**dsn.asyncpg_arguments(), **arguments})
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def sqlalchemy_connected(dsn: Dsn, **options: Any) -> AsyncIterator[AsyncConnection]:
+    """A genuine SQLAlchemy AsyncConnection to `dsn`."""
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(**dsn.asyncpg_arguments()), **options
+    )
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+async def row_count(db: Database) -> int:
+    """How many exchanges there are."""
+    return (await get_exchange_stats(db=db))["total_exchanges"]

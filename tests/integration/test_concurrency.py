@@ -1,0 +1,170 @@
+"""Many at once: nothing is lost, nothing is doubled, nobody deadlocks."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from exchanges_db import (
+    Conflict,
+    Database,
+    DuplicateExchange,
+    ExchangeEnum,
+    Settings,
+    ensure_exchanges_populated,
+    get_all_exchanges,
+    get_exchange_by_id,
+    get_exchange_history,
+    insert_exchange,
+    update_exchange,
+)
+from exchanges_db.dsn import Dsn
+from tests.factories import an_exchange, connected, row_count
+from tests.fix_server import ROOT, url_of
+
+TASKS, EDITS, PROCESSES = 16, 20, 50
+SEQUENCE = "SELECT last_value FROM exchanges_id_seq"
+
+
+async def add_one(database: Database) -> None:
+    """Read, add one and write, again and again until nobody came between."""
+    while True:
+        exchange = await get_exchange_by_id(1, db=database)
+        assert exchange is not None
+        assert exchange.rate_limit_requests_per_second is not None
+        try:
+            await update_exchange(
+                1,
+                {"rate_limit_requests_per_second": exchange.rate_limit_requests_per_second + 1},
+                if_version=exchange.version,
+                db=database,
+            )
+        except Conflict:
+            continue
+        return
+
+
+async def test_edits_with_if_version_lose_nothing(dsn: Dsn) -> None:
+    """Sixteen tasks add one twenty times each: the sum is exact, and the trail has an entry for each."""
+
+    async def edit() -> None:
+        for _ in range(EDITS):
+            await add_one(database)
+
+    async with Database(dsn, Settings(pool_max=8)) as database:
+        await asyncio.gather(*(edit() for _ in range(TASKS)))
+        exchange = await get_exchange_by_id(1, db=database)
+        assert exchange is not None
+        assert exchange.rate_limit_requests_per_second == 100 + TASKS * EDITS
+        assert exchange.version == 1 + TASKS * EDITS
+        assert len(await get_exchange_history(1, db=database)) == 1 + TASKS * EDITS
+
+
+async def test_of_those_who_read_the_same_version_one_wins(database: Database) -> None:
+    """Every other gets Conflict, and nothing of it is written."""
+    edits = [update_exchange(1, {"display_name": f"Name {n}"}, if_version=1, db=database) for n in range(TASKS)]
+    results = await asyncio.gather(*edits, return_exceptions=True)
+    assert sorted(map(str, map(type, results))) == sorted([str(bool)] + [str(Conflict)] * (TASKS - 1))
+    exchange = await get_exchange_by_id(1, db=database)
+    assert exchange is not None
+    assert exchange.version == 2
+    assert exchange.display_name == f"Name {results.index(True)}"
+
+
+async def test_an_edit_of_a_deleted_row_is_no_conflict(database: Database, dsn: Dsn) -> None:
+    """It is gone, which is another answer."""
+    async with connected(dsn) as other:
+        await other.execute("DELETE FROM exchanges WHERE id = 1")
+    assert await update_exchange(1, {"display_name": "x"}, if_version=1, db=database) is False
+
+
+async def test_the_same_exchange_inserted_at_once_is_there_once(database: Database) -> None:
+    """One id, and DuplicateExchange for everybody else."""
+    exchange = an_exchange()
+    results = await asyncio.gather(*(insert_exchange(exchange, db=database) for _ in range(8)), return_exceptions=True)
+    assert sum(isinstance(result, int) for result in results) == 1
+    assert sum(isinstance(result, DuplicateExchange) for result in results) == 7
+
+
+async def test_a_deadlock_is_a_conflict(database: Database) -> None:
+    """Two transactions that lock two rows crosswise: one is told to retry, the other goes through."""
+    first_done = asyncio.Barrier(2)
+
+    async def cross(one: int, two: int) -> None:
+        async with database.transaction() as transaction:
+            await update_exchange(one, {"display_name": f"From {one}"}, db=transaction)
+            await first_done.wait()
+            await update_exchange(two, {"display_name": f"From {one}"}, db=transaction)
+
+    results = await asyncio.gather(cross(1, 2), cross(2, 1), return_exceptions=True)
+    assert {type(result) for result in results} == {type(None), Conflict}
+    (loser,) = [result for result in results if isinstance(result, Conflict)]
+    assert loser.sqlstate == "40P01"
+
+
+async def test_a_serialization_failure_is_a_conflict(database: Database) -> None:
+    """A snapshot that has been overtaken: retry."""
+    with pytest.raises(Conflict) as info:  # noqa: PT012  # the other change comes between two statements
+        async with database.transaction(isolation="repeatable_read") as transaction:
+            assert await get_exchange_by_id(1, db=transaction)
+            await update_exchange(1, {"display_name": "Faster"}, db=database)
+            await update_exchange(1, {"display_name": "Slower"}, db=transaction)
+    assert info.value.sqlstate == "40001"
+
+
+async def test_fifty_processes_that_populate_at_once_do_it_once(dsn: Dsn, tmp_path: Path) -> None:
+    """No error, every member once, the deactivated one as it was; and a second run writes nothing at all."""
+    async with connected(dsn) as other:
+        await other.execute("DELETE FROM exchanges WHERE enum_value <> 'GATEIO_SPOT'")
+        await other.execute("UPDATE exchanges SET is_active = false")
+        kept = await other.fetchrow("SELECT * FROM exchanges")
+        program = await asyncio.create_subprocess_exec(
+            sys.executable, str(Path(__file__).parent / "ensure_populated.py"), url_of(dsn), str(PROCESSES),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        async with asyncio.timeout(60):
+            stdout, stderr = await program.communicate()
+        assert (program.returncode, stderr) == (0, b"")
+        created = sorted(map(int, stdout.split()))
+        assert len(created) == PROCESSES
+        assert sum(created) == 2
+
+        rows = await other.fetch("SELECT * FROM exchanges ORDER BY enum_value")
+        assert [row["enum_value"] for row in rows] == sorted(member.value for member in ExchangeEnum)
+        assert kept in rows
+        before = await other.fetchval(SEQUENCE), await other.fetchval("SELECT count(*) FROM exchange_history")
+        assert await ensure_exchanges_populated(db=other) == []
+        assert (await other.fetchval(SEQUENCE), await other.fetchval("SELECT count(*) FROM exchange_history")) == before
+
+
+async def test_populating_what_is_complete_is_a_read(database: Database) -> None:
+    """It can be done on a server that takes no writes, by every start of every program."""
+    async with database.transaction(readonly=True) as transaction:
+        assert await ensure_exchanges_populated(db=transaction) == []
+
+
+async def test_a_name_that_another_row_holds_is_said(conn: asyncpg.Connection) -> None:
+    """Populating cannot create that member; it creates the others and names it."""
+    await conn.execute("DELETE FROM exchanges WHERE id IN (1, 2)")
+    await insert_exchange(an_exchange(name="MEXC_SPOT"), db=conn)
+    with pytest.raises(DuplicateExchange, match="cannot create MEXC_SPOT") as info:
+        await ensure_exchanges_populated(db=conn)
+    assert info.value.constraint == "exchanges_name_key"
+    assert "GATEIO_SPOT" in [exchange.name for exchange in await get_all_exchanges(db=conn)]
+
+
+async def test_another_process_that_was_faster_is_no_error(database: Database, dsn: Dsn) -> None:
+    """It inserts what is missing between our look and our insert: nothing is left to create, and that is fine."""
+    async with connected(dsn) as other:
+        await other.execute("DELETE FROM exchanges WHERE id = 1")
+        async with asyncio.timeout(10), other.transaction():
+            await ensure_exchanges_populated(db=other)
+            slower = asyncio.create_task(ensure_exchanges_populated(db=database))
+            while not await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+        assert await slower == []
+    assert await row_count(database) == 3

@@ -1,0 +1,226 @@
+"""Database: limits, what is repeated and what is not, and what a borrower leaves behind."""
+
+import asyncio
+import time
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+import pytest
+
+from exchanges_db import (
+    AccessDenied,
+    ConfigurationError,
+    Conflict,
+    Database,
+    DatabaseError,
+    DatabaseUnavailable,
+    OutcomeUnknown,
+    PoolTimeout,
+    QueryCancelled,
+    Settings,
+    get_all_exchanges,
+    get_exchange_by_id,
+    insert_exchange,
+    update_exchange,
+)
+from exchanges_db.dsn import Dsn, Secret
+from tests.factories import CALLS, READS, WRITES, an_exchange, connected, row_count
+
+IMPATIENT = Settings(pool_max=1, acquire_timeout=0.2, command_timeout=0.3, connect_timeout=2)
+BACKENDS = """
+    SELECT pid, state FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
+
+@asynccontextmanager
+async def locked(dsn: Dsn) -> AsyncIterator[None]:
+    """The whole table held by another session, so that every statement waits."""
+    async with connected(dsn) as other, other.transaction():
+        await other.execute("LOCK TABLE exchanges IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+async def terminate_all(other: asyncpg.Connection) -> None:
+    """End every other session of the database, and wait until they are gone."""
+    for row in await other.fetch(BACKENDS):
+        await other.execute("SELECT pg_terminate_backend($1, 5000)", row["pid"])
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+async def test_an_exhausted_pool_is_a_pool_timeout_in_time(call: Any, dsn: Dsn) -> None:
+    """Every public function waits as long as the settings say and no longer, and the next call works."""
+    async with Database(dsn, IMPATIENT) as database:
+        async with database.transaction():
+            start = time.monotonic()
+            with pytest.raises(PoolTimeout, match="EXCHANGES_DB_POOL_MAX"):
+                await call(database)
+            assert 0.15 < time.monotonic() - start < 1
+        await call(database)
+
+
+@pytest.mark.parametrize("call", READS.values(), ids=READS)
+async def test_a_read_that_takes_too_long_is_cancelled(call: Any, dsn: Dsn) -> None:
+    """QueryCancelled; the trail, which is not locked, answers."""
+    async with Database(dsn, IMPATIENT) as database, locked(dsn):
+        if "history" in call.__code__.co_names[0] or "as_of" in call.__code__.co_names[0]:
+            assert await call(database)
+            return
+        with pytest.raises(QueryCancelled):
+            await call(database)
+
+
+@pytest.mark.parametrize("call", WRITES.values(), ids=WRITES)
+async def test_a_write_that_takes_too_long_is_unknown(call: Any, dsn: Dsn) -> None:
+    """The server may have been about to answer: read before repeating."""
+    async with Database(dsn, IMPATIENT) as database:
+        async with locked(dsn):
+            with pytest.raises(OutcomeUnknown):
+                await call(database)
+        await call(database)
+
+
+async def test_a_limit_of_the_server_is_certain(dsn: Dsn) -> None:
+    """It says itself that it did nothing: QueryCancelled or Conflict, for writes too."""
+    for setting, kind in (("statement_timeout", QueryCancelled), ("lock_timeout", Conflict)):
+        async with Database(replace(dsn, settings={setting: "100"})) as database, locked(dsn):
+            with pytest.raises(kind):
+                await update_exchange(1, {"display_name": "x"}, db=database)
+
+
+async def test_a_read_survives_the_end_of_its_session(database: Database, dsn: Dsn) -> None:
+    """It is repeated once, on a new connection, and the caller notices nothing."""
+    async with connected(dsn) as other:
+        for _ in range(3):
+            await get_all_exchanges(db=database)
+            await terminate_all(other)
+            assert len(await get_all_exchanges(db=database)) == 3
+
+
+async def test_a_write_does_not_outlive_its_session(dsn: Dsn) -> None:
+    """Ended while it waits for a lock: OutcomeUnknown, and it is not sent again."""
+    async with Database(dsn, Settings(pool_max=1)) as database, connected(dsn) as other:
+        await row_count(database)
+        async with locked(dsn):
+            writing = asyncio.create_task(insert_exchange(an_exchange(), db=database))
+            await wait_for(other, "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            pid = await other.fetchval("SELECT pid FROM pg_locks WHERE NOT granted")
+            await other.execute("SELECT pg_terminate_backend($1, 5000)", pid)
+            with pytest.raises(OutcomeUnknown):
+                await writing
+        assert await row_count(database) == 3
+
+
+async def test_a_transaction_whose_session_ends_is_unavailable(database: Database, dsn: Dsn) -> None:
+    """Nothing was committed, so nothing is unknown; what the user raised himself comes out as it was."""
+    async with connected(dsn) as other:
+        with pytest.raises(DatabaseUnavailable):  # noqa: PT012  # the fault comes between two statements
+            async with database.transaction() as transaction:
+                await insert_exchange(an_exchange(), db=transaction)
+                await terminate_all(other)
+                await insert_exchange(an_exchange(), db=transaction)
+        assert await row_count(database) == 3
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError("mine"), TimeoutError("mine"), OSError(5, "mine"), KeyError("mine")]
+)
+async def test_an_error_of_the_users_own_is_left_alone(database: Database, error: Exception) -> None:
+    """A missing file inside the block is no lost connection."""
+    with pytest.raises(type(error)) as info:
+        async with database.transaction():
+            raise error
+    assert info.value is error
+
+
+async def test_an_error_of_the_users_own_sql_is_ours(database: Database) -> None:
+    """Statements on Transaction.connection are translated like the functions'."""
+    with pytest.raises(DatabaseError) as info:
+        async with database.transaction() as transaction:
+            await transaction.connection.execute("SELECT 1/0")
+    assert info.value.sqlstate == "22012"
+
+
+async def test_a_refusing_server_is_unavailable(dsn: Dsn) -> None:
+    """At open() and at the first call, with host and reason."""
+    nowhere = replace(dsn, hosts=(("127.0.0.1", 1),))
+    for action in (lambda: Database(nowhere).open(), lambda: get_all_exchanges(db=Database(nowhere))):
+        with pytest.raises(DatabaseUnavailable, match=r"127\.0\.0\.1:1: "):
+            await action()
+
+
+async def test_a_missing_database_is_unavailable(dsn: Dsn) -> None:
+    """SQLSTATE 3D000, and the way out."""
+    with pytest.raises(DatabaseUnavailable, match="does not exist") as info:
+        await Database(replace(dsn, database="no_such_database")).open()
+    assert info.value.sqlstate == "3D000"
+
+
+async def test_a_refused_login_says_nothing_of_the_password(dsn: Dsn) -> None:
+    """Neither the message nor the whole traceback, for a role that is not there and for a wrong setting."""
+    word = "".join(["can", "ary"])  # the source lines of a traceback do not hold it
+    for wrong, kind in (
+        (replace(dsn, user="no_such_role"), AccessDenied),
+        (replace(dsn, settings={"no_such_setting": "1"}), DatabaseError),
+        (replace(dsn, target_session_attrs="chaos"), ConfigurationError),
+        (replace(dsn, target_session_attrs="standby"), DatabaseUnavailable),
+        (replace(dsn, hosts=(("name.invalid", 1),)), DatabaseUnavailable),
+    ):
+        database = Database(replace(wrong, password=Secret(word)))
+        with pytest.raises(kind) as info:
+            await database.open()
+        assert word not in "".join(traceback.format_exception(info.value))
+
+
+async def test_hosts_are_tried_in_order_until_one_fits(dsn: Dsn) -> None:
+    """A refusing one is passed over, a refused login is not, and a primary stands in for a preferred standby."""
+    hosts = (("127.0.0.1", 1), *dsn.hosts)
+    for attributes in (None, "any", "primary", "read-write", "prefer-standby"):
+        async with Database(replace(dsn, hosts=hosts, target_session_attrs=attributes)) as database:
+            assert await row_count(database) == 3
+    with pytest.raises(DatabaseUnavailable, match="target_session_attrs"):
+        await Database(replace(dsn, hosts=hosts, target_session_attrs="standby")).open()
+    with pytest.raises(AccessDenied):
+        await Database(replace(dsn, hosts=(*dsn.hosts, ("127.0.0.1", 1)), user="no_such_role")).open()
+
+
+async def test_a_read_only_server_is_left_for_another(dsn: Dsn) -> None:
+    """After 25006 every connection is renewed; when the database can be written to again, so can we."""
+    async with Database(dsn, Settings(pool_max=1)) as database, connected(dsn) as other:
+        await other.execute(f"ALTER DATABASE {dsn.database} SET default_transaction_read_only = on")
+        await terminate_all(other)
+        assert await row_count(database) == 3
+        with pytest.raises(DatabaseUnavailable, match="read-only") as info:
+            await insert_exchange(an_exchange(), db=database)
+        assert info.value.sqlstate == "25006"
+        await other.execute(f"SET transaction_read_only = off; ALTER DATABASE {dsn.database} RESET ALL")
+        assert await insert_exchange(an_exchange(), db=database)
+
+
+async def test_a_readonly_transaction_refuses_writes(database: Database) -> None:
+    """As it was asked for."""
+    with pytest.raises(DatabaseUnavailable, match="read-only"):
+        async with database.transaction(readonly=True, isolation="repeatable_read") as transaction:
+            await update_exchange(1, {"display_name": "x"}, db=transaction)
+
+
+async def test_a_pooler_gets_no_prepared_statements(dsn: Dsn) -> None:
+    """Where PgBouncer hands each transaction to another session, a statement kept by name would be lost."""
+    query = "SELECT count(*) FROM pg_prepared_statements"
+    for settings, kept in ((Settings(pooler="transaction"), False), (Settings(), True)):
+        async with Database(dsn, settings) as database:
+            for _ in range(3):
+                await get_exchange_by_id(1, db=database)
+            async with database.transaction() as transaction:
+                assert (await transaction.connection.fetchval(query) > 1) is kept
+
+
+async def wait_for(other: asyncpg.Connection, query: str) -> None:
+    """Ask until there is a row; an end is set to it."""
+    async with asyncio.timeout(10):
+        while not await other.fetch(query):
+            await asyncio.sleep(0.01)

@@ -1,0 +1,87 @@
+"""The environment: every variable, its limits, and what is said when one is unusable."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from exchanges_db import ConfigurationError, Database, Settings
+from exchanges_db.settings import database_url, load_dsn, load_settings
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    """Unset and empty mean the same."""
+    assert load_settings({}) == Settings()
+    assert load_settings({f"EXCHANGES_DB_{name.upper()}": "" for name in Settings.__struct_fields__}) == Settings()
+
+
+def test_every_field_has_its_variable() -> None:
+    """Text of the environment becomes the field's own type."""
+    values = {"pool_min": 2, "pool_max": 3, "connect_timeout": 0.5, "acquire_timeout": 1.5, "command_timeout": 2.5}
+    environ = {f"EXCHANGES_DB_{name.upper()}": str(value) for name, value in values.items()}
+    settings = load_settings({**environ, "EXCHANGES_DB_POOLER": "transaction", "PATH": "/bin"})
+    assert msgspec.structs.asdict(settings) == {**values, "pooler": "transaction"}
+
+
+def test_the_process_environment_is_read_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at import, so that a test or a supervisor can set it."""
+    monkeypatch.setenv("EXCHANGES_DB_POOL_MAX", "21")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://h/d")
+    assert load_settings().pool_max == 21
+    assert load_dsn().database == "d"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("POOL_MIN", value) for value in ("-1", "1001", "x", "1.5", "9" * 50)),
+        *(("POOL_MAX", value) for value in ("0", "-1", "1001", "many")),
+        *((f"{kind}_TIMEOUT", value) for kind in ("CONNECT", "ACQUIRE", "COMMAND")
+          for value in ("0", "-1", "3601", "inf", "nan", "soon", "5s")),
+        ("POOLER", "session"),
+    ],
+)  # fmt: skip
+def test_an_unusable_variable_is_named(name: str, value: str) -> None:
+    """The error says which variable."""
+    with pytest.raises(ConfigurationError, match=f"EXCHANGES_DB_{name} is unusable"):
+        load_settings({f"EXCHANGES_DB_{name}": value})
+
+
+def test_a_pool_that_is_smaller_than_its_floor_is_refused() -> None:
+    """Both variables are named."""
+    with pytest.raises(ConfigurationError, match="EXCHANGES_DB_POOL_MIN is greater than EXCHANGES_DB_POOL_MAX"):
+        load_settings({"EXCHANGES_DB_POOL_MIN": "9"})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pool_min": 2, "pool_max": 1}, {"pool_max": 0}, {"pool_min": -1}, {"command_timeout": 0},
+        {"connect_timeout": None}, {"acquire_timeout": "5"}, {"pooler": "session"}, {"pool_max": 1.5},
+    ],
+)  # fmt: skip
+def test_settings_made_in_code_obey_the_same_limits(wrong: dict[str, Any]) -> None:
+    """Otherwise the driver's own errors, or none, would come much later."""
+    with pytest.raises(ConfigurationError, match="EXCHANGES_DB_"):
+        Settings(**wrong)
+
+
+@pytest.mark.parametrize("environ", [{}, {"DATABASE_URL": ""}])
+def test_no_database_url_says_what_to_do(environ: dict[str, str]) -> None:
+    """Set it, or pass db=."""
+    assert database_url(environ) is None
+    with pytest.raises(ConfigurationError, match="DATABASE_URL is not set") as info:
+        load_dsn(environ)
+    assert "db=Database(url)" in str(info.value)
+
+
+@pytest.mark.parametrize("wrong", [None, 7, b"postgresql://h/d"])
+def test_a_database_of_something_else_is_refused(wrong: Any) -> None:
+    """At once, not at the first query."""
+    with pytest.raises(ConfigurationError, match="URL or a Dsn"):
+        Database(wrong)
+
+
+def test_a_database_shows_where_it_leads_and_no_password() -> None:
+    """Its repr can go into a log."""
+    assert repr(Database("postgresql://bob:canary@h/d")) == "<Database d on h:5432>"
