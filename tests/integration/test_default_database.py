@@ -133,8 +133,7 @@ async def test_no_loop_is_kept_alive(default_url: str, tmp_path: Path) -> None:
     """A program that runs a thousand loops does not collect a thousand databases."""
     del default_url
     result = await run_program(
-        "import asyncio, gc\nfrom exchanges_db import get_all_exchanges\n"
-        "from exchanges_db.default_database import _defaults\n"
+        "import asyncio, gc\nfrom exchanges_db import Database, get_all_exchanges\n"
         "async def main():\n    await asyncio.gather(*(get_all_exchanges() for _ in range(4)))\n"
         "for _ in range(3):\n    asyncio.run(main())\n"
         "gc.collect()\nprint(sum(isinstance(thing, Database) for thing in gc.get_objects()))\n",
