@@ -25,6 +25,9 @@ from exchanges_db import (
 )
 from tests.integration import seed_model, seed_operations
 
+# The seed calls datetime.utcnow(), which Python 3.12 deprecates; that is one more of its flaws, not one of ours.
+pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+
 INJECTION = "display_name = 'owned', is_active"
 
 
