@@ -34,26 +34,7 @@ def load_dump(dsn: Dsn) -> None:
     subprocess.run([str(psql), *arguments], capture_output=True, check=True)
 
 
-# What the seed's own script made, with the spaces it had.
-SEED_TABLE = """
-CREATE TABLE IF NOT EXISTS exchanges (
-    id SMALLINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    name VARCHAR(50) UNIQUE NOT NULL,
-    enum_value VARCHAR(50) UNIQUE NOT NULL,
-    display_name VARCHAR(100) NOT NULL,
-    market_type VARCHAR(20) NOT NULL,
-    is_active BOOLEAN NOT NULL DEFAULT true,
-    base_url VARCHAR(255),
-    websocket_url VARCHAR(255),
-    rate_limit_requests_per_second INTEGER,
-    precision_default SMALLINT DEFAULT 8,
-    created_at TIMESTAMPTZ DEFAULT NOW() NOT NULL,
-    updated_at TIMESTAMPTZ DEFAULT NOW() NOT NULL
-);
-CREATE INDEX IF NOT EXISTS idx_exchanges_enum_value ON exchanges(enum_value);
-CREATE INDEX IF NOT EXISTS idx_exchanges_active ON exchanges(is_active) WHERE is_active = true;
-CREATE INDEX IF NOT EXISTS idx_exchanges_market_type ON exchanges(market_type);
-"""
+SEED_SCRIPT = (ROOT / "tests/integration/seed_migration.sql").read_text()
 
 
 async def described(dsn: Dsn) -> list[SchemaObject]:
@@ -85,7 +66,7 @@ async def test_up_down_up_gives_the_same_schema(empty_dsn: Dsn) -> None:
 async def test_an_adopted_seed_table_ends_as_the_same_schema(empty_dsn: Dsn) -> None:
     """Migrating a database on which the seed's script was run by hand gives the recorded schema too."""
     async with connected(empty_dsn) as connection:
-        await connection.execute(SEED_TABLE)
+        await connection.execute(SEED_SCRIPT)
     assert run_dbmate(empty_dsn, "migrate").returncode == 0
     assert await described(empty_dsn) == recorded_schema()
 
