@@ -103,7 +103,7 @@ def reuse_texts(module: types.ModuleType) -> None:
 
     Only that module's own name `sqlalchemy` is replaced: the library is left alone, and so is the generated file.
     """
-    module.sqlalchemy = types.SimpleNamespace(text=functools.cache(sqlalchemy.text))  # type: ignore[attr-defined]
+    module.sqlalchemy = types.SimpleNamespace(text=functools.cache(sqlalchemy.text))  # type: ignore[attr-defined]  # modules are untyped
 
 
 def is_closed(connection: RawConnection) -> bool:

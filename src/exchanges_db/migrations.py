@@ -21,6 +21,7 @@ import asyncpg
 import msgspec
 
 from exchanges_db._bridge import bridge
+from exchanges_db._hosts import connect_error
 from exchanges_db.dsn import Dsn
 from exchanges_db.errors import DRIVER_ERRORS, ConfigurationError, MigrationError, MigrationLocked, translate
 from exchanges_db.sql_files import bookkeeping_file, migrations_directory
@@ -138,10 +139,8 @@ async def _connection(dsn: Dsn) -> AsyncIterator[tuple[asyncpg.Connection[asyncp
             # Ends the session and with it the lock, also after an error.
             connection.terminate()
         return
-    assert failure is not None
-    error = translate(failure)
-    error.args = (f"cannot connect to {dsn}: {error}",)
-    raise error from failure
+    assert failure is not None  # there is at least one host
+    raise connect_error(dsn, failure) from failure
 
 
 async def _lock(
