@@ -14,6 +14,7 @@ from exchanges_db.errors import (
     ExchangeNotFound,
     ExchangesDBError,
     InvalidExchange,
+    InvalidOrder,
     MigrationError,
     MigrationLocked,
     OutcomeUnknown,
@@ -34,9 +35,12 @@ from exchanges_db.exchanges import (
 )
 from exchanges_db.history import get_exchange_as_of, get_exchange_history
 from exchanges_db.models import Exchange, ExchangeChange, ExchangeStats
+from exchanges_db.order_rules import OrderRule, OrderRules, Rounding, Side, Violation
 from exchanges_db.populate import ensure_exchanges_populated
 from exchanges_db.settings import Settings
 from exchanges_db.stats import get_exchange_stats
+from exchanges_db.symbol_enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbol_models import SymbolSpec
 from exchanges_db.validation import CheckResult, Latency, ValidationReport, validate_exchanges
 
 __version__ = "0.1.0"
@@ -48,6 +52,7 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "ConstraintViolated",
+    "ContractDirection",
     "Database",
     "DatabaseError",
     "DatabaseOrConnection",
@@ -60,17 +65,27 @@ __all__ = [
     "ExchangeStats",
     "ExchangesDBError",
     "InvalidExchange",
+    "InvalidOrder",
     "Latency",
     "MarketType",
     "MigrationError",
     "MigrationLocked",
+    "OrderRule",
+    "OrderRules",
     "OutcomeUnknown",
     "PoolTimeout",
     "QueryCancelled",
+    "Rounding",
     "SchemaMismatch",
     "Settings",
+    "Side",
+    "SidesAllowed",
+    "SymbolKind",
+    "SymbolSpec",
+    "SymbolStatus",
     "Transaction",
     "ValidationReport",
+    "Violation",
     "activate_exchange",
     "close_default_database",
     "deactivate_exchange",

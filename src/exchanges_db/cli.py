@@ -21,6 +21,7 @@ from exchanges_db.errors import (
     ExchangeNotFound,
     ExchangesDBError,
     InvalidExchange,
+    InvalidOrder,
     MigrationError,
     OutcomeUnknown,
 )
@@ -34,6 +35,7 @@ EXIT_CODES = (
 _EXIT_CODE: list[tuple[type[ExchangesDBError], int]] = [
     (ExchangeNotFound, 1),
     (InvalidExchange, 2),
+    (InvalidOrder, 2),
     (ConfigurationError, 2),
     (ConstraintViolated, 4),
     (Conflict, 4),

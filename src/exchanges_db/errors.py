@@ -3,6 +3,7 @@
     ExchangesDBError
     ├── ConfigurationError             DATABASE_URL, the environment or an argument is unusable
     ├── InvalidExchange                also a ValueError; .field names the field where one is to blame
+    ├── InvalidOrder                   also a ValueError; a price or quantity no order rule can be applied to; .field
     ├── ExchangeNotFound               also a LookupError
     ├── MigrationError                 dbmate failed, or the files and the database disagree
     │   └── MigrationLocked            somebody else is migrating
@@ -41,6 +42,14 @@ class InvalidExchange(ExchangesDBError, ValueError):
     """A value that no exchange can have; nothing was sent to a server."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InvalidOrder(ExchangesDBError, ValueError):
+    """A price, quantity, side or limit that order rules cannot be applied to; `field` names it."""
+
+    def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
         self.field = field
 

@@ -1,0 +1,398 @@
+"""Order rules: what is checked, rounded and refused, on symbols as exchanges have them."""
+
+import decimal
+import pickle
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from exchanges_db.errors import ExchangesDBError, InvalidOrder
+from exchanges_db.order_rules import OrderRule, OrderRules, Rounding, Side, Violation
+from exchanges_db.symbol_enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbol_models import SymbolSpec
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs/order-rules.md"
+MAX_LINES = 60
+BUY, SELL = Side.BUY, Side.SELL
+
+
+def spec(**changes: Any) -> SymbolSpec:
+    """Return BTC/USDT, tick 0.1, step 0.000001 and no limits, with these changes; numbers may be text."""
+    fields: dict[str, Any] = {
+        "native_symbol": "BTC_USDT",
+        "symbol": "BTC/USDT",
+        "base": "BTC",
+        "quote": "USDT",
+        "kind": SymbolKind.SPOT,
+        "price_tick": "0.1",
+        "quantity_step": "0.000001",
+        "status": SymbolStatus.TRADING,
+        "sides": SidesAllowed.ALL,
+    } | changes
+    return SymbolSpec(**{name: _number(name, value) for name, value in fields.items()})
+
+
+def _number(name: str, value: Any) -> Any:
+    numeric = name.startswith(("price", "quantity", "min", "max", "contract"))
+    return Decimal(value) if numeric and value is not None else value
+
+
+def rules(**changes: Any) -> OrderRules:
+    """Return the order rules of `spec`."""
+    return OrderRules.from_symbol(spec(**changes))
+
+
+def contract(direction: ContractDirection, size: str, **changes: Any) -> OrderRules:
+    """Return the rules of a perpetual, tick 0.5, in whole contracts."""
+    settle = {"LINEAR": "USDT", "INVERSE": "BTC", "QUANTO": "ETH"}[direction]
+    terms = {"kind": SymbolKind.PERPETUAL, "settle": settle, "direction": direction, "contract_size": size}
+    return rules(**({"price_tick": "0.5", "quantity_step": "1"} | terms | changes))
+
+
+def broken(of: OrderRules, *order: Any) -> list[OrderRule]:
+    """Return the rules `check_all` finds broken."""
+    return [violation.rule for violation in of.check_all(*order)]
+
+
+@pytest.mark.parametrize(
+    ("tick", "price", "ticks"),
+    [
+        ("0.5", "64123.5", 128247),
+        ("0.05", "2378.45", 47569),
+        ("1e-10", "0.0000000123", 123),
+        ("10", "120", 12),
+        ("1E+1", "120", 12),
+        ("0.10", "0.3", 3),
+        ("3", "12", 4),
+    ],
+)
+def test_a_price_is_a_number_of_ticks(tick: str, price: str, ticks: int) -> None:
+    """There and back, for every shape of tick, and the price has as many decimals as the tick."""
+    of = rules(price_tick=tick)
+    assert of.ticks(price) == of.ticks(Decimal(price)) == ticks
+    assert of.price(ticks) == Decimal(price)
+    assert "E+" not in str(of.price(ticks))
+
+
+def test_decimals_are_those_of_tick_and_step() -> None:
+    """Prices and quantities can be sent as they come out, zeros included; trailing zeros of the payload are gone."""
+    of = rules(price_tick="0.5000", quantity_step="0.010")
+    assert str(of.price(4)) == "2.0"
+    assert str(of.round_quantity("0.019")) == "0.01"
+    assert str(rules(price_tick="1E+1").price(3)) == "30"
+
+
+def test_lots_are_steps() -> None:
+    """A quantity is a number of steps: of base for spot, of contracts else."""
+    assert rules().lots("0.012345") == 12345
+    assert rules().quantity(12345) == Decimal("0.012345")
+    assert contract(ContractDirection.LINEAR, "0.0001").lots(7) == 7
+
+
+def test_what_lies_between_two_steps_is_no_number_of_them() -> None:
+    """The exact conversions refuse to round in silence and name what they refuse."""
+    for convert, field in ((rules().ticks, "price"), (rules().lots, "quantity")):
+        with pytest.raises(InvalidOrder, match=f"^{field} lies between") as caught:
+            convert("0.00000005")
+        assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("how", "rounded"),
+    [
+        (Rounding.DOWN, "64123.0"),
+        (Rounding.UP, "64123.5"),
+        (Rounding.NEAREST, "64123.0"),
+        (BUY, "64123.0"),
+        (SELL, "64123.5"),
+        (BUY.passive, "64123.0"),
+        (SELL.passive, "64123.5"),
+        (BUY.aggressive, "64123.5"),
+        (SELL.aggressive, "64123.0"),
+    ],
+)
+def test_a_price_goes_where_it_is_told(how: Rounding | Side, rounded: str) -> None:
+    """A side rounds passively; to ticks and to a price alike; a price on a tick stays."""
+    of = rules(price_tick="0.5")
+    assert of.round_price("64123.2", how) == Decimal(rounded)
+    assert of.price(of.ticks("64123.2", how)) == Decimal(rounded)
+    assert of.round_price(rounded, how) == Decimal(rounded)
+
+
+def test_halfway_goes_to_the_even_tick() -> None:
+    """So many roundings lean neither up nor down."""
+    of = rules(price_tick="0.5")
+    assert [of.round_price(p, Rounding.NEAREST) for p in ("0.25", "0.75", "1.25")] == [0, 1, 1]
+
+
+@pytest.mark.parametrize("how", [None, "DOWN", "BUY", 1, True])
+def test_a_direction_must_be_said(how: Any) -> None:
+    """There is no default, not even for a price that is on a tick."""
+    with pytest.raises(InvalidOrder, match="say how to round"):
+        rules().round_price("0.1", how)
+
+
+def test_a_quantity_is_never_rounded_up() -> None:
+    """It goes down to a lot, and below the minimum it stays: check says so."""
+    of = rules(quantity_step="0.01", min_quantity="0.05")
+    assert of.round_quantity("0.0599") == Decimal("0.05")
+    assert of.round_quantity("0.0499") == Decimal("0.04")
+    assert of.check(1, of.round_quantity("0.0499")) is OrderRule.MIN_QUANTITY
+    assert of.round_quantity("0.009") == 0
+
+
+@pytest.mark.parametrize(
+    ("least", "step", "effective"),
+    [
+        ("0.0001", "0.01", "0.01"),
+        ("0", "0.01", "0.01"),
+        (None, "0.01", "0.01"),
+        ("0.015", "0.01", "0.02"),
+        ("1", "0.3", "1.2"),
+    ],
+)
+def test_the_minimum_is_a_multiple_of_the_step(least: str | None, step: str, effective: str) -> None:
+    """Exchanges state minima below a step, of zero, or between two: what counts is the least that can be ordered."""
+    of = rules(quantity_step=step, min_quantity=least)
+    assert of.min_quantity == Decimal(effective)
+    assert of.check(1, effective) is None
+    assert of.check_all(1, 0) == (Violation(OrderRule.MIN_QUANTITY, Decimal(effective), Decimal(0)),)
+
+
+def test_limits_belong_to_what_is_allowed() -> None:
+    """An order at a limit keeps it, a step beyond breaks it."""
+    of = rules(min_quantity="0.001", max_quantity="100", min_notional="3", max_notional="5000000", price_tick="0.05")
+    assert of.check("3000", "0.001") is None
+    assert of.check("2999.95", "0.001") is OrderRule.MIN_NOTIONAL
+    assert of.check("3000", "0.000999") is OrderRule.MIN_QUANTITY
+    assert of.check("50000", "100") is None
+    assert of.check("50000.05", "100") is OrderRule.MAX_NOTIONAL
+    assert of.check("1", "100.000001") is OrderRule.MAX_QUANTITY
+
+
+def test_no_limit_is_no_limit() -> None:
+    """None in the specification allows any quantity of at least a step and any notional."""
+    assert rules().check("0.1", "0.000001") is None
+    assert rules().check(10**30, 10**30) is None
+    assert rules(max_quantity=None, max_notional=None, min_notional="0").check(10**99, 10**99) is None
+
+
+@pytest.mark.parametrize(
+    ("direction", "size", "price", "quantity", "notional"),
+    [
+        (ContractDirection.LINEAR, "0.0001", "64123.5", 250, "1603.08750"),
+        (ContractDirection.LINEAR, "1000000", "0.5", 3, "1500000"),
+        (ContractDirection.INVERSE, "1", "64123.5", 250, "250"),
+        (ContractDirection.INVERSE, "100", None, 3, "300"),
+        (ContractDirection.QUANTO, "0.0001", "64123.5", 250, "1603.08750"),
+    ],
+)
+def test_notional_follows_the_direction(
+    direction: ContractDirection, size: str, price: str | None, quantity: int, notional: str
+) -> None:
+    """In quote: by price for linear and quanto contracts, the same at every price for inverse ones."""
+    assert contract(direction, size).notional(price, quantity) == Decimal(notional)
+    tight = contract(direction, size, min_notional=notional, max_notional=notional)
+    assert tight.check(price, quantity) is None
+    assert tight.check(price, quantity - 1) is OrderRule.MIN_NOTIONAL
+    assert tight.check(price, quantity + 1) is OrderRule.MAX_NOTIONAL
+
+
+def test_a_spot_notional_is_price_times_quantity() -> None:
+    """Exactly, whatever the caller's decimal context would make of it."""
+    with decimal.localcontext() as context:
+        context.prec = 3
+        assert rules().notional("64123.4", "0.012345") == Decimal("791.6033730")
+        assert rules(min_notional="791.603373").check("64123.4", "0.012345") is None
+
+
+def test_a_market_order_has_no_price() -> None:
+    """Quantity rules hold; the notional is checked where it does not depend on a price, and asked for is refused."""
+    of = rules(min_quantity="0.001", min_notional="3")
+    assert of.check(None, "0.001") is None
+    assert of.check(None, "0.0001") is OrderRule.MIN_QUANTITY
+    assert of.check_ticks(None, 1000) is None
+    assert contract(ContractDirection.INVERSE, "1", min_notional="5").check(None, 4) is OrderRule.MIN_NOTIONAL
+    with pytest.raises(InvalidOrder, match="price"):
+        of.notional(None, 1)
+
+
+def test_every_broken_rule_is_told_in_order() -> None:
+    """check_all gives each with its limit and the order's value; check gives the first."""
+    of = rules(
+        quantity_step="0.01", min_quantity="0.05", min_notional="3", sides="BUY", status="HALTED", api_tradable=False
+    )
+    found = of.check_all("1.23", "0.015", SELL)
+    assert found == (
+        Violation(OrderRule.PRICE_TICK, Decimal("0.1"), Decimal("1.23")),
+        Violation(OrderRule.QUANTITY_STEP, Decimal("0.01"), Decimal("0.015")),
+        Violation(OrderRule.MIN_QUANTITY, Decimal("0.05"), Decimal("0.015")),
+        Violation(OrderRule.MIN_NOTIONAL, Decimal(3), Decimal("0.01845")),
+        Violation(OrderRule.STATUS, SymbolStatus.HALTED, SELL),
+        Violation(OrderRule.API_TRADABLE, False, SELL),
+        Violation(OrderRule.SIDES, SidesAllowed.BUY, SELL),
+    )
+    assert of.check("1.23", "0.015", SELL) is found[0].rule
+    assert broken(rules(max_quantity="1", max_notional="5"), 10, 2) == [OrderRule.MAX_QUANTITY, OrderRule.MAX_NOTIONAL]
+
+
+@pytest.mark.parametrize(
+    ("status", "sides", "api", "side", "rule"),
+    [
+        ("TRADING", "ALL", True, BUY, None),
+        ("TRADING", "ALL", True, SELL, None),
+        ("CLOSE_ONLY", "ALL", True, SELL, None),
+        ("HALTED", "ALL", True, BUY, OrderRule.STATUS),
+        ("DELISTED", "ALL", True, BUY, OrderRule.STATUS),
+        ("TRADING", "ALL", False, BUY, OrderRule.API_TRADABLE),
+        ("TRADING", "BUY", True, BUY, None),
+        ("TRADING", "BUY", True, SELL, OrderRule.SIDES),
+        ("TRADING", "SELL", True, BUY, OrderRule.SIDES),
+        ("TRADING", "NONE", True, SELL, OrderRule.SIDES),
+        ("HALTED", "NONE", False, None, None),
+    ],
+)
+def test_whether_orders_are_taken_now_is_told_when_asked(
+    status: str, sides: str, api: bool, side: Side | None, rule: OrderRule | None
+) -> None:
+    """Status, API and sides count only when a side is given, on both paths."""
+    of = rules(status=SymbolStatus(status), sides=SidesAllowed(sides), api_tradable=api)
+    assert of.check("0.1", 1, side) is of.check_ticks(1, 10**6, side) is rule
+
+
+def test_a_price_is_positive() -> None:
+    """Zero and less are reported, not raised, and so are quantities."""
+    assert rules().check(0, 1) is rules().check("-0.1", 1) is rules().check_ticks(0, 1) is OrderRule.PRICE_TICK
+    assert rules().check(0, "0.0000005") is OrderRule.PRICE_TICK
+    assert rules().check(1, 0) is rules().check(1, "-1") is rules().check_ticks(1, -1) is OrderRule.MIN_QUANTITY
+    assert rules().check(1, "0.0000005") is OrderRule.QUANTITY_STEP
+
+
+NO_NUMBERS = [0.1, 1.0, 1j, True, b"1", [1], "abc", "", "NaN", Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"),
+              "-Infinity", Decimal("1E+999999"), Decimal("1E-999999"), "1E+99999999999999999999", 10**100, -(10**1000),
+              1 << 10**7, Decimal("1." + "1" * 100)]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: type(value).__name__)
+def test_what_is_no_exact_number_is_refused(value: Any) -> None:
+    """By every method, with one error of ours that names the argument; the caller's decimal traps do not matter."""
+    of = rules()
+    calls: list[Callable[[], object]] = [
+        lambda: of.check(value, 1),
+        lambda: of.check(1, value),
+        lambda: of.check_all(1, value),
+        lambda: of.notional(value, 1),
+        lambda: of.round_price(value, BUY),
+        lambda: of.round_quantity(value),
+        lambda: of.ticks(value),
+        lambda: of.lots(value),
+    ]
+    for traps in (decimal.getcontext().copy(), decimal.Context(traps=[])):
+        for call in calls:
+            with (
+                decimal.localcontext(traps),
+                pytest.raises(InvalidOrder, match="finite Decimal, int or text") as caught,
+            ):
+                call()
+            assert caught.value.field in ("price", "quantity")
+
+
+def test_the_error_is_ours_and_a_value_error() -> None:
+    """Callers catch either, and a NaN quantity is not hidden behind a price that breaks a rule."""
+    assert issubclass(InvalidOrder, ExchangesDBError)
+    assert issubclass(InvalidOrder, ValueError)
+    with pytest.raises(InvalidOrder):
+        rules().check("0.01", Decimal("NaN"))
+
+
+@pytest.mark.parametrize("count", [1.0, "1", Decimal(1), True, None])
+def test_ticks_and_lots_are_int(count: Any) -> None:
+    """The fast path takes nothing else; only a price may be missing."""
+    calls: list[Callable[[], object]] = [
+        lambda: rules().price(count),
+        lambda: rules().quantity(count),
+        lambda: rules().check_ticks(1, count),
+    ]
+    if count is not None:
+        calls.append(lambda: rules().check_ticks(count, 1))
+    for call in calls:
+        with pytest.raises(InvalidOrder, match="must be int"):
+            call()
+
+
+def test_numbers_beyond_reason_are_no_decimal_exception() -> None:
+    """A count of ticks that no price could have is refused by name; the integer check just answers."""
+    with pytest.raises(InvalidOrder):
+        rules().price(10**301)
+    assert rules().check_ticks(10**400, 10**400) is None
+    finest = rules(price_tick="1E-99")
+    assert finest.round_price(10**99, BUY) == 10**99
+
+
+@pytest.mark.parametrize("price", ["0.1", "0.01"])
+@pytest.mark.parametrize("side", ["BUY", "buy", SidesAllowed.BUY, 1])
+def test_a_side_is_a_side(side: Any, price: str) -> None:
+    """Text is refused rather than compared, whatever else is wrong with the order."""
+    for call in (rules().check, rules().check_all):
+        with pytest.raises(InvalidOrder, match="side"):
+            call(price, 1, side)
+
+
+def test_what_is_below_zero_is_not_rounded() -> None:
+    """Down would mean away from zero: more, not less."""
+    calls: list[Callable[[], object]] = [
+        lambda: rules().round_price("-1.23", BUY),
+        lambda: rules().round_quantity("-1"),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidOrder, match="less than zero"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("price_tick", "0"), ("price_tick", "-0.1"), ("quantity_step", "NaN"), ("quantity_step", "0"),
+     ("max_quantity", "-1"), ("min_notional", "Infinity"), ("min_quantity", "NaN"), ("max_notional", "-5")],
+)  # fmt: skip
+def test_a_symbol_without_usable_numbers_has_no_rules(field: str, value: str) -> None:
+    """Said when the rules are made, with the field's name, not at the first order."""
+    with pytest.raises(InvalidOrder, match=f"^{field} ") as caught:
+        rules(**{field: value})
+    assert caught.value.field == field
+
+
+def test_a_contract_needs_a_size() -> None:
+    """Without one a notional would be a guess."""
+    with pytest.raises(InvalidOrder, match=r"^contract_size "):
+        contract(ContractDirection.LINEAR, "1", contract_size=None)
+
+
+def test_rules_do_not_change() -> None:
+    """They are shared between tasks: frozen, comparable, and they survive a pickle."""
+    of = rules(min_notional="3")
+    with pytest.raises(AttributeError):
+        of.price_tick = Decimal(1)  # type: ignore[misc]
+    assert pickle.loads(pickle.dumps(of)) == of == OrderRules.from_symbol(of.spec)
+    assert of != rules(min_notional="4")
+
+
+def test_every_rule_is_a_field_of_the_specification() -> None:
+    """A rule's value leads to its limit."""
+    assert set(OrderRule) <= {field.name for field in msgspec.structs.fields(SymbolSpec)}
+
+
+def test_the_documents_example_runs() -> None:
+    """What docs/order-rules.md shows is true, and the document is short."""
+    text = DOCUMENT.read_text()
+    assert len(text.splitlines()) <= MAX_LINES
+    example = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert example is not None
+    names: dict[str, Any] = {}
+    exec(example[1], names)
+    assert (names["price"], names["quantity"]) == (Decimal("2378.45"), Decimal("0.012"))
+    assert (names["ticks"], names["lots"]) == (47569, 12)
