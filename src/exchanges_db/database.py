@@ -100,7 +100,10 @@ class Database:
 
     async def close(self) -> None:
         """Give every connection back to the server; those still in use after a second are cut."""
-        lender, self._lender, self._closed = self._lender, None, True
+        lender = self._lender
+        if lender is not None:
+            lender.check_loop()
+        self._lender, self._closed = None, True
         if lender is None:
             return
         try:

@@ -14,6 +14,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from exchanges_db._bridge import is_closed
+from exchanges_db.errors import ConfigurationError
 
 _IDLE_LIMIT = 300.0  # seconds, asyncpg's own: a firewall may have forgotten a connection that was idle for longer
 
@@ -30,7 +31,8 @@ class Lender:
         self._places = asyncio.Semaphore(pool.get_max_size())
         self._kept: list[tuple[PoolConnectionProxy[Any], float]] = []  # and since when; the last in is the first out
         self._lent: set[PoolConnectionProxy[Any]] = set()  # that may be kept when they come back
-        self._clock = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._clock = self._loop.time
         self._closing = False
 
     async def acquire(self, limit: float) -> PoolConnectionProxy[Any]:
@@ -38,7 +40,9 @@ class Lender:
 
         Raises:
             AllLent: none came back in time.
+            ConfigurationError: the pool belongs to another event loop.
         """
+        self.check_loop()
         now = self._clock()
         if self._places.locked():
             try:
@@ -91,6 +95,13 @@ class Lender:
     def terminate(self) -> None:
         """Cut every connection."""
         self._pool.terminate()
+
+    def check_loop(self) -> None:
+        """Raise ConfigurationError in another event loop than the pool's."""
+        if asyncio.get_running_loop() is not self._loop:
+            raise ConfigurationError(
+                "this Database was opened in another event loop: make one for each loop, or pass no db="
+            )
 
     async def _give_back(self) -> None:
         while self._kept:

@@ -15,6 +15,7 @@ from exchanges_db import (
     close_default_database,
     default_database,
     get_all_exchanges,
+    get_exchange_by_id,
 )
 from exchanges_db.dsn import Dsn
 from tests.factories import CALLS, connected
@@ -140,3 +141,14 @@ async def test_no_loop_is_kept_alive(default_url: str, tmp_path: Path) -> None:
         tmp_path,
     )
     assert (result.stdout, result.stderr) == ("0\n", "")
+
+
+def test_a_database_of_another_loop_is_told_apart(shared_dsn: Dsn) -> None:
+    """Used or closed in a second loop, it says what to do instead of failing somewhere inside the driver."""
+    database = Database(shared_dsn)
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        first.run(database.open())
+        for work in (get_exchange_by_id(1, db=database), database.close()):
+            with pytest.raises(ConfigurationError, match="another event loop"):
+                second.run(work)
+        first.run(database.close())
