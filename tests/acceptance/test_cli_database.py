@@ -113,5 +113,10 @@ def test_help_of_every_command_has_an_example() -> None:
 
 def test_completion_and_version_are_there() -> None:
     """A shell can ask for completion, a person for the version."""
-    assert "complete" in ok("--show-completion", "bash", url=None)
+    # What --install-completion puts into a shell; asked this way because the option itself looks at the parent process.
+    script = run(url=None, _EXCHANGES_DB_COMPLETE="source_bash").stdout
+    assert "complete" in script
+    words = {"COMP_WORDS": "exchanges-db dea", "COMP_CWORD": "1"}
+    assert run(url=None, _EXCHANGES_DB_COMPLETE="complete_bash", **words).stdout.strip() == "deactivate"
+    assert "--show-completion" in ok("--help", url=None)
     assert ok("--version", url=None).startswith("exchanges-db ")
