@@ -134,6 +134,129 @@ END
 $$;
 
 
+--
+-- Name: symbol_history_refuse(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.symbol_history_refuse() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    -- Depth 1 is a statement of a user, depth 2 one of the triggers on symbols.
+    IF TG_OP = 'INSERT' AND pg_trigger_depth() > 1 THEN
+        RETURN NULL;
+    END IF;
+    RAISE EXCEPTION 'symbol_history is append-only and written by trigger: % refused', TG_OP
+        USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+
+
+--
+-- Name: symbols_record_delete(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.symbols_record_delete() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+BEGIN
+    INSERT INTO public.symbol_history
+        (symbol_id, exchange_id, spec_version, valid, spec, operation, ended_by, application_name)
+    SELECT o.id, o.exchange_id, o.spec_version,
+           tstzrange(o.updated_at, greatest(now(), o.updated_at + interval '1 microsecond')), to_jsonb(o) - 'raw',
+           TG_OP, session_user::text, current_setting('application_name')
+    FROM old_rows AS o;
+    RETURN NULL;
+END
+$$;
+
+
+--
+-- Name: symbols_record_truncate(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.symbols_record_truncate() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+BEGIN
+    -- TRUNCATE gives no transition table: record each row while it can still be read.
+    INSERT INTO public.symbol_history
+        (symbol_id, exchange_id, spec_version, valid, spec, operation, ended_by, application_name)
+    SELECT o.id, o.exchange_id, o.spec_version,
+           tstzrange(o.updated_at, greatest(now(), o.updated_at + interval '1 microsecond')), to_jsonb(o) - 'raw',
+           TG_OP, session_user::text, current_setting('application_name')
+    FROM public.symbols AS o;
+    RETURN NULL;
+END
+$$;
+
+
+--
+-- Name: symbols_record_update(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.symbols_record_update() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+BEGIN
+    INSERT INTO public.symbol_history
+        (symbol_id, exchange_id, spec_version, valid, spec, operation, ended_by, application_name)
+    SELECT o.id, o.exchange_id, o.spec_version, tstzrange(o.updated_at, n.updated_at), to_jsonb(o) - 'raw',
+           TG_OP, session_user::text, current_setting('application_name')
+    FROM old_rows AS o JOIN new_rows AS n USING (id)
+    WHERE n.spec_version <> o.spec_version;
+    RETURN NULL;
+END
+$$;
+
+
+--
+-- Name: symbols_stamp(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.symbols_stamp() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    candidate public.symbols;
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        NEW.spec_version := 1;
+        NEW.created_at := now();
+        NEW.updated_at := now();
+        RETURN NEW;
+    END IF;
+    IF (NEW.id, NEW.exchange_id, NEW.native_symbol) IS DISTINCT FROM (OLD.id, OLD.exchange_id, OLD.native_symbol) THEN
+        RAISE EXCEPTION 'id, exchange and native symbol of a symbol cannot be changed'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'symbols_identity_immutable';
+    END IF;
+    NEW.spec_version := OLD.spec_version;
+    NEW.created_at := OLD.created_at;
+    NEW.updated_at := OLD.updated_at;
+    -- raw is no part of the specification; generated columns are not computed yet and follow from the others.
+    candidate := NEW;
+    candidate.raw := OLD.raw;
+    candidate.price_decimals := OLD.price_decimals;
+    candidate.quantity_decimals := OLD.quantity_decimals;
+    candidate.is_active := OLD.is_active;
+    IF candidate IS DISTINCT FROM OLD THEN
+        NEW.spec_version := OLD.spec_version + 1;
+        -- now(), so that all changes of one import hold from one moment; later than the change it follows in any case.
+        NEW.updated_at := greatest(now(), OLD.updated_at + interval '1 microsecond');
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
@@ -296,6 +419,209 @@ CREATE TABLE public.schema_migrations (
 
 
 --
+-- Name: symbol_history; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.symbol_history (
+    symbol_id integer NOT NULL,
+    exchange_id smallint NOT NULL,
+    spec_version integer NOT NULL,
+    valid tstzrange NOT NULL,
+    spec jsonb NOT NULL,
+    operation character varying(10) NOT NULL,
+    ended_by text NOT NULL,
+    application_name text NOT NULL,
+    CONSTRAINT symbol_history_operation_known CHECK (((operation)::text = ANY (ARRAY['UPDATE'::text, 'DELETE'::text, 'TRUNCATE'::text]))),
+    CONSTRAINT symbol_history_valid_closed CHECK (((NOT isempty(valid)) AND (NOT lower_inf(valid)) AND (NOT upper_inf(valid))))
+);
+
+
+--
+-- Name: TABLE symbol_history; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.symbol_history IS 'Specifications that no longer hold, and when they did; the one that holds is the row of symbols. Written by trigger, append-only';
+
+
+--
+-- Name: COLUMN symbol_history.valid; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_history.valid IS 'From the change that made it up to the change that ended it';
+
+
+--
+-- Name: COLUMN symbol_history.spec; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_history.spec IS 'The row of symbols as it was, without raw';
+
+
+--
+-- Name: COLUMN symbol_history.ended_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_history.ended_by IS 'session_user of the change that ended it';
+
+
+--
+-- Name: symbols; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.symbols (
+    id integer NOT NULL,
+    exchange_id smallint NOT NULL,
+    native_symbol character varying(100) NOT NULL,
+    symbol character varying(200) NOT NULL,
+    base character varying(50) NOT NULL,
+    quote character varying(50) NOT NULL,
+    settle character varying(50),
+    kind character varying(10) NOT NULL,
+    direction character varying(10),
+    contract_size numeric,
+    price_tick numeric NOT NULL,
+    quantity_step numeric NOT NULL,
+    price_decimals smallint GENERATED ALWAYS AS (min_scale(price_tick)) STORED,
+    quantity_decimals smallint GENERATED ALWAYS AS (min_scale(quantity_step)) STORED,
+    min_quantity numeric,
+    max_quantity numeric,
+    min_notional numeric,
+    max_notional numeric,
+    maker_fee numeric,
+    taker_fee numeric,
+    status character varying(10) NOT NULL,
+    is_active boolean GENERATED ALWAYS AS (((status)::text = 'TRADING'::text)) STORED,
+    sides character varying(4) NOT NULL,
+    api_tradable boolean NOT NULL,
+    listed_at timestamp with time zone,
+    delisting_at timestamp with time zone,
+    delisted_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    spec_version integer DEFAULT 1 NOT NULL,
+    raw jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT symbols_base_printable CHECK ((((base)::text <> ''::text) AND ((base)::text !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbols_contract_size_positive CHECK (((contract_size > (0)::numeric) AND (contract_size < 'Infinity'::numeric))),
+    CONSTRAINT symbols_contract_terms_fit_kind CHECK (((((kind)::text = 'SPOT'::text) = (settle IS NULL)) AND (((kind)::text = 'SPOT'::text) = (direction IS NULL)) AND (((kind)::text = 'SPOT'::text) = (contract_size IS NULL)))),
+    CONSTRAINT symbols_delisted_has_time CHECK ((((status)::text <> 'DELISTED'::text) OR (delisted_at IS NOT NULL))),
+    CONSTRAINT symbols_direction_fits_settle CHECK (
+CASE direction
+    WHEN 'LINEAR'::text THEN ((settle)::text = (quote)::text)
+    WHEN 'INVERSE'::text THEN ((settle)::text = (base)::text)
+    WHEN 'QUANTO'::text THEN (((settle)::text <> (quote)::text) AND ((settle)::text <> (base)::text))
+    ELSE NULL::boolean
+END),
+    CONSTRAINT symbols_direction_known CHECK (((direction)::text = ANY (ARRAY['LINEAR'::text, 'INVERSE'::text, 'QUANTO'::text]))),
+    CONSTRAINT symbols_expiry_fits_kind CHECK ((((kind)::text = ANY (ARRAY['FUTURE'::text, 'OPTION'::text])) = (expires_at IS NOT NULL))),
+    CONSTRAINT symbols_fees_are_fractions CHECK (((abs(maker_fee) <= 0.05) AND (abs(taker_fee) <= 0.05))),
+    CONSTRAINT symbols_kind_known CHECK (((kind)::text = ANY (ARRAY['SPOT'::text, 'PERPETUAL'::text, 'FUTURE'::text, 'OPTION'::text]))),
+    CONSTRAINT symbols_native_symbol_printable CHECK ((((native_symbol)::text <> ''::text) AND ((native_symbol)::text !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbols_notional_limits CHECK (((min_notional >= (0)::numeric) AND (min_notional < 'Infinity'::numeric) AND (max_notional > (0)::numeric) AND (max_notional < 'Infinity'::numeric) AND (min_notional <= max_notional))),
+    CONSTRAINT symbols_price_tick_positive CHECK (((price_tick > (0)::numeric) AND (price_tick < 'Infinity'::numeric))),
+    CONSTRAINT symbols_quantity_limits CHECK (((min_quantity >= (0)::numeric) AND (min_quantity < 'Infinity'::numeric) AND (max_quantity > (0)::numeric) AND (max_quantity < 'Infinity'::numeric) AND (min_quantity <= max_quantity))),
+    CONSTRAINT symbols_quantity_step_positive CHECK (((quantity_step > (0)::numeric) AND (quantity_step < 'Infinity'::numeric))),
+    CONSTRAINT symbols_quote_printable CHECK ((((quote)::text <> ''::text) AND ((quote)::text !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbols_settle_printable CHECK ((((settle)::text <> ''::text) AND ((settle)::text !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbols_sides_known CHECK (((sides)::text = ANY (ARRAY['ALL'::text, 'BUY'::text, 'SELL'::text, 'NONE'::text]))),
+    CONSTRAINT symbols_spec_version_positive CHECK ((spec_version > 0)),
+    CONSTRAINT symbols_status_known CHECK (((status)::text = ANY (ARRAY['PRELAUNCH'::text, 'TRADING'::text, 'HALTED'::text, 'CLOSE_ONLY'::text, 'DELISTING'::text, 'DELISTED'::text, 'EXPIRED'::text]))),
+    CONSTRAINT symbols_symbol_printable CHECK ((((symbol)::text <> ''::text) AND ((symbol)::text !~ '^ | $|[\x01-\x1f\x7f]'::text)))
+);
+
+
+--
+-- Name: TABLE symbols; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.symbols IS 'Every symbol of every exchange: what one may trade, and by which exact rules';
+
+
+--
+-- Name: COLUMN symbols.native_symbol; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.native_symbol IS 'The exchange''s own name for it; unique while the symbol is live';
+
+
+--
+-- Name: COLUMN symbols.symbol; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.symbol IS 'Canonical name: BASE/QUOTE[:SETTLE[-YYMMDD]]';
+
+
+--
+-- Name: COLUMN symbols.contract_size; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.contract_size IS 'What one contract is: of base, or of quote where direction is INVERSE';
+
+
+--
+-- Name: COLUMN symbols.price_tick; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.price_tick IS 'Prices are multiples of this; no power of ten in general';
+
+
+--
+-- Name: COLUMN symbols.quantity_step; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.quantity_step IS 'Quantities are multiples of this: of base for spot, of contracts else';
+
+
+--
+-- Name: COLUMN symbols.min_notional; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.min_notional IS 'In quote; NULL means no limit, as in the other limits';
+
+
+--
+-- Name: COLUMN symbols.maker_fee; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.maker_fee IS 'Fraction of the notional: 0.002 is 0.2 percent; negative is a rebate';
+
+
+--
+-- Name: COLUMN symbols.is_active; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.is_active IS 'Follows from status';
+
+
+--
+-- Name: COLUMN symbols.spec_version; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.spec_version IS 'Raised by the database when a specification changes';
+
+
+--
+-- Name: COLUMN symbols.raw; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.raw IS 'The row of the payload that gave this specification';
+
+
+--
+-- Name: symbols_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.symbols ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.symbols_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
 -- Name: exchange_history exchange_history_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -336,6 +662,30 @@ ALTER TABLE ONLY public.schema_migrations
 
 
 --
+-- Name: symbol_history symbol_history_no_overlap; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.symbol_history
+    ADD CONSTRAINT symbol_history_no_overlap EXCLUDE USING gist (int4range(symbol_id, symbol_id, '[]'::text) WITH &&, valid WITH &&);
+
+
+--
+-- Name: symbol_history symbol_history_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.symbol_history
+    ADD CONSTRAINT symbol_history_pkey PRIMARY KEY (symbol_id, spec_version);
+
+
+--
+-- Name: symbols symbols_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.symbols
+    ADD CONSTRAINT symbols_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: idx_exchange_history_exchange; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -354,6 +704,34 @@ CREATE INDEX idx_exchanges_active ON public.exchanges USING btree (is_active) WH
 --
 
 CREATE INDEX idx_exchanges_market_type ON public.exchanges USING btree (market_type);
+
+
+--
+-- Name: idx_symbol_history_exchange; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_symbol_history_exchange ON public.symbol_history USING btree (exchange_id);
+
+
+--
+-- Name: idx_symbols_native_symbol; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_symbols_native_symbol ON public.symbols USING btree (exchange_id, native_symbol);
+
+
+--
+-- Name: idx_symbols_symbol; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_symbols_symbol ON public.symbols USING btree (symbol, exchange_id);
+
+
+--
+-- Name: symbols_live_native_symbol_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX symbols_live_native_symbol_key ON public.symbols USING btree (exchange_id, native_symbol) WHERE ((status)::text <> ALL (ARRAY['DELISTED'::text, 'EXPIRED'::text]));
 
 
 --
@@ -393,6 +771,68 @@ ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_stamp;
 
 
 --
+-- Name: symbol_history symbol_history_refuse; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbol_history_refuse BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.symbol_history FOR EACH STATEMENT EXECUTE FUNCTION public.symbol_history_refuse();
+
+ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_refuse;
+
+
+--
+-- Name: symbols symbols_record_delete; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbols_record_delete AFTER DELETE ON public.symbols REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_record_delete();
+
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_delete;
+
+
+--
+-- Name: symbols symbols_record_truncate; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbols_record_truncate BEFORE TRUNCATE ON public.symbols FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_record_truncate();
+
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_truncate;
+
+
+--
+-- Name: symbols symbols_record_update; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbols_record_update AFTER UPDATE ON public.symbols REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_record_update();
+
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_update;
+
+
+--
+-- Name: symbols symbols_stamp; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbols_stamp BEFORE UPDATE ON public.symbols FOR EACH ROW EXECUTE FUNCTION public.symbols_stamp();
+
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp;
+
+
+--
+-- Name: symbols symbols_stamp_insert; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbols_stamp_insert BEFORE INSERT ON public.symbols FOR EACH ROW WHEN (((new.spec_version <> 1) OR (new.created_at <> now()) OR (new.updated_at <> now()))) EXECUTE FUNCTION public.symbols_stamp();
+
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp_insert;
+
+
+--
+-- Name: symbols symbols_exchange_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.symbols
+    ADD CONSTRAINT symbols_exchange_id_fkey FOREIGN KEY (exchange_id) REFERENCES public.exchanges(id) ON DELETE RESTRICT;
+
+
+--
 -- PostgreSQL database dump complete
 --
 
@@ -405,4 +845,5 @@ ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_stamp;
 
 INSERT INTO public.schema_migrations (version) VALUES
     ('002'),
-    ('003');
+    ('003'),
+    ('004');

@@ -12,6 +12,9 @@ SELECT id, name, enum_value, display_name, market_type, is_active, base_url, web
 FROM public.exchanges
 WHERE id = @id;
 
+-- name: GetExchangeIdByEnumValue :one
+SELECT id FROM public.exchanges WHERE enum_value = @enum_value;
+
 -- name: GetExchangeVersion :one
 SELECT version FROM public.exchanges WHERE id = @id;
 

@@ -4,7 +4,12 @@
     ├── ConfigurationError             DATABASE_URL, the environment or an argument is unusable
     ├── InvalidExchange                also a ValueError; .field names the field where one is to blame
     ├── InvalidOrder                   also a ValueError; a price or quantity no order rule can be applied to; .field
+    ├── InvalidSymbol                  also a ValueError; a name, kind or number no symbol can be asked for by
     ├── ExchangeNotFound               also a LookupError
+    ├── SymbolNotFound                 also a LookupError
+    ├── PayloadError                   also a ValueError; an exchange's answer that is no list of symbols
+    ├── ImportRefused                  .report; a list of symbols that is not believed without a word from you
+    ├── DownloadFailed                 .status, .attempts; an exchange gave no answer that can be used
     ├── MigrationError                 dbmate failed, or the files and the database disagree
     │   └── MigrationLocked            somebody else is migrating
     └── DatabaseError                  .sqlstate, .constraint; __cause__ is the driver's error
@@ -25,9 +30,13 @@ from __future__ import annotations
 
 import asyncio
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import asyncpg
 import sqlalchemy.exc
+
+if TYPE_CHECKING:
+    from exchanges_db.symbol_import import ImportReport
 
 
 class ExchangesDBError(Exception):
@@ -56,6 +65,35 @@ class InvalidOrder(ExchangesDBError, ValueError):
 
 class ExchangeNotFound(ExchangesDBError, LookupError):
     """There is no such exchange."""
+
+
+class InvalidSymbol(ExchangesDBError, ValueError):
+    """A value that no symbol can be asked for by; nothing was sent to a server."""
+
+
+class SymbolNotFound(ExchangesDBError, LookupError):
+    """There is no such symbol."""
+
+
+class PayloadError(ExchangesDBError, ValueError):
+    """An exchange's answer cannot be read as a list of symbols; nothing was written."""
+
+
+class ImportRefused(ExchangesDBError):
+    """A list of symbols is not believed; nothing was written. `report` tells what it would have changed."""
+
+    def __init__(self, message: str, *, report: ImportReport) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class DownloadFailed(ExchangesDBError):
+    """An exchange gave no answer that can be used: `status` of the last one, if there was one, after `attempts`."""
+
+    def __init__(self, message: str, *, status: int | None = None, attempts: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+        self.attempts = attempts
 
 
 class MigrationError(ExchangesDBError):
@@ -142,6 +180,34 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "exchange_history_pkey": ("id", "is taken"),
     "exchange_history_operation_known": ("operation", "must be a ChangeOperation"),
     "exchange_history_rows_fit_operation": ("old_row, new_row", "must be there as the operation says"),
+    "symbols_pkey": ("id", "is taken"),
+    "symbols_identity_immutable": ("id, exchange_id, native_symbol", "cannot be changed"),
+    "symbols_exchange_id_fkey": ("exchange_id", "is an exchange that is not there, or that has symbols"),
+    "symbols_native_symbol_printable": ("native_symbol", "must not be blank or hold control characters"),
+    "symbols_symbol_printable": ("symbol", "must not be blank or hold control characters"),
+    "symbols_base_printable": ("base", "must not be blank or hold control characters"),
+    "symbols_quote_printable": ("quote", "must not be blank or hold control characters"),
+    "symbols_settle_printable": ("settle", "must not be blank or hold control characters"),
+    "symbols_kind_known": ("kind", "must be a SymbolKind"),
+    "symbols_direction_known": ("direction", "must be a ContractDirection"),
+    "symbols_status_known": ("status", "must be a SymbolStatus"),
+    "symbols_sides_known": ("sides", "must be a SidesAllowed"),
+    "symbols_contract_terms_fit_kind": ("settle, direction, contract_size", "belong to contracts, and all three do"),
+    "symbols_direction_fits_settle": ("settle", "must be quote if LINEAR, base if INVERSE, a third if QUANTO"),
+    "symbols_expiry_fits_kind": ("expires_at", "belongs to futures and options, and must be there"),
+    "symbols_delisted_has_time": ("delisted_at", "must be there when the status is DELISTED"),
+    "symbols_contract_size_positive": ("contract_size", "must be positive and finite"),
+    "symbols_price_tick_positive": ("price_tick", "must be positive and finite"),
+    "symbols_quantity_step_positive": ("quantity_step", "must be positive and finite"),
+    "symbols_quantity_limits": ("min_quantity, max_quantity", "must be finite, not negative and in order"),
+    "symbols_notional_limits": ("min_notional, max_notional", "must be finite, not negative and in order"),
+    "symbols_fees_are_fractions": ("maker_fee, taker_fee", "must be fractions between -0.05 and 0.05, not percent"),
+    "symbols_spec_version_positive": ("spec_version", "must be positive"),
+    "symbols_live_native_symbol_key": ("native_symbol", "is another live symbol's of that exchange"),
+    "symbol_history_pkey": ("symbol_id, spec_version", "is taken"),
+    "symbol_history_operation_known": ("operation", "must be a ChangeOperation"),
+    "symbol_history_valid_closed": ("valid", "must have a beginning and an end"),
+    "symbol_history_no_overlap": ("valid", "must not overlap another range of that symbol"),
     "migration_checksums_pkey": ("version", "is taken"),
     "migration_checksums_sha256_hex": ("sha256", "must be 64 hexadecimal digits"),
 }
@@ -219,7 +285,7 @@ def _from_sqlstate(exc: asyncpg.PostgresError, sqlstate: str, unknown_if_lost: b
         return OutcomeUnknown("the session ended before the answer: read before repeating", sqlstate=sqlstate)
     if constraint in CONSTRAINTS and sqlstate.startswith("23"):
         field, rule = CONSTRAINTS[constraint]
-        kind = DuplicateExchange if sqlstate == "23505" else ConstraintViolated
+        kind = DuplicateExchange if sqlstate == "23505" and constraint.startswith("exchanges_") else ConstraintViolated
         return kind(f"{field} {rule}", sqlstate=sqlstate, constraint=constraint)
     for length in (5, 3, 2):
         if sqlstate[:length] in _BY_SQLSTATE:

@@ -41,9 +41,9 @@ def test_rollback_asks_first_and_undoes_one(url: str) -> None:
     refused = run("rollback", url=url)
     assert refused.returncode == 1
     assert ok("status", url=url)
-    assert "undid 003_create_exchange_history.sql" in ok("rollback", "--yes", url=url)
+    assert "undid 004_create_symbols.sql" in ok("rollback", "--yes", url=url)
     assert run("status", url=url).returncode == 1
-    assert "applied 003_create_exchange_history.sql" in ok("migrate", url=url)
+    assert "applied 004_create_symbols.sql" in ok("migrate", url=url)
 
 
 def test_two_migrates_at_once_both_succeed_and_apply_once(url: str) -> None:

@@ -56,8 +56,8 @@ async def test_the_dump_of_record_is_the_recorded_schema(empty_dsn: Dsn) -> None
 
 async def test_up_down_up_gives_the_same_schema(empty_dsn: Dsn) -> None:
     """Every migration can be undone and applied again, and undoing all leaves no object behind."""
-    arguments = ["migrate", "rollback", "rollback"]
-    assert [run_dbmate(empty_dsn, argument).returncode for argument in arguments] == [0, 0, 0]
+    arguments = ["migrate", *["rollback"] * len(list((ROOT / "db/migrations").iterdir()))]
+    assert {run_dbmate(empty_dsn, argument).returncode for argument in arguments} == {0}
     assert await described(empty_dsn) == []
     assert run_dbmate(empty_dsn, "migrate").returncode == 0
     assert await described(empty_dsn) == recorded_schema()

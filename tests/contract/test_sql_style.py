@@ -46,7 +46,9 @@ def unqualified_tables(sql: str) -> list[str]:
         _without_plpgsql_into(text),
         re.IGNORECASE,
     )
-    words = {"public", "set", "on", "or", "of"}
+    # What a statement trigger calls the rows it changed has no schema.
+    known |= {name.lower() for name in re.findall(r"\b(?:OLD|NEW) TABLE AS (\w+)", text)}
+    words = {"public", "set", "on", "or", "of", "as"}
     tables = [one or other for one, other in named]
     return [table for table in tables if not table.startswith(SCHEMAS) and table.lower() not in known | words]
 

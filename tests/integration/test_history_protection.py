@@ -25,7 +25,7 @@ WRITES = [
     "DELETE FROM exchange_history",
     "DELETE FROM exchange_history WHERE exchange_id = 12345",
     "TRUNCATE exchange_history",
-    "TRUNCATE exchanges, exchange_history",
+    "TRUNCATE exchanges, symbols, exchange_history",
     "MERGE INTO exchange_history h USING (SELECT 1 AS id) s ON h.id = s.id WHEN MATCHED THEN DELETE",
     UPSERT,
 ]
@@ -186,6 +186,9 @@ async def test_every_function_pins_its_search_path_and_public_may_run_none(conn:
     assert {row["proname"] for row in rows if row["prosecdef"]} == {
         "exchanges_record_change",
         "exchanges_record_truncate",
+        "symbols_record_delete",
+        "symbols_record_truncate",
+        "symbols_record_update",
     }
     for row in rows:
         pins = [setting for setting in row["proconfig"] or [] if setting.startswith("search_path=")]
@@ -197,6 +200,8 @@ async def test_every_trigger_fires_always(conn: asyncpg.Connection) -> None:
     """Not only in sessions of ordinary origin."""
     rows = await conn.fetch("SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal")
     assert {row["tgname"] for row in rows} == {
-        "exchanges_stamp", "exchanges_record_change", "exchanges_record_truncate", "exchange_history_refuse"
+        "exchanges_stamp", "exchanges_record_change", "exchanges_record_truncate", "exchange_history_refuse",
+        "symbols_stamp", "symbols_stamp_insert", "symbols_record_update", "symbols_record_delete",
+        "symbols_record_truncate", "symbol_history_refuse",
     }  # fmt: skip
     assert {row["tgenabled"] for row in rows} == {b"A"}

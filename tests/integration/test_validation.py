@@ -84,7 +84,7 @@ async def test_a_fresh_database_passes(database: Database) -> None:
     assert tuple(heard) == report.checks
     assert report.latency is not None
     assert (report.latency.lookups, len(report.latency.samples_ms)) == (100, 100)
-    assert report.schema_version == "003"
+    assert report.schema_version == "004"
     assert str(report.server_version) in detail(report, "table reachable")
 
 
@@ -148,7 +148,7 @@ SCHEMA, INDEXES, RULES, CRUD = "schema as recorded", "indexes used", "constraint
 DEFECTS = [
     ("DROP INDEX idx_exchanges_active", {SCHEMA, INDEXES}),
     ("DROP INDEX idx_exchanges_market_type", {SCHEMA, INDEXES}),
-    ("ALTER TABLE exchanges DROP CONSTRAINT exchanges_pkey", {SCHEMA, INDEXES, RULES}),
+    ("ALTER TABLE exchanges DROP CONSTRAINT exchanges_pkey CASCADE", {SCHEMA, INDEXES, RULES}),
     ("ALTER TABLE exchanges DROP CONSTRAINT exchanges_enum_value_key", {SCHEMA, INDEXES, RULES}),
     ("ALTER TABLE exchanges DROP CONSTRAINT exchanges_name_key", {SCHEMA, RULES}),
     *(

@@ -28,6 +28,11 @@ WHERE id = :p1
 """
 
 
+GET_EXCHANGE_ID_BY_ENUM_VALUE = """-- name: get_exchange_id_by_enum_value \\:one
+SELECT id FROM public.exchanges WHERE enum_value = :p1
+"""
+
+
 GET_EXCHANGE_VERSION = """-- name: get_exchange_version \\:one
 SELECT version FROM public.exchanges WHERE id = :p1
 """
@@ -222,6 +227,12 @@ class AsyncQuerier:
             updated_at=row[11],
             version=row[12],
         )
+
+    async def get_exchange_id_by_enum_value(self, *, enum_value: str) -> Optional[int]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_EXCHANGE_ID_BY_ENUM_VALUE), {"p1": enum_value})).first()
+        if row is None:
+            return None
+        return row[0]
 
     async def get_exchange_version(self, *, id: int) -> Optional[int]:
         row = (await self._conn.execute(sqlalchemy.text(GET_EXCHANGE_VERSION), {"p1": id})).first()

@@ -3,6 +3,7 @@
 #   sqlc v1.31.1
 import dataclasses
 import datetime
+import decimal
 from typing import Any, List, Optional
 
 
@@ -59,3 +60,66 @@ class MigrationChecksum:
 @dataclasses.dataclass()
 class SchemaMigration:
     version: str
+
+
+@dataclasses.dataclass()
+class Symbol:
+    """Every symbol of every exchange: what one may trade, and by which exact rules"""
+    id: int
+    exchange_id: int
+    # The exchange's own name for it; unique while the symbol is live
+    native_symbol: str
+    # Canonical name: BASE/QUOTE[:SETTLE[-YYMMDD]]
+    symbol: str
+    base: str
+    quote: str
+    settle: Optional[str]
+    kind: str
+    direction: Optional[str]
+    # What one contract is: of base, or of quote where direction is INVERSE
+    contract_size: Optional[decimal.Decimal]
+    # Prices are multiples of this; no power of ten in general
+    price_tick: decimal.Decimal
+    # Quantities are multiples of this: of base for spot, of contracts else
+    quantity_step: decimal.Decimal
+    price_decimals: Optional[int]
+    quantity_decimals: Optional[int]
+    min_quantity: Optional[decimal.Decimal]
+    max_quantity: Optional[decimal.Decimal]
+    # In quote; NULL means no limit, as in the other limits
+    min_notional: Optional[decimal.Decimal]
+    max_notional: Optional[decimal.Decimal]
+    # Fraction of the notional: 0.002 is 0.2 percent; negative is a rebate
+    maker_fee: Optional[decimal.Decimal]
+    taker_fee: Optional[decimal.Decimal]
+    status: str
+    # Follows from status
+    is_active: Optional[bool]
+    sides: str
+    api_tradable: bool
+    listed_at: Optional[datetime.datetime]
+    delisting_at: Optional[datetime.datetime]
+    delisted_at: Optional[datetime.datetime]
+    expires_at: Optional[datetime.datetime]
+    # Raised by the database when a specification changes
+    spec_version: int
+    # The row of the payload that gave this specification
+    raw: Optional[Any]
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+
+
+@dataclasses.dataclass()
+class SymbolHistory:
+    """Specifications that no longer hold, and when they did; the one that holds is the row of symbols. Written by trigger, append-only"""
+    symbol_id: int
+    exchange_id: int
+    spec_version: int
+    # From the change that made it up to the change that ended it
+    valid: Any
+    # The row of symbols as it was, without raw
+    spec: Any
+    operation: str
+    # session_user of the change that ended it
+    ended_by: str
+    application_name: str

@@ -1,0 +1,144 @@
+"""What the table `symbols` refuses, and which real oddities it takes."""
+
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.symbol_rows import KINDS, insert
+
+P = "symbols_"
+NUMBERS = ("min_quantity", "max_quantity", "min_notional", "max_notional")
+REFUSED: list[tuple[str, str, dict[str, Any]]] = [
+    *(
+        (f"{P}{field}_printable", "quanto" if field == "settle" else "spot", {field: text})
+        for field in ("native_symbol", "symbol", "base", "quote", "settle")
+        for text in ("", " ", " X", "X ", "a\nb", "a\tb", "\x7f", "\x1b[31m")
+    ),
+    (f"{P}kind_known", "linear", {"kind": "SWAP"}),
+    (f"{P}direction_known", "linear", {"direction": "ODD"}),
+    (f"{P}status_known", "spot", {"status": "ONLINE"}),
+    (f"{P}sides_known", "spot", {"sides": "BOTH"}),
+    (f"{P}contract_terms_fit_kind", "spot", {"contract_size": "1"}),
+    (f"{P}contract_terms_fit_kind", "spot", {"settle": "USDT"}),
+    (f"{P}contract_terms_fit_kind", "spot", {"direction": "LINEAR"}),
+    (f"{P}contract_terms_fit_kind", "linear", {"contract_size": None}),
+    (f"{P}contract_terms_fit_kind", "linear", {"direction": None}),
+    (f"{P}contract_terms_fit_kind", "linear", {"settle": None}),
+    (f"{P}direction_fits_settle", "linear", {"settle": "BTC"}),
+    (f"{P}direction_fits_settle", "inverse", {"settle": "USDT"}),
+    (f"{P}direction_fits_settle", "quanto", {"settle": "USDT"}),
+    (f"{P}direction_fits_settle", "quanto", {"settle": "BTC"}),
+    (f"{P}expiry_fits_kind", "future", {"expires_at": None}),
+    (f"{P}expiry_fits_kind", "option", {"expires_at": None}),
+    (f"{P}expiry_fits_kind", "linear", {"expires_at": "2027-01-01T00:00:00Z"}),
+    (f"{P}expiry_fits_kind", "spot", {"expires_at": "2027-01-01T00:00:00Z"}),
+    (f"{P}delisted_has_time", "spot", {"status": "DELISTED"}),
+    *(
+        (f"{P}{field}_positive", "linear", {field: value})
+        for field in ("contract_size", "price_tick", "quantity_step")
+        for value in ("0", "-1", "NaN", "Infinity", "-Infinity")
+    ),
+    *((f"{P}{f.split('_')[1]}_limits", "spot", {f: v}) for f in NUMBERS for v in ("-1", "NaN", "Infinity")),
+    (f"{P}quantity_limits", "spot", {"max_quantity": "0"}),
+    (f"{P}notional_limits", "spot", {"max_notional": "0"}),
+    (f"{P}quantity_limits", "spot", {"min_quantity": "2", "max_quantity": "1"}),
+    (f"{P}notional_limits", "spot", {"min_notional": "2", "max_notional": "1"}),
+    *(
+        (f"{P}fees_are_fractions", "spot", {fee: value})
+        for fee in ("maker_fee", "taker_fee")
+        for value in ("0.2", "0.05000001", "-0.051", "NaN", "Infinity")
+    ),
+    (f"{P}exchange_id_fkey", "spot", {"exchange_id": 99}),
+]
+# Shown in test_symbol_history.py, or below.
+ELSEWHERE = {f"{P}pkey", f"{P}spec_version_positive"}
+
+
+@pytest.mark.parametrize(("constraint", "kind", "fields"), REFUSED, ids=range(len(REFUSED)))
+async def test_what_cannot_be_is_refused(conn: asyncpg.Connection, constraint: str, kind: str, fields: Any) -> None:
+    """And the constraint's name says which rule it broke."""
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError) as info:
+        await insert(conn, kind, **fields)
+    assert info.value.constraint_name == constraint
+
+
+async def test_every_constraint_has_a_case(conn: asyncpg.Connection) -> None:
+    """A new constraint without one fails here."""
+    rows = await conn.fetch("SELECT conname FROM pg_constraint WHERE conrelid = 'symbols'::regclass AND contype <> 'n'")
+    assert {row["conname"] for row in rows} == {name for name, *_ in REFUSED} | ELSEWHERE
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"min_quantity": "0.0001"},
+        {"min_quantity": "0"},
+        {"price_tick": "0.5"},
+        {"price_tick": "0.0000000001"},
+        {"native_symbol": "BTC_USDT永续"},
+        {"native_symbol": "币安人生_USDT"},
+        {"native_symbol": "💱"},
+        {"maker_fee": "-0.0001", "taker_fee": "0.05"},
+        {"raw": {"a": [1, "x", None]}},
+    ],
+)
+async def test_what_is_real_is_taken(conn: asyncpg.Connection, kind: str, fields: dict[str, Any]) -> None:
+    """Minimums below a step, odd ticks, names in any script, rebates."""
+    assert await insert(conn, kind, **fields)
+
+
+@pytest.mark.parametrize(
+    ("step", "decimals"),
+    [("0.05", 2), ("0.5", 1), ("1", 0), ("100", 0), ("0.0000000001", 10), ("1.000000000000000000000000000000", 0)],
+)
+async def test_decimals_are_derived(conn: asyncpg.Connection, step: str, decimals: int) -> None:
+    """From the number, however many zeros it was written with."""
+    symbol = await insert(conn, price_tick=step, quantity_step=step)
+    row = await conn.fetchrow("SELECT * FROM symbols WHERE id = $1", symbol)
+    assert row is not None
+    assert (row["price_decimals"], row["quantity_decimals"]) == (decimals, decimals)
+    assert row["price_tick"] == Decimal(step)
+
+
+@pytest.mark.parametrize("status", ["PRELAUNCH", "TRADING", "HALTED", "CLOSE_ONLY", "DELISTING", "DELISTED", "EXPIRED"])
+async def test_is_active_follows_from_status(conn: asyncpg.Connection, status: str) -> None:
+    """And cannot be written."""
+    symbol = await insert(conn, status=status, delisted_at="2026-01-01T00:00:00Z")
+    assert await conn.fetchval("SELECT is_active FROM symbols WHERE id = $1", symbol) is (status == "TRADING")
+    with pytest.raises(asyncpg.GeneratedAlwaysError):
+        await conn.execute("UPDATE symbols SET is_active = true WHERE id = $1", symbol)
+
+
+async def test_a_native_symbol_is_unique_while_it_is_live(conn: asyncpg.Connection) -> None:
+    """Dead ones may have borne it before, and another exchange may use it too."""
+    await insert(conn, status="DELISTED", delisted_at="2026-01-01T00:00:00Z")
+    await insert(conn, status="DELISTED", delisted_at="2026-01-02T00:00:00Z")
+    await insert(conn, "future", status="EXPIRED")
+    await insert(conn)
+    await insert(conn, exchange_id=2)
+    with pytest.raises(asyncpg.UniqueViolationError) as info:
+        await insert(conn, "linear", status="HALTED")
+    assert info.value.constraint_name == "symbols_live_native_symbol_key"
+
+
+async def test_an_exchange_with_symbols_cannot_be_deleted(conn: asyncpg.Connection) -> None:
+    """Deactivating it touches no symbol."""
+    symbol = await insert(conn)
+    before = await conn.fetchval("SELECT xmin::text || ctid::text FROM symbols WHERE id = $1", symbol)
+    await conn.execute("UPDATE exchanges SET is_active = false WHERE id = 1")
+    assert await conn.fetchval("SELECT xmin::text || ctid::text FROM symbols WHERE id = $1", symbol) == before
+    await conn.execute("DELETE FROM exchanges WHERE id = 2")
+    # 23503 up to PostgreSQL 17, 23001 since.
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError) as info:
+        await conn.execute("DELETE FROM exchanges WHERE id = 1")
+    assert info.value.constraint_name == "symbols_exchange_id_fkey"
+
+
+async def test_truncating_exchanges_is_refused_too(conn: asyncpg.Connection) -> None:
+    """Their symbols would be orphans."""
+    with pytest.raises(asyncpg.FeatureNotSupportedError):
+        await conn.execute("TRUNCATE exchanges")

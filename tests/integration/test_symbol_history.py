@@ -1,0 +1,288 @@
+"""The history of symbols: written by the database, without gaps or overlaps, by whatever way a row changes."""
+
+import asyncio
+import json
+import random
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import asyncpg
+import pytest
+
+from exchanges_db import ExchangesDBError
+from exchanges_db.dsn import Dsn
+from exchanges_db.errors import translate
+from tests.factories import connected
+from tests.symbol_rows import insert
+
+MICROSECOND = timedelta(microseconds=1)
+AS_OF = """
+    SELECT symbol_id AS id, spec FROM symbol_history WHERE valid @> $1::timestamptz
+    UNION ALL SELECT id, to_jsonb(s) FROM symbols AS s WHERE updated_at <= $1
+"""
+
+
+async def ranges(conn: asyncpg.Connection, symbol: int) -> list[asyncpg.Record]:
+    """The closed ranges of a symbol, oldest first."""
+    return await conn.fetch(
+        "SELECT *, lower(valid) AS since, upper(valid) AS until FROM symbol_history WHERE symbol_id = $1 ORDER BY 3",
+        symbol,
+    )
+
+
+async def current(conn: asyncpg.Connection, symbol: int) -> asyncpg.Record:
+    """The row that holds now."""
+    row = await conn.fetchrow("SELECT * FROM symbols WHERE id = $1", symbol)
+    assert row is not None
+    return row
+
+
+async def test_a_new_symbol_is_version_1_from_now_on(conn: asyncpg.Connection) -> None:
+    """And has no history."""
+    symbol = await insert(conn)
+    row = await current(conn, symbol)
+    assert row["spec_version"] == 1
+    assert row["updated_at"] == row["created_at"] == await conn.fetchval("SELECT now()")
+    assert await ranges(conn, symbol) == []
+
+
+async def test_the_database_sets_versions_and_times(conn: asyncpg.Connection) -> None:
+    """Whatever a statement says."""
+    symbol = await insert(conn)
+    before = await current(conn, symbol)
+    await conn.execute("UPDATE symbols SET spec_version = 9, created_at = 'epoch', updated_at = 'epoch'")
+    assert await current(conn, symbol) == before
+
+
+@pytest.mark.parametrize("column", ["spec_version", "created_at", "updated_at"])
+async def test_a_new_row_cannot_give_itself_another_past(conn: asyncpg.Connection, column: str) -> None:
+    """Its first version is 1, and holds from now on."""
+    await insert(conn)
+    await conn.execute("CREATE TEMP TABLE copy AS SELECT * FROM symbols")
+    await conn.execute("DELETE FROM symbols")
+    value = "7" if column == "spec_version" else "'epoch'"
+    await conn.execute(
+        "INSERT INTO symbols (exchange_id, native_symbol, symbol, base, quote, kind, price_tick, quantity_step, status,"
+        f" sides, api_tradable, {column}) SELECT exchange_id, native_symbol, symbol, base, quote, kind, price_tick,"
+        f" quantity_step, status, sides, api_tradable, {value} FROM copy"
+    )
+    row = await conn.fetchrow("SELECT spec_version, created_at = now() AS a, updated_at = now() AS b FROM symbols")
+    assert tuple(row or ()) == (1, True, True)
+
+
+async def test_a_change_closes_one_range_and_opens_the_next(dsn: Dsn) -> None:
+    """With the old specification, who ended it and through which program."""
+    async with connected(dsn) as conn:
+        symbol = await insert(conn, raw={"a": 1}, min_quantity="0.5")
+        old = await current(conn, symbol)
+        await conn.execute("SET application_name = 'the importer'")
+        await conn.execute("UPDATE symbols SET price_tick = 0.1")
+        new = await current(conn, symbol)
+        (past,) = await ranges(conn, symbol)
+        assert new["spec_version"] == 2
+        assert (past["spec_version"], past["since"], past["until"]) == (1, old["updated_at"], new["updated_at"])
+        assert past["valid"].lower_inc
+        assert not past["valid"].upper_inc
+        spec = json.loads(past["spec"])
+        assert "raw" not in spec
+        assert (spec["price_tick"], spec["min_quantity"], spec["symbol"]) == (0.05, 0.5, "BTC/USDT")
+        user = await conn.fetchval("SELECT session_user::text")
+        assert (past["operation"], past["ended_by"], past["application_name"]) == ("UPDATE", user, "the importer")
+
+
+@pytest.mark.parametrize("same", ["price_tick = price_tick", "price_tick = 0.050", "raw = '{\"a\": 2}'"])
+async def test_what_changes_no_specification_makes_no_version(dsn: Dsn, same: str) -> None:
+    """The same number with another zero, or another raw row, is no change."""
+    async with connected(dsn) as conn:
+        symbol = await insert(conn, raw={"a": 1})
+        before = await current(conn, symbol)
+        await conn.execute(f"UPDATE symbols SET {same}")
+        after = await current(conn, symbol)
+        assert (after["spec_version"], after["updated_at"]) == (1, before["updated_at"])
+        assert await ranges(conn, symbol) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "symbol = 'X/Y'", "base = 'X'", "quote = 'X'", "price_tick = 1", "quantity_step = 1", "min_quantity = 1",
+        "max_quantity = 9", "min_notional = 1", "max_notional = 9", "maker_fee = 0.01", "taker_fee = 0.01",
+        "status = 'HALTED'", "sides = 'BUY'", "api_tradable = false", "listed_at = now()", "delisting_at = now()",
+        "delisted_at = now()", "kind = 'PERPETUAL', settle = 'USDT', direction = 'LINEAR', contract_size = 1",
+    ],
+)  # fmt: skip
+async def test_every_field_of_the_specification_makes_a_version(conn: asyncpg.Connection, change: str) -> None:
+    """None is forgotten."""
+    symbol = await insert(conn)
+    await conn.execute(f"UPDATE symbols SET {change}")
+    assert (await current(conn, symbol))["spec_version"] == 2
+    assert len(await ranges(conn, symbol)) == 1
+
+
+async def test_two_changes_in_one_transaction_are_two_versions(conn: asyncpg.Connection) -> None:
+    """A microsecond apart, since now() stands still."""
+    symbol = await insert(conn)
+    for tick in (1, 2, 3):
+        await conn.execute("UPDATE symbols SET price_tick = $1", tick)
+    past = await ranges(conn, symbol)
+    assert [row["until"] - row["since"] for row in past] == [MICROSECOND] * 3
+    assert (await current(conn, symbol))["updated_at"] == past[-1]["until"]
+
+
+async def test_one_statement_changes_all_from_one_moment(dsn: Dsn) -> None:
+    """So that an import holds from one time on."""
+    async with connected(dsn) as conn:
+        for number in range(300):
+            await insert(conn, native_symbol=f"S{number}")
+        await conn.execute("UPDATE symbols SET price_tick = 7")
+        assert await conn.fetchval("SELECT count(DISTINCT upper(valid)) FROM symbol_history") == 1
+        assert await conn.fetchval("SELECT count(*) FROM symbol_history") == 300
+
+
+async def test_a_clock_that_steps_back_makes_no_empty_range(dsn: Dsn) -> None:
+    """The new range begins after the old one in any case."""
+    async with connected(dsn) as conn:
+        symbol = await insert(conn)
+        await conn.execute("ALTER TABLE symbols DISABLE TRIGGER symbols_stamp")
+        await conn.execute("UPDATE symbols SET updated_at = now() + interval '1 hour'")
+        await conn.execute("ALTER TABLE symbols ENABLE ALWAYS TRIGGER symbols_stamp")
+        ahead = (await current(conn, symbol))["updated_at"]
+        await conn.execute("UPDATE symbols SET price_tick = 1")
+        assert (await current(conn, symbol))["updated_at"] == ahead + MICROSECOND
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM symbols", "TRUNCATE symbols"])
+async def test_the_end_of_a_row_is_recorded(dsn: Dsn, statement: str) -> None:
+    """And no longer known afterwards."""
+    async with connected(dsn) as conn:
+        symbol = await insert(conn)
+        then = (await current(conn, symbol))["updated_at"]
+        await conn.execute(statement)
+        (past,) = await ranges(conn, symbol)
+        assert past["operation"] == statement.split()[0]
+        assert len(await conn.fetch(AS_OF, then)) == 1
+        assert await conn.fetch(AS_OF, past["until"]) == []
+
+
+@pytest.mark.parametrize("change", ["id = DEFAULT", "exchange_id = 2", "native_symbol = 'OTHER'"])
+async def test_what_a_symbol_is_cannot_be_changed(conn: asyncpg.Connection, change: str) -> None:
+    """Its history would be another's."""
+    await insert(conn)
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError) as info:
+        await conn.execute(f"UPDATE symbols SET {change}")
+    assert info.value.constraint_name == "symbols_identity_immutable"
+    assert "cannot be changed" in str(translate(info.value))
+
+
+@pytest.mark.parametrize("replica", [False, True])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE symbol_history SET spec_version = 9",
+        "DELETE FROM symbol_history",
+        "TRUNCATE symbol_history",
+        "TRUNCATE symbols, symbol_history",
+        "INSERT INTO symbol_history SELECT symbol_id, 1, 7, valid, spec, 'UPDATE', '', '' FROM symbol_history AS h",
+    ],
+)
+async def test_history_cannot_be_written(conn: asyncpg.Connection, statement: str, replica: bool) -> None:
+    """Not by the owner, and not in replica mode."""
+    await insert(conn)
+    await conn.execute("UPDATE symbols SET price_tick = 1")
+    if replica:
+        await conn.execute("SET LOCAL session_replication_role = replica")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+        await conn.execute(statement)
+
+
+async def test_overlapping_ranges_are_refused(conn: asyncpg.Connection) -> None:
+    """By the table itself, even if the trigger were gone."""
+    await insert(conn)
+    await conn.execute("UPDATE symbols SET price_tick = 1")
+    await conn.execute("ALTER TABLE symbol_history DISABLE TRIGGER ALL")
+    copy = """INSERT INTO symbol_history SELECT symbol_id, exchange_id, $1, {}, spec, {}, '', ''
+              FROM symbol_history WHERE spec_version = 1"""
+    for expression, operation, constraint in (
+        ("valid", "'UPDATE'", "symbol_history_no_overlap"),
+        ("tstzrange(lower(valid), NULL)", "'UPDATE'", "symbol_history_valid_closed"),
+        ("'empty'::tstzrange", "'UPDATE'", "symbol_history_valid_closed"),
+        ("tstzrange('1999-01-01', '2000-01-01')", "'INSERT'", "symbol_history_operation_known"),
+    ):
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError) as info:
+            async with conn.transaction():
+                await conn.execute(copy.format(expression, operation), 5)
+        assert info.value.constraint_name == constraint
+        assert isinstance(translate(info.value), ExchangesDBError)
+
+
+async def test_upsert_and_merge_are_recorded_too(conn: asyncpg.Connection) -> None:
+    """As is any way to change a row."""
+    symbol = await insert(conn)
+    await conn.execute(
+        "MERGE INTO symbols AS s USING (SELECT 0.7 AS tick) AS n ON s.exchange_id = 1 "
+        "WHEN MATCHED THEN UPDATE SET price_tick = n.tick"
+    )
+    await conn.execute(
+        "INSERT INTO symbols (exchange_id, native_symbol, symbol, base, quote, kind, price_tick, quantity_step, status,"
+        " sides, api_tradable) SELECT exchange_id, native_symbol, symbol, base, quote, kind, 9, 9, status, sides,"
+        " api_tradable FROM symbols ON CONFLICT (exchange_id, native_symbol) WHERE status::text NOT IN ('DELISTED',"
+        " 'EXPIRED') DO UPDATE SET price_tick = excluded.price_tick"
+    )
+    assert [json.loads(row["spec"])["price_tick"] for row in await ranges(conn, symbol)] == [0.05, 0.7]
+
+
+async def test_a_hostile_search_path_does_not_divert_the_triggers(conn: asyncpg.Connection) -> None:
+    """They name schema and functions in full."""
+    symbol = await insert(conn)
+    await conn.execute("""
+        CREATE SCHEMA evil;
+        CREATE TABLE evil.symbol_history (LIKE public.symbol_history);
+        CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT ''epoch''::timestamptz';
+        CREATE TEMP TABLE symbol_history (LIKE public.symbol_history);
+        SET LOCAL search_path = evil, pg_temp, public, pg_catalog;
+    """)
+    await conn.execute("UPDATE public.symbols SET price_tick = 1")
+    await conn.execute("SET LOCAL search_path = public")
+    assert len(await ranges(conn, symbol)) == 0  # the temporary table hides it
+    assert await conn.fetchval("SELECT count(*) FROM public.symbol_history") == 1
+
+
+async def test_changes_from_two_sessions_follow_each_other(dsn: Dsn) -> None:
+    """Consecutive versions, none lost."""
+    async with connected(dsn) as conn, connected(dsn) as one, connected(dsn) as two:
+        symbol = await insert(conn)
+
+        async def change(session: asyncpg.Connection, offset: int) -> None:
+            for number in range(20):
+                await session.execute("UPDATE symbols SET price_tick = $1", 2 * number + offset)
+
+        await asyncio.gather(change(one, 1), change(two, 2))
+        past = await ranges(conn, symbol)
+        assert [row["spec_version"] for row in past] == list(range(1, 41))
+        assert all(before["until"] == after["since"] for before, after in pairwise(past))
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_any_course_of_events_can_be_read_back_at_every_moment(dsn: Dsn, seed: int) -> None:
+    """Held against a plain model: inserts, changes and deletes, each committed, asked at every time between."""
+    draw = random.Random(seed)
+    model: dict[int, Any] = {}
+    states: list[tuple[datetime, dict[int, Any]]] = []
+    async with connected(dsn) as conn:
+        for number in range(60):
+            what = draw.choice(["insert", "update", "update", "update", "delete"])
+            if what == "insert" or not model:
+                model[await insert(conn, native_symbol=f"S{number}")] = 0.05
+            else:
+                symbol = draw.choice(sorted(model))
+                if what == "update":
+                    model[symbol] = draw.choice([0.05, 1, 2, 3])
+                    await conn.execute("UPDATE symbols SET price_tick = $1 WHERE id = $2", model[symbol], symbol)
+                else:
+                    await conn.execute("DELETE FROM symbols WHERE id = $1", symbol)
+                    del model[symbol]
+            states.append((await conn.fetchval("SELECT clock_timestamp()"), dict(model)))
+        for moment, expected in states:
+            found = await conn.fetch(AS_OF, moment)
+            assert {row["id"]: json.loads(row["spec"])["price_tick"] for row in found} == expected
