@@ -10,7 +10,8 @@ import msgspec
 from exchanges_db.symbol_enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
 
 
-class SymbolSpec(msgspec.Struct, frozen=True, kw_only=True):
+# gc=False: they hold numbers, texts and times only, and a hundred thousand of them need no search for cycles.
+class SymbolSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One symbol as its exchange describes it. Numbers are exact; None means that the exchange sets no limit.
 
     Attributes:
@@ -49,3 +50,51 @@ class SymbolSpec(msgspec.Struct, frozen=True, kw_only=True):
     delisting_at: datetime | None = None
     delisted_at: datetime | None = None
     expires_at: datetime | None = None
+
+
+class Symbol(SymbolSpec, frozen=True, kw_only=True, gc=False):
+    """One row of `symbols`: a specification, where it is traded, and since when it holds.
+
+    Attributes:
+        exchange: enum_value of its exchange.
+        is_active: follows from status; whether its exchange is active is another matter, see `can_trade`.
+        price_decimals, quantity_decimals: how many the tick and the step have.
+        spec_version: 1 for the first specification, raised by each change; updated_at: since when this one holds.
+    """
+
+    id: int
+    exchange_id: int
+    exchange: str
+    price_decimals: int
+    quantity_decimals: int
+    is_active: bool
+    spec_version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class SymbolVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A specification of a symbol, and when it held.
+
+    Attributes:
+        valid_to: None for the one that holds now.
+        operation, ended_by, application_name: what ended it, which database user, and its application_name.
+    """
+
+    spec_version: int
+    valid_from: datetime
+    valid_to: datetime | None
+    operation: str | None
+    ended_by: str | None
+    application_name: str | None
+    symbol: Symbol
+
+
+class SymbolStats(msgspec.Struct, frozen=True, kw_only=True):
+    """How many symbols an exchange has of one kind and status, and when the latest of them changed."""
+
+    exchange: str
+    kind: SymbolKind
+    status: SymbolStatus
+    symbols: int
+    latest_update: datetime
