@@ -89,6 +89,25 @@ async def run(db: DatabaseOrConnection | None, work: Work[T], *, write: bool = F
     )
 
 
+async def run_in_transaction(db: DatabaseOrConnection | None, work: Work[T], *, readonly: bool = False) -> T:
+    """Return what `work` makes of one transaction of `db`: all of it is kept or nothing.
+
+    On a Transaction or a SQLAlchemy connection it is the caller's, who also ends it.
+    """
+    if db is None:
+        db = await default_database()
+    if isinstance(db, Database):
+        async with db.transaction(readonly=readonly) as transaction:
+            return await transaction.run(work)
+    if isinstance(db, asyncpg.Connection | PoolConnectionProxy) and not is_closed(db):
+        try:
+            async with db.transaction():
+                return await work(bridge(db))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as exc:
+            raise translate(exc, unknown_if_lost=not db.is_in_transaction()) from exc
+    return await run(db, work, write=not readonly)
+
+
 async def _is_autocommit(connection: AsyncConnection) -> bool:
     raw = await connection.get_raw_connection()
     return bool(getattr(raw.dbapi_connection, "autocommit", False))

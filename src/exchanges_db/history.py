@@ -45,18 +45,26 @@ async def get_exchange_as_of(
 
     Raises InvalidExchange when `at` has no time zone, which asyncpg would take as local time.
     """
-    if not isinstance(at, datetime) or at.utcoffset() is None:
-        raise InvalidExchange("`at` must be a datetime with a time zone, such as datetime.now(UTC)")
+    moment = check_moment(at)
     if not check_exchange_id(exchange_id):
         return None
-    try:
-        moment = at.astimezone(UTC)
-    except OverflowError:  # the first or last hours that a datetime can hold, in another time zone
-        moment = datetime.min.replace(tzinfo=UTC) if at.year == 1 else datetime.max.replace(tzinfo=UTC)
     row = await run(db, lambda conn: AsyncQuerier(conn).get_exchange_row_as_of(exchange_id=exchange_id, at=moment))
     if row is None or row.new_row is None:
         return None
     return from_database(_json(row.new_row), Exchange)
+
+
+def check_moment(at: datetime) -> datetime:
+    """Return `at` in UTC.
+
+    Raises InvalidExchange when it is no time, or has no time zone: asyncpg would take it as local time.
+    """
+    if not isinstance(at, datetime) or at.utcoffset() is None:
+        raise InvalidExchange("`at` must be a datetime with a time zone, such as datetime.now(UTC)")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:  # the first or last hours that a datetime can hold, in another time zone
+        return datetime.min.replace(tzinfo=UTC) if at.year == 1 else datetime.max.replace(tzinfo=UTC)
 
 
 def _json(value: Any) -> Any:

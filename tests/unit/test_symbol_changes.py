@@ -1,0 +1,189 @@
+"""What a payload changes, and when that is not believed."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from exchanges_db import Brake, ChangeKind, SidesAllowed, Symbol, SymbolKind, SymbolSpec, SymbolStatus
+from exchanges_db.symbol_changes import KnownSymbol, find_brakes, find_changes, find_changes_between
+
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+EARLIER = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def spec(name: str = "BTC_USDT", **fields: Any) -> SymbolSpec:
+    """A spot symbol of a payload."""
+    base, quote = name.split("_")
+    values: dict[str, Any] = {
+        "native_symbol": name,
+        "symbol": f"{base}/{quote}",
+        "base": base,
+        "quote": quote,
+        "kind": SymbolKind.SPOT,
+        "price_tick": Decimal("0.01"),
+        "quantity_step": Decimal("0.001"),
+        "status": SymbolStatus.TRADING,
+        "sides": SidesAllowed.ALL,
+    }
+    return SymbolSpec(**{**values, **fields})
+
+
+def known(name: str = "BTC_USDT", number: int = 1, **fields: Any) -> KnownSymbol:
+    """A symbol as the database has it."""
+    return KnownSymbol(id=number, **msgspec.structs.asdict(spec(name, **fields)))
+
+
+def kinds(*changes: Any) -> list[str]:
+    """The kinds of a change set."""
+    return [change.kind.value for change in changes]
+
+
+DEAD: dict[str, Any] = {"status": SymbolStatus.DELISTED, "delisted_at": EARLIER}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind"),
+    [
+        ({}, {}, None),
+        ({}, {"price_tick": Decimal("0.010")}, None),
+        ({}, {"price_tick": Decimal("0.02")}, "CHANGED"),
+        ({}, {"symbol": "X/Y"}, "CHANGED"),
+        ({}, {"status": SymbolStatus.HALTED}, "HALTED"),
+        ({}, {"status": SymbolStatus.CLOSE_ONLY}, "HALTED"),
+        ({}, {"status": SymbolStatus.DELISTING}, "HALTED"),
+        ({"status": SymbolStatus.HALTED}, {}, "RESUMED"),
+        ({"status": SymbolStatus.DELISTING}, {}, "RESUMED"),
+        ({"status": SymbolStatus.PRELAUNCH}, {}, "CHANGED"),
+        ({}, {"status": SymbolStatus.DELISTED}, "DELISTED"),
+        ({}, {"status": SymbolStatus.EXPIRED}, "DELISTED"),
+        (DEAD, {"status": SymbolStatus.DELISTED}, None),
+        (DEAD, {"status": SymbolStatus.EXPIRED}, "CHANGED"),
+        (DEAD, {}, "RELISTED"),
+        (DEAD, {"status": SymbolStatus.HALTED}, "RELISTED"),
+    ],
+)
+def test_each_kind_of_change(old: dict[str, Any], new: dict[str, Any], kind: str | None) -> None:
+    """One row against one row."""
+    changes = find_changes([known(**old)], [spec(**new)], NOW)
+    assert kinds(*changes) == ([] if kind is None else [kind])
+    if changes:
+        assert changes[0].symbol_id == 1
+
+
+def test_a_change_names_its_fields() -> None:
+    """With what was and what is."""
+    (change,) = find_changes([known()], [spec(price_tick=Decimal(1), maker_fee=Decimal("0.1"))], NOW)
+    assert [(f.field, f.old, f.new) for f in change.fields] == [
+        ("price_tick", Decimal("0.01"), Decimal(1)), ("maker_fee", None, Decimal("0.1")),
+    ]  # fmt: skip
+
+
+def test_a_symbol_that_is_new_is_listed_and_one_that_is_missing_delisted() -> None:
+    """From the time it was observed, unless the exchange gave one before."""
+    listed, gone = find_changes([known()], [spec("ETH_USDT")], NOW)
+    assert (listed.kind, listed.symbol_id, listed.spec.base) == (ChangeKind.LISTED, None, "ETH")
+    assert (gone.kind, gone.spec.status, gone.spec.sides, gone.spec.delisted_at, gone.vanished) == (
+        ChangeKind.DELISTED, SymbolStatus.DELISTED, SidesAllowed.NONE, NOW, True,
+    )  # fmt: skip
+    (told,) = find_changes([known(delisted_at=EARLIER)], [], NOW)
+    assert told.spec.delisted_at == EARLIER
+
+
+def test_a_name_given_to_another_coin_ends_one_symbol_and_begins_another() -> None:
+    """The old one's history stays its own."""
+    old, new = find_changes([known()], [spec(base="BTCNEW")], NOW)
+    assert (old.kind, old.symbol_id, old.vanished) == (ChangeKind.DELISTED, 1, False)
+    assert (new.kind, new.symbol_id) == (ChangeKind.LISTED, None)
+    assert kinds(*find_changes([known(**DEAD)], [spec(base="BTCNEW")], NOW)) == ["LISTED"]
+
+
+def test_the_live_one_of_several_with_a_name_is_compared() -> None:
+    """Else the last that was delisted."""
+    rows = [known(number=1), known(number=2, **DEAD)]
+    assert find_changes(rows, [spec()], NOW) == ()
+    dead = [known(number=1, **DEAD), known(number=2, **DEAD)]
+    assert [change.symbol_id for change in find_changes(dead, [spec()], NOW)] == [2]
+
+
+def test_what_is_rejected_or_settles_elsewhere_has_not_vanished() -> None:
+    """Nor what was dead before."""
+    assert find_changes([known()], [], NOW, rejected={"BTC_USDT"}) == ()
+    assert find_changes([known(settle="BTC")], [], NOW, settle="USDT") == ()
+    assert kinds(*find_changes([known(settle="USDT")], [], NOW, settle="USDT")) == ["DELISTED"]
+    assert find_changes([known(**DEAD)], [], NOW) == ()
+
+
+def brakes(rows: list[KnownSymbol], specs: list[SymbolSpec], **more: Any) -> list[Brake]:
+    """Which brakes a payload meets."""
+    changes = find_changes(rows, specs, NOW)
+    return [hit.brake for hit in find_brakes(changes, **{"live": len(rows), "offered": len(specs), **more})]
+
+
+def test_an_empty_payload_is_not_believed() -> None:
+    """Even if nothing is known yet."""
+    assert brakes([], []) == [Brake.EMPTY]
+    assert brakes([known()], []) == [Brake.EMPTY, Brake.VANISHED]
+
+
+@pytest.mark.parametrize(("missing", "hit"), [(0, False), (2, False), (3, True), (20, True)])
+def test_more_than_a_tenth_missing_is_not_believed(missing: int, hit: bool) -> None:
+    """Exactly a tenth is."""
+    rows = [known(f"C{number}_USDT", number) for number in range(20)]
+    offered = [spec(f"C{number}_USDT") for number in range(missing, 20)] or [spec("NEW_USDT")]
+    assert (Brake.VANISHED in brakes(rows, offered)) is hit
+
+
+@pytest.mark.parametrize("field", ["price_tick", "contract_size"])
+@pytest.mark.parametrize(
+    ("old", "new", "hit"),
+    [("1", "100", True), ("1", "0.01", True), ("1", "99", False), ("1", "0.011", False), ("1", None, False)],
+)
+def test_a_tick_or_size_a_hundred_times_off_is_not_believed(field: str, old: str, new: str | None, hit: bool) -> None:
+    """In either direction."""
+    after = None if new is None else Decimal(new)
+    before: dict[str, Any] = {field: Decimal(old)}
+    then: dict[str, Any] = {field: after}
+    found = brakes([known(**before)], [spec(**then)]) if new or field != "price_tick" else []
+    assert found == ([Brake.JUMP] if hit else [])
+
+
+def test_the_other_brakes() -> None:
+    """Each has its word."""
+    assert brakes([], [spec()], duplicates=["BTC_USDT"]) == [Brake.DUPLICATE]
+    assert brakes([], [spec()], foreign="another's") == [Brake.FOREIGN]
+    assert brakes([], [spec()], offered=10, rejected=1) == []
+    assert brakes([], [spec()], offered=10, rejected=2) == [Brake.REJECTED]
+    rows = [known(f"C{number}_USDT", number) for number in range(20)]
+    offered = [spec(f"C{number}_USDT") for number in range(19)]
+    assert brakes(rows, offered, offered=20, rejected=1, nameless=1) == [Brake.REJECTED]
+    assert brakes(rows, offered, offered=20, rejected=1, nameless=0) == []
+
+
+def test_a_reason_lists_some_and_counts_the_rest() -> None:
+    """A thousand names are no message."""
+    (hit,) = find_brakes([], live=0, offered=9, duplicates=[f"C{number}" for number in range(9)])
+    assert hit.reason == "the payload lists twice: 'C0', 'C1', 'C2', 'C3', 'C4' and 4 more"
+
+
+def test_two_states_of_the_database_are_compared_by_id() -> None:
+    """What is gone from the second was deleted."""
+    times = {"created_at": EARLIER, "updated_at": EARLIER, "spec_version": 1}
+    rest: dict[str, Any] = {
+        "exchange_id": 1,
+        "exchange": "X",
+        "price_decimals": 2,
+        "quantity_decimals": 3,
+        "is_active": True,
+        **times,
+    }
+
+    def row(number: int, **fields: Any) -> Symbol:
+        return Symbol(id=number, **rest, **msgspec.structs.asdict(spec(**fields)))
+
+    changes = find_changes_between([row(1), row(2), row(3)], [row(2), row(3, sides=SidesAllowed.BUY), row(4)])
+    assert [(change.kind, change.symbol_id) for change in changes] == [
+        (ChangeKind.CHANGED, 3), (ChangeKind.LISTED, 4), (ChangeKind.DELISTED, 1),
+    ]  # fmt: skip
