@@ -1,5 +1,6 @@
 """Which exchanges there are and under which rules one may trade them: typed, exact, from PostgreSQL."""
 
+from exchanges_db.arbitrage import CommonSymbol, common_symbols
 from exchanges_db.database import Database, Transaction
 from exchanges_db.default_database import DatabaseOrConnection, close_default_database, default_database
 from exchanges_db.enums import ChangeOperation, ExchangeEnum, MarketType
@@ -10,17 +11,22 @@ from exchanges_db.errors import (
     ConstraintViolated,
     DatabaseError,
     DatabaseUnavailable,
+    DownloadFailed,
     DuplicateExchange,
     ExchangeNotFound,
     ExchangesDBError,
+    ImportRefused,
     InvalidExchange,
     InvalidOrder,
+    InvalidSymbol,
     MigrationError,
     MigrationLocked,
     OutcomeUnknown,
+    PayloadError,
     PoolTimeout,
     QueryCancelled,
     SchemaMismatch,
+    SymbolNotFound,
 )
 from exchanges_db.exchanges import (
     activate_exchange,
@@ -39,16 +45,26 @@ from exchanges_db.order_rules import OrderRule, OrderRules, Rounding, Side, Viol
 from exchanges_db.populate import ensure_exchanges_populated
 from exchanges_db.settings import Settings
 from exchanges_db.stats import get_exchange_stats
+from exchanges_db.symbol_changes import Brake, BrakeHit, ChangeKind, FieldChange, SymbolChange
 from exchanges_db.symbol_enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
-from exchanges_db.symbol_models import SymbolSpec
+from exchanges_db.symbol_import import ImportReport, import_symbols
+from exchanges_db.symbol_models import Symbol, SymbolSpec, SymbolStats, SymbolVersion
+from exchanges_db.symbol_versions import diff_symbols, get_symbol_as_of, get_symbol_history, list_symbols_as_of
+from exchanges_db.symbols import get_symbol, get_symbol_by_native, get_symbol_stats, list_symbols, search
+from exchanges_db.sync import sync_symbols
+from exchanges_db.trading import Obstacle, TradeAnswer, can_trade
 from exchanges_db.validation import CheckResult, Latency, ValidationReport, validate_exchanges
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AccessDenied",
+    "Brake",
+    "BrakeHit",
+    "ChangeKind",
     "ChangeOperation",
     "CheckResult",
+    "CommonSymbol",
     "ConfigurationError",
     "Conflict",
     "ConstraintViolated",
@@ -57,6 +73,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseOrConnection",
     "DatabaseUnavailable",
+    "DownloadFailed",
     "DuplicateExchange",
     "Exchange",
     "ExchangeChange",
@@ -64,15 +81,21 @@ __all__ = [
     "ExchangeNotFound",
     "ExchangeStats",
     "ExchangesDBError",
+    "FieldChange",
+    "ImportRefused",
+    "ImportReport",
     "InvalidExchange",
     "InvalidOrder",
+    "InvalidSymbol",
     "Latency",
     "MarketType",
     "MigrationError",
     "MigrationLocked",
+    "Obstacle",
     "OrderRule",
     "OrderRules",
     "OutcomeUnknown",
+    "PayloadError",
     "PoolTimeout",
     "QueryCancelled",
     "Rounding",
@@ -80,16 +103,25 @@ __all__ = [
     "Settings",
     "Side",
     "SidesAllowed",
+    "Symbol",
+    "SymbolChange",
     "SymbolKind",
+    "SymbolNotFound",
     "SymbolSpec",
+    "SymbolStats",
     "SymbolStatus",
+    "SymbolVersion",
+    "TradeAnswer",
     "Transaction",
     "ValidationReport",
     "Violation",
     "activate_exchange",
+    "can_trade",
     "close_default_database",
+    "common_symbols",
     "deactivate_exchange",
     "default_database",
+    "diff_symbols",
     "ensure_exchanges_populated",
     "get_all_active_exchanges",
     "get_all_exchanges",
@@ -99,7 +131,17 @@ __all__ = [
     "get_exchange_history",
     "get_exchange_stats",
     "get_exchanges_by_market_type",
+    "get_symbol",
+    "get_symbol_as_of",
+    "get_symbol_by_native",
+    "get_symbol_history",
+    "get_symbol_stats",
+    "import_symbols",
     "insert_exchange",
+    "list_symbols",
+    "list_symbols_as_of",
+    "search",
+    "sync_symbols",
     "update_exchange",
     "validate_exchanges",
 ]

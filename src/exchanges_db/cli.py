@@ -11,30 +11,38 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from exchanges_db import __version__, cli_database, cli_exchanges, tables
+from exchanges_db import __version__, cli_database, cli_exchanges, cli_symbols, tables
 from exchanges_db.errors import (
     AccessDenied,
     ConfigurationError,
     Conflict,
     ConstraintViolated,
     DatabaseError,
+    DownloadFailed,
     ExchangeNotFound,
     ExchangesDBError,
+    ImportRefused,
     InvalidExchange,
     InvalidOrder,
+    InvalidSymbol,
     MigrationError,
     OutcomeUnknown,
+    PayloadError,
+    SymbolNotFound,
 )
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 the answer is no (pending migrations, failed validation, no such exchange); "
+    "Exit codes: 0 done; 1 the answer is no (pending migrations, failed validation, no such exchange or symbol); "
     "2 wrong usage, value or configuration; 3 database out of reach or its schema too old; 4 refused by the "
-    "database (constraint, conflict, rights); 5 outcome of a write unknown; 6 migration failed or locked."
+    "database (constraint, conflict, rights); 5 outcome of a write unknown; 6 migration failed or locked; "
+    "7 a list of symbols refused, unreadable or not to be had."
 )
 # The first class that fits decides.
 _EXIT_CODE: list[tuple[type[ExchangesDBError], int]] = [
     (ExchangeNotFound, 1),
+    (SymbolNotFound, 1),
     (InvalidExchange, 2),
+    (InvalidSymbol, 2),
     (InvalidOrder, 2),
     (ConfigurationError, 2),
     (ConstraintViolated, 4),
@@ -43,11 +51,14 @@ _EXIT_CODE: list[tuple[type[ExchangesDBError], int]] = [
     (OutcomeUnknown, 5),
     (DatabaseError, 3),
     (MigrationError, 6),
+    (PayloadError, 7),
+    (ImportRefused, 7),
+    (DownloadFailed, 7),
 ]
 
 app = typer.Typer(
     name="exchanges-db",
-    help="Reference data of a trading system: exchanges and their rules, in PostgreSQL (DATABASE_URL).",
+    help="Reference data of a trading system: exchanges, symbols and their rules, in PostgreSQL (DATABASE_URL).",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -55,6 +66,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_database.app)
 app.add_typer(cli_exchanges.app)
+app.add_typer(cli_symbols.app)
 
 
 def main() -> NoReturn:

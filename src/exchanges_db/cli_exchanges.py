@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from exchanges_db import exchanges, history, populate, stats, tables
-from exchanges_db.cli_session import AsJson, run
+from exchanges_db.cli_session import AsJson, parse_time, run
 from exchanges_db.database import Database
 from exchanges_db.enums import MarketType
 from exchanges_db.errors import ExchangeNotFound, InvalidExchange
@@ -35,16 +34,6 @@ def _change(key: str, change: Callable[[int, Database], Awaitable[bool]]) -> Exc
         return await _find(str(exchange.id), database)
 
     return run(work)
-
-
-def _time(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidExchange(f"{text!r} is no ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
-    if moment.utcoffset() is None:
-        raise InvalidExchange(f"{text!r} has no time zone: write {text}Z for UTC")
-    return moment
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -91,7 +80,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one exchange, now or at a time in the past."""
-    moment = None if at is None else _time(at)
+    moment = None if at is None else parse_time(at)
 
     async def work(database: Database) -> Exchange:
         exchange = await _find(key, database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -11,6 +12,7 @@ import typer
 from exchanges_db import embedded, tables
 from exchanges_db.database import Database
 from exchanges_db.dsn import Dsn, parse_dsn
+from exchanges_db.errors import InvalidExchange
 from exchanges_db.settings import database_url, load_settings
 
 T = TypeVar("T")
@@ -36,3 +38,14 @@ def run(work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
             return await work(database)
 
     return asyncio.run(session())
+
+
+def parse_time(text: str) -> datetime:
+    """Return an ISO 8601 time with its time zone; raises InvalidExchange."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidExchange(f"{text!r} is no ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
+    if moment.utcoffset() is None:
+        raise InvalidExchange(f"{text!r} has no time zone: write {text}Z for UTC")
+    return moment

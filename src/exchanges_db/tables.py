@@ -57,7 +57,7 @@ def print_exchanges(found: Sequence[Exchange], *, as_json: bool, none: str = "no
         answers.print(none)
     else:
         fields = ("id", "name", "market_type", "is_active", "rate_limit_requests_per_second", "version", "display_name")
-        _print_table(
+        print_table(
             ("id", "name", "market", "active", "req/s", "version", "display name"),
             ([getattr(exchange, field) for field in fields] for exchange in found),
         )
@@ -68,7 +68,7 @@ def print_exchange(exchange: Exchange | None, *, as_json: bool) -> None:
     if as_json:
         print_json(exchange)
     elif exchange is not None:
-        _print_table(("field", "value"), msgspec.structs.asdict(exchange).items())
+        print_table(("field", "value"), msgspec.structs.asdict(exchange).items())
 
 
 def print_history(changes: Sequence[ExchangeChange], *, as_json: bool) -> None:
@@ -76,7 +76,7 @@ def print_history(changes: Sequence[ExchangeChange], *, as_json: bool) -> None:
     if as_json:
         print_json(changes)
         return
-    _print_table(
+    print_table(
         ("when", "version", "what", "by", "with", "change"),
         ((c.changed_at, c.version, c.operation, c.changed_by, c.application_name, _difference(c)) for c in changes),
     )
@@ -87,7 +87,7 @@ def print_stats(figures: ExchangeStats, *, as_json: bool) -> None:
     if as_json:
         print_json(figures)
     else:
-        _print_table(("figure", "value"), figures.items())
+        print_table(("figure", "value"), figures.items())
 
 
 def print_migrations(found: Sequence[Migration], *, as_json: bool) -> None:
@@ -95,7 +95,7 @@ def print_migrations(found: Sequence[Migration], *, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        _print_table(("version", "file", "state"), ((m.version, m.file_name, _state(m)) for m in found))
+        print_table(("version", "file", "state"), ((m.version, m.file_name, _state(m)) for m in found))
 
 
 def _state(migration: Migration) -> str:
@@ -113,7 +113,8 @@ def _difference(change: ExchangeChange) -> str:
     )
 
 
-def _print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows under bold headings, folded to the terminal's width."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")

@@ -1,0 +1,219 @@
+"""The commands on symbols, as a user runs them."""
+
+import asyncio
+import json
+import subprocess
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from tests.acceptance.command import PROGRAM, ok, run
+from tests.fix_server import url_of
+from tests.http_server import answer, serving
+from tests.payload_rows import FUTURES, MEXC, SPOT, futures, many, payload, spot
+
+
+@pytest.fixture
+def url(dsn: Any) -> str:
+    """A migrated database of one's own."""
+    return url_of(dsn)
+
+
+def save(folder: Path, exchange: str, rows: list[dict[str, Any]]) -> str:
+    """A file with a payload of these rows."""
+    file = folder / f"{exchange}.json"
+    file.write_bytes(payload(exchange, rows))
+    return str(file)
+
+
+def test_import_shows_then_does_then_has_nothing_to_do(url: str, tmp_path: Path) -> None:
+    """The same command three times."""
+    file = save(tmp_path, SPOT, many(SPOT, 60))
+    trial = ok("import", SPOT, file, "--dry-run", url=url)
+    assert "LISTED" in trial
+    assert "and 10 more: --all lists them" in trial
+    assert "60 listed, 0 unchanged, not applied" in trial
+    assert "60 listed, 0 unchanged, imported" in ok("import", SPOT, file, "--all", url=url)
+    assert ok("import", SPOT, file, url=url) == "GATEIO_SPOT: nothing changed, 60 unchanged, imported\n"
+
+
+def test_import_from_a_pipe(url: str) -> None:
+    """- is stdin."""
+    result = subprocess.run(
+        [PROGRAM, "import", FUTURES, "-", "--settle", "usdt", "--json"],
+        input=payload(FUTURES, [futures()]),
+        env={"DATABASE_URL": url, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        check=True,
+    )
+    (report,) = json.loads(result.stdout)
+    assert report["changes"][0]["spec"]["price_tick"] == "0.05"
+
+
+def test_a_refused_import_says_what_and_how(url: str, tmp_path: Path) -> None:
+    """Exit 7, the reason, the flag; with the flag it is done."""
+    ok("import", SPOT, save(tmp_path, SPOT, many(SPOT, 20)), url=url)
+    file = save(tmp_path, SPOT, many(SPOT, 10))
+    refused = run("import", SPOT, file, url=url)
+    assert refused.returncode == 7
+    assert "10 of 20 live symbols are not in the payload (--allow vanished)" in refused.stderr
+    assert "not applied" in refused.stdout
+    as_json = run("import", SPOT, file, "--json", url=url)
+    assert json.loads(as_json.stdout)[0]["brakes"][0]["brake"] == "vanished"
+    assert "10 delisted" in ok("import", SPOT, file, "--allow", "vanished", url=url)
+
+
+def test_odd_rows_are_told_on_stderr(url: str, tmp_path: Path) -> None:
+    """Rejected rows, unknown words, unknown fields; terminal controls in them are not obeyed."""
+    rows = [*many(SPOT, 20), spot("BAD", precision="\x1b[31m"), spot("ODD", trade_status="odd", new=1)]
+    result = run("import", SPOT, save(tmp_path, SPOT, rows), url=url)
+    assert result.returncode == 0, result.stderr
+    assert "row 20 BAD_USDT cannot be read" in result.stderr
+    assert "1 rows have a trade_status that is not known, 'odd'" in result.stderr
+    assert "fields that are not known: new" in result.stderr
+    assert "\x1b" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((SPOT, "/no/such/file"), 2, "No such file"),
+        ((SPOT, "/"), 2, "Is a directory"),
+        (("NOBODY", "{file}", "--allow", "foreign"), 1, "no exchange has the enum_value"),
+        (("MEXC_SPOT", "{file}"), 7, "--allow foreign"),
+        ((SPOT, "{file}", "--allow", "everything"), 2, "everything"),
+        ((SPOT, "{file}", "--observed-at", "yesterday"), 2, "ISO 8601"),
+        ((SPOT, "{file}", "--observed-at", "2026-01-01T00:00:00"), 2, "time zone"),
+        ((FUTURES, "{file}", "--settle", "\x1b"), 7, "--allow foreign"),
+    ],
+)
+def test_what_goes_wrong_says_so(url: str, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str) -> None:
+    """With an exit code that means something."""
+    file = save(tmp_path, SPOT, [spot()])
+    result = run("import", *(argument.format(file=file) for argument in arguments), url=url)
+    assert (result.returncode, "Traceback" in result.stderr) == (code, False), result.stderr
+    assert words in result.stderr
+
+
+def test_what_is_no_payload_exits_with_7(url: str, tmp_path: Path) -> None:
+    """An error page, saved by mistake."""
+    (tmp_path / "page").write_text("<html>")
+    result = run("import", SPOT, str(tmp_path / "page"), url=url)
+    assert (result.returncode, "error page" in result.stderr) == (7, True)
+
+
+@pytest.fixture
+def loaded(url: str, tmp_path: Path) -> str:
+    """A database with symbols, one of which changed."""
+    ok("import", MEXC, save(tmp_path, MEXC, many(MEXC, 3)), url=url)
+    ok("import", FUTURES, save(tmp_path, FUTURES, [futures(), futures("C1")]), url=url)
+    ok("import", FUTURES, save(tmp_path, FUTURES, [futures(order_price_round="0.1"), futures("C1")]), url=url)
+    return url
+
+
+def test_symbols_are_listed_and_shown(loaded: str) -> None:
+    """As a table and as JSON, now and as of a time."""
+    table = ok("symbols", "list", url=loaded)
+    assert "ETH/USDT:USDT" in table
+    assert "1e-" not in table.lower()
+    assert max(map(len, table.splitlines())) <= 100
+    rows = json.loads(ok("symbols", "list", MEXC, "--base", "C1", "--json", url=loaded))
+    assert [row["symbol"] for row in rows] == ["C1/USDT"]
+    assert ok("symbols", "list", "NOBODY", url=loaded) == "no symbols\n"
+    shown = json.loads(ok("symbols", "show", FUTURES, "ETH_USDT", "--json", url=loaded))
+    assert (shown["price_tick"], shown["spec_version"]) == ("0.1", 2)
+    assert "1000000\n" in ok("symbols", "show", FUTURES, "ETH/USDT:USDT", url=loaded).replace(" ", "")
+    first = shown["created_at"]
+    then = json.loads(ok("symbols", "show", FUTURES, "ETH_USDT", "--at", first, "--json", url=loaded))
+    assert (then["price_tick"], then["spec_version"]) == ("0.05", 1)
+    past = json.loads(ok("symbols", "list", FUTURES, "--at", first, "--kind", "perpetual", "--json", url=loaded))
+    assert {row["price_tick"] for row in past} == {"0.05"}
+    assert json.loads(ok("symbols", "list", FUTURES, "--at", "2001-01-01T00:00:00Z", "--json", url=loaded)) == []
+
+
+def test_history_and_diff(loaded: str) -> None:
+    """What changed, when, and what it was before."""
+    text = ok("symbols", "history", FUTURES, "ETH_USDT", url=loaded)
+    assert "price_tick: 0.05 -> 0.1" in text
+    versions = json.loads(ok("symbols", "history", FUTURES, "ETH/USDT:USDT", "--json", url=loaded))
+    assert [version["spec_version"] for version in versions] == [1, 2]
+    first = versions[0]["valid_from"]
+    assert "price_tick: 0.05 -> 0.1" in ok("symbols", "diff", FUTURES, "--since", first, url=loaded)
+    same = ok("symbols", "diff", FUTURES, "--since", first, "--until", first, url=loaded)
+    assert same == "nothing changed\n"
+    changes = json.loads(ok("symbols", "diff", FUTURES, "--since", "2001-01-01T00:00:00Z", "--json", url=loaded))
+    assert [change["kind"] for change in changes] == ["LISTED", "LISTED"]
+
+
+def test_search_common_and_stats(loaded: str) -> None:
+    """Tables and JSON."""
+    assert "ETH/USDT:USDT" in ok("symbols", "search", "eth", url=loaded)
+    assert len(json.loads(ok("symbols", "search", "c", "--most", "2", "--json", url=loaded))) == 2
+    assert "C1/USDT:USDT" in ok("symbols", "common", MEXC, FUTURES, url=loaded)
+    (pair,) = json.loads(ok("symbols", "common", MEXC, FUTURES, "--json", url=loaded))
+    assert (pair["price_tick"], pair["quantity_step"]) == ("0.05", "0.01")
+    assert "PERPETUAL" in ok("symbols", "stats", url=loaded)
+    assert sum(row["symbols"] for row in json.loads(ok("symbols", "stats", "--json", url=loaded))) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("show", SPOT, "NO_SUCH"), 1),
+        (("history", SPOT, "NO_SUCH"), 1),
+        (("list", "--kind", "swap"), 2),
+        (("list", "--at", "2026-01-01T00:00:00Z"), 2),
+        (("search", ""), 2),
+        (("search", "x", "--most", "0"), 2),
+        (("diff", SPOT, "--since", "x"), 2),
+    ],
+)
+def test_what_is_not_there_or_wrong(loaded: str, arguments: tuple[str, ...], code: int) -> None:
+    """1 for no, 2 for wrong usage; one line, no traceback."""
+    result = run("symbols", *arguments, url=loaded)
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_sync_goes_on_after_a_failure(url: str) -> None:
+    """One exchange is down, one answers garbage, one is imported; the exit code is 7."""
+    ready, done = Event(), Event()
+    found: list[str] = []
+
+    async def serve() -> None:
+        lists = {
+            "/api/v3/exchangeInfo": answer(payload(MEXC, many(MEXC, 3))),
+            "/api/v4/spot/currency_pairs": answer(b"garbage"),
+        }
+        async with serving(lists) as server:
+            found.append(server.url)
+            ready.set()
+            while not done.is_set():
+                await asyncio.sleep(0.02)
+
+    thread = Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        ready.wait()
+        for exchange in (MEXC, SPOT, FUTURES):
+            ok("set", exchange, f"base_url={found[0]}", url=url)
+        result = run("sync", url=url)
+        assert result.returncode == 7
+        assert "MEXC_SPOT: 3 listed, 0 unchanged, imported" in result.stdout
+        assert "GATEIO_SPOT: the payload is neither" in result.stderr
+        assert "GATEIO_FUTURES: 127.0.0.1/api/v4/futures/usdt/contracts answers with status 404" in result.stderr
+        (report,) = json.loads(ok("sync", MEXC, "--dry-run", "--json", url=url))
+        assert (report["applied"], report["changes"]) == (False, [])
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_every_command_has_an_example(url: str) -> None:
+    """In its --help."""
+    for command in ("list", "show", "history", "diff", "search", "common", "stats"):
+        assert f"Example: exchanges-db symbols {command}" in ok("symbols", command, "--help", url=url)
+    for command in ("import", "sync"):
+        assert f"Example: exchanges-db {command}" in ok(command, "--help", url=url)
