@@ -3,7 +3,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 COMPILE := uv pip compile --quiet pyproject.toml --extra embedded --extra report --group dev
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fix generate schema bench lock clean
+.PHONY: help install demo test check fix generate schema bench peers lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 12
@@ -53,6 +53,10 @@ schema: install ## write db/schema.sql and db/schema.json from the migrations
 
 bench: .venv/.peers ## speed beside asyncpg and the peers, in one run
 	python -m benchmarks
+	python -m benchmarks.symbols $(if $(EXCHANGES_DB_PAYLOADS),--payload $(EXCHANGES_DB_PAYLOADS)/gateio_spot_currency_pairs.json)
+
+peers: .venv/.peers ## our readers beside ccxt's, row by row; EXCHANGES_DB_PAYLOADS=FOLDER adds recorded answers
+	pytest -q -s tests/peers
 
 .venv/.peers: benchmarks/requirements.lock .venv/.installed
 	pip install --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock

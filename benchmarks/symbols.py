@@ -1,0 +1,216 @@
+"""Speed and memory of symbols: import beside a bare COPY, reading beside ccxt, and the check of an order.
+
+Always on an embedded server of its own, because it writes. Every ratio is formed within one round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import timeit
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any
+
+import asyncpg
+import ccxt
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.figures import Target
+from exchanges_db import Database, OrderRules, Side, embedded, import_symbols
+from exchanges_db.dsn import Dsn, parse_dsn
+from exchanges_db.migrations import dbmate_program
+from exchanges_db.payloads import read_payload
+
+ROOT = Path(__file__).resolve().parents[1]
+EXCHANGE = "GATEIO_SPOT"
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+FIRST, AGAIN = Target("at most", 5.0), Target("at most", 3.0)
+FASTER, CHECK = Target("at least", 3.0), Target("less than", 2.0)
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One figure of the run: what, how much, beside what, and whether it keeps its target."""
+
+    name: str
+    value: str
+    ratio: float
+    target: str
+    met: bool
+    memory: str
+
+
+def synthetic(count: int) -> bytes:
+    """A payload of Gate.io spot with `count` coins."""
+    return msgspec.json.encode(
+        [
+            {
+                "id": f"C{number}_USDT",
+                "base": f"C{number}",
+                "quote": "USDT",
+                "fee": "0.2",
+                "min_base_amount": "0.001",
+                "min_quote_amount": "3",
+                "max_quote_amount": "5000000",
+                "amount_precision": number % 8,
+                "precision": number % 10,
+                "trade_status": "tradable",
+                "sell_start": 0,
+                "buy_start": 1607313600,
+                "type": "normal",
+            }
+            for number in range(count)
+        ]
+    )
+
+
+def main(
+    symbols: Annotated[int, typer.Option(min=1000, help="Synthetic symbols to import.")] = 100_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; each has its own database.")] = 3,
+    payload: Annotated[
+        Path | None, typer.Option(help="A recorded answer of Gate.io spot; default: 2,000 synthetic rows.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the JSON.")] = Path("benchmarks/results"),
+) -> None:
+    """Measure import, reading and checking; exit with 1 where a target is missed."""
+    text = synthetic(2000) if payload is None else payload.read_bytes()
+    figures = [*_imports(symbols, rounds), _reading(text), _check()]
+    table = Table(box=None, header_style="bold")
+    for column in ("what", "typical", "ratio", "target", "met", "memory"):
+        table.add_column(column)
+    for one in figures:
+        table.add_row(one.name, one.value, f"{one.ratio:.2f}", one.target, "yes" if one.met else "MISSED", one.memory)
+    Console().print(table)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "symbols.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2))
+    raise typer.Exit(not all(one.met for one in figures))
+
+
+def _figure(name: str, value: str, ratio: float, target: Target, memory: str) -> Figure:
+    return Figure(name, value, ratio, str(target), target.is_met(ratio), memory)
+
+
+def _imports(count: int, rounds: int) -> list[Figure]:
+    folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
+    try:
+        server = parse_dsn(embedded.start(folder / "postgres"))
+        times = []
+        for number in range(rounds):
+            sys.stderr.write(f"import, round {number + 1} of {rounds}\n")
+            dsn = replace(server, database=f"symbols_{number}")
+            _migrate(dsn)
+            times.append(asyncio.run(_round(dsn, synthetic(count))))
+    finally:
+        embedded.stop(folder / "postgres")
+        shutil.rmtree(folder, ignore_errors=True)
+    copy, first, again = (statistics.median(column) for column in zip(*times, strict=True))
+    peak = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB peak of the process"
+    first_ratio = statistics.median(one[1] / one[0] for one in times)
+    again_ratio = statistics.median(one[2] / one[0] for one in times)
+    sys.stderr.write(f"COPY of {count} rows: {copy:.2f} s, {count / copy:,.0f} rows/s\n")
+    return [
+        _figure("first import / COPY", f"{first:.2f} s, {count / first:,.0f} rows/s", first_ratio, FIRST, peak),
+        _figure("import, nothing new / COPY", f"{again:.2f} s, {count / again:,.0f} rows/s", again_ratio, AGAIN, peak),
+    ]
+
+
+def _migrate(dsn: Dsn) -> None:
+    subprocess.run(  # noqa: S603 - dbmate, on a database of our own
+        [dbmate_program(), "--no-dump-schema", "--migrations-dir", str(ROOT / "db/migrations"), "up"],
+        env={**os.environ, "DATABASE_URL": dsn.dbmate_url()},
+        check=True,
+        capture_output=True,
+    )
+
+
+async def _round(dsn: Dsn, payload: bytes) -> tuple[float, float, float]:
+    """Seconds of a bare COPY, of a first import and of one that changes nothing."""
+    copy = await _copy(dsn, payload)
+    async with Database(dsn) as database:
+        times = []
+        for _ in range(2):
+            begin = perf_counter()
+            await import_symbols(EXCHANGE, payload, observed_at=NOW, db=database)
+            times.append(perf_counter() - begin)
+    return copy, times[0], times[1]
+
+
+async def _copy(dsn: Dsn, payload: bytes) -> float:
+    read = read_payload(EXCHANGE, payload, observed_at=NOW)
+    columns = [field for field in type(read.symbols[0].spec).__struct_fields__ if field != "kind"]
+    records: list[tuple[Any, ...]] = [
+        (*(getattr(symbol.spec, column) for column in columns), "SPOT", bytes(symbol.raw).decode())
+        for symbol in read.symbols
+    ]
+    connection = await asyncpg.connect(**dsn.asyncpg_arguments())
+    try:
+        await connection.execute("CREATE TABLE bare AS SELECT * FROM public.symbols")
+        begin = perf_counter()
+        await connection.copy_records_to_table("bare", records=records, columns=[*columns, "kind", "raw"])
+        return perf_counter() - begin
+    finally:
+        await connection.close()
+
+
+def _reading(payload: bytes) -> Figure:
+    client: Any = ccxt.gate()
+    client.publicMarginGetCurrencyPairs = lambda params=None: []
+
+    def theirs() -> Any:
+        client.publicSpotGetCurrencyPairs = lambda params=None: client.parse_json(payload.decode())
+        return client.fetch_spot_markets()
+
+    def ours() -> Any:
+        return read_payload(EXCHANGE, payload, observed_at=NOW)
+
+    ratios, mine = [], []
+    for _ in range(10):
+        mine.append(min(timeit.repeat(ours, number=1, repeat=3)))
+        ratios.append(min(timeit.repeat(theirs, number=1, repeat=3)) / mine[-1])
+    count = len(json.loads(payload))
+    return _figure(
+        "ccxt / reading and checking a payload",
+        f"{1e6 * statistics.median(mine) / count:.1f} us a row",
+        statistics.median(ratios),
+        FASTER,
+        f"{_kept(ours) / count:.0f} bytes a row, ccxt {_kept(theirs) / count:.0f}",
+    )
+
+
+def _kept(work: Callable[[], Any]) -> float:
+    """Bytes that a result takes."""
+    tracemalloc.start()
+    kept = work()
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    del kept
+    return size
+
+
+def _check() -> Figure:
+    spec = read_payload(EXCHANGE, synthetic(1000), observed_at=NOW).symbols[6].spec
+    rules = OrderRules.from_symbol(spec)
+    price, quantity = Decimal("1234.5"), Decimal("0.125")
+    assert rules.check(price, quantity, Side.BUY) is None
+    best = statistics.median(timeit.repeat(lambda: rules.check(price, quantity, Side.BUY), number=20_000, repeat=15))
+    microseconds = best / 20_000 * 1e6
+    return _figure("OrderRules.check", f"{microseconds:.2f} us", microseconds, CHECK, f"{sys.getsizeof(rules)} bytes")
+
+
+if __name__ == "__main__":
+    typer.run(main)
