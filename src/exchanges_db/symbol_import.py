@@ -88,7 +88,8 @@ async def import_symbols(
     on_progress: called with the symbols written so far and their number.
 
     Raises:
-        PayloadError: it cannot be read, or is another exchange's.
+        PayloadError: it cannot be read.
+        InvalidSymbol: `settle` or `allow` is none.
         ImportRefused: a brake; `.report` tells what would have changed. Nothing was written.
         ExchangeNotFound: the exchange has no row.
     """

@@ -257,6 +257,47 @@ async def test_random_courses_answer_as_a_model_does(database: Database) -> None
         assert live == expected
 
 
+@pytest.mark.parametrize("exchange", [MEXC, SPOT, FUTURES])
+async def test_what_a_reader_takes_the_database_takes(database: Database, exchange: str) -> None:
+    """200 payloads with flipped bytes and odd values, imported with every brake allowed: stored, or refused by us."""
+    draw = random.Random(exchange)
+    odd = [
+        None,
+        True,
+        0,
+        -1,
+        10**40,
+        "",
+        " ",
+        "NaN",
+        "1e99",
+        "-1e-99",
+        1e300,
+        "9" * 60,
+        [],
+        {},
+        "x" * 120,
+        "永续",
+        "\x00",
+        0.1,
+    ]
+    applied = 0
+    for _ in range(200):
+        rows = many(exchange, 6)
+        for _ in range(draw.randint(0, 3)):
+            row = draw.choice(rows)
+            row[draw.choice([*row, "brand_new"])] = draw.choice(odd)
+        text = bytearray(payload(exchange, rows))
+        for _ in range(draw.choice([0, 0, 1, 3])):
+            text[draw.randrange(len(text))] = draw.randrange(256)
+        try:
+            applied += (await import_symbols(exchange, bytes(text), allow=list(Brake), db=database)).applied
+        except PayloadError:
+            continue
+    assert applied > 100
+    assert len(await list_symbols(exchange, active=None, db=database)) >= 6
+
+
 async def test_two_imports_at_once_do_not_mix(database: Database, dsn: Dsn) -> None:
     """One waits for the other; what stands at the end is one whole payload."""
     await load(database, SPOT, many(SPOT, 200))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchanges_db import ContractDirection, PayloadError, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db import ContractDirection, InvalidSymbol, PayloadError, SidesAllowed, SymbolKind, SymbolStatus
 from exchanges_db.payloads import READERS, read_payload
 from exchanges_db.payloads.reading import Payload, RejectedRow, UnknownValue
 from exchanges_db.symbol_models import SymbolSpec
@@ -345,6 +345,7 @@ def test_a_rejected_row_is_named(exchange: str) -> None:
         (b'{"id": "X_Y", "note": "' + b"x" * 70_000 + b'"}', "longer than"),
         (b'{"id": "X_Y", "note": "\\ud800"}', ""),
         (b'{"id": "X_Y", "note": "\xff"}', "UTF-8"),
+        (b'{"id": "X_Y", "note": "a\nb"}', "invalid character"),
         (b'{"id": "X_Y"}', "missing required field"),
         (b"7", "Expected"),
         (b"null", "Expected"),
@@ -425,6 +426,20 @@ def test_every_truncation_of_a_payload_is_an_error() -> None:
         for length in range(len(whole)):
             with pytest.raises(PayloadError):
                 read_payload(exchange, whole[:length], observed_at=NOW)
+
+
+@pytest.mark.parametrize("payload_", [None, "[]", 7, []])
+def test_a_payload_is_bytes(payload_: Any) -> None:
+    """Text was decoded by somebody else already, and perhaps wrongly."""
+    with pytest.raises(PayloadError, match="bytes"):
+        read_payload(SPOT, payload_, observed_at=NOW)
+
+
+@pytest.mark.parametrize("settle", ["", " ", "\x1b", "x" * 51, None, 7])
+def test_a_settlement_is_a_currency(settle: Any) -> None:
+    """Else an error of ours."""
+    with pytest.raises(InvalidSymbol, match="settle"):
+        read(FUTURES, futures(), settle=settle)
 
 
 def test_a_byte_order_mark_is_borne() -> None:

@@ -11,7 +11,7 @@ from types import ModuleType
 import msgspec
 
 from exchanges_db.enums import ExchangeEnum
-from exchanges_db.errors import PayloadError
+from exchanges_db.errors import PayloadError, shown
 from exchanges_db.payloads import gateio_futures, gateio_spot, mexc_spot
 from exchanges_db.payloads.reading import Payload, split
 
@@ -31,7 +31,10 @@ def read_payload(exchange: str, payload: bytes, *, settle: str = "usdt", observe
 
     Raises:
         PayloadError: it is no JSON, is cut off, is an error message, or is no list of symbols that a reader knows.
+        InvalidSymbol: `settle` is no currency.
     """
+    if not isinstance(payload, bytes):
+        raise PayloadError(f"a payload is the bytes that the exchange sent, not {shown(payload)}")
     document = split(payload)
     looks_like = [name for name, reader in READERS.items() if reader.looks_like(document)]
     if not looks_like:

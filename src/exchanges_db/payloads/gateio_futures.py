@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from exchanges_db.errors import InvalidSymbol
 from exchanges_db.payloads import reading, values
 from exchanges_db.payloads.reading import Document, Notes, Payload
 from exchanges_db.payloads.values import BrokenRow
@@ -72,7 +73,10 @@ def looks_like(document: Document) -> bool:
 
 def read(document: Document, *, settle: str, observed_at: datetime) -> Payload:
     """Return the symbols in it, all of which settle in `settle`."""
-    currency = values.code("settle", settle)
+    try:
+        currency = values.code("settle", settle)
+    except BrokenRow as exc:
+        raise InvalidSymbol(str(exc)) from None
     read = reading.read_rows(document, _Row, "name", _KNOWN, partial(_spec, settle=currency, observed_at=observed_at))
     foreign = None
     fitting = [symbol for symbol in read.symbols if symbol.spec.direction is not ContractDirection.QUANTO]

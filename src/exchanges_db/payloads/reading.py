@@ -140,7 +140,7 @@ def _split_list(text: bytes) -> list[Raw]:
 
 
 def _split_leniently(text: str) -> list[Raw]:
-    scan = json.JSONDecoder().raw_decode
+    scan = json.JSONDecoder(strict=False).raw_decode
     rows: list[Raw] = []
     position = _skip_space(text, 1)
     while not (text[position : position + 1] == "]" and not rows):
