@@ -261,7 +261,7 @@ async def test_random_courses_answer_as_a_model_does(database: Database) -> None
 async def test_what_a_reader_takes_the_database_takes(database: Database, exchange: str) -> None:
     """200 payloads with flipped bytes and odd values, imported with every brake allowed: stored, or refused by us."""
     draw = random.Random(exchange)
-    odd = [
+    odd: list[Any] = [
         None,
         True,
         0,

@@ -428,6 +428,32 @@ def test_every_truncation_of_a_payload_is_an_error() -> None:
                 read_payload(exchange, whole[:length], observed_at=NOW)
 
 
+def test_the_edges_of_what_is_taken() -> None:
+    """Exactly at a limit is within it."""
+    assert one(SPOT, spot(min_base_amount="5", max_base_amount="5")).max_quantity == 5
+    assert one(FUTURES, futures(taker_fee_rate="0.05", maker_fee_rate="-0.05")).taker_fee == Decimal("0.05")
+    assert one(SPOT, spot(precision=-20)).price_tick == Decimal(10) ** 20
+    assert one(SPOT, spot(precision=40)).price_tick == Decimal("1e-40")
+    assert one(MEXC, mexc("A" * 100)).native_symbol == "A" * 100
+    assert one(MEXC, mexc("A B")).native_symbol == "A B"
+    assert one(MEXC, mexc(quoteAmountPrecision="0")).min_notional == 0
+    assert one(SPOT, spot(trade_status="odd")).sides is SidesAllowed.NONE
+    assert one(FUTURES, futures(in_delisting="true")).status is SymbolStatus.DELISTING
+    assert one(FUTURES, futures(in_delisting="false")).status is SymbolStatus.TRADING
+    assert one(FUTURES, futures(in_delisting=None)).status is SymbolStatus.TRADING
+
+
+def test_a_row_rejected_once_is_no_duplicate() -> None:
+    """Twice it is."""
+    assert read(SPOT, spot(precision="x"), spot("ETH")).duplicates == ()
+    assert read(SPOT, spot(precision="x"), spot(precision="x"), spot("ETH")).duplicates == ("BTC_USDT",)
+
+
+def test_a_zero_byte_is_found_in_an_envelope_too() -> None:
+    """And in a field that nobody reads."""
+    assert "zero byte" in reason(MEXC, mexc("ETHUSDT", "ETH", fullName="\x00"))
+
+
 @pytest.mark.parametrize("payload_", [None, "[]", 7, []])
 def test_a_payload_is_bytes(payload_: Any) -> None:
     """Text was decoded by somebody else already, and perhaps wrongly."""
