@@ -216,6 +216,8 @@ def test_an_old_mexc_row_without_quote_precision() -> None:
         ({"tradeSideType": "2"}, "TRADING", "BUY", True),
         ({"tradeSideType": 3}, "TRADING", "SELL", True),
         ({"tradeSideType": "4"}, "TRADING", "NONE", True),
+        ({"tradeSideType": "9"}, "TRADING", "NONE", True),
+        ({"status": "DISABLED"}, "HALTED", "ALL", True),
         ({"tradeSideType": ...}, "TRADING", "ALL", True),
         ({"isSpotTradingAllowed": False}, "TRADING", "ALL", False),
         ({"isSpotTradingAllowed": ...}, "TRADING", "ALL", True),
@@ -388,6 +390,8 @@ def test_fees_and_limits_that_cannot_be_are_rejected() -> None:
     assert "not a time" in reason(SPOT, spot(buy_start=10**18))
     assert "not true or false" in reason(FUTURES, futures(in_delisting="perhaps"))
     assert "cannot settle" in reason(FUTURES, futures(type="inverse"))
+    assert "cannot settle" in reason(FUTURES, futures("BTC", "USD", type="direct"), settle="btc")
+    assert "cannot settle" in reason(FUTURES, futures("ETH", "USD", type="inverse"), settle="btc")
     assert "not BASE_QUOTE" in reason(FUTURES, futures(name="BTCUSDT"))
     assert "not a word" in reason(MEXC, mexc(status={}))
     assert "status is missing" in reason(MEXC, mexc(status=None))
@@ -436,6 +440,11 @@ def test_the_edges_of_what_is_taken() -> None:
     assert one(SPOT, spot(precision=40)).price_tick == Decimal("1e-40")
     assert one(MEXC, mexc("A" * 100)).native_symbol == "A" * 100
     assert one(MEXC, mexc("A B")).native_symbol == "A B"
+    assert one(MEXC, mexc(base="B" * 50)).base == "B" * 50
+    assert "baseAsset" in reason(MEXC, mexc(base="B" * 51))
+    assert one(SPOT, spot(min_base_amount="0")).min_quantity == 0
+    assert one(SPOT, spot(min_quote_amount="0")).min_notional == 0
+    assert one(FUTURES, futures(order_size_min=0)).min_quantity == 0
     assert one(MEXC, mexc(quoteAmountPrecision="0")).min_notional == 0
     assert one(SPOT, spot(trade_status="odd")).sides is SidesAllowed.NONE
     assert one(FUTURES, futures(in_delisting="true")).status is SymbolStatus.DELISTING
@@ -579,3 +588,19 @@ def test_times_are_judged_by_when_it_was_observed() -> None:
     rows = payload(SPOT, [spot(trade_status="untradable", buy_start=AFTER)])
     later = read_payload(SPOT, rows, observed_at=NOW + timedelta(days=1))
     assert later.symbols[0].spec.status is SymbolStatus.HALTED
+
+
+@pytest.mark.parametrize(
+    ("exchange", "row", "before", "status"),
+    [
+        (SPOT, spot(trade_status="untradable", buy_start=AFTER), "PRELAUNCH", "HALTED"),
+        (SPOT, spot(trade_status="untradable", delisting_time=AFTER), "HALTED", "DELISTED"),
+        (FUTURES, futures(name="BTC_USDT_20200814", expire_time=AFTER), "TRADING", "EXPIRED"),
+    ],
+)
+def test_a_time_is_reached_at_its_very_second(exchange: str, row: dict[str, Any], before: str, status: str) -> None:
+    """A time is reached at its very second."""
+    at = datetime.fromtimestamp(AFTER, UTC)
+    for moment, expected in ((at - timedelta(microseconds=1), before), (at, status)):
+        result = read_payload(exchange, payload(exchange, [row]), observed_at=moment, settle="usdt")
+        assert result.symbols[0].spec.status == expected
