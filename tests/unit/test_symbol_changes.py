@@ -90,6 +90,19 @@ def test_a_symbol_that_is_new_is_listed_and_one_that_is_missing_delisted() -> No
     )  # fmt: skip
     (told,) = find_changes([known(delisted_at=EARLIER)], [], NOW)
     assert told.spec.delisted_at == EARLIER
+    (at_once,) = find_changes([known(delisted_at=NOW)], [], NOW)
+    assert at_once.spec.delisted_at == NOW
+
+
+def test_a_symbol_told_to_be_delisted_without_a_time_is_so_from_when_it_was_seen() -> None:
+    """A time kept from while it was live is not one of this delisting; a time given before for this one stays."""
+    gone = spec(status=SymbolStatus.DELISTED)
+    (change,) = find_changes([known(delisted_at=EARLIER)], [gone], NOW)
+    assert (change.kind, change.spec.delisted_at) == (ChangeKind.DELISTED, NOW)
+    (still,) = find_changes([known(**DEAD, price_tick=Decimal("0.1"))], [gone], NOW)
+    assert (still.kind, still.spec.delisted_at) == (ChangeKind.CHANGED, EARLIER)
+    (new,) = find_changes([], [gone], NOW)
+    assert (new.kind, new.spec.delisted_at) == (ChangeKind.LISTED, NOW)
 
 
 def test_a_name_given_to_another_coin_ends_one_symbol_and_begins_another() -> None:
