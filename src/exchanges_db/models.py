@@ -15,6 +15,7 @@ from exchanges_db.errors import InvalidExchange, SchemaMismatch, shown
 from exchanges_db.rules import CHECKS, DATABASE_CHECKS, check_field
 
 T = TypeVar("T", bound=msgspec.Struct)
+Answer = TypeVar("Answer")
 _DEFAULT_RATE_LIMIT_DELAY = 0.01
 _ALL_CHECKS = (*CHECKS.items(), *DATABASE_CHECKS.items())
 
@@ -143,6 +144,14 @@ def from_database(row: object, kind: type[T]) -> T:
     """
     try:
         return msgspec.convert(row, kind, from_attributes=True)
+    except msgspec.ValidationError as exc:
+        raise SchemaMismatch(f"the database holds a row that this version cannot read: {exc}") from exc
+
+
+def from_database_json(document: str, decoder: msgspec.json.Decoder[Answer]) -> Answer:
+    """Return what the database wrote as JSON as one of ours; raises SchemaMismatch as `from_database` does."""
+    try:
+        return decoder.decode(document)
     except msgspec.ValidationError as exc:
         raise SchemaMismatch(f"the database holds a row that this version cannot read: {exc}") from exc
 

@@ -244,5 +244,5 @@ def _jumps(old: FieldValue, new: FieldValue) -> bool:
 
 
 def _some(texts: list[str]) -> str:
-    shown = ", ".join(texts[:5])
-    return f"{shown} and {len(texts) - 5} more" if len(texts) > 5 else shown
+    first = ", ".join(texts[:5])
+    return f"{first} and {len(texts) - 5} more" if len(texts) > 5 else first

@@ -15,8 +15,9 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.default_database import DatabaseOrConnection, run_in_transaction
-from exchanges_db.errors import ExchangeNotFound, ImportRefused, InvalidSymbol, SchemaMismatch, shown
+from exchanges_db.errors import ExchangeNotFound, ImportRefused, InvalidSymbol, shown
 from exchanges_db.history import check_moment
+from exchanges_db.models import from_database_json
 from exchanges_db.payloads import read_payload
 from exchanges_db.payloads.reading import Payload, RejectedRow, UnknownValue
 from exchanges_db.symbol_changes import (
@@ -35,7 +36,7 @@ from exchanges_sql.symbol_import import AsyncQuerier
 
 log = logging.getLogger("exchanges_db")
 
-_decode_known = msgspec.json.Decoder(list[KnownSymbol]).decode
+_known_decoder = msgspec.json.Decoder(list[KnownSymbol])
 _LOCK_CLASS = int.from_bytes(b"symb")
 # Larger documents are slower to parse, smaller ones cost round trips; measured with 100,000 rows.
 _ROWS_A_STATEMENT = 1000
@@ -125,10 +126,7 @@ async def import_symbols(
 
 def _known(document: str | None) -> list[KnownSymbol]:
     assert document is not None  # an aggregate always gives one row
-    try:
-        return _decode_known(document)
-    except msgspec.ValidationError as exc:
-        raise SchemaMismatch(f"the database holds a row that this version cannot read: {exc}") from exc
+    return from_database_json(document, _known_decoder)
 
 
 def _brakes(allow: Collection[Brake | str]) -> frozenset[Brake]:

@@ -10,15 +10,15 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.default_database import DatabaseOrConnection, run
-from exchanges_db.errors import SchemaMismatch
 from exchanges_db.history import check_moment
+from exchanges_db.models import from_database_json
 from exchanges_db.symbol_changes import SymbolChange, find_changes_between
 from exchanges_db.symbol_models import Symbol, SymbolVersion
 from exchanges_db.symbols import check_exchange, check_name
 from exchanges_sql.symbol_history import AsyncQuerier
 
 T = TypeVar("T")
-_decode = msgspec.json.Decoder(Symbol).decode
+_decoder = msgspec.json.Decoder(Symbol)
 
 
 async def get_symbol_as_of(
@@ -88,7 +88,4 @@ async def get_symbol_state(symbol_id: int, at: datetime, *, db: DatabaseOrConnec
 
 
 def _symbol(spec: str) -> Symbol:
-    try:
-        return _decode(spec)
-    except msgspec.ValidationError as exc:
-        raise SchemaMismatch(f"the database holds a row that this version cannot read: {exc}") from exc
+    return from_database_json(spec, _decoder)
