@@ -5,7 +5,7 @@ asyncpg gives its time limit to all hosts together: a first one that is silent w
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
@@ -19,6 +19,25 @@ from exchanges_db.errors import (
     ExchangesDBError,
     translate,
 )
+
+if TYPE_CHECKING:
+    _Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:  # generic to type checkers only
+    _Connection = asyncpg.Connection
+
+
+class Session(_Connection):
+    """An asyncpg connection that remembers what the server answered to the last `execute`.
+
+    asyncpg drops the answer to COMMIT, and a failed transaction is answered ROLLBACK without an error.
+    """
+
+    last_status: str = ""
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109  # asyncpg's
+        """Execute as asyncpg does, and remember the status."""
+        self.last_status = await super().execute(query, *args, timeout=timeout)
+        return self.last_status
 
 
 async def connect_to_one_host(

@@ -10,18 +10,19 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, cast
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db._bridge import bridge, is_closed
-from exchanges_db._hosts import connect_error, connect_to_one_host
+from exchanges_db._hosts import Session, connect_error, connect_to_one_host
 from exchanges_db.dsn import Dsn, parse_dsn
 from exchanges_db.errors import (
     DRIVER_ERRORS,
     ConfigurationError,
+    DatabaseError,
     DatabaseUnavailable,
     OutcomeUnknown,
     PoolTimeout,
@@ -55,6 +56,7 @@ class Transaction:
         self._connection = connection
         self.lent = False
         self.discarded = False
+        self.failure: Exception | None = None  # the first error of ours; a savepoint may have undone its harm
 
     @property
     def connection(self) -> PoolConnectionProxy[Any]:
@@ -67,7 +69,9 @@ class Transaction:
         try:
             return await work(bridge(self._connection))
         except DRIVER_ERRORS as exc:
-            raise translate(exc, still_open=not is_closed(self._connection)) from exc
+            error = translate(exc, still_open=not is_closed(self._connection))
+            self.failure = self.failure or error
+            raise error from exc
 
     def discard(self) -> None:
         """Have the transaction rolled back at its end, without an exception."""
@@ -152,6 +156,7 @@ class Database:
         """Open a transaction: committed at the end of the block, rolled back on an exception.
 
         Raises:
+            DatabaseError: a statement inside failed and its error was caught: the server rolled everything back.
             OutcomeUnknown: the connection was lost while committing.
         """
         lender = self._lender or await self._open_pool()
@@ -178,6 +183,13 @@ class Database:
                 await inner.commit()
             except DRIVER_ERRORS as exc:
                 raise translate(exc, unknown_if_lost=True) from exc
+            # The pool's proxy hands on what the connection under it has.
+            if cast("Session", connection).last_status != "COMMIT":
+                failure = transaction.failure
+                raise DatabaseError(
+                    f"nothing was written: an earlier statement failed: {failure or 'one on the connection itself'}",
+                    sqlstate="25P02",
+                ) from failure
         finally:
             await self._release(lender, connection, reset=transaction.lent)
 
@@ -200,7 +212,7 @@ class Database:
                 if self._closed:
                     raise DatabaseUnavailable("this Database is closed: make a new one")
                 settings = self._settings
-                options: dict[str, Any] = {"connect": connect_to_one_host}
+                options: dict[str, Any] = {"connect": connect_to_one_host, "connection_class": Session}
                 if settings.pooler == "transaction":
                     options["statement_cache_size"] = 0
                 arguments = self._dsn.asyncpg_arguments()

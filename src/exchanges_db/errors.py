@@ -219,6 +219,7 @@ _BY_SQLSTATE: dict[str, tuple[type[DatabaseError], str]] = {
     "23": (ConstraintViolated, "the database refused the row"),
     "25006": (DatabaseUnavailable, "the server is read-only: connect to the primary"),
     "25P01": (DatabaseError, "this needs a transaction: pass a connection that has begun one"),
+    "25P02": (DatabaseError, "an earlier statement of this transaction failed, so nothing of it stays: begin another"),
     "25P03": (DatabaseUnavailable, "the server ended an idle transaction"),
     "25P04": (QueryCancelled, "the transaction took longer than the server allows"),
     "26000": (DatabaseError, "the pooler lost a prepared statement: set EXCHANGES_DB_POOLER=transaction"),

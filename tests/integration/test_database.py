@@ -18,11 +18,13 @@ from exchanges_db import (
     Database,
     DatabaseError,
     DatabaseUnavailable,
+    DuplicateExchange,
     OutcomeUnknown,
     PoolTimeout,
     QueryCancelled,
     Settings,
     get_all_exchanges,
+    get_exchange_by_enum,
     get_exchange_by_id,
     insert_exchange,
     update_exchange,
@@ -224,3 +226,56 @@ async def wait_for(other: asyncpg.Connection, query: str) -> None:
     async with asyncio.timeout(10):
         while not await other.fetch(query):
             await asyncio.sleep(0.01)
+
+
+async def test_a_transaction_that_failed_inside_raises_at_its_end(database: Database) -> None:
+    """COMMIT of a failed transaction is answered ROLLBACK: an end without an exception would lose rows in silence."""
+    fields = {"name": "KEPT_OR_TOLD", "enum_value": "KEPT_OR_TOLD"}
+
+    async def insert_twice() -> None:
+        async with database.transaction() as tx:
+            assert await insert_exchange(an_exchange(**fields), db=tx)
+            with pytest.raises(DuplicateExchange):
+                await insert_exchange(an_exchange(**fields), db=tx)
+
+    with pytest.raises(DatabaseError, match="nothing was written: an earlier statement failed: name is taken") as error:
+        await insert_twice()
+    assert isinstance(error.value.__cause__, DuplicateExchange)
+    assert await get_exchange_by_enum("KEPT_OR_TOLD", db=database) is None
+    # The connection is as good as new.
+    async with database.transaction() as tx:
+        await insert_exchange(an_exchange(**fields), db=tx)
+    assert await get_exchange_by_enum("KEPT_OR_TOLD", db=database) is not None
+
+
+async def test_a_statement_of_ones_own_that_failed_is_told_too(database: Database) -> None:
+    """What fails on the connection itself fails the transaction just as much, and a call after it says what to do."""
+
+    async def fail_and_go_on() -> None:
+        async with database.transaction() as tx:
+            with pytest.raises(asyncpg.PostgresError):
+                await tx.connection.execute("SELECT 1/0")
+            with pytest.raises(DatabaseError, match="an earlier statement of this transaction failed") as error:
+                await get_all_exchanges(db=tx)
+            assert error.value.sqlstate == "25P02"
+
+    with pytest.raises(DatabaseError, match="nothing was written: an earlier statement failed"):
+        await fail_and_go_on()
+
+
+async def test_a_failed_transaction_that_is_discarded_ends_quietly(database: Database) -> None:
+    """Its caller wanted nothing of it to stay."""
+    async with database.transaction() as tx:
+        with pytest.raises(asyncpg.PostgresError):
+            await tx.connection.execute("SELECT 1/0")
+        tx.discard()
+
+
+async def test_what_a_savepoint_of_ones_own_caught_is_committed(database: Database) -> None:
+    """The server's answer decides, not that some statement failed."""
+    async with database.transaction() as tx:
+        await insert_exchange(an_exchange(name="BESIDE_A_SAVEPOINT", enum_value="BESIDE_A_SAVEPOINT"), db=tx)
+        with pytest.raises(DuplicateExchange):
+            async with tx.connection.transaction():
+                await insert_exchange(an_exchange(name="BESIDE_A_SAVEPOINT", enum_value="ANOTHER"), db=tx)
+    assert await get_exchange_by_enum("BESIDE_A_SAVEPOINT", db=database) is not None

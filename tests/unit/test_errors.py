@@ -118,7 +118,8 @@ def test_cancellation_is_no_driver_error() -> None:
     ("sqlstate", "kind"),
     [
         ("08006", DatabaseUnavailable), ("22001", DatabaseError), ("23502", ConstraintViolated),
-        ("25006", DatabaseUnavailable), ("25P01", DatabaseError), ("25P03", DatabaseUnavailable),
+        ("25006", DatabaseUnavailable), ("25P01", DatabaseError), ("25P02", DatabaseError),
+        ("25P03", DatabaseUnavailable),
         ("25P04", QueryCancelled), ("26000", DatabaseError), ("28P01", AccessDenied), ("28000", AccessDenied),
         ("3D000", DatabaseUnavailable), ("3F000", SchemaMismatch), ("40001", Conflict), ("40P01", Conflict),
         ("42501", AccessDenied), ("42703", SchemaMismatch), ("42883", SchemaMismatch), ("42P01", SchemaMismatch),
