@@ -22,7 +22,7 @@ from benchmarks.import_time import measure_imports
 from benchmarks.look_up import Contender
 from benchmarks.measure import calls_of_many_tasks, calls_one_by_one, in_turns, opened
 from benchmarks.server import running_server
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 
 TASKS = 64
 CALLS_OF_A_TASK = 20

@@ -17,9 +17,9 @@ from benchmarks import with_asyncpg
 from benchmarks.figures import BASELINE, OURS
 from benchmarks.look_up import ENUM, ENUM_VALUE, Contender, LookUp
 from exchanges_db import Exchange, get_exchange_by_enum
-from exchanges_db._bridge import bridge
-from exchanges_db.dsn import Dsn
-from exchanges_db.exchanges import as_exchange
+from exchanges_db.database.bridge import bridge
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.exchanges.look_ups import as_exchange
 from exchanges_sql import models
 from exchanges_sql.exchanges import GET_ACTIVE_EXCHANGE_BY_ENUM_VALUE, AsyncQuerier
 

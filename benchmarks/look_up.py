@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from exchanges_db import ExchangeEnum
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 
 ENUM = ExchangeEnum.GATEIO_FUTURES
 ENUM_VALUE = ENUM.value

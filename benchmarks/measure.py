@@ -14,7 +14,7 @@ from time import perf_counter, perf_counter_ns
 from typing import TypeVar
 
 from benchmarks.look_up import Contender, LookUp, values_of
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 
 WARM_UP_CALLS = 200
 T = TypeVar("T")

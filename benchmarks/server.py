@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from exchanges_db import embedded
-from exchanges_db.dsn import Dsn, parse_dsn
-from exchanges_db.settings import database_url
+from exchanges_db.database import embedded
+from exchanges_db.database.dsn import Dsn, parse_dsn
+from exchanges_db.database.settings import database_url
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "db/migrations"
 

@@ -32,10 +32,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import Target
-from exchanges_db import Database, OrderRules, Side, embedded, import_symbols
-from exchanges_db.dsn import Dsn, parse_dsn
-from exchanges_db.migrations import dbmate_program
-from exchanges_db.payloads import read_payload
+from exchanges_db import Database, OrderRules, Side, import_symbols
+from exchanges_db.database import embedded
+from exchanges_db.database.dsn import Dsn, parse_dsn
+from exchanges_db.schema.migrations import dbmate_program
+from exchanges_db.symbols.payloads.readers import read_payload
 
 ROOT = Path(__file__).resolve().parents[1]
 EXCHANGE = "GATEIO_SPOT"

@@ -9,7 +9,7 @@ import asyncpg
 
 from benchmarks.look_up import ASYNCPG_SQL, ENUM, ENUM_VALUE, POOL_SIZE, LookUp, Row
 from exchanges_db import close_default_database, get_exchange_by_enum
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 
 
 @asynccontextmanager

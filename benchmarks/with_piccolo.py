@@ -10,7 +10,7 @@ from piccolo.engine.postgres import PostgresEngine
 from piccolo.table import Table
 
 from benchmarks.look_up import ENUM_VALUE, POOL_SIZE, LookUp
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 
 
 class Exchanges(Table):

@@ -10,7 +10,7 @@ from psycopg.rows import args_row
 from psycopg_pool import AsyncConnectionPool
 
 from benchmarks.look_up import ENUM_VALUE, POOL_SIZE, PSYCOPG_SQL, LookUp, Row
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 
 
 def connection_arguments(dsn: Dsn) -> dict[str, object]:

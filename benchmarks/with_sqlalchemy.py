@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from benchmarks.look_up import ENUM_VALUE, POOL_SIZE, LookUp, Row
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 from exchanges_sql import models
 from exchanges_sql.exchanges import AsyncQuerier
 

@@ -9,7 +9,7 @@ from tortoise import Tortoise, fields
 from tortoise.models import Model
 
 from benchmarks.look_up import ENUM_VALUE, POOL_SIZE, LookUp
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 
 
 class TortoiseExchange(Model):

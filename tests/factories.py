@@ -31,7 +31,7 @@ from exchanges_db import (
     insert_exchange,
     update_exchange,
 )
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 
 _numbers = itertools.count(1)
 

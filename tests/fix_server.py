@@ -17,9 +17,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from exchanges_db import Database, Settings, close_default_database, embedded
-from exchanges_db.dsn import Dsn, parse_dsn
-from exchanges_db.migrations import dbmate_program
+from exchanges_db import Database, Settings, close_default_database
+from exchanges_db.database import embedded
+from exchanges_db.database.dsn import Dsn, parse_dsn
+from exchanges_db.schema.migrations import dbmate_program
 
 ROOT = Path(__file__).resolve().parents[1]
 _numbers = itertools.count(1)

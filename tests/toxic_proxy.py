@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 
 
 class ToxicProxy:

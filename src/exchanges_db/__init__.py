@@ -1,9 +1,9 @@
 """Which exchanges there are and under which rules one may trade them: typed, exact, from PostgreSQL."""
 
-from exchanges_db.arbitrage import CommonSymbol, common_symbols
-from exchanges_db.database import Database, Transaction
-from exchanges_db.default_database import DatabaseOrConnection, close_default_database, default_database
-from exchanges_db.enums import ChangeOperation, ExchangeEnum, MarketType
+from exchanges_db.database import embedded
+from exchanges_db.database.default import DatabaseOrConnection, close_default_database, default_database
+from exchanges_db.database.pool import Database, Transaction
+from exchanges_db.database.settings import Settings
 from exchanges_db.errors import (
     AccessDenied,
     ConfigurationError,
@@ -28,7 +28,9 @@ from exchanges_db.errors import (
     SchemaMismatch,
     SymbolNotFound,
 )
-from exchanges_db.exchanges import (
+from exchanges_db.exchanges.enums import ChangeOperation, ExchangeEnum, MarketType
+from exchanges_db.exchanges.history import get_exchange_as_of, get_exchange_history
+from exchanges_db.exchanges.look_ups import (
     activate_exchange,
     deactivate_exchange,
     get_all_active_exchanges,
@@ -39,21 +41,20 @@ from exchanges_db.exchanges import (
     insert_exchange,
     update_exchange,
 )
-from exchanges_db.history import get_exchange_as_of, get_exchange_history
-from exchanges_db.models import Exchange, ExchangeChange, ExchangeStats
-from exchanges_db.order_rules import OrderRule, OrderRules, Rounding, Side, Violation
-from exchanges_db.populate import ensure_exchanges_populated
-from exchanges_db.settings import Settings
-from exchanges_db.stats import get_exchange_stats
-from exchanges_db.symbol_changes import Brake, BrakeHit, ChangeKind, FieldChange, SymbolChange
-from exchanges_db.symbol_enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
-from exchanges_db.symbol_import import ImportReport, import_symbols
-from exchanges_db.symbol_models import Symbol, SymbolSpec, SymbolStats, SymbolVersion
-from exchanges_db.symbol_versions import diff_symbols, get_symbol_as_of, get_symbol_history, list_symbols_as_of
-from exchanges_db.symbols import get_symbol, get_symbol_by_native, get_symbol_stats, list_symbols, search
-from exchanges_db.sync import sync_symbols
-from exchanges_db.trading import Obstacle, TradeAnswer, can_trade
-from exchanges_db.validation import CheckResult, Latency, ValidationReport, validate_exchanges
+from exchanges_db.exchanges.models import Exchange, ExchangeChange, ExchangeStats
+from exchanges_db.exchanges.populate import ensure_exchanges_populated
+from exchanges_db.exchanges.stats import get_exchange_stats
+from exchanges_db.orders.pairs import CommonSymbol, common_symbols
+from exchanges_db.orders.rules import OrderRule, OrderRules, Rounding, Side, Violation
+from exchanges_db.symbols.changes import Brake, BrakeHit, ChangeKind, FieldChange, SymbolChange
+from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.history import diff_symbols, get_symbol_as_of, get_symbol_history, list_symbols_as_of
+from exchanges_db.symbols.importing import ImportReport, import_symbols
+from exchanges_db.symbols.judge import Obstacle, TradeAnswer, can_trade
+from exchanges_db.symbols.look_ups import get_symbol, get_symbol_by_native, get_symbol_stats, list_symbols, search
+from exchanges_db.symbols.models import Symbol, SymbolSpec, SymbolStats, SymbolVersion
+from exchanges_db.symbols.sync import sync_symbols
+from exchanges_db.validation.validate import CheckResult, Latency, ValidationReport, validate_exchanges
 
 __version__ = "0.1.0"
 
@@ -122,6 +123,7 @@ __all__ = [
     "deactivate_exchange",
     "default_database",
     "diff_symbols",
+    "embedded",
     "ensure_exchanges_populated",
     "get_all_active_exchanges",
     "get_all_exchanges",

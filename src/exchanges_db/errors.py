@@ -36,7 +36,7 @@ import asyncpg
 import sqlalchemy.exc
 
 if TYPE_CHECKING:
-    from exchanges_db.symbol_import import ImportReport
+    from exchanges_db.symbols.importing import ImportReport
 
 
 class ExchangesDBError(Exception):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 from tests.acceptance.command import ok, run
 from tests.fix_server import run_dbmate, url_of
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 from tests.acceptance.command import ok, run
 from tests.fix_server import url_of
 

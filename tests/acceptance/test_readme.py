@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import exchanges_db
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 from tests.acceptance.command import ok
 from tests.fix_server import ROOT, url_of
 

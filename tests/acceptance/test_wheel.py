@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 from tests.fix_server import ROOT, url_of
 
 

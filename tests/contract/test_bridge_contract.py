@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 import sqlalchemy
 
-from exchanges_db._bridge import translate_statement
+from exchanges_db.database.bridge import translate_statement
 from tests.contract.generated_description import Query, describe_project
 from tests.contract.generated_names import method_name, sqlalchemy_sql
 

@@ -3,8 +3,8 @@
 import pytest
 import sqlalchemy
 
-from exchanges_db._bridge import translate_statement
-from exchanges_db._plans import LOOK_UPS, LookUp
+from exchanges_db.database.bridge import translate_statement
+from exchanges_db.validation.plans import LOOK_UPS, LookUp
 from exchanges_sql import exchanges
 
 

@@ -5,8 +5,8 @@ import subprocess
 
 import asyncpg
 
-from exchanges_db.dsn import Dsn
-from exchanges_db.sql_files import bookkeeping_file
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.schema.sql_files import bookkeeping_file
 from tests.fix_server import ROOT, url_of
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from exchanges_db import Database, Settings
-from exchanges_db.dsn import Dsn
-from exchanges_db.schema_check import (
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.schema.comparison import (
     DifferenceKind,
     SchemaObject,
     check_schema,
@@ -17,7 +17,7 @@ from exchanges_db.schema_check import (
     describe_schema_json,
     recorded_schema,
 )
-from exchanges_db.sql_files import schema_objects_file
+from exchanges_db.schema.sql_files import schema_objects_file
 from tests.factories import connected
 from tests.fix_server import ROOT, run_dbmate, url_of
 

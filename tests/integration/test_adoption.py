@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 
 from exchanges_db import MigrationError, get_all_exchanges, get_exchange_history
-from exchanges_db.dsn import Dsn
-from exchanges_db.migrations import migrate
-from exchanges_db.sql_files import migrations_directory
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.schema.migrations import migrate
+from exchanges_db.schema.sql_files import migrations_directory
 from tests.factories import connected
 
 SEED = (Path(__file__).parent / "seed_migration.sql").read_text()

@@ -21,7 +21,7 @@ from exchanges_db import (
     insert_exchange,
     update_exchange,
 )
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 from tests.factories import an_exchange, connected, row_count
 from tests.fix_server import ROOT, url_of
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from exchanges_db import ConstraintViolated, DuplicateExchange, InvalidExchange
 from exchanges_db.errors import CONSTRAINTS, translate
-from exchanges_db.rules import check_field
-from exchanges_db.sql_files import bookkeeping_file
+from exchanges_db.exchanges.rules import check_field
+from exchanges_db.schema.sql_files import bookkeeping_file
 from tests.factories import exchange_fields, property_settings
 
 TEXT_FIELDS = ["name", "enum_value", "display_name"]

@@ -29,7 +29,7 @@ from exchanges_db import (
     insert_exchange,
     update_exchange,
 )
-from exchanges_db.dsn import Dsn, Secret
+from exchanges_db.database.dsn import Dsn, Secret
 from tests.factories import CALLS, READS, WRITES, an_exchange, connected, row_count
 
 IMPATIENT = Settings(pool_max=1, acquire_timeout=0.2, command_timeout=0.3, connect_timeout=2)

@@ -17,7 +17,7 @@ from exchanges_db import (
     get_all_exchanges,
     get_exchange_by_id,
 )
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 from tests.factories import CALLS, connected
 from tests.fix_server import ROOT
 

@@ -37,8 +37,8 @@ from exchanges_db import (
     insert_exchange,
     update_exchange,
 )
-from exchanges_db.dsn import Dsn
-from exchanges_db.rules import CHECKS
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.exchanges.rules import CHECKS
 from tests.factories import CALLS, an_exchange, connected, row_count, sqlalchemy_connected
 
 KINDS = ["Database", "Transaction", "asyncpg", "asyncpg in a transaction", "pool", "SQLAlchemy", "default"]

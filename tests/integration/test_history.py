@@ -23,7 +23,7 @@ from exchanges_db import (
     insert_exchange,
     update_exchange,
 )
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import translate
 from tests.factories import an_exchange, connected
 from tests.fix_server import ROOT, run_dbmate

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from exchanges_db import AccessDenied, deactivate_exchange, get_exchange_history, insert_exchange
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 from tests.factories import an_exchange, connected
 
 COLUMNS = "exchange_id, version, operation, changed_at, changed_by, application_name, changed_columns, new_row"

@@ -21,7 +21,7 @@ from exchanges_db import (
     insert_exchange,
     update_exchange,
 )
-from exchanges_db.rules import CHECKS
+from exchanges_db.exchanges.rules import CHECKS
 from tests.factories import exchange_fields
 from tests.hostile_text import HOSTILE
 

@@ -7,16 +7,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from exchanges_db import (
-    Database,
-    DatabaseUnavailable,
-    ExchangeEnum,
-    PoolTimeout,
-    Settings,
-    get_exchange_by_enum,
-    lending,
-)
-from exchanges_db.dsn import Dsn
+from exchanges_db import Database, DatabaseUnavailable, ExchangeEnum, PoolTimeout, Settings, get_exchange_by_enum
+from exchanges_db.database import lending
+from exchanges_db.database.dsn import Dsn
 
 SIZE = 4
 

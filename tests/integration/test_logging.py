@@ -17,7 +17,7 @@ from exchanges_db import (
     insert_exchange,
     update_exchange,
 )
-from exchanges_db.dsn import Dsn, Secret
+from exchanges_db.database.dsn import Dsn, Secret
 from tests.factories import CALLS, an_exchange, connected
 
 

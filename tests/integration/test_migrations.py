@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 
 from exchanges_db import ConfigurationError, DatabaseUnavailable, MigrationError, MigrationLocked
-from exchanges_db.dsn import Dsn, Secret
-from exchanges_db.migrations import LOCK_KEY, dbmate_program, get_migrations, migrate, rollback
-from exchanges_db.sql_files import migrations_directory
+from exchanges_db.database.dsn import Dsn, Secret
+from exchanges_db.schema.migrations import LOCK_KEY, dbmate_program, get_migrations, migrate, rollback
+from exchanges_db.schema.sql_files import migrations_directory
 from tests.fix_server import run_dbmate
 
 NAMES = sorted(path.name for path in migrations_directory().glob("*.sql"))
@@ -184,7 +184,7 @@ async def test_the_password_is_in_no_command_line_and_no_line(
     program = tmp_path / "dbmate"
     program.write_text('#!/bin/sh\necho "args: $*"\necho "url: $DATABASE_URL" >&2\nexit 2\n')
     program.chmod(0o755)
-    monkeypatch.setattr("exchanges_db.migrations.dbmate_program", lambda: str(program))
+    monkeypatch.setattr("exchanges_db.schema.migrations.dbmate_program", lambda: str(program))
     monkeypatch.setenv("DBMATE_MIGRATIONS_DIR", "/nowhere")
     dsn = Dsn(hosts=empty_dsn.hosts, user=empty_dsn.user, password=Secret("canary"), database=empty_dsn.database)
     lines: list[str] = []

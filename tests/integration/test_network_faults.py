@@ -19,7 +19,7 @@ from exchanges_db import (
     insert_exchange,
     update_exchange,
 )
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 from tests.factories import an_exchange, connected, row_count, sqlalchemy_connected
 from tests.toxic_proxy import toxic_proxy
 

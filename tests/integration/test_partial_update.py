@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from exchanges_db import Exchange, InvalidExchange, get_exchange_by_id, get_exchange_history, update_exchange
 from exchanges_db.errors import DuplicateExchange
-from exchanges_db.rules import CHECKS
+from exchanges_db.exchanges.rules import CHECKS
 from tests.factories import ANYTHING, property_settings
 
 _NAME = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FFF, exclude_categories=["Cs", "Cc"]), min_size=1)

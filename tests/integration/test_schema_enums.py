@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from exchanges_db import ChangeOperation, Exchange, ExchangeChange, ExchangeEnum, MarketType
-from exchanges_db.defaults import DEFAULTS
-from exchanges_db.rules import CHECKS, DATABASE_CHECKS
+from exchanges_db.exchanges.defaults import DEFAULTS
+from exchanges_db.exchanges.rules import CHECKS, DATABASE_CHECKS
 from exchanges_sql.models import Exchange as GeneratedExchange
 
 

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from exchanges_db import ExchangesDBError
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import translate
 from tests.factories import connected
 from tests.symbol_rows import insert

@@ -38,7 +38,7 @@ from exchanges_db import (
     list_symbols,
     list_symbols_as_of,
 )
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 from tests.factories import an_exchange, connected
 from tests.fix_server import url_of
 from tests.payload_rows import FUTURES, MEXC, SPOT, futures, many, mexc, payload, spot

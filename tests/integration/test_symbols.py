@@ -35,7 +35,7 @@ from exchanges_db import (
     list_symbols_as_of,
     search,
 )
-from exchanges_db.dsn import Dsn
+from exchanges_db.database.dsn import Dsn
 from tests.factories import connected
 from tests.hostile_text import HOSTILE
 from tests.payload_rows import FUTURES, MEXC, SPOT, futures, mexc, payload, spot

@@ -15,17 +15,16 @@ from exchanges_db import (
     ExchangeEnum,
     Settings,
     Transaction,
-    checks,
     deactivate_exchange,
     get_all_exchanges,
     get_exchange_by_id,
     get_exchange_stats,
     insert_exchange,
-    probes,
     update_exchange,
 )
-from exchanges_db.dsn import Dsn, parse_dsn
-from exchanges_db.validation import CHECKS, CheckResult, ValidationReport, validate_exchanges
+from exchanges_db.database.dsn import Dsn, parse_dsn
+from exchanges_db.validation import checks, probes
+from exchanges_db.validation.validate import CHECKS, CheckResult, ValidationReport, validate_exchanges
 from tests.factories import an_exchange, connected
 
 WRITING = {"constraints refuse bad rows", "CRUD round trip", "injection refused"}

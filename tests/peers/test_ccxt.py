@@ -17,9 +17,9 @@ from typing import Any
 import ccxt
 import pytest
 
-from exchanges_db.payloads import read_payload
-from exchanges_db.symbol_enums import ContractDirection, SymbolKind
-from exchanges_db.symbol_models import SymbolSpec
+from exchanges_db.symbols.enums import ContractDirection, SymbolKind
+from exchanges_db.symbols.models import SymbolSpec
+from exchanges_db.symbols.payloads.readers import read_payload
 from tests.payload_rows import FUTURES, MEXC, SPOT, futures, many, mexc, payload, spot
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)

@@ -11,7 +11,7 @@ import exchanges_sql.exchange_history
 import exchanges_sql.exchange_stats
 import exchanges_sql.exchanges
 import exchanges_sql.migration_ledger
-from exchanges_db._bridge import AsyncpgBridge, Rows, translate_statement
+from exchanges_db.database.bridge import AsyncpgBridge, Rows, translate_statement
 
 MODULES = [exchanges_sql.exchanges, exchanges_sql.exchange_history, exchanges_sql.exchange_stats,
            exchanges_sql.migration_ledger]  # fmt: skip

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchanges_db import ConfigurationError
-from exchanges_db.dsn import Dsn, Secret, parse_dsn
+from exchanges_db.database.dsn import Dsn, Secret, parse_dsn
 from tests.factories import property_settings
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=30)

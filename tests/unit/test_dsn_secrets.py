@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchanges_db import ConfigurationError
-from exchanges_db.dsn import Dsn, parse_dsn
+from exchanges_db.database.dsn import Dsn, parse_dsn
 from tests.factories import property_settings
 
 PARTS = ("kanari", "4711", "wellensittich")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from exchanges_db import ConfigurationError, embedded
+from exchanges_db import ConfigurationError
+from exchanges_db.database import embedded
 
 
 def test_the_variable_says_where_it_lives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

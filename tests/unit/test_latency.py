@@ -1,6 +1,6 @@
 """The figures of the look-up times."""
 
-from exchanges_db.latency import latency_of
+from exchanges_db.validation.latency import latency_of
 
 
 def test_percentiles_are_times_that_were_measured() -> None:

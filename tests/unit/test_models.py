@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchanges_db import Exchange, ExchangeEnum, ExchangesDBError, InvalidExchange, MarketType
-from exchanges_db.defaults import DEFAULTS
-from exchanges_db.models import check_updates
-from exchanges_db.rules import CHECKS, INTEGER_MAX, SMALLINT_MAX
+from exchanges_db.exchanges.defaults import DEFAULTS
+from exchanges_db.exchanges.models import check_updates
+from exchanges_db.exchanges.rules import CHECKS, INTEGER_MAX, SMALLINT_MAX
 from tests.factories import ANYTHING, an_exchange, exchange_fields, property_settings
 
 T = TypeVar("T")

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from exchanges_db.errors import ExchangesDBError, InvalidOrder
-from exchanges_db.order_rules import OrderRule, OrderRules, Rounding, Side, Violation
-from exchanges_db.symbol_enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
-from exchanges_db.symbol_models import SymbolSpec
+from exchanges_db.orders.rules import OrderRule, OrderRules, Rounding, Side, Violation
+from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.models import SymbolSpec
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/order-rules.md"
 MAX_LINES = 60

@@ -14,9 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exchanges_db.errors import InvalidOrder
-from exchanges_db.order_rules import OrderRule, OrderRules, Rounding, Side
-from exchanges_db.symbol_enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
-from exchanges_db.symbol_models import SymbolSpec
+from exchanges_db.orders.rules import OrderRule, OrderRules, Rounding, Side
+from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.models import SymbolSpec
 
 THIRTY_DIGITS = 10**30 - 1
 PLAIN = SymbolSpec(

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchanges_db import ContractDirection, InvalidSymbol, PayloadError, SidesAllowed, SymbolKind, SymbolStatus
-from exchanges_db.payloads import READERS, read_payload
-from exchanges_db.payloads.reading import Payload, RejectedRow, UnknownValue
-from exchanges_db.symbol_models import SymbolSpec
+from exchanges_db.symbols.models import SymbolSpec
+from exchanges_db.symbols.payloads.readers import READERS, read_payload
+from exchanges_db.symbols.payloads.reading import Payload, RejectedRow, UnknownValue
 from tests.factories import property_settings
 from tests.hostile_text import HOSTILE
 from tests.payload_rows import FUTURES, MEXC, NAME_FIELDS, ROWS, SPOT, futures, many, mexc, payload, spot

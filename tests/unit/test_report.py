@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from exchanges_db import ConfigurationError
-from exchanges_db._plans import indexes_in
-from exchanges_db.latency import Latency, latency_of
-from exchanges_db.report import bar_edges, print_report, report_html, report_json
-from exchanges_db.validation import CheckResult, ValidationReport
+from exchanges_db.validation.latency import Latency, latency_of
+from exchanges_db.validation.plans import indexes_in
+from exchanges_db.validation.report import bar_edges, print_report, report_html, report_json
+from exchanges_db.validation.validate import CheckResult, ValidationReport
 
 VOID = {"meta", "link", "br"}
 HOSTILE = "</td><script>alert('x')</script> [red]no markup[/red] & \x1b[2J"

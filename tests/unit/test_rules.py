@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from exchanges_db import InvalidExchange, MarketType
-from exchanges_db.enums import enum_text
-from exchanges_db.rules import CHECKS, INTEGER_MAX, SMALLINT_MAX, check_exchange_id, check_field
+from exchanges_db.exchanges.enums import enum_text
+from exchanges_db.exchanges.rules import CHECKS, INTEGER_MAX, SMALLINT_MAX, check_exchange_id, check_field
 
 
 class Number(IntEnum):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from exchanges_db import ConfigurationError, Database, Settings
-from exchanges_db.settings import database_url, load_dsn, load_settings
+from exchanges_db.database.settings import database_url, load_dsn, load_settings
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from exchanges_db import Brake, ChangeKind, SidesAllowed, Symbol, SymbolKind, SymbolSpec, SymbolStatus
-from exchanges_db.symbol_changes import KnownSymbol, find_brakes, find_changes, find_changes_between
+from exchanges_db.symbols.changes import KnownSymbol, find_brakes, find_changes, find_changes_between
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 EARLIER = datetime(2025, 1, 1, tzinfo=UTC)

@@ -1,0 +1,83 @@
+"""The commands on the database as a whole: its migrations and its validation."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from exchanges_db.cli import tables
+from exchanges_db.cli.session import AsJson, resolve_dsn, run
+from exchanges_db.schema import migrations
+from exchanges_db.validation.report import print_report, report_html, report_json
+from exchanges_db.validation.validate import validate_exchanges
+
+app = typer.Typer(rich_markup_mode=None)
+LockTimeout = Annotated[float, typer.Option(min=0, help="Seconds to wait for another process that is migrating.")]
+
+
+@app.command(epilog="Example: exchanges-db migrate && exchanges-db status")
+def migrate(
+    strict: Annotated[bool, typer.Option(help="Refuse files older than one applied already.")] = True,
+    lock_timeout: LockTimeout = 300.0,
+) -> None:
+    """Apply what is pending, with dbmate.
+
+    One deployer at a time: others wait. Refuses when a file changed after it was applied.
+    """
+    applied = asyncio.run(
+        migrations.migrate(resolve_dsn(), strict=strict, lock_timeout=lock_timeout, on_line=tables.print_note)
+    )
+    typer.echo(f"applied {', '.join(applied)}" if applied else "nothing to apply")
+
+
+@app.command(epilog="Example: exchanges-db status || exchanges-db migrate")
+def status(as_json: AsJson = False) -> None:
+    """List applied and pending migrations.
+
+    Exit code 1 when one is pending, or its file was changed after it was applied.
+    """
+    found = asyncio.run(migrations.get_migrations(resolve_dsn()))
+    tables.print_migrations(found, as_json=as_json)
+    if any(not migration.applied or migration.changed for migration in found):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: exchanges-db rollback --yes")
+def rollback(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, lock_timeout: LockTimeout = 300.0
+) -> None:
+    """Undo the newest migration.
+
+    The data in its tables goes too: back up first.
+    """
+    dsn = resolve_dsn()
+    if not yes:
+        typer.confirm(f"Undo the newest migration of {dsn}, with the data in its tables?", abort=True, err=True)
+    undone = asyncio.run(migrations.rollback(dsn, lock_timeout=lock_timeout, on_line=tables.print_note))
+    typer.echo(f"undid {undone}" if undone else "nothing to undo")
+
+
+@app.command(epilog="Example: exchanges-db validate --html report.html")
+def validate(
+    html: Annotated[Path | None, typer.Option(help="Write the report as a page to this file.")] = None,
+    lookups: Annotated[int, typer.Option(min=100, max=1_000_000, help="How many look-ups to time.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Check tables, rows, rules and speed.
+
+    Leaves nothing behind. Exit code 1 when something is not as it should be.
+    """
+    with tables.progress("validating"):
+        result = run(lambda database: validate_exchanges(db=database, lookups=lookups))
+    if as_json:
+        typer.echo(report_json(result))
+    else:
+        print_report(result, tables.answers)
+    if html is not None:
+        html.write_text(report_html(result), encoding="utf-8")
+        tables.print_note(f"wrote {html}")
+    if not result.passed:
+        raise typer.Exit(1)

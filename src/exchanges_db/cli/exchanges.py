@@ -1,0 +1,193 @@
+"""The commands on exchanges: list, show, add, change, history and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import typer
+
+from exchanges_db.cli import tables
+from exchanges_db.cli.session import AsJson, parse_time, run
+from exchanges_db.database.pool import Database
+from exchanges_db.errors import ExchangeNotFound, InvalidExchange
+from exchanges_db.exchanges import history, populate, stats
+from exchanges_db.exchanges import look_ups as exchanges
+from exchanges_db.exchanges.enums import MarketType
+from exchanges_db.exchanges.models import Exchange, ExchangeChange
+
+app = typer.Typer(rich_markup_mode=None)
+ExchangeKey = Annotated[str, typer.Argument(metavar="EXCHANGE", help="Its id, enum_value or name.")]
+
+
+async def _find(key: str, database: Database) -> Exchange:
+    for exchange in await exchanges.get_all_exchanges(db=database):
+        if key in (str(exchange.id), exchange.enum_value, exchange.name):
+            return exchange
+    raise ExchangeNotFound(f"no exchange has the id, enum_value or name {key!r}: see `exchanges-db list --all`")
+
+
+def _change(key: str, change: Callable[[int, Database], Awaitable[bool]]) -> Exchange:
+    async def work(database: Database) -> Exchange:
+        exchange = await _find(key, database)
+        assert exchange.id is not None  # it was read from the database
+        if not await change(exchange.id, database):
+            raise ExchangeNotFound(f"exchange {key!r} was deleted meanwhile")
+        return await _find(str(exchange.id), database)
+
+    return run(work)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    field, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidExchange(f"{text!r} is not of the form FIELD=VALUE")
+    if value == "":
+        return field, None
+    if field in ("rate_limit_requests_per_second", "precision_default"):
+        if not value.isascii() or not value.removeprefix("-").isdigit() or len(value) > 20:
+            raise InvalidExchange(f"{field} must be an integer, not {value!r}", field=field)
+        return field, int(value)
+    if field == "is_active":
+        if value.lower() not in ("true", "false"):
+            raise InvalidExchange(f"is_active must be true or false, not {value!r}", field=field)
+        return field, value.lower() == "true"
+    return field, MarketType.parse(value) if field == "market_type" else value
+
+
+@app.command("list", epilog="Example: exchanges-db list --market-type spot --json")
+def list_(
+    every: Annotated[bool, typer.Option("--all", help="Also the inactive ones.")] = False,
+    market_type: Annotated[str | None, typer.Option(help="Only SPOT, FUTURES or OPTIONS; any case.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the active exchanges."""
+    wanted = None if market_type is None else MarketType.parse(market_type)
+
+    async def work(database: Database) -> list[Exchange]:
+        if every:
+            found = await exchanges.get_all_exchanges(db=database)
+            return [exchange for exchange in found if wanted in (None, exchange.market_type)]
+        if wanted is not None:
+            return await exchanges.get_exchanges_by_market_type(wanted, db=database)
+        return await exchanges.get_all_active_exchanges(db=database)
+
+    tables.print_exchanges(run(work), as_json=as_json)
+
+
+@app.command(epilog="Example: exchanges-db show MEXC_SPOT --at 2026-01-31T12:00:00Z")
+def show(
+    key: ExchangeKey,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="As known then: ISO 8601 with time zone.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one exchange, now or at a time in the past."""
+    moment = None if at is None else parse_time(at)
+
+    async def work(database: Database) -> Exchange:
+        exchange = await _find(key, database)
+        if moment is None:
+            return exchange
+        assert exchange.id is not None  # it was read from the database
+        then = await history.get_exchange_as_of(exchange.id, moment, db=database)
+        if then is None:
+            raise ExchangeNotFound(f"nothing is known of exchange {key!r} at {moment.isoformat()}")
+        return then
+
+    tables.print_exchange(run(work), as_json=as_json)
+
+
+@app.command(epilog="Example: exchanges-db add KRAKEN_SPOT --display-name Kraken --market-type spot --inactive")
+def add(
+    name: Annotated[str, typer.Argument(help="Unique, at most 50 characters.")],
+    market_type: Annotated[str, typer.Option(help="SPOT, FUTURES or OPTIONS; any case.")],
+    enum_value: Annotated[str | None, typer.Option(help="What ExchangeEnum maps to; default: NAME.")] = None,
+    display_name: Annotated[str | None, typer.Option(help="For people; default: NAME.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="http:// or https://")] = None,
+    websocket_url: Annotated[str | None, typer.Option(help="ws:// or wss://")] = None,
+    rate_limit: Annotated[int | None, typer.Option(help="Requests per second.")] = None,
+    precision: Annotated[int, typer.Option(help="Decimals, 0 to 18.")] = 8,
+    inactive: Annotated[bool, typer.Option("--inactive", help="Not to be traded yet.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add an exchange."""
+    exchange = Exchange(
+        name=name,
+        enum_value=name if enum_value is None else enum_value,
+        display_name=name if display_name is None else display_name,
+        market_type=MarketType.parse(market_type),
+        is_active=not inactive,
+        base_url=base_url,
+        websocket_url=websocket_url,
+        rate_limit_requests_per_second=rate_limit,
+        precision_default=precision,
+    )
+
+    async def work(database: Database) -> Exchange | None:
+        return await exchanges.get_exchange_by_id(await exchanges.insert_exchange(exchange, db=database), db=database)
+
+    tables.print_exchange(run(work), as_json=as_json)
+
+
+@app.command("set", epilog="Example: exchanges-db set MEXC_SPOT rate_limit_requests_per_second=50 websocket_url=")
+def set_(
+    key: ExchangeKey,
+    assignments: Annotated[list[str], typer.Argument(metavar="FIELD=VALUE...", help="No VALUE clears the field.")],
+    if_version: Annotated[int | None, typer.Option(help="Only if the row still has this version.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change fields of an exchange."""
+    updates = dict(_assignment(text) for text in assignments)
+    changed = _change(
+        key, lambda found, database: exchanges.update_exchange(found, updates, if_version=if_version, db=database)
+    )
+    tables.print_exchange(changed, as_json=as_json)
+
+
+@app.command(epilog="Example: exchanges-db activate MEXC_SPOT")
+def activate(key: ExchangeKey, as_json: AsJson = False) -> None:
+    """Make an exchange findable for trading."""
+    changed = _change(key, lambda found, database: exchanges.activate_exchange(found, db=database))
+    tables.print_exchange(changed, as_json=as_json)
+
+
+@app.command(epilog="Example: exchanges-db deactivate MEXC_SPOT")
+def deactivate(key: ExchangeKey, as_json: AsJson = False) -> None:
+    """Take an exchange out of trading; its row stays."""
+    changed = _change(key, lambda found, database: exchanges.deactivate_exchange(found, db=database))
+    tables.print_exchange(changed, as_json=as_json)
+
+
+@app.command("populate", epilog="Example: exchanges-db populate --json")
+def populate_(as_json: AsJson = False) -> None:
+    """Insert the missing members of ExchangeEnum.
+
+    Lists those it inserted; never touches a row that is there.
+    """
+    created = run(lambda database: populate.ensure_exchanges_populated(db=database))
+    tables.print_exchanges(created, as_json=as_json, none="nothing was missing")
+
+
+@app.command("stats", epilog="Example: exchanges-db stats --json")
+def stats_(as_json: AsJson = False) -> None:
+    """Print figures for monitoring."""
+    tables.print_stats(run(lambda database: stats.get_exchange_stats(db=database)), as_json=as_json)
+
+
+@app.command("history", epilog="Example: exchanges-db history MEXC_SPOT")
+def history_(key: ExchangeKey, as_json: AsJson = False) -> None:
+    """List every change: when, by whom, what.
+
+    A deleted exchange is found by its id.
+    """
+
+    async def work(database: Database) -> list[ExchangeChange]:
+        if key.isascii() and key.isdigit():
+            found = await history.get_exchange_history(int(key), db=database)
+            if found:
+                return found
+        exchange = await _find(key, database)
+        assert exchange.id is not None  # it was read from the database
+        return await history.get_exchange_history(exchange.id, db=database)
+
+    tables.print_history(run(work), as_json=as_json)

@@ -1,0 +1,113 @@
+"""The process's default database, and what a function's `db=` may be.
+
+One default an event loop, because a pool belongs to the loop that opened it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from exchanges_db.database.bridge import RawConnection, bridge, is_closed
+from exchanges_db.database.pool import Database, Transaction, Work
+from exchanges_db.database.settings import load_dsn
+from exchanges_db.errors import DRIVER_ERRORS, ConfigurationError, DatabaseUnavailable, translate
+
+T = TypeVar("T")
+DatabaseOrConnection: TypeAlias = Database | Transaction | RawConnection | AsyncConnection
+
+_defaults: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Database, AsyncGenerator[None, None]]] = (
+    WeakKeyDictionary()
+)
+
+
+async def default_database() -> Database:
+    """Return this event loop's database, from DATABASE_URL; made at the first call, closed when the loop shuts down.
+
+    Raises:
+        ConfigurationError: DATABASE_URL is unset or unusable.
+    """
+    loop = asyncio.get_running_loop()
+    entry = _defaults.get(loop)
+    if entry is None:
+        database = Database(load_dsn())
+        # asyncio.run ends every asynchronous generator that was begun: that is where the pool is closed.
+        closer = _close_with_loop(database)
+        _defaults[loop] = entry = database, closer
+        await anext(closer)
+    return entry[0]
+
+
+async def close_default_database() -> None:
+    """Close this event loop's default database, if there is one; the next call that needs it opens another."""
+    entry = _defaults.pop(asyncio.get_running_loop(), None)
+    if entry is not None:
+        await entry[1].aclose()
+
+
+async def _close_with_loop(database: Database) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        # A Database can refer to its loop, and would keep it, and so itself, in the weak dictionary for ever.
+        loop = asyncio.get_running_loop()
+        if loop in _defaults and _defaults[loop][0] is database:
+            del _defaults[loop]
+        await database.close()
+
+
+async def run(db: DatabaseOrConnection | None, work: Work[T], *, write: bool = False) -> T:
+    """Return what `work` makes of a connection of `db`: of the default database, one's own, or one connection."""
+    if db is None:
+        db = await default_database()
+    if isinstance(db, Database):
+        return await db.run(work, write=write)
+    if isinstance(db, Transaction):
+        return await db.run(work)
+    commits = False
+    try:
+        if isinstance(db, asyncpg.Connection | PoolConnectionProxy):
+            if is_closed(db):
+                raise DatabaseUnavailable("the connection is closed; nothing was sent")
+            commits = write and not db.is_in_transaction()
+            return await work(bridge(db))
+        if isinstance(db, AsyncConnection):
+            commits = write and await _is_autocommit(db)
+            return await work(db)
+    except DRIVER_ERRORS as exc:
+        still_open = not isinstance(db, AsyncConnection) and not is_closed(db)
+        raise translate(exc, unknown_if_lost=commits, still_open=still_open) from exc
+    raise ConfigurationError(
+        "db must be a Database, a Transaction, an asyncpg connection or a SQLAlchemy AsyncConnection, "
+        f"not {type(db).__name__}"
+    )
+
+
+async def run_in_transaction(db: DatabaseOrConnection | None, work: Work[T], *, readonly: bool = False) -> T:
+    """Return what `work` makes of one transaction of `db`: all of it is kept or nothing.
+
+    On a Transaction or a SQLAlchemy connection it is the caller's, who also ends it.
+    """
+    if db is None:
+        db = await default_database()
+    if isinstance(db, Database):
+        async with db.transaction(readonly=readonly) as transaction:
+            return await transaction.run(work)
+    if isinstance(db, asyncpg.Connection | PoolConnectionProxy) and not is_closed(db):
+        try:
+            async with db.transaction():
+                return await work(bridge(db))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as exc:
+            raise translate(exc, unknown_if_lost=not db.is_in_transaction()) from exc
+    return await run(db, work, write=not readonly)
+
+
+async def _is_autocommit(connection: AsyncConnection) -> bool:
+    raw = await connection.get_raw_connection()
+    return bool(getattr(raw.dbapi_connection, "autocommit", False))

@@ -1,0 +1,271 @@
+"""A database: its connections, its transactions, and what happens when one of them fails.
+
+`Database.run` is the only way from a public function to a server: it borrows a connection, sets the time limits,
+turns driver errors into ours, and repeats a read once when its connection was lost. Writes are never repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Literal, Self, TypeVar, cast
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from exchanges_db.database.bridge import bridge, is_closed
+from exchanges_db.database.dsn import Dsn, parse_dsn
+from exchanges_db.database.hosts import Session, connect_error, connect_to_one_host
+from exchanges_db.database.lending import AllLent, Lender
+from exchanges_db.database.settings import Settings, load_settings
+from exchanges_db.errors import (
+    DRIVER_ERRORS,
+    ConfigurationError,
+    DatabaseError,
+    DatabaseUnavailable,
+    OutcomeUnknown,
+    PoolTimeout,
+    translate,
+)
+
+log = logging.getLogger("exchanges_db")
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
+Isolation = Literal["read_committed", "repeatable_read", "serializable"]
+
+# asyncpg's own reset forgets SET ROLE and temporary tables; the next borrower must see neither.
+_FULL_RESET = """
+SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE;
+DISCARD TEMP; DISCARD SEQUENCES
+"""
+_READ_ONLY_SERVER = "25006"
+
+
+async def _no_reset(connection: asyncpg.Connection[Any]) -> None:
+    """Do nothing: our own statements leave no trace in a session, and asyncpg's reset is a round trip a call."""
+
+
+class Transaction:
+    """One open transaction; pass it as `db=` to several functions. Made by `Database.transaction`."""
+
+    def __init__(self, connection: PoolConnectionProxy[Any]) -> None:
+        self._connection = connection
+        self.lent = False
+        self.discarded = False
+        self.failure: Exception | None = None  # the first error of ours; a savepoint may have undone its harm
+
+    @property
+    def connection(self) -> PoolConnectionProxy[Any]:
+        """The asyncpg connection, for SQL of your own; its session is reset when the transaction ends."""
+        self.lent = True
+        return self._connection
+
+    async def run(self, work: Work[T]) -> T:
+        """Return what `work` makes of this transaction."""
+        try:
+            return await work(bridge(self._connection))
+        except DRIVER_ERRORS as exc:
+            error = translate(exc, still_open=not is_closed(self._connection))
+            self.failure = self.failure or error
+            raise error from exc
+
+    def discard(self) -> None:
+        """Have the transaction rolled back at its end, without an exception."""
+        self.discarded = True
+
+
+class Database:
+    """A pool of connections to one database.
+
+    Opened on first use or by `async with`; belongs to the event loop that opened it.
+    """
+
+    def __init__(self, dsn: str | Dsn, settings: Settings | None = None) -> None:
+        if not isinstance(dsn, str | Dsn):
+            raise ConfigurationError(f"a Database is made of a URL or a Dsn, not of {type(dsn).__name__}")
+        self._dsn = parse_dsn(dsn) if isinstance(dsn, str) else dsn
+        self._settings = settings or load_settings()
+        self._lender: Lender | None = None
+        self._opening = asyncio.Lock()
+        self._closed = False
+
+    async def open(self) -> Self:
+        """Open the pool and prove with one connection that the server answers.
+
+        Raises:
+            DatabaseUnavailable, AccessDenied, ConfigurationError
+        """
+        await self._open_pool()
+        return self
+
+    async def close(self) -> None:
+        """Give every connection back to the server; those still in use after a second are cut."""
+        lender = self._lender
+        if lender is not None:
+            lender.check_loop()
+        self._lender, self._closed = None, True
+        if lender is None:
+            return
+        try:
+            async with asyncio.timeout(1):
+                await lender.close()
+        except DRIVER_ERRORS:
+            lender.terminate()
+        log.info("closed %s", self._dsn)
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<Database {self._dsn}>"
+
+    async def run(self, work: Work[T], *, write: bool = False) -> T:
+        """Return what `work` makes of a connection of the pool.
+
+        A read whose connection was lost is repeated once; a write never, it becomes OutcomeUnknown.
+        """
+        for last_try in (False, True):
+            lender = self._lender or await self._open_pool()
+            connection = await self._acquire(lender)
+            kept = False
+            try:
+                result = await work(bridge(connection))
+            except DRIVER_ERRORS as exc:
+                error = translate(exc, unknown_if_lost=write)
+                if last_try or not await self._may_repeat(error, write):
+                    raise error from exc
+            else:
+                kept = lender.keep(connection)
+                return result
+            finally:
+                if not kept:
+                    await self._release(lender, connection)
+        raise AssertionError("unreachable")
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, isolation: Isolation = "read_committed", readonly: bool = False
+    ) -> AsyncIterator[Transaction]:
+        """Open a transaction: committed at the end of the block, rolled back on an exception.
+
+        Raises:
+            DatabaseError: a statement inside failed and its error was caught: the server rolled everything back.
+            OutcomeUnknown: the connection was lost while committing.
+        """
+        lender = self._lender or await self._open_pool()
+        connection = await self._acquire(lender)
+        transaction = Transaction(connection)
+        try:
+            inner = connection.transaction(isolation=isolation, readonly=readonly)
+            try:
+                await inner.start()
+            except DRIVER_ERRORS as exc:
+                raise translate(exc) from exc
+            try:
+                yield transaction
+            except BaseException as exc:
+                await _roll_back(inner)
+                # An OSError or TimeoutError here may be the caller's own.
+                if isinstance(exc, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError):
+                    raise translate(exc) from exc
+                raise
+            if transaction.discarded:
+                await _roll_back(inner)
+                return
+            try:
+                await inner.commit()
+            except DRIVER_ERRORS as exc:
+                raise translate(exc, unknown_if_lost=True) from exc
+            # The pool's proxy hands on what the connection under it has.
+            if cast("Session", connection).last_status != "COMMIT":
+                failure = transaction.failure
+                raise DatabaseError(
+                    f"nothing was written: an earlier statement failed: {failure or 'one on the connection itself'}",
+                    sqlstate="25P02",
+                ) from failure
+        finally:
+            await self._release(lender, connection, reset=transaction.lent)
+
+    async def _may_repeat(self, error: Exception, write: bool) -> bool:
+        if not isinstance(error, DatabaseUnavailable):
+            if isinstance(error, OutcomeUnknown):
+                log.error("a write to %s has an unknown outcome: %s", self._dsn, error)
+            return False
+        read_only = error.sqlstate == _READ_ONLY_SERVER
+        if read_only and self._lender is not None:
+            # A demoted primary keeps answering reads: leave all its connections, look for the new one.
+            await self._lender.expire()
+        repeat = read_only or not write
+        log.warning("%s: %s%s", self._dsn, error, "; trying once more" if repeat else "")
+        return repeat
+
+    async def _open_pool(self) -> Lender:
+        async with self._opening:
+            if self._lender is None:
+                if self._closed:
+                    raise DatabaseUnavailable("this Database is closed: make a new one")
+                settings = self._settings
+                options: dict[str, Any] = {"connect": connect_to_one_host, "connection_class": Session}
+                if settings.pooler == "transaction":
+                    options["statement_cache_size"] = 0
+                arguments = self._dsn.asyncpg_arguments()
+                arguments["server_settings"].setdefault("application_name", "exchanges_db")
+                timeout = self._dsn.connect_timeout or settings.connect_timeout
+                if len(self._dsn.hosts) > 1:
+                    # Each host gets its share of the time that a caller waits; asyncpg gives all of it to the first.
+                    timeout = min(timeout, settings.acquire_timeout / len(self._dsn.hosts))
+                try:
+                    pool = await asyncpg.create_pool(
+                        min_size=settings.pool_min,
+                        max_size=settings.pool_max,
+                        timeout=timeout,
+                        command_timeout=settings.command_timeout,
+                        reset=_no_reset,
+                        **arguments,
+                        **options,
+                    )
+                except DRIVER_ERRORS as exc:
+                    raise connect_error(self._dsn, exc) from exc
+                self._lender = Lender(pool)
+                log.info("opened %s", self._dsn)
+            return self._lender
+
+    async def _acquire(self, lender: Lender) -> PoolConnectionProxy[Any]:
+        try:
+            return await lender.acquire(self._settings.acquire_timeout)
+        except AllLent as exc:
+            raise PoolTimeout(
+                f"all {self._settings.pool_max} connections to {self._dsn} were in use for "
+                f"{self._settings.acquire_timeout:g} s: raise EXCHANGES_DB_POOL_MAX or shorten transactions"
+            ) from exc
+        except DRIVER_ERRORS as exc:
+            raise connect_error(self._dsn, exc) from exc
+
+    async def _release(self, lender: Lender, connection: PoolConnectionProxy[Any], *, reset: bool = False) -> None:
+        try:
+            try:
+                if reset:
+                    await connection.execute(_FULL_RESET)
+            except BaseException:
+                connection.terminate()
+                raise
+            finally:
+                await lender.release(connection)
+        except DRIVER_ERRORS as exc:
+            # asyncpg has ended the connection and will make another; what was asked for is already done.
+            log.warning("%s: a connection was lost while it was given back: %s", self._dsn, type(exc).__name__)
+
+
+async def _roll_back(transaction: asyncpg.transaction.Transaction) -> None:
+    try:
+        await transaction.rollback()
+    except DRIVER_ERRORS as exc:
+        # The server rolls back by itself when the session is gone.
+        log.debug("rollback was not confirmed: %s", type(exc).__name__)

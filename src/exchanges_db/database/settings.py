@@ -1,0 +1,93 @@
+"""The environment, read in one place: DATABASE_URL and the EXCHANGES_DB_* variables of .env.example."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+from exchanges_db.database.dsn import Dsn, parse_dsn
+from exchanges_db.errors import ConfigurationError
+
+_PREFIX = "EXCHANGES_DB_"
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a Database behaves; each field is the variable EXCHANGES_DB_<FIELD>.
+
+    Attributes:
+        pool_min, pool_max: connections kept open, and at most open.
+        connect_timeout, acquire_timeout, command_timeout: seconds for a new connection, for one of the pool to
+            become free, and for one statement.
+        pooler: "transaction" where a PgBouncer in transaction mode stands in between (no prepared statements).
+    """
+
+    pool_min: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 1
+    pool_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 8
+    connect_timeout: Seconds = 5.0
+    acquire_timeout: Seconds = 5.0
+    command_timeout: Seconds = 10.0
+    pooler: Literal["none", "transaction"] = "none"
+
+    def __post_init__(self) -> None:
+        # msgspec checks what it converts, not what a caller constructs.
+        for field in msgspec.structs.fields(type(self)):
+            try:
+                msgspec.convert(getattr(self, field.name), field.type)
+            except msgspec.ValidationError as exc:
+                raise ConfigurationError(f"{_PREFIX}{field.name.upper()} is unusable: {exc}") from exc
+        if self.pool_min > self.pool_max:
+            raise ConfigurationError(f"{_PREFIX}POOL_MIN is greater than {_PREFIX}POOL_MAX")
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings of the environment; raise ConfigurationError, naming the variable, when one is unusable."""
+    given = {
+        field: environ[_PREFIX + field.upper()]
+        for field in Settings.__struct_fields__
+        if environ.get(_PREFIX + field.upper())
+    }
+    try:
+        return msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as exc:
+        text, _, path = str(exc).partition(" - at `$.")
+        raise ConfigurationError(f"{_PREFIX}{path.rstrip('`').upper()} is unusable: {text}") from exc
+
+
+def database_url(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return DATABASE_URL, or None where it is unset or empty."""
+    return environ.get("DATABASE_URL") or None
+
+
+def load_dsn(environ: Mapping[str, str] = os.environ) -> Dsn:
+    """Return where DATABASE_URL leads; raise ConfigurationError when it is unset or unusable."""
+    url = database_url(environ)
+    if url is None:
+        raise ConfigurationError(
+            "DATABASE_URL is not set: set it to postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+            "or pass db=Database(url) to the function"
+        )
+    return parse_dsn(url)
+
+
+class DownloadSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to wait, how often to try, and how much to read.
+
+    Attributes:
+        connect_timeout, read_timeout, total_timeout: seconds to connect, between two pieces, and for one attempt.
+        attempts: how often to try in all.
+        first_wait, longest_wait: seconds of back-off, doubled each time; a server that asks for more than longest_wait
+            ends the download.
+        max_bytes: of the unpacked body.
+    """
+
+    connect_timeout: float = 10
+    read_timeout: float = 20
+    total_timeout: float = 120
+    attempts: int = 5
+    first_wait: float = 0.5
+    longest_wait: float = 30
+    max_bytes: int = 64 * 2**20

@@ -1,0 +1,1 @@
+"""The exchanges: what is known of them, now and before, and how it is changed."""

@@ -1,0 +1,173 @@
+"""What callers hand in and get back. An Exchange that exists is valid: its fields were checked when it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any, TypedDict, TypeVar
+
+import msgspec
+
+from exchanges_db.errors import InvalidExchange, SchemaMismatch, shown
+from exchanges_db.exchanges.defaults import DEFAULTS
+from exchanges_db.exchanges.enums import ChangeOperation, ExchangeEnum, MarketType, enum_text
+from exchanges_db.exchanges.rules import CHECKS, DATABASE_CHECKS, check_field
+
+T = TypeVar("T", bound=msgspec.Struct)
+Answer = TypeVar("Answer")
+_DEFAULT_RATE_LIMIT_DELAY = 0.01
+_ALL_CHECKS = (*CHECKS.items(), *DATABASE_CHECKS.items())
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `exchanges`: an exchange and market, and the rules to reach it by.
+
+    Attributes:
+        id: primary key; None until the database has given one. So are the two times and `version`.
+        name, enum_value: unique, at most 50 characters. `enum_value` is what ExchangeEnum maps to.
+        display_name: for people, at most 100 characters.
+        market_type: a MarketType, or its exact text.
+        is_active: inactive exchanges are kept but not found by look-ups that serve trading.
+        base_url, websocket_url: http(s) and ws(s) URLs, at most 255 characters.
+        rate_limit_requests_per_second: positive, or None for unknown.
+        precision_default: decimals, 0 to 18.
+        created_at, updated_at: UTC, set by the database.
+        version: raised by the database on every change; see `update_exchange(if_version=...)`.
+
+    Raises:
+        InvalidExchange: a field cannot be stored; `.field` names it.
+    """
+
+    id: int | None = None
+    name: str
+    enum_value: str
+    display_name: str
+    market_type: MarketType
+    is_active: bool = True
+    base_url: str | None = None
+    websocket_url: str | None = None
+    rate_limit_requests_per_second: int | None = None
+    precision_default: int = 8
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    version: int | None = None
+
+    def __post_init__(self) -> None:
+        for field, check in _ALL_CHECKS:
+            check(field, getattr(self, field))
+        if type(self.market_type) is not MarketType:
+            msgspec.structs.force_setattr(self, "market_type", MarketType(self.market_type))
+
+    def to_exchange_enum(self) -> ExchangeEnum:
+        """Return the ExchangeEnum whose value is `enum_value`; raise InvalidExchange when there is none."""
+        try:
+            return ExchangeEnum(self.enum_value)
+        except ValueError:
+            raise InvalidExchange(
+                f"no ExchangeEnum has the value {shown(self.enum_value)}", field="enum_value"
+            ) from None
+
+    @classmethod
+    def from_exchange_enum(cls, exchange_enum: Enum | str, **overrides: Any) -> Exchange:
+        """Return a new Exchange with the defaults of `exchange_enum`, changed by `overrides`.
+
+        Raises:
+            InvalidExchange: an unknown enum without display_name and market_type, an unknown or invalid override.
+        """
+        text = enum_text(exchange_enum)
+        unknown = sorted(overrides.keys() - set(cls.__struct_fields__))
+        if unknown:
+            raise InvalidExchange(f"an Exchange has no field {', '.join(unknown)}", field=unknown[0])
+        fields = {"name": text, "enum_value": text, **DEFAULTS.get(text, {}), **overrides}
+        missing = [field for field in ("display_name", "market_type") if field not in fields]
+        if missing:
+            needed = " and ".join(f"{field}=..." for field in missing)
+            raise InvalidExchange(f"there are no defaults for {shown(exchange_enum)}: pass {needed}", field=missing[0])
+        return cls(**fields)
+
+    def get_rate_limit_delay(self) -> float:
+        """Return the seconds to wait between two requests; 0.01 where the limit is unknown."""
+        if self.rate_limit_requests_per_second:
+            return 1.0 / self.rate_limit_requests_per_second
+        return _DEFAULT_RATE_LIMIT_DELAY
+
+    def is_futures_exchange(self) -> bool:
+        """Return whether futures are traded here."""
+        return self.market_type is MarketType.FUTURES
+
+    def is_spot_exchange(self) -> bool:
+        """Return whether spot is traded here."""
+        return self.market_type is MarketType.SPOT
+
+
+class ExchangeChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the audit trail of an exchange.
+
+    Attributes:
+        changed_at: from when on `new_row` holds; UTC, strictly rising per exchange.
+        changed_by: the login (`session_user`); application_name: what that session called itself.
+        changed_columns: names of the columns that differ; empty unless the operation is UPDATE.
+        old_row, new_row: the row as it was stored then, times as ISO 8601 text; None where there was none.
+    """
+
+    id: int
+    exchange_id: int
+    version: int
+    operation: ChangeOperation
+    changed_at: datetime
+    changed_by: str
+    application_name: str
+    changed_columns: tuple[str, ...]
+    old_row: dict[str, Any] | None
+    new_row: dict[str, Any] | None
+
+
+class ExchangeStats(TypedDict):
+    """Figures of one moment. spot, futures and options count active exchanges; exchange_list names them, sorted."""
+
+    total_exchanges: int
+    active_exchanges: int
+    inactive_exchanges: int
+    spot_exchanges: int
+    futures_exchanges: int
+    options_exchanges: int
+    latest_update: datetime | None
+    exchange_list: list[str]
+
+
+def from_database(row: object, kind: type[T]) -> T:
+    """Return a generated row, or a mapping, as one of ours.
+
+    Raises:
+        SchemaMismatch: it holds what this version does not know; the message names the field.
+    """
+    try:
+        return msgspec.convert(row, kind, from_attributes=True)
+    except msgspec.ValidationError as exc:
+        raise SchemaMismatch(f"the database holds a row that this version cannot read: {exc}") from exc
+
+
+def from_database_json(document: str, decoder: msgspec.json.Decoder[Answer]) -> Answer:
+    """Return what the database wrote as JSON as one of ours; raises SchemaMismatch as `from_database` does."""
+    try:
+        return decoder.decode(document)
+    except msgspec.ValidationError as exc:
+        raise SchemaMismatch(f"the database holds a row that this version cannot read: {exc}") from exc
+
+
+def check_updates(updates: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `updates` as the table stores them.
+
+    Raises:
+        InvalidExchange: a field is unknown, set by the database, or its value cannot be stored.
+    """
+    if not isinstance(updates, Mapping):
+        raise InvalidExchange(f"updates must map field names to values, not be {type(updates).__name__}")
+    foreign = sorted(field if isinstance(field, str) else shown(field) for field in updates if field not in CHECKS)
+    if foreign:
+        raise InvalidExchange(
+            f"cannot update {', '.join(map(shown, foreign))}: the fields that can be are {', '.join(CHECKS)}",
+            field=foreign[0],
+        )
+    return {field: check_field(field, value) for field, value in updates.items()}

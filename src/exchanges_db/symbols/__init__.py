@@ -1,0 +1,1 @@
+"""The symbols of the exchanges: read from their lists, imported, looked up, now and before."""

@@ -1,0 +1,197 @@
+"""Fetch a public answer of an exchange over HTTP: patiently, politely and never more than it should be.
+
+A download ends in the whole body or in DownloadFailed. What it says names host and path only: a URL may hold secrets.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Self
+from urllib.parse import SplitResult, urlsplit
+
+import aiohttp
+import stamina
+from aiolimiter import AsyncLimiter
+
+from exchanges_db.database.settings import DownloadSettings
+from exchanges_db.errors import ConfigurationError, DownloadFailed
+
+_BUSY = frozenset((408, 425, 429, 500, 502, 503, 504))
+_CHUNK = 64 * 1024
+
+
+class _TryAgain(Exception):
+    """An attempt that failed in a way that may pass; `wait`: seconds the server asked for."""
+
+    def __init__(self, reason: str, *, status: int | None = None, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.wait = wait
+
+
+class Downloader:
+    """An HTTP session; use it as `async with Downloader() as downloader`."""
+
+    def __init__(self, settings: DownloadSettings | None = None) -> None:
+        self._settings = settings or DownloadSettings()
+        self._limiters: dict[str, AsyncLimiter] = {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        settings = self._settings
+        self._session = aiohttp.ClientSession(
+            headers={"Accept": "application/json", "User-Agent": "exchanges_db"},
+            timeout=aiohttp.ClientTimeout(
+                total=settings.total_timeout,
+                sock_connect=settings.connect_timeout,
+                sock_read=settings.read_timeout,
+            ),
+            trust_env=True,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        requests_per_second: int | None = None,
+        on_progress: Callable[[int, int | None], None] = lambda done, total: None,
+        on_retry: Callable[[str, float], None] = lambda reason, wait: None,
+    ) -> bytes:
+        """Return the body of the answer to GET `url`.
+
+        requests_per_second: the exchange's limit; all requests to its host, repeated ones too, keep to it.
+        on_progress: called with the bytes so far and their number, None where the server does not tell.
+        on_retry: called with the reason and the seconds until the next attempt.
+
+        Raises:
+            ConfigurationError: `url` is no http(s) URL.
+            DownloadFailed: refused, or still failing after all attempts; `.status` is the last answer's.
+        """
+        parts = _checked(url)
+        place = f"{parts.hostname}{parts.path}"
+        settings = self._settings
+        limits = self._limits(parts, requests_per_second)
+        failures = 0
+
+        def wait_for(exc: Exception) -> bool | float:
+            nonlocal failures
+            if not isinstance(exc, _TryAgain):
+                return False
+            failures += 1
+            asked = exc.wait or 0.0
+            if asked > settings.longest_wait:
+                return False
+            wait: float = max(asked, min(settings.first_wait * 2.0 ** (failures - 1), settings.longest_wait))
+            if failures < settings.attempts:
+                on_retry(str(exc), wait)
+            return wait
+
+        try:
+            async for attempt in stamina.retry_context(on=wait_for, attempts=settings.attempts, timeout=None):
+                with attempt:
+                    return await self._attempt(url, place, limits, on_progress)
+        except _TryAgain as exc:
+            advice = f"; it asks for a pause of {exc.wait:.0f} s" if exc.wait else ""
+            raise DownloadFailed(
+                f"{place} {exc}, tried {failures} times{advice}", status=exc.status, attempts=failures
+            ) from exc
+        raise AssertionError("stamina ends with an answer or an error")
+
+    def _limits(self, parts: SplitResult, requests_per_second: int | None) -> tuple[aiohttp.ClientMiddlewareType, ...]:
+        if requests_per_second is None:
+            return ()
+        # One at a time, evenly: a burst at the start of a second is what exchanges ban for.
+        limiter = self._limiters.setdefault(parts.netloc, AsyncLimiter(1, 1 / requests_per_second))
+
+        async def limit(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+            await limiter.acquire()
+            return await send(request)
+
+        # As middleware, because aiohttp repeats a GET by itself when a connection closes without a word.
+        return (limit,)
+
+    async def _attempt(
+        self,
+        url: str,
+        place: str,
+        limits: tuple[aiohttp.ClientMiddlewareType, ...],
+        on_progress: Callable[[int, int | None], None],
+    ) -> bytes:
+        assert self._session is not None, "use Downloader as `async with Downloader() as downloader`"
+        try:
+            async with self._session.get(url, allow_redirects=False, middlewares=limits) as response:
+                _check(response, place)
+                return await self._body(response, place, on_progress)
+        except TimeoutError as exc:
+            raise _TryAgain("did not answer in time") from exc
+        except aiohttp.ClientPayloadError as exc:
+            raise _TryAgain("cut its answer off") from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            raise _TryAgain(f"cannot be reached ({type(exc).__name__})") from exc
+
+    async def _body(
+        self, response: aiohttp.ClientResponse, place: str, on_progress: Callable[[int, int | None], None]
+    ) -> bytes:
+        limit = self._settings.max_bytes
+        # The length is of the packed body, so it says nothing of what is to come where that is packed.
+        total = None if "Content-Encoding" in response.headers else response.content_length
+        if (response.content_length or 0) > limit:
+            raise DownloadFailed(f"{place} answers with more than {limit} bytes", status=response.status)
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            body += chunk
+            if len(body) > limit:
+                raise DownloadFailed(f"{place} answers with more than {limit} bytes", status=response.status)
+            on_progress(len(body), total)
+        if not body:
+            raise _TryAgain("answers with nothing", status=response.status)
+        return bytes(body)
+
+
+def _checked(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url or "@" in parts.netloc:
+        raise ConfigurationError("base_url must be an http:// or https:// URL without blanks, user or password")
+    return parts
+
+
+def _check(response: aiohttp.ClientResponse, place: str) -> None:
+    status = response.status
+    if status in _BUSY:
+        raise _TryAgain(f"answers with status {status}", status=status, wait=_asked_wait(response))
+    if 300 <= status < 400:
+        raise DownloadFailed(f"{place} answers with a redirect: base_url must be the API's own address", status=status)
+    if status >= 400:
+        raise DownloadFailed(f"{place} answers with status {status}: check base_url, or who is let in", status=status)
+    if response.content_type == "text/html":
+        raise _TryAgain("answers with a web page: maintenance, or a wrong base_url", status=status)
+
+
+def _asked_wait(response: aiohttp.ClientResponse) -> float | None:
+    """Return how many seconds the server wants to be left alone: as Retry-After says, or Gate.io's own header."""
+    text = response.headers.get("Retry-After", "").strip()
+    reset = response.headers.get("X-Gate-RateLimit-Reset-Timestamp", "").strip()
+    if text.isascii() and text.isdigit():
+        return int(text[:9])
+    try:
+        if text:
+            return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        if reset.isascii() and reset.isdigit():
+            return max(0.0, int(reset[:12]) - time.time())
+    except (ValueError, OverflowError):
+        return None
+    return None

@@ -1,0 +1,99 @@
+"""Whether one may trade a symbol at a time, and why not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import msgspec
+
+from exchanges_db.database.default import DatabaseOrConnection
+from exchanges_db.errors import InvalidSymbol, shown
+from exchanges_db.exchanges.history import check_moment, get_exchange_as_of
+from exchanges_db.orders.rules import Side
+from exchanges_db.symbols.enums import SidesAllowed, SymbolStatus
+from exchanges_db.symbols.history import get_symbol_state
+from exchanges_db.symbols.models import Symbol
+
+_ONLY_CLOSING = (SymbolStatus.CLOSE_ONLY, SymbolStatus.DELISTING)
+
+
+class Obstacle(StrEnum):
+    """Why an order would be refused."""
+
+    UNKNOWN_THEN = "UNKNOWN_THEN"
+    EXCHANGE_INACTIVE = "EXCHANGE_INACTIVE"
+    STATUS = "STATUS"
+    ONLY_CLOSING = "ONLY_CLOSING"
+    NOT_LISTED_YET = "NOT_LISTED_YET"
+    DELISTED = "DELISTED"
+    EXPIRED = "EXPIRED"
+    SIDE = "SIDE"
+    NOT_BY_API = "NOT_BY_API"
+
+
+class TradeAnswer(msgspec.Struct, frozen=True):
+    """Whether an order would be taken; true in an `if`. `obstacle` and `reason` are None when it would."""
+
+    allowed: bool
+    obstacle: Obstacle | None = None
+    reason: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+async def can_trade(
+    symbol: Symbol,
+    side: Side | str,
+    at: datetime | None = None,
+    *,
+    closing: bool = False,
+    db: DatabaseOrConnection | None = None,
+) -> TradeAnswer:
+    """Return whether the exchange takes an order of `side` for `symbol` at `at`, by what the database knew then.
+
+    at: now by default; for a time ahead, what is known now and the times of listing, delisting and expiry decide.
+    closing: the order only closes a position, which is still taken while a symbol is CLOSE_ONLY or DELISTING.
+
+    Raises:
+        InvalidSymbol: `symbol` or `side` is none.
+        InvalidExchange: `at` has no time zone.
+        DatabaseError: the database cannot be asked.
+    """
+    if not isinstance(symbol, Symbol):
+        raise InvalidSymbol(f"can_trade wants a Symbol, as get_symbol returns it, not {shown(symbol)}")
+    try:
+        wanted = Side(side)
+    except ValueError:
+        raise InvalidSymbol(f"side {shown(side)} is not one of {', '.join(Side)}") from None
+    moment = datetime.now(UTC) if at is None else check_moment(at)
+    then = await get_symbol_state(symbol.id, moment, db=db)
+    exchange = await get_exchange_as_of(symbol.exchange_id, moment, db=db)
+    if then is None or exchange is None:
+        return TradeAnswer(False, Obstacle.UNKNOWN_THEN, "the database did not know it at that time")
+    if not exchange.is_active:
+        return TradeAnswer(False, Obstacle.EXCHANGE_INACTIVE, f"{exchange.enum_value} is not active")
+    return judge(then, wanted, moment, closing=closing)
+
+
+def judge(symbol: Symbol, side: Side, at: datetime, *, closing: bool = False) -> TradeAnswer:
+    """Return whether `symbol`, as it stood at `at`, could be traded on an active exchange."""
+    if symbol.expires_at is not None and at >= symbol.expires_at:
+        return TradeAnswer(False, Obstacle.EXPIRED, f"it expired at {symbol.expires_at:%Y-%m-%d %H:%M:%S} UTC")
+    for gone in (symbol.delisted_at, symbol.delisting_at):
+        if gone is not None and at >= gone and (symbol.status is not SymbolStatus.DELISTING or not closing):
+            return TradeAnswer(False, Obstacle.DELISTED, f"it is delisted from {gone:%Y-%m-%d %H:%M:%S} UTC on")
+    if symbol.status in _ONLY_CLOSING and not closing and symbol.sides is SidesAllowed.ALL:
+        return TradeAnswer(False, Obstacle.ONLY_CLOSING, f"its status is {symbol.status}: closing orders only")
+    # A launch that was announced happens without another word of the database.
+    opened = symbol.status is SymbolStatus.PRELAUNCH and symbol.listed_at is not None and at >= symbol.listed_at
+    if symbol.status not in (SymbolStatus.TRADING, *_ONLY_CLOSING) and not opened:
+        return TradeAnswer(False, Obstacle.STATUS, f"its status is {symbol.status}")
+    if symbol.listed_at is not None and at < symbol.listed_at:
+        return TradeAnswer(False, Obstacle.NOT_LISTED_YET, f"it opens at {symbol.listed_at:%Y-%m-%d %H:%M:%S} UTC")
+    if not opened and symbol.sides not in (SidesAllowed.ALL, side.value):
+        return TradeAnswer(False, Obstacle.SIDE, f"the exchange takes {symbol.sides} orders only")
+    if not symbol.api_tradable:
+        return TradeAnswer(False, Obstacle.NOT_BY_API, "the exchange does not take orders for it through its API")
+    return TradeAnswer(True)

@@ -1,0 +1,279 @@
+"""What all readers share: splitting a payload into rows, and what could not be read of them.
+
+A row that breaks is rejected alone. Whatever a row's text says, reading it ends in a symbol or in a reason.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from functools import cache
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from exchanges_db.errors import PayloadError, shown
+from exchanges_db.symbols.models import SymbolSpec
+from exchanges_db.symbols.payloads.values import NAME, BrokenRow
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+Raw = msgspec.Raw
+
+_ROWS_TO_KNOW_IT_BY = 15
+_LONGEST_NATIVE, _LONGEST_ROW = 100, 65_536
+_LOWEST_FEE, _HIGHEST_FEE = Decimal("-0.05"), Decimal("0.05")
+# jsonb holds neither a zero byte nor a number of more than 131,072 digits.
+_ZERO_BYTE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_HUGE_EXPONENT = re.compile(r"[eE][+-]?[0-9]{4}")
+_HUGE_NUMBER = re.compile(rb"[:,\[]\s*-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{4,}")
+_SPACE = " \t\r\n"
+_SPACE_CHARS = frozenset(_SPACE)
+_names_of = msgspec.json.Decoder(dict[str, Raw]).decode
+_rows_of = msgspec.json.Decoder(list[Raw]).decode
+
+
+class ReadSymbol(msgspec.Struct, frozen=True, gc=False):
+    """A symbol of a payload, and the row it was read from."""
+
+    spec: SymbolSpec
+    raw: Raw
+
+
+class RejectedRow(msgspec.Struct, frozen=True):
+    """A row that could not be read: its place in the payload, from 0, its name where it has one, and why."""
+
+    index: int
+    native_symbol: str | None
+    reason: str
+
+
+class UnknownValue(msgspec.Struct, frozen=True):
+    """A word that its reader does not know, and in how many rows; such a symbol counts as HALTED."""
+
+    field: str
+    value: str
+    rows: int
+
+
+class Payload(msgspec.Struct, frozen=True, kw_only=True):
+    """What a payload lists.
+
+    Attributes:
+        symbols: in the payload's order; of a name that is there twice, the last.
+        duplicates: names that are there more than once.
+        unknown_fields, unknown_values: what its reader does not know, which costs no symbol.
+        settle: what all contracts settle in where a payload lists those only; else None.
+        foreign: why it seems to be another exchange's; None when it does not.
+    """
+
+    symbols: tuple[ReadSymbol, ...]
+    rejected: tuple[RejectedRow, ...]
+    duplicates: tuple[str, ...]
+    unknown_fields: tuple[str, ...]
+    unknown_values: tuple[UnknownValue, ...]
+    settle: str | None = None
+    foreign: str | None = None
+
+
+class Notes:
+    """Words of one payload that its reader does not know."""
+
+    def __init__(self) -> None:
+        self.values: Counter[tuple[str, str]] = Counter()
+
+    def unknown(self, field: str, value: str) -> None:
+        """Count one more row with this word."""
+        self.values[field, value[:64]] += 1
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A payload taken apart.
+
+    Attributes:
+        top: the fields of its envelope; None where it is a bare list.
+        rows: the rows, as they came.
+        plain: there is no zero byte in it, which jsonb cannot hold.
+    """
+
+    top: dict[str, Raw] | None
+    rows: list[Raw]
+    plain: bool
+
+    def has_keys(self, *keys: str) -> bool:
+        """Return whether most of the first rows that are objects have all of these keys; True where there is no row."""
+        seen = [names for names in map(_keys, self.rows[:_ROWS_TO_KNOW_IT_BY]) if names]
+        return not self.rows or 2 * sum(names.issuperset(keys) for names in seen) > len(seen)
+
+
+def split(payload: bytes) -> Document:
+    """Return a payload as its rows.
+
+    Raises PayloadError.
+    """
+    payload = payload.removeprefix(b"\xef\xbb\xbf").strip()
+    if not payload:
+        raise PayloadError("the payload is empty: there is no JSON in it")
+    try:
+        if payload[:1] == b"[":
+            return Document(None, _split_list(payload), b"\\u0000" not in payload)
+        if payload[:1] == b"{":
+            top = _names_of(payload)
+            rows = _split_list(bytes(top["symbols"])) if "symbols" in top else []
+            return Document(top, rows, b"\\u0000" not in payload)
+    except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
+        raise PayloadError(f"the payload is no whole JSON document, perhaps cut off: {shown(str(exc))}") from exc
+    raise PayloadError("the payload is neither a JSON list nor a JSON object: is it an error page?")
+
+
+def _split_list(text: bytes) -> list[Raw]:
+    try:
+        return _rows_of(text)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # One bad string in one row, such as half a surrogate pair, must not cost the others: the standard library's
+        # scanner is lenient enough to find where each row ends.
+        return _split_leniently(text.decode("utf-8", "surrogateescape"))
+
+
+def _split_leniently(text: str) -> list[Raw]:
+    scan = json.JSONDecoder(strict=False).raw_decode
+    rows: list[Raw] = []
+    position = _skip_space(text, 1)
+    while not (text[position : position + 1] == "]" and not rows):
+        _, end = scan(text, position)
+        rows.append(Raw(text[position:end].encode("utf-8", "surrogateescape")))
+        position = _skip_space(text, end)
+        if text[position : position + 1] != ",":
+            break
+        position = _skip_space(text, position + 1)
+    if text[position:].rstrip(_SPACE) != "]":
+        raise ValueError("the list does not end where the payload does")
+    return rows
+
+
+def _skip_space(text: str, position: int) -> int:
+    while text[position : position + 1] in _SPACE_CHARS:
+        position += 1
+    return position
+
+
+def _keys(row: Raw) -> frozenset[str]:
+    try:
+        return frozenset(_names_of(row))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return frozenset()
+
+
+def read_rows(
+    document: Document,
+    row_type: type[Row],
+    name_field: str,
+    known_fields: frozenset[str],
+    to_spec: Callable[[Row, Notes], SymbolSpec],
+) -> Payload:
+    """Return what `to_spec` makes of each row; `name_field` holds the native symbol."""
+    decode = msgspec.json.Decoder(row_type, float_hook=str).decode
+    decode_known = msgspec.json.Decoder(_closed(row_type, known_fields), float_hook=_modest).decode
+    notes, unknown = Notes(), set[str]()
+    symbols: dict[str, ReadSymbol] = {}
+    rejected: list[RejectedRow] = []
+    twice: set[str] = set()
+    plain = document.plain
+    for index, raw in enumerate(document.rows):
+        try:
+            if not plain or len(memoryview(raw)) > _LONGEST_ROW:
+                check_storable(raw)
+            try:
+                row = decode_known(raw)
+            except msgspec.ValidationError:
+                check_storable(raw)
+                unknown.update(_names_of(raw).keys() - known_fields)
+                row = decode(raw)
+            spec = to_spec(row, notes)
+        except (BrokenRow, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+            rejected.append(RejectedRow(index, _name_of(raw, name_field), _reason(exc)))
+            continue
+        name = spec.native_symbol
+        if name in symbols:
+            twice.add(name)
+        symbols[name] = ReadSymbol(spec, raw)
+    names = Counter(row.native_symbol for row in rejected if row.native_symbol is not None)
+    twice.update(name for name, count in names.items() if count > 1 or name in symbols)
+    return Payload(
+        symbols=tuple(symbols.values()),
+        rejected=tuple(rejected),
+        duplicates=tuple(sorted(twice)),
+        unknown_fields=tuple(sorted(name[:64] for name in unknown)),
+        unknown_values=tuple(UnknownValue(*what, count) for what, count in sorted(notes.values.items())),
+    )
+
+
+def _modest(text: str) -> str:
+    """Return a number's text; ValueError, which makes the row a suspect, where its exponent is absurd."""
+    if _HUGE_EXPONENT.search(text):
+        raise ValueError(text)
+    return text
+
+
+@cache
+def _closed(row_type: type[Row], known_fields: frozenset[str]) -> type[Row]:
+    """Return `row_type` that knows all these fields and refuses every other: how a new field is noticed for nothing."""
+    read = {field.encode_name for field in msgspec.structs.fields(row_type)}
+    # Decoded though nobody reads them, because then their text and numbers are checked too.
+    others = [(name, Any, None) for name in sorted(known_fields - read)]
+    closed = msgspec.defstruct(
+        f"_Closed{row_type.__name__}", others, bases=(row_type,), forbid_unknown_fields=True, kw_only=True
+    )
+    return cast("type[Row]", closed)
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, UnicodeDecodeError):
+        return "is not UTF-8"
+    return "is nested too deeply" if isinstance(exc, RecursionError) else str(exc)
+
+
+def _name_of(raw: Raw, name_field: str) -> str | None:
+    try:
+        value = _names_of(raw).get(name_field)
+        return None if value is None else msgspec.json.decode(value, type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def check_storable(raw: Raw) -> None:
+    """Raise BrokenRow when the database's jsonb cannot hold this row."""
+    text = memoryview(raw)
+    if len(text) > _LONGEST_ROW:
+        raise BrokenRow(f"is longer than {_LONGEST_ROW} bytes")
+    if _ZERO_BYTE.search(text):
+        raise BrokenRow("holds a zero byte (\\u0000)")
+    if _HUGE_NUMBER.search(text):
+        raise BrokenRow("holds a number with an absurd exponent")
+    bytes(text).decode()
+
+
+def checked(spec: SymbolSpec) -> SymbolSpec:
+    """Return `spec`, of which the database will accept every field.
+
+    Raises BrokenRow.
+    """
+    name = spec.native_symbol
+    # The first test is the cheap one, and nearly always enough.
+    if len(name) > _LONGEST_NATIVE or not ((name.isprintable() and name and " " not in name) or NAME.fullmatch(name)):
+        raise BrokenRow(f"its name {shown(spec.native_symbol)} is blank, too long or holds control characters")
+    _check_order("quantity", spec.min_quantity, spec.max_quantity)
+    _check_order("notional", spec.min_notional, spec.max_notional)
+    for fee in (spec.maker_fee, spec.taker_fee):
+        if fee is not None and not _LOWEST_FEE <= fee <= _HIGHEST_FEE:
+            raise BrokenRow(f"a fee is {fee}, which is no fraction of a notional")
+    return spec
+
+
+def _check_order(what: str, least: Decimal | None, most: Decimal | None) -> None:
+    if least is not None and most is not None and least > most:
+        raise BrokenRow(f"min_{what} is {least}, more than max_{what}, {most}")

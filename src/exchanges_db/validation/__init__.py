@@ -1,0 +1,1 @@
+"""Whether a database is as it should be, with a report."""

@@ -1,0 +1,176 @@
+"""The checks of a validation that only read. Each returns what it found and raises CheckFailed when that is wrong.
+
+Text from the database is shown with `shown`, so that a report never carries what could steer a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exchanges_db.database.pool import Database, Transaction
+from exchanges_db.exchanges.enums import ExchangeEnum, MarketType
+from exchanges_db.exchanges.look_ups import get_all_exchanges, get_exchange_by_enum
+from exchanges_db.exchanges.models import Exchange, ExchangeStats
+from exchanges_db.exchanges.stats import get_exchange_stats
+from exchanges_db.schema.comparison import check_schema, recorded_schema
+from exchanges_db.validation.latency import Latency, time_lookups
+from exchanges_db.validation.plans import ACTIVE, BY_ENUM, BY_ID, BY_MARKET_TYPE, LookUp, indexes_in
+from exchanges_sql.schema_catalog import AsyncQuerier as CatalogQuerier
+
+_FEWEST_IDS_LEFT = 0.05
+_DIFFERENCES_SHOWN = 8
+
+
+class CheckFailed(Exception):
+    """What a check found is not as it should be."""
+
+
+@dataclass
+class Context:
+    """What every check gets, and the figures that the report takes from them."""
+
+    database: Database
+    lookups: int
+    target_ms: float
+    server_version: str | None = None
+    database_name: str | None = None
+    latency: Latency | None = None
+
+
+def expect(fulfilled: bool, otherwise: str) -> None:
+    """Raise CheckFailed with `otherwise` unless `fulfilled`."""
+    if not fulfilled:
+        raise CheckFailed(otherwise)
+
+
+async def check_reachable(context: Context) -> str:
+    """The server answers and the table can be read."""
+    server = await context.database.run(lambda conn: CatalogQuerier(conn).get_server())
+    assert server is not None  # a SELECT without FROM always gives one row
+    context.server_version, context.database_name = server.server_version, server.database_name
+    count = len(await get_all_exchanges(db=context.database))
+    standby = ", a standby" if server.is_standby else ""
+    return f"PostgreSQL {server.server_version}{standby}; {count} exchanges"
+
+
+async def check_recorded_schema(context: Context) -> str:
+    """Every table, column, constraint, index, trigger, function and comment is as in db/schema.sql."""
+    differences = [str(difference) for difference in await check_schema(db=context.database)]
+    more = len(differences) - _DIFFERENCES_SHOWN
+    expect(not differences, "; ".join(differences[:_DIFFERENCES_SHOWN]) + (f"; and {more} more" if more > 0 else ""))
+    return f"{len(recorded_schema())} objects as recorded"
+
+
+async def check_enum_values(context: Context) -> str:
+    """Every member of ExchangeEnum has its row; a row without a member is fine."""
+    rows = {exchange.enum_value: exchange for exchange in await get_all_exchanges(db=context.database)}
+    missing = [member.value for member in ExchangeEnum if member.value not in rows]
+    inactive = [member.value for member in ExchangeEnum if member.value in rows and not rows[member.value].is_active]
+    expect(not missing, f"no row for {', '.join(missing)}: run `exchanges-db populate`")
+    return f"{len(ExchangeEnum)} of {len(ExchangeEnum)}" + (f"; inactive: {', '.join(inactive)}" if inactive else "")
+
+
+async def check_enum_round_trip(context: Context) -> str:
+    """Enum to row and back gives the same member, by member and by text; an inactive exchange is not found."""
+    rows = {exchange.enum_value: exchange for exchange in await get_all_exchanges(db=context.database)}
+    there = [member for member in ExchangeEnum if member.value in rows]
+    for member in there:
+        expect(rows[member.value].to_exchange_enum() is member, f"the row of {member.value} is another member's")
+        for key in (member, member.value):
+            found = await get_exchange_by_enum(key, db=context.database)
+            wanted = rows[member.value] if rows[member.value].is_active else None
+            expect(found == wanted, f"looking up {member.value} does not give its row")
+    return f"{len(there)} members there and back"
+
+
+async def check_indexes_used(context: Context) -> str:
+    """The planner answers each look-up with its index.
+
+    On a few rows it rightly reads the whole table, so it is asked with all but bitmap scans switched off.
+    """
+    async with context.database.transaction(isolation="repeatable_read", readonly=True) as transaction:
+        await transaction.run(lambda conn: CatalogQuerier(conn).plan_bitmap_scans_only())
+        rows = await get_all_exchanges(db=transaction)
+        rarest = min(MarketType, key=lambda market_type: _count(rows, market_type))
+        look_ups: list[tuple[LookUp, Sequence[Any], int]] = [
+            (BY_ENUM, [ExchangeEnum.MEXC.value], 1),
+            (BY_ID, [1], 1),
+            (ACTIVE, [], len(rows)),
+            (BY_MARKET_TYPE, [rarest.value], _count(rows, rarest)),
+        ]
+        for look_up, arguments, matching in look_ups:
+            await _expect_index(transaction, look_up, arguments, rows=rows, matching=matching)
+    names = ", ".join(look_up.index_name for look_up, _, _ in look_ups)
+    return f"with sequential and plain index scans off, the planner takes {names}"
+
+
+async def _expect_index(
+    transaction: Transaction, look_up: LookUp, arguments: Sequence[Any], *, rows: list[Exchange], matching: int
+) -> None:
+    used = indexes_in(await transaction.connection.fetchval(look_up.explain, *arguments))
+    fitting = {look_up.index_name}
+    if look_up in (BY_ENUM, BY_MARKET_TYPE) and sum(row.is_active for row in rows) <= matching:
+        # Where hardly any row is active, their index leaves no more rows than the look-up's own.
+        fitting.add(ACTIVE.index_name)
+    expect(
+        bool(used & fitting), f"{look_up.name} does not use {look_up.index_name} but {', '.join(used) or 'no index'}"
+    )
+
+
+def _count(rows: list[Exchange], market_type: MarketType) -> int:
+    return sum(row.market_type is market_type for row in rows)
+
+
+async def check_latency(context: Context) -> str:
+    """The mean of the look-ups is within the target."""
+    active = {exchange.enum_value for exchange in await get_all_exchanges(db=context.database) if exchange.is_active}
+    member = next((member for member in ExchangeEnum if member.value in active), ExchangeEnum.MEXC)
+    latency = context.latency = await time_lookups(
+        member, db=context.database, lookups=context.lookups, target_ms=context.target_ms
+    )
+    figures = (
+        f"{latency.lookups} look-ups: mean {latency.mean_ms:.3f} ms, p50 {latency.p50_ms:.3f} ms, "
+        f"p99 {latency.p99_ms:.3f} ms, slowest {latency.max_ms:.3f} ms; the target for the mean is "
+        f"{latency.target_ms:g} ms"
+    )
+    expect(latency.within_target, figures)
+    return figures
+
+
+async def check_stats(context: Context) -> str:
+    """The figures for monitoring are those of the rows of the same moment."""
+    async with context.database.transaction(isolation="repeatable_read", readonly=True) as transaction:
+        figures = await get_exchange_stats(db=transaction)
+        counted = count_exchanges(await get_all_exchanges(db=transaction))
+    wrong = [name for name, value in counted.items() if figures.get(name) != value]
+    expect(not wrong, f"{', '.join(wrong)} differ from the rows")
+    return f"{len(counted)} figures fit {figures['total_exchanges']} rows"
+
+
+def count_exchanges(rows: list[Exchange]) -> ExchangeStats:
+    """Return the figures that get_exchange_stats should give for these rows, which are sorted by name."""
+    active = [row for row in rows if row.is_active]
+    return ExchangeStats(
+        total_exchanges=len(rows),
+        active_exchanges=len(active),
+        inactive_exchanges=len(rows) - len(active),
+        spot_exchanges=_count(active, MarketType.SPOT),
+        futures_exchanges=_count(active, MarketType.FUTURES),
+        options_exchanges=_count(active, MarketType.OPTIONS),
+        latest_update=max((row.updated_at for row in rows if row.updated_at), default=None),
+        exchange_list=[row.name for row in active],
+    )
+
+
+async def check_ids_left(context: Context) -> str:
+    """The SMALLINT identity of `exchanges` is not about to run out; failed inserts use ids too."""
+    used = await context.database.run(lambda conn: CatalogQuerier(conn).get_exchange_ids_used())
+    if used is None:
+        raise CheckFailed("exchanges.id has no identity sequence")
+    left = used.highest_possible - used.highest_used
+    known = "" if used.is_exact else " at most, going by the highest id: this role may not read the sequence"
+    found = f"{left} of {used.highest_possible}{known}"
+    expect(left >= used.highest_possible * _FEWEST_IDS_LEFT, f"only {found}: widen exchanges.id soon")
+    return found

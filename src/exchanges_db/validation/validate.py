@@ -1,0 +1,136 @@
+"""Whether a database is as it should be: P1.1.5 as a function that returns a report and leaves nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from time import perf_counter
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import exchanges_db
+from exchanges_db.database.default import default_database
+from exchanges_db.database.pool import Database
+from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable, ExchangesDBError
+from exchanges_db.validation import checks, probes
+from exchanges_db.validation.checks import CheckFailed, Context
+from exchanges_db.validation.latency import Latency
+from exchanges_sql.migration_ledger import AsyncQuerier as LedgerQuerier
+
+__all__ = ["CheckResult", "Latency", "ValidationReport", "validate_exchanges"]
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one check found; `seconds` is how long it took."""
+
+    name: str
+    passed: bool
+    detail: str
+    seconds: float
+
+
+class ValidationReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of a validation.
+
+    Attributes:
+        latency: None when the look-ups could not be timed.
+        server_version, database_name: None when the server did not answer.
+        schema_version: the newest migration that was applied; None where this role cannot see it.
+    """
+
+    started_at: datetime
+    package_version: str
+    server_version: str | None
+    database_name: str | None
+    schema_version: str | None
+    checks: tuple[CheckResult, ...]
+    latency: Latency | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+
+Check = Callable[[Context], Awaitable[str]]
+
+CHECKS: dict[str, Check] = {
+    "table reachable": checks.check_reachable,
+    "schema as recorded": checks.check_recorded_schema,
+    "every enum value present": checks.check_enum_values,
+    "enum round trip": checks.check_enum_round_trip,
+    "constraints refuse bad rows": probes.check_constraints,
+    "indexes used": checks.check_indexes_used,
+    "look-ups in time": checks.check_latency,
+    "stats fit the rows": checks.check_stats,
+    "CRUD round trip": probes.check_crud,
+    "injection refused": probes.check_injection,
+    "ids left": checks.check_ids_left,
+}
+
+
+async def validate_exchanges(
+    *,
+    db: Database | None = None,
+    lookups: int = 1000,
+    target_ms: float = 1.0,
+    on_check: Callable[[CheckResult], None] | None = None,
+) -> ValidationReport:
+    """Check tables, rows, rules and speed, and return what was found; nothing stays behind, no id is used up.
+
+    Each write is rolled back. A check that fails, or cannot be made, does not keep the others from being made.
+
+    lookups: how many look-ups to time; target_ms: what their mean must stay within.
+    on_check: called with each result as soon as it is known.
+
+    Raises:
+        ConfigurationError: an argument or DATABASE_URL is unusable.
+    """
+    if type(lookups) is not int or lookups < 1 or not target_ms > 0:
+        raise ConfigurationError("lookups must be a positive integer and target_ms positive")
+    context = Context(db or await default_database(), lookups, target_ms)
+    started_at = datetime.now(UTC)
+    results: list[CheckResult] = []
+    unreachable = False
+    for name, check in CHECKS.items():
+        # Without a server every further check would only wait for the same time limit.
+        result, error = _not_made(name) if unreachable else await _make(name, check, context)
+        unreachable = unreachable or (not results and isinstance(error, DatabaseUnavailable))
+        results.append(result)
+        if on_check is not None:
+            on_check(result)
+    return ValidationReport(
+        started_at=started_at,
+        package_version=exchanges_db.__version__,
+        server_version=context.server_version,
+        database_name=context.database_name,
+        schema_version=None if unreachable else await _schema_version(context.database),
+        checks=tuple(results),
+        latency=context.latency,
+    )
+
+
+def _not_made(name: str) -> tuple[CheckResult, None]:
+    return CheckResult(name=name, passed=False, detail="not made: no server", seconds=0.0), None
+
+
+async def _make(name: str, check: Check, context: Context) -> tuple[CheckResult, Exception | None]:
+    began = perf_counter()
+    error: Exception | None = None
+    try:
+        detail = await check(context)
+    except (CheckFailed, ExchangesDBError) as exc:
+        error, detail = exc, str(exc)
+    return CheckResult(name=name, passed=error is None, detail=detail, seconds=perf_counter() - began), error
+
+
+async def _schema_version(database: Database) -> str | None:
+    async def work(conn: AsyncConnection) -> str | None:
+        return max([applied async for applied in LedgerQuerier(conn).list_applied_versions()], default=None)
+
+    try:
+        return await database.run(work)
+    except DatabaseError:
+        # dbmate's table is not there yet, or not for this role to read.
+        return None
