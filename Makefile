@@ -38,6 +38,7 @@ check: install ## linters, types, contracts and the two guards of the generated 
 	ruff format --check
 	ruff check
 	mypy
+	lint-imports --no-cache
 	pytest -q tests/contract
 	.ci/sqlc-diff
 

@@ -1,65 +1,83 @@
-"""Which exchanges there are and under which rules one may trade them: typed, exact, from PostgreSQL."""
+"""Which exchanges there are and under which rules one may trade them: typed, exact, from PostgreSQL.
 
-from exchanges_db.database import embedded
-from exchanges_db.database.default import DatabaseOrConnection, close_default_database, default_database
-from exchanges_db.database.pool import Database, Transaction
-from exchanges_db.database.settings import Settings
-from exchanges_db.errors import (
-    AccessDenied,
-    ConfigurationError,
-    Conflict,
-    ConstraintViolated,
-    DatabaseError,
-    DatabaseUnavailable,
-    DownloadFailed,
-    DuplicateExchange,
-    ExchangeNotFound,
-    ExchangesDBError,
-    ImportRefused,
-    InvalidExchange,
-    InvalidOrder,
-    InvalidSymbol,
-    MigrationError,
-    MigrationLocked,
-    OutcomeUnknown,
-    PayloadError,
-    PoolTimeout,
-    QueryCancelled,
-    SchemaMismatch,
-    SymbolNotFound,
-)
-from exchanges_db.exchanges.enums import ChangeOperation, ExchangeEnum, MarketType
-from exchanges_db.exchanges.history import get_exchange_as_of, get_exchange_history
-from exchanges_db.exchanges.look_ups import (
-    activate_exchange,
-    deactivate_exchange,
-    get_all_active_exchanges,
-    get_all_exchanges,
-    get_exchange_by_enum,
-    get_exchange_by_id,
-    get_exchanges_by_market_type,
-    insert_exchange,
-    update_exchange,
-)
-from exchanges_db.exchanges.models import Exchange, ExchangeChange, ExchangeStats
-from exchanges_db.exchanges.populate import ensure_exchanges_populated
-from exchanges_db.exchanges.stats import get_exchange_stats
-from exchanges_db.orders.pairs import CommonSymbol, common_symbols
-from exchanges_db.orders.rules import OrderRule, OrderRules, Rounding, Side, Violation
-from exchanges_db.symbols.changes import Brake, BrakeHit, ChangeKind, FieldChange, SymbolChange
-from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
-from exchanges_db.symbols.history import diff_symbols, get_symbol_as_of, get_symbol_history, list_symbols_as_of
-from exchanges_db.symbols.importing import ImportReport, import_symbols
-from exchanges_db.symbols.judge import Obstacle, TradeAnswer, can_trade
-from exchanges_db.symbols.look_ups import get_symbol, get_symbol_by_native, get_symbol_stats, list_symbols, search
-from exchanges_db.symbols.models import Symbol, SymbolSpec, SymbolStats, SymbolVersion
-from exchanges_db.symbols.sync import sync_symbols
-from exchanges_db.validation.validate import CheckResult, Latency, ValidationReport, validate_exchanges
+The one door: everything a user needs is imported from here. A name is loaded when it is first asked for (PEP 562), so
+that whoever only needs order rules loads no driver.
+"""
 
-__version__ = "0.1.0"
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from exchanges_db._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from exchanges_db.database import embedded
+    from exchanges_db.database.default import DatabaseOrConnection, close_default_database, default_database
+    from exchanges_db.database.dsn import Dsn
+    from exchanges_db.database.pool import Database, Transaction
+    from exchanges_db.database.settings import Settings
+    from exchanges_db.errors import (
+        AccessDenied,
+        AmbiguousSymbol,
+        ConfigurationError,
+        Conflict,
+        ConstraintViolated,
+        DatabaseError,
+        DatabaseUnavailable,
+        DownloadFailed,
+        DuplicateExchange,
+        ExchangeNotFound,
+        ExchangesDBError,
+        InvalidArgument,
+        InvalidExchange,
+        InvalidOrder,
+        InvalidSymbol,
+        MigrationError,
+        MigrationLocked,
+        NotFound,
+        OutcomeUnknown,
+        PayloadError,
+        PoolTimeout,
+        QueryCancelled,
+        SchemaMismatch,
+        SymbolNotFound,
+    )
+    from exchanges_db.exchanges.enums import ChangeOperation, ExchangeEnum, MarketType
+    from exchanges_db.exchanges.history import get_exchange_as_of, get_exchange_history
+    from exchanges_db.exchanges.look_ups import (
+        activate_exchange,
+        deactivate_exchange,
+        get_all_active_exchanges,
+        get_all_exchanges,
+        get_exchange_by_enum,
+        get_exchange_by_id,
+        get_exchanges_by_market_type,
+        insert_exchange,
+        update_exchange,
+    )
+    from exchanges_db.exchanges.models import Exchange, ExchangeChange, ExchangeStats
+    from exchanges_db.exchanges.populate import ensure_exchanges_populated
+    from exchanges_db.exchanges.stats import get_exchange_stats
+    from exchanges_db.orders.numbers import Number
+    from exchanges_db.orders.pairs import CommonSymbol, common_symbols
+    from exchanges_db.orders.rules import OrderRule, OrderRules, Rounded, Violation
+    from exchanges_db.symbols.changes import Brake, BrakeHit, ChangeKind, FieldChange, FieldValue, SymbolChange
+    from exchanges_db.symbols.download_settings import DownloadSettings
+    from exchanges_db.symbols.enums import ContractDirection, Rounding, Side, SidesAllowed, SymbolKind, SymbolStatus
+    from exchanges_db.symbols.history import diff_symbols, get_symbol_as_of, get_symbol_history, list_symbols_as_of
+    from exchanges_db.symbols.importing import import_symbols
+    from exchanges_db.symbols.judge import Obstacle, TradeAnswer
+    from exchanges_db.symbols.look_ups import get_symbol, get_symbol_by_native, get_symbol_stats, list_symbols, search
+    from exchanges_db.symbols.models import Symbol, SymbolSpec, SymbolStats, SymbolVersion
+    from exchanges_db.symbols.report import ImportRefused, ImportReport
+    from exchanges_db.symbols.sync import sync_symbols
+    from exchanges_db.symbols.trading import can_trade
+    from exchanges_db.validation.validate import CheckResult, Latency, ValidationReport, validate_exchanges
 
 __all__ = [
     "AccessDenied",
+    "AmbiguousSymbol",
     "Brake",
     "BrakeHit",
     "ChangeKind",
@@ -75,6 +93,8 @@ __all__ = [
     "DatabaseOrConnection",
     "DatabaseUnavailable",
     "DownloadFailed",
+    "DownloadSettings",
+    "Dsn",
     "DuplicateExchange",
     "Exchange",
     "ExchangeChange",
@@ -83,8 +103,10 @@ __all__ = [
     "ExchangeStats",
     "ExchangesDBError",
     "FieldChange",
+    "FieldValue",
     "ImportRefused",
     "ImportReport",
+    "InvalidArgument",
     "InvalidExchange",
     "InvalidOrder",
     "InvalidSymbol",
@@ -92,6 +114,8 @@ __all__ = [
     "MarketType",
     "MigrationError",
     "MigrationLocked",
+    "NotFound",
+    "Number",
     "Obstacle",
     "OrderRule",
     "OrderRules",
@@ -99,6 +123,7 @@ __all__ = [
     "PayloadError",
     "PoolTimeout",
     "QueryCancelled",
+    "Rounded",
     "Rounding",
     "SchemaMismatch",
     "Settings",
@@ -147,3 +172,58 @@ __all__ = [
     "update_exchange",
     "validate_exchanges",
 ]
+
+# Where each name is at home; a test holds this and __all__ to the imports above.
+_HOMES = {
+    "database": "embedded",
+    "database.default": "DatabaseOrConnection close_default_database default_database",
+    "database.dsn": "Dsn",
+    "database.pool": "Database Transaction",
+    "database.settings": "Settings",
+    "errors": (
+        "AccessDenied AmbiguousSymbol ConfigurationError Conflict ConstraintViolated DatabaseError "
+        "DatabaseUnavailable DownloadFailed DuplicateExchange ExchangeNotFound ExchangesDBError "
+        "InvalidArgument InvalidExchange InvalidOrder InvalidSymbol MigrationError MigrationLocked NotFound "
+        "OutcomeUnknown PayloadError PoolTimeout QueryCancelled SchemaMismatch SymbolNotFound"
+    ),
+    "exchanges.enums": "ChangeOperation ExchangeEnum MarketType",
+    "exchanges.history": "get_exchange_as_of get_exchange_history",
+    "exchanges.look_ups": (
+        "activate_exchange deactivate_exchange get_all_active_exchanges get_all_exchanges "
+        "get_exchange_by_enum get_exchange_by_id get_exchanges_by_market_type insert_exchange update_exchange"
+    ),
+    "exchanges.models": "Exchange ExchangeChange ExchangeStats",
+    "exchanges.populate": "ensure_exchanges_populated",
+    "exchanges.stats": "get_exchange_stats",
+    "orders.numbers": "Number",
+    "orders.pairs": "CommonSymbol common_symbols",
+    "orders.rules": "OrderRule OrderRules Rounded Violation",
+    "symbols.changes": "Brake BrakeHit ChangeKind FieldChange FieldValue SymbolChange",
+    "symbols.download_settings": "DownloadSettings",
+    "symbols.enums": "ContractDirection Rounding Side SidesAllowed SymbolKind SymbolStatus",
+    "symbols.history": "diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
+    "symbols.importing": "import_symbols",
+    "symbols.judge": "Obstacle TradeAnswer",
+    "symbols.look_ups": "get_symbol get_symbol_by_native get_symbol_stats list_symbols search",
+    "symbols.models": "Symbol SymbolSpec SymbolStats SymbolVersion",
+    "symbols.report": "ImportRefused ImportReport",
+    "symbols.sync": "sync_symbols",
+    "symbols.trading": "can_trade",
+    "validation.validate": "CheckResult Latency ValidationReport validate_exchanges",
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"exchanges_db.{home}")
+    # A module's own name stands for the module itself.
+    value = getattr(module, name) if hasattr(module, name) else import_module(f"exchanges_db.{home}.{name}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

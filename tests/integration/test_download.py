@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from exchanges_db import ConfigurationError, DownloadFailed
-from exchanges_db.database.settings import DownloadSettings
 from exchanges_db.symbols.download import Downloader
+from exchanges_db.symbols.download_settings import DownloadSettings
 from tests.http_server import Behaviour, answer, chunked, flood, garbage, packed, serving, silence
 
 FAST: dict[str, Any] = {"first_wait": 0.01, "longest_wait": 0.3, "attempts": 3, "read_timeout": 0.3}

@@ -15,7 +15,7 @@ from exchanges_db import (
     Database,
     Exchange,
     ExchangeChange,
-    InvalidExchange,
+    InvalidArgument,
     deactivate_exchange,
     get_exchange_as_of,
     get_exchange_by_id,
@@ -23,8 +23,8 @@ from exchanges_db import (
     insert_exchange,
     update_exchange,
 )
+from exchanges_db.database.driver_errors import translate
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.errors import translate
 from tests.factories import an_exchange, connected
 from tests.fix_server import ROOT, run_dbmate
 
@@ -216,7 +216,7 @@ async def test_as_of_gives_the_row_of_each_moment(conn: asyncpg.Connection) -> N
 @pytest.mark.parametrize("wrong", [None, "2026-01-01", 0, datetime(2026, 1, 1), datetime(2026, 1, 1).date()])  # noqa: DTZ001
 async def test_a_moment_without_time_zone_is_refused(conn: asyncpg.Connection, wrong: Any) -> None:
     """It would be taken as local time in silence."""
-    with pytest.raises(InvalidExchange, match="time zone"):
+    with pytest.raises(InvalidArgument, match="time zone"):
         await get_exchange_as_of(1, wrong, db=conn)
 
 

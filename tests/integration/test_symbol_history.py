@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 
 from exchanges_db import ExchangesDBError
+from exchanges_db.database.driver_errors import translate
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.errors import translate
 from tests.factories import connected
 from tests.symbol_rows import insert
 

@@ -24,8 +24,7 @@ from exchanges_db import (
     ExchangeNotFound,
     ImportRefused,
     ImportReport,
-    InvalidExchange,
-    InvalidSymbol,
+    InvalidArgument,
     PayloadError,
     Symbol,
     SymbolStatus,
@@ -163,9 +162,9 @@ async def test_what_cannot_be_asked_for(database: Database) -> None:
         await import_symbols("NOBODY", payload(MEXC, [mexc()]), allow=["foreign"], db=database)
     with pytest.raises(PayloadError):
         await import_symbols(SPOT, b"<html>", db=database)
-    with pytest.raises(InvalidSymbol, match="what can be allowed is empty, vanished"):
+    with pytest.raises(InvalidArgument, match="allow takes brakes, each one of empty, vanished"):
         await load(database, SPOT, [spot()], allow=["everything"])
-    with pytest.raises(InvalidExchange, match="time zone"):
+    with pytest.raises(InvalidArgument, match="time zone"):
         await load(database, SPOT, [spot()], observed_at=datetime(2026, 1, 1))  # noqa: DTZ001 - that is the point
 
 

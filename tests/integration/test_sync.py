@@ -16,7 +16,7 @@ from exchanges_db import (
     sync_symbols,
     update_exchange,
 )
-from exchanges_db.database.settings import DownloadSettings
+from exchanges_db.symbols.download_settings import DownloadSettings
 from tests.factories import an_exchange
 from tests.http_server import answer, packed, serving
 from tests.payload_rows import FUTURES, MEXC, SPOT, futures, many, payload

@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import subprocess
+import sys
 import typing
 from pathlib import Path
 
@@ -36,11 +38,35 @@ def test_all_is_sorted_and_without_repetition() -> None:
     assert exchanges_db.__all__ == sorted(set(exchanges_db.__all__))
 
 
-def test_all_is_what_is_imported() -> None:
-    """Neither more nor less, and no star import."""
+def test_all_is_what_type_checkers_see_and_what_is_loaded() -> None:
+    """The three lists of the door are one: for type checkers, for star imports, and for the import at first use."""
     tree = ast.parse(Path(exchanges_db.__file__).read_text())
-    imported = [alias for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names]
-    assert {alias.asname or alias.name for alias in imported} == set(exchanges_db.__all__)
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    homes = {alias.name: str(node.module).removeprefix("exchanges_db.") for node in imports for alias in node.names}
+    assert set(exchanges_db.__all__) == homes.keys()
+    assert homes == exchanges_db._HOME_OF
+
+
+@pytest.mark.parametrize(
+    ("name", "unloaded"),
+    [
+        ("OrderRules", ("sqlalchemy", "asyncpg", "aiohttp", "rich", "typer")),
+        ("DatabaseError", ("msgspec", "sqlalchemy", "asyncpg")),
+        ("Database", ("aiohttp", "rich", "typer")),
+    ],
+)
+def test_a_name_loads_only_what_it_rests_on(name: str, unloaded: tuple[str, ...]) -> None:
+    """Whoever only needs order rules does not wait for a driver."""
+    code = f"import sys; from exchanges_db import {name}; print(sorted(set({unloaded!r}) & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    """As in any module: hasattr and getattr with a default work."""
+    assert not hasattr(exchanges_db, "no_such_name")
+    assert set(exchanges_db.__all__) <= set(dir(exchanges_db))
 
 
 @pytest.mark.parametrize("name", exchanges_db.__all__)
@@ -48,7 +74,7 @@ def test_every_public_name_is_documented(name: str) -> None:
     """A class or function has a docstring of its own; an alias is named in the docstring of its module."""
     value = getattr(exchanges_db, name)
     if not (inspect.isclass(value) or inspect.isroutine(value)):
-        assert name == "DatabaseOrConnection"
+        assert name in ("DatabaseOrConnection", "FieldValue", "Number", "Rounded", "embedded")
         return
     assert vars(value).get("__doc__") or value.__doc__
     for method_name, method in vars(value).items() if inspect.isclass(value) else ():

@@ -11,29 +11,27 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from exchanges_db import __version__
+from exchanges_db._version import __version__
 from exchanges_db.cli import database as cli_database
 from exchanges_db.cli import exchanges as cli_exchanges
 from exchanges_db.cli import symbols as cli_symbols
 from exchanges_db.cli import tables
 from exchanges_db.errors import (
     AccessDenied,
+    AmbiguousSymbol,
     ConfigurationError,
     Conflict,
     ConstraintViolated,
     DatabaseError,
     DownloadFailed,
-    ExchangeNotFound,
     ExchangesDBError,
-    ImportRefused,
-    InvalidExchange,
-    InvalidOrder,
-    InvalidSymbol,
+    InvalidArgument,
     MigrationError,
+    NotFound,
     OutcomeUnknown,
     PayloadError,
-    SymbolNotFound,
 )
+from exchanges_db.symbols.report import ImportRefused
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 the answer is no (pending migrations, failed validation, no such exchange or symbol); "
@@ -43,11 +41,9 @@ EXIT_CODES = (
 )
 # The first class that fits decides.
 _EXIT_CODE: list[tuple[type[ExchangesDBError], int]] = [
-    (ExchangeNotFound, 1),
-    (SymbolNotFound, 1),
-    (InvalidExchange, 2),
-    (InvalidSymbol, 2),
-    (InvalidOrder, 2),
+    (NotFound, 1),
+    (AmbiguousSymbol, 1),
+    (InvalidArgument, 2),
     (ConfigurationError, 2),
     (ConstraintViolated, 4),
     (Conflict, 4),

@@ -10,8 +10,8 @@ import msgspec
 from exchanges_db.cli.tables import answers, print_json, print_note, print_table
 from exchanges_db.orders.pairs import CommonSymbol
 from exchanges_db.symbols.changes import FieldChange, SymbolChange
-from exchanges_db.symbols.importing import ImportReport
 from exchanges_db.symbols.models import Symbol, SymbolStats, SymbolVersion
+from exchanges_db.symbols.report import ImportReport
 
 _MOST_ROWS = 50
 # What makes a version, in the order a reader wants it.

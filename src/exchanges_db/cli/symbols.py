@@ -14,23 +14,16 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from exchanges_db.cli import symbol_tables, tables
 from exchanges_db.cli.session import AsJson, parse_time, run
 from exchanges_db.database.pool import Database
-from exchanges_db.errors import (
-    ConfigurationError,
-    DownloadFailed,
-    ImportRefused,
-    InvalidSymbol,
-    PayloadError,
-    SymbolNotFound,
-)
+from exchanges_db.errors import ConfigurationError, DownloadFailed, InvalidSymbol, PayloadError, SymbolNotFound
 from exchanges_db.orders import pairs as arbitrage
 from exchanges_db.symbols import history as symbol_versions
 from exchanges_db.symbols import importing as symbol_import
 from exchanges_db.symbols import look_ups as symbols
 from exchanges_db.symbols import sync
 from exchanges_db.symbols.changes import Brake
-from exchanges_db.symbols.importing import ImportReport
 from exchanges_db.symbols.models import Symbol, SymbolVersion
 from exchanges_db.symbols.payloads.readers import READERS
+from exchanges_db.symbols.report import ImportRefused, ImportReport
 
 app = typer.Typer(rich_markup_mode=None)
 group = typer.Typer(help="Look symbols up: list, show, history, diff and more.", rich_markup_mode=None)

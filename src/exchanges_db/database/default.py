@@ -15,9 +15,10 @@ from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.bridge import RawConnection, bridge, is_closed
+from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, translate
 from exchanges_db.database.pool import Database, Transaction, Work
 from exchanges_db.database.settings import load_dsn
-from exchanges_db.errors import DRIVER_ERRORS, ConfigurationError, DatabaseUnavailable, translate
+from exchanges_db.errors import ConfigurationError, DatabaseUnavailable
 
 T = TypeVar("T")
 DatabaseOrConnection: TypeAlias = Database | Transaction | RawConnection | AsyncConnection
@@ -103,7 +104,7 @@ async def run_in_transaction(db: DatabaseOrConnection | None, work: Work[T], *, 
         try:
             async with db.transaction():
                 return await work(bridge(db))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as exc:
+        except (*ASYNCPG_ERRORS, OSError) as exc:
             raise translate(exc, unknown_if_lost=not db.is_in_transaction()) from exc
     return await run(db, work, write=not readonly)
 

@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
+from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.errors import (
-    DRIVER_ERRORS,
-    AccessDenied,
-    ConfigurationError,
-    DatabaseError,
-    DatabaseUnavailable,
-    ExchangesDBError,
-    translate,
-)
+from exchanges_db.errors import AccessDenied, ConfigurationError, DatabaseError, DatabaseUnavailable, ExchangesDBError
 
 if TYPE_CHECKING:
     _Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]

@@ -17,19 +17,12 @@ from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.bridge import bridge, is_closed
+from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, translate
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.database.hosts import Session, connect_error, connect_to_one_host
 from exchanges_db.database.lending import AllLent, Lender
 from exchanges_db.database.settings import Settings, load_settings
-from exchanges_db.errors import (
-    DRIVER_ERRORS,
-    ConfigurationError,
-    DatabaseError,
-    DatabaseUnavailable,
-    OutcomeUnknown,
-    PoolTimeout,
-    translate,
-)
+from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable, OutcomeUnknown, PoolTimeout
 
 log = logging.getLogger("exchanges_db")
 
@@ -173,7 +166,7 @@ class Database:
             except BaseException as exc:
                 await _roll_back(inner)
                 # An OSError or TimeoutError here may be the caller's own.
-                if isinstance(exc, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError):
+                if isinstance(exc, ASYNCPG_ERRORS):
                     raise translate(exc) from exc
                 raise
             if transaction.discarded:

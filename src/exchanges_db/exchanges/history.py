@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
-from exchanges_db.errors import InvalidExchange
-from exchanges_db.exchanges.models import Exchange, ExchangeChange, from_database
+from exchanges_db.database.rows import from_database
+from exchanges_db.exchanges.models import Exchange, ExchangeChange
 from exchanges_db.exchanges.rules import check_exchange_id
+from exchanges_db.moments import check_moment
 from exchanges_sql.exchange_history import AsyncQuerier
 
 
@@ -43,7 +44,7 @@ async def get_exchange_as_of(
 
     at: a time with a time zone. Rows older than the history are known since their last change before it began.
 
-    Raises InvalidExchange when `at` has no time zone, which asyncpg would take as local time.
+    Raises InvalidArgument when `at` has no time zone.
     """
     moment = check_moment(at)
     if not check_exchange_id(exchange_id):
@@ -52,19 +53,6 @@ async def get_exchange_as_of(
     if row is None or row.new_row is None:
         return None
     return from_database(_json(row.new_row), Exchange)
-
-
-def check_moment(at: datetime) -> datetime:
-    """Return `at` in UTC.
-
-    Raises InvalidExchange when it is no time, or has no time zone: asyncpg would take it as local time.
-    """
-    if not isinstance(at, datetime) or at.utcoffset() is None:
-        raise InvalidExchange("`at` must be a datetime with a time zone, such as datetime.now(UTC)")
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:  # the first or last hours that a datetime can hold, in another time zone
-        return datetime.min.replace(tzinfo=UTC) if at.year == 1 else datetime.max.replace(tzinfo=UTC)
 
 
 def _json(value: Any) -> Any:

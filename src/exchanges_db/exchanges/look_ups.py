@@ -17,9 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database import bridge as _bridge
 from exchanges_db.database.default import DatabaseOrConnection, run
+from exchanges_db.database.rows import from_database
 from exchanges_db.errors import Conflict, InvalidExchange
 from exchanges_db.exchanges.enums import MarketType, enum_text
-from exchanges_db.exchanges.models import Exchange, check_updates, from_database
+from exchanges_db.exchanges.models import Exchange, check_updates
 from exchanges_db.exchanges.rules import CHECKS, INTEGER_MAX, check_exchange_id, check_field
 from exchanges_sql import exchanges as generated
 from exchanges_sql.exchanges import AsyncQuerier, InsertExchangeParams, UpdateExchangeParams

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict
 
 import msgspec
 
-from exchanges_db.errors import InvalidExchange, SchemaMismatch, shown
+from exchanges_db.errors import InvalidExchange, shown
 from exchanges_db.exchanges.defaults import DEFAULTS
 from exchanges_db.exchanges.enums import ChangeOperation, ExchangeEnum, MarketType, enum_text
 from exchanges_db.exchanges.rules import CHECKS, DATABASE_CHECKS, check_field
 
-T = TypeVar("T", bound=msgspec.Struct)
-Answer = TypeVar("Answer")
 _DEFAULT_RATE_LIMIT_DELAY = 0.01
 _ALL_CHECKS = (*CHECKS.items(), *DATABASE_CHECKS.items())
 
@@ -134,26 +132,6 @@ class ExchangeStats(TypedDict):
     options_exchanges: int
     latest_update: datetime | None
     exchange_list: list[str]
-
-
-def from_database(row: object, kind: type[T]) -> T:
-    """Return a generated row, or a mapping, as one of ours.
-
-    Raises:
-        SchemaMismatch: it holds what this version does not know; the message names the field.
-    """
-    try:
-        return msgspec.convert(row, kind, from_attributes=True)
-    except msgspec.ValidationError as exc:
-        raise SchemaMismatch(f"the database holds a row that this version cannot read: {exc}") from exc
-
-
-def from_database_json(document: str, decoder: msgspec.json.Decoder[Answer]) -> Answer:
-    """Return what the database wrote as JSON as one of ours; raises SchemaMismatch as `from_database` does."""
-    try:
-        return decoder.decode(document)
-    except msgspec.ValidationError as exc:
-        raise SchemaMismatch(f"the database holds a row that this version cannot read: {exc}") from exc
 
 
 def check_updates(updates: Mapping[str, Any]) -> dict[str, Any]:

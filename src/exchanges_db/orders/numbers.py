@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact, InvalidOperation, Overflow
-from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
 import msgspec
 
 from exchanges_db.errors import InvalidOrder
+from exchanges_db.symbols.enums import Rounding
 
 Number = Decimal | int | str
 
@@ -26,14 +26,6 @@ _INPUT = Context(prec=_DIGITS, Emin=-_DIGITS, Emax=_DIGITS - 1, traps=_TRAPS)
 # What goes out: wide enough for the product of any three of those. Were it not, it would raise and never round.
 _EXACT = Context(prec=1000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=_TRAPS)
 _MOST_STEPS = 10 ** (3 * _DIGITS)  # the largest number in the finest steps has fewer
-
-
-class Rounding(StrEnum):
-    """Where a number between two steps goes; NEAREST takes the even step when it lies halfway."""
-
-    DOWN = "DOWN"
-    UP = "UP"
-    NEAREST = "NEAREST"
 
 
 def exact(value: Number | None, field: str) -> Decimal:

@@ -17,8 +17,8 @@ from fractions import Fraction
 import msgspec
 
 from exchanges_db.errors import InvalidOrder
-from exchanges_db.orders.numbers import Grid, Number, Rounding, exact, limit, on_one_scale, positive, product
-from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.orders.numbers import Grid, Number, exact, limit, on_one_scale, positive, product
+from exchanges_db.symbols.enums import ContractDirection, Rounding, Side, SidesAllowed, SymbolKind, SymbolStatus
 from exchanges_db.symbols.models import SymbolSpec
 
 __all__ = ["Number", "OrderRule", "OrderRules", "Rounded", "Rounding", "Side", "Violation"]
@@ -38,23 +38,6 @@ class OrderRule(StrEnum):
     STATUS = "status"
     API_TRADABLE = "api_tradable"
     SIDES = "sides"
-
-
-class Side(StrEnum):
-    """Which way an order goes, and so which rounding of its price is to its owner's favour."""
-
-    BUY = "BUY"
-    SELL = "SELL"
-
-    @property
-    def passive(self) -> Rounding:
-        """The rounding that never pays more, nor takes less, than the price that was meant."""
-        return Rounding.DOWN if self is Side.BUY else Rounding.UP
-
-    @property
-    def aggressive(self) -> Rounding:
-        """The rounding that reaches the price that was meant, at the cost of up to a tick."""
-        return Rounding.UP if self is Side.BUY else Rounding.DOWN
 
 
 Rounded = Rounding | Side

@@ -21,9 +21,10 @@ import asyncpg
 import msgspec
 
 from exchanges_db.database.bridge import bridge
+from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.hosts import connect_error
-from exchanges_db.errors import DRIVER_ERRORS, ConfigurationError, MigrationError, MigrationLocked, translate
+from exchanges_db.errors import ConfigurationError, MigrationError, MigrationLocked
 from exchanges_db.schema.sql_files import bookkeeping_file, migrations_directory
 from exchanges_sql.migration_ledger import AsyncQuerier
 

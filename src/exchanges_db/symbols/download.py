@@ -16,8 +16,8 @@ import aiohttp
 import stamina
 from aiolimiter import AsyncLimiter
 
-from exchanges_db.database.settings import DownloadSettings
 from exchanges_db.errors import ConfigurationError, DownloadFailed
+from exchanges_db.symbols.download_settings import DownloadSettings
 
 _BUSY = frozenset((408, 425, 429, 500, 502, 503, 504))
 _CHUNK = 64 * 1024

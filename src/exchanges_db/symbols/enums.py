@@ -1,6 +1,9 @@
-"""The words symbols are described with; a member's value is the text in the database."""
+"""The words that symbols and orders for them are described with; a value that is stored is the text in the database."""
 
 from enum import StrEnum
+from typing import Self
+
+from exchanges_db.errors import InvalidArgument, shown
 
 
 class SymbolKind(StrEnum):
@@ -39,3 +42,36 @@ class SidesAllowed(StrEnum):
     BUY = "BUY"
     SELL = "SELL"
     NONE = "NONE"
+
+
+class Rounding(StrEnum):
+    """Where a number between two steps goes; NEAREST takes the even step when it lies halfway."""
+
+    DOWN = "DOWN"
+    UP = "UP"
+    NEAREST = "NEAREST"
+
+
+class Side(StrEnum):
+    """Which way an order goes, and so which rounding of its price is to its owner's favour."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @classmethod
+    def parse(cls, side: "Side | str", field: str = "side") -> Self:
+        """Return the member for `side` or its exact text; raises InvalidArgument, which names `field`."""
+        try:
+            return cls(side)
+        except ValueError:
+            raise InvalidArgument(f"{field} {shown(side)} is not one of {', '.join(cls)}", field=field) from None
+
+    @property
+    def passive(self) -> Rounding:
+        """The rounding that never pays more, nor takes less, than the price that was meant."""
+        return Rounding.DOWN if self is Side.BUY else Rounding.UP
+
+    @property
+    def aggressive(self) -> Rounding:
+        """The rounding that reaches the price that was meant, at the cost of up to a tick."""
+        return Rounding.UP if self is Side.BUY else Rounding.DOWN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import TypeVar
 
@@ -10,8 +10,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
-from exchanges_db.exchanges.history import check_moment
-from exchanges_db.exchanges.models import from_database_json
+from exchanges_db.database.rows import from_database_json
+from exchanges_db.moments import check_moment, check_period
 from exchanges_db.symbols.changes import SymbolChange, find_changes_between
 from exchanges_db.symbols.look_ups import check_exchange, check_name
 from exchanges_db.symbols.models import Symbol, SymbolVersion
@@ -26,7 +26,7 @@ async def get_symbol_as_of(
 ) -> Symbol | None:
     """Return the symbol as the database knew it at `at`, by its canonical or native name; None when it knew none.
 
-    Raises InvalidExchange when `at` has no time zone.
+    Raises InvalidArgument when `at` has no time zone.
     """
     place, name, moment = check_exchange(exchange), check_name(symbol), check_moment(at)
     spec = await run(db, lambda conn: AsyncQuerier(conn).get_symbol_row_as_of(at=moment, exchange=place, symbol=name))
@@ -38,7 +38,7 @@ async def list_symbols_as_of(
 ) -> list[Symbol]:
     """Return every symbol of an exchange, in whatever state, as the database knew them at `at`, by name.
 
-    Raises InvalidExchange when `at` has no time zone.
+    Raises InvalidArgument when `at` has no time zone.
     """
     place, moment = check_exchange(exchange), check_moment(at)
 
@@ -74,9 +74,13 @@ async def get_symbol_history(
 async def diff_symbols(
     exchange: Enum | str, since: datetime, until: datetime | None = None, *, db: DatabaseOrConnection | None = None
 ) -> tuple[SymbolChange, ...]:
-    """Return what changed in an exchange's symbols from `since` to `until`, which is now by default."""
-    before = await list_symbols_as_of(exchange, since, db=db)
-    after = await list_symbols_as_of(exchange, until or datetime.now(UTC), db=db)
+    """Return what changed in an exchange's symbols from `since` to `until`, which is now by default.
+
+    Raises InvalidArgument when one of them has no time zone, or `since` lies after `until`.
+    """
+    first, last = check_period(since, until)
+    before = await list_symbols_as_of(exchange, first, db=db)
+    after = await list_symbols_as_of(exchange, last, db=db)
     return find_changes_between(before, after)
 
 

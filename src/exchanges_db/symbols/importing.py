@@ -6,7 +6,6 @@ One import of an exchange runs at a time. What has not changed is not written.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
@@ -15,13 +14,11 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run_in_transaction
-from exchanges_db.errors import ExchangeNotFound, ImportRefused, InvalidSymbol, shown
-from exchanges_db.exchanges.history import check_moment
-from exchanges_db.exchanges.models import from_database_json
+from exchanges_db.database.rows import from_database_json
+from exchanges_db.errors import ExchangeNotFound, InvalidArgument, shown
+from exchanges_db.moments import check_moment
 from exchanges_db.symbols.changes import (
     Brake,
-    BrakeHit,
-    ChangeKind,
     KnownSymbol,
     SymbolChange,
     find_brakes,
@@ -30,7 +27,8 @@ from exchanges_db.symbols.changes import (
 )
 from exchanges_db.symbols.look_ups import check_exchange
 from exchanges_db.symbols.payloads.readers import read_payload
-from exchanges_db.symbols.payloads.reading import Payload, RejectedRow, UnknownValue
+from exchanges_db.symbols.payloads.reading import Payload
+from exchanges_db.symbols.report import ImportRefused, ImportReport
 from exchanges_sql.exchanges import AsyncQuerier as ExchangeQuerier
 from exchanges_sql.symbol_import import AsyncQuerier
 
@@ -40,33 +38,6 @@ _known_decoder = msgspec.json.Decoder(list[KnownSymbol])
 _LOCK_CLASS = int.from_bytes(b"symb")
 # Larger documents are slower to parse, smaller ones cost round trips; measured with 100,000 rows.
 _ROWS_A_STATEMENT = 1000
-
-
-class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a payload changes, or has changed.
-
-    Attributes:
-        applied: whether it was written; False for a dry run.
-        changes: one entry a symbol that changes; unchanged: how many others the payload lists.
-        rejected: rows that cannot be read, each with its reason; their symbols stay as they are.
-        unknown_fields, unknown_values: what the payload has that its reader does not know.
-        brakes: reasons for which an import is refused unless they are allowed.
-    """
-
-    exchange: str
-    observed_at: datetime
-    applied: bool
-    changes: tuple[SymbolChange, ...]
-    unchanged: int
-    rejected: tuple[RejectedRow, ...]
-    unknown_fields: tuple[str, ...]
-    unknown_values: tuple[UnknownValue, ...]
-    brakes: tuple[BrakeHit, ...]
-
-    def counts(self) -> dict[str, int]:
-        """Return how many symbols each kind of change has."""
-        counted = Counter(change.kind for change in self.changes)
-        return {kind.value: counted[kind] for kind in ChangeKind}
 
 
 async def import_symbols(
@@ -90,11 +61,11 @@ async def import_symbols(
 
     Raises:
         PayloadError: it cannot be read.
-        InvalidSymbol: `settle` or `allow` is none.
+        InvalidArgument: `settle`, `observed_at` or `allow` is unusable; `.field` names it.
         ImportRefused: a brake; `.report` tells what would have changed. Nothing was written.
         ExchangeNotFound: the exchange has no row.
     """
-    moment = datetime.now(UTC) if observed_at is None else check_moment(observed_at)
+    moment = datetime.now(UTC) if observed_at is None else check_moment(observed_at, "observed_at")
     enum_value, allowed = check_exchange(exchange), _brakes(allow)
     read = read_payload(enum_value, payload, settle=settle, observed_at=moment)
 
@@ -133,7 +104,7 @@ def _brakes(allow: Collection[Brake | str]) -> frozenset[Brake]:
     try:
         return frozenset(map(Brake, allow))
     except ValueError:
-        raise InvalidSymbol(f"what can be allowed is {', '.join(Brake)}") from None
+        raise InvalidArgument(f"allow takes brakes, each one of {', '.join(Brake)}", field="allow") from None
 
 
 def _compare(exchange: str, known: Sequence[KnownSymbol], read: Payload, observed_at: datetime) -> ImportReport:

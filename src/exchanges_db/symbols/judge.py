@@ -1,18 +1,13 @@
-"""Whether one may trade a symbol at a time, and why not."""
+"""The one judge: whether an order for a symbol would be taken, and why not. Pure: it reads no clock and no database."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
-from exchanges_db.database.default import DatabaseOrConnection
-from exchanges_db.errors import InvalidSymbol, shown
-from exchanges_db.exchanges.history import check_moment, get_exchange_as_of
-from exchanges_db.orders.rules import Side
-from exchanges_db.symbols.enums import SidesAllowed, SymbolStatus
-from exchanges_db.symbols.history import get_symbol_state
+from exchanges_db.symbols.enums import Side, SidesAllowed, SymbolStatus
 from exchanges_db.symbols.models import Symbol
 
 _ONLY_CLOSING = (SymbolStatus.CLOSE_ONLY, SymbolStatus.DELISTING)
@@ -41,40 +36,6 @@ class TradeAnswer(msgspec.Struct, frozen=True):
 
     def __bool__(self) -> bool:
         return self.allowed
-
-
-async def can_trade(
-    symbol: Symbol,
-    side: Side | str,
-    at: datetime | None = None,
-    *,
-    closing: bool = False,
-    db: DatabaseOrConnection | None = None,
-) -> TradeAnswer:
-    """Return whether the exchange takes an order of `side` for `symbol` at `at`, by what the database knew then.
-
-    at: now by default; for a time ahead, what is known now and the times of listing, delisting and expiry decide.
-    closing: the order only closes a position, which is still taken while a symbol is CLOSE_ONLY or DELISTING.
-
-    Raises:
-        InvalidSymbol: `symbol` or `side` is none.
-        InvalidExchange: `at` has no time zone.
-        DatabaseError: the database cannot be asked.
-    """
-    if not isinstance(symbol, Symbol):
-        raise InvalidSymbol(f"can_trade wants a Symbol, as get_symbol returns it, not {shown(symbol)}")
-    try:
-        wanted = Side(side)
-    except ValueError:
-        raise InvalidSymbol(f"side {shown(side)} is not one of {', '.join(Side)}") from None
-    moment = datetime.now(UTC) if at is None else check_moment(at)
-    then = await get_symbol_state(symbol.id, moment, db=db)
-    exchange = await get_exchange_as_of(symbol.exchange_id, moment, db=db)
-    if then is None or exchange is None:
-        return TradeAnswer(False, Obstacle.UNKNOWN_THEN, "the database did not know it at that time")
-    if not exchange.is_active:
-        return TradeAnswer(False, Obstacle.EXCHANGE_INACTIVE, f"{exchange.enum_value} is not active")
-    return judge(then, wanted, moment, closing=closing)
 
 
 def judge(symbol: Symbol, side: Side, at: datetime, *, closing: bool = False) -> TradeAnswer:

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
+from exchanges_db.database.rows import from_database
 from exchanges_db.errors import InvalidSymbol, shown
 from exchanges_db.exchanges.enums import enum_text
-from exchanges_db.exchanges.models import from_database
 from exchanges_db.exchanges.rules import INTEGER_MAX, check_field
 from exchanges_db.symbols.enums import SymbolKind
 from exchanges_db.symbols.models import Symbol, SymbolStats

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from exchanges_db.database.default import DatabaseOrConnection
-from exchanges_db.database.settings import DownloadSettings
 from exchanges_db.errors import ConfigurationError, ExchangeNotFound, shown
 from exchanges_db.exchanges.look_ups import get_all_exchanges
 from exchanges_db.symbols.changes import Brake
-from exchanges_db.symbols.importing import ImportReport, import_symbols
+from exchanges_db.symbols.download_settings import DownloadSettings
+from exchanges_db.symbols.importing import import_symbols
 from exchanges_db.symbols.look_ups import check_exchange
 from exchanges_db.symbols.payloads.readers import READERS
+from exchanges_db.symbols.report import ImportReport
 
 
 async def sync_symbols(

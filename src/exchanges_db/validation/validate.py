@@ -9,7 +9,7 @@ from time import perf_counter
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-import exchanges_db
+from exchanges_db._version import __version__
 from exchanges_db.database.default import default_database
 from exchanges_db.database.pool import Database
 from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable, ExchangesDBError
@@ -102,7 +102,7 @@ async def validate_exchanges(
             on_check(result)
     return ValidationReport(
         started_at=started_at,
-        package_version=exchanges_db.__version__,
+        package_version=__version__,
         server_version=context.server_version,
         database_name=context.database_name,
         schema_version=None if unreachable else await _schema_version(context.database),

@@ -1,0 +1,157 @@
+"""The one mapper from the drivers' errors to ours: by SQLSTATE and constraint name, never by message text.
+
+Messages hold no values of parameters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import sqlalchemy.exc
+
+from exchanges_db.errors import (
+    AccessDenied,
+    ConfigurationError,
+    Conflict,
+    ConstraintViolated,
+    DatabaseError,
+    DatabaseUnavailable,
+    DuplicateExchange,
+    ExchangesDBError,
+    OutcomeUnknown,
+    QueryCancelled,
+    SchemaMismatch,
+)
+
+# Every constraint of the migrations: field and rule. A test walks pg_constraint and finds each of ours here.
+CONSTRAINTS: dict[str, tuple[str, str]] = {
+    "exchanges_pkey": ("id", "is taken"),
+    "exchanges_id_immutable": ("id", "cannot be changed"),
+    "exchanges_name_key": ("name", "is taken by another exchange"),
+    "exchanges_enum_value_key": ("enum_value", "is taken by another exchange"),
+    "exchanges_name_printable": ("name", "must not be blank or hold control characters"),
+    "exchanges_enum_value_printable": ("enum_value", "must not be blank or hold control characters"),
+    "exchanges_display_name_printable": ("display_name", "must not be blank or hold control characters"),
+    "exchanges_market_type_known": ("market_type", "must be SPOT, FUTURES or OPTIONS"),
+    "exchanges_base_url_scheme": ("base_url", "must be an http:// or https:// URL without blanks"),
+    "exchanges_websocket_url_scheme": ("websocket_url", "must be a ws:// or wss:// URL without blanks"),
+    "exchanges_rate_limit_positive": ("rate_limit_requests_per_second", "must be positive"),
+    "exchanges_precision_default_range": ("precision_default", "must be between 0 and 18"),
+    "exchanges_version_positive": ("version", "must be positive"),
+    "exchange_history_pkey": ("id", "is taken"),
+    "exchange_history_operation_known": ("operation", "must be a ChangeOperation"),
+    "exchange_history_rows_fit_operation": ("old_row, new_row", "must be there as the operation says"),
+    "symbols_pkey": ("id", "is taken"),
+    "symbols_identity_immutable": ("id, exchange_id, native_symbol", "cannot be changed"),
+    "symbols_exchange_id_fkey": ("exchange_id", "is an exchange that is not there, or that has symbols"),
+    "symbols_native_symbol_printable": ("native_symbol", "must not be blank or hold control characters"),
+    "symbols_symbol_printable": ("symbol", "must not be blank or hold control characters"),
+    "symbols_base_printable": ("base", "must not be blank or hold control characters"),
+    "symbols_quote_printable": ("quote", "must not be blank or hold control characters"),
+    "symbols_settle_printable": ("settle", "must not be blank or hold control characters"),
+    "symbols_kind_known": ("kind", "must be a SymbolKind"),
+    "symbols_direction_known": ("direction", "must be a ContractDirection"),
+    "symbols_status_known": ("status", "must be a SymbolStatus"),
+    "symbols_sides_known": ("sides", "must be a SidesAllowed"),
+    "symbols_contract_terms_fit_kind": ("settle, direction, contract_size", "belong to contracts, and all three do"),
+    "symbols_direction_fits_settle": ("settle", "must be quote if LINEAR, base if INVERSE, a third if QUANTO"),
+    "symbols_expiry_fits_kind": ("expires_at", "belongs to futures and options, and must be there"),
+    "symbols_delisted_has_time": ("delisted_at", "must be there when the status is DELISTED"),
+    "symbols_contract_size_positive": ("contract_size", "must be positive and finite"),
+    "symbols_price_tick_positive": ("price_tick", "must be positive and finite"),
+    "symbols_quantity_step_positive": ("quantity_step", "must be positive and finite"),
+    "symbols_quantity_limits": ("min_quantity, max_quantity", "must be finite, not negative and in order"),
+    "symbols_notional_limits": ("min_notional, max_notional", "must be finite, not negative and in order"),
+    "symbols_fees_are_fractions": ("maker_fee, taker_fee", "must be fractions between -0.05 and 0.05, not percent"),
+    "symbols_spec_version_positive": ("spec_version", "must be positive"),
+    "symbols_live_native_symbol_key": ("native_symbol", "is another live symbol's of that exchange"),
+    "symbol_history_pkey": ("symbol_id, spec_version", "is taken"),
+    "symbol_history_operation_known": ("operation", "must be a ChangeOperation"),
+    "symbol_history_valid_closed": ("valid", "must have a beginning and an end"),
+    "symbol_history_no_overlap": ("valid", "must not overlap another range of that symbol"),
+    "migration_checksums_pkey": ("version", "is taken"),
+    "migration_checksums_sha256_hex": ("sha256", "must be 64 hexadecimal digits"),
+}
+
+# Longest prefix of the SQLSTATE wins. https://www.postgresql.org/docs/current/errcodes-appendix.html
+_BY_SQLSTATE: dict[str, tuple[type[DatabaseError], str]] = {
+    "08": (DatabaseUnavailable, "the connection to the server failed"),
+    "22": (DatabaseError, "the server could not use a value"),
+    "23": (ConstraintViolated, "the database refused the row"),
+    "25006": (DatabaseUnavailable, "the server is read-only: connect to the primary"),
+    "25P01": (DatabaseError, "this needs a transaction: pass a connection that has begun one"),
+    "25P02": (DatabaseError, "an earlier statement of this transaction failed, so nothing of it stays: begin another"),
+    "25P03": (DatabaseUnavailable, "the server ended an idle transaction"),
+    "25P04": (QueryCancelled, "the transaction took longer than the server allows"),
+    "26000": (DatabaseError, "the pooler lost a prepared statement: set EXCHANGES_DB_POOLER=transaction"),
+    "28": (AccessDenied, "the server refused the login: check user, password and pg_hba.conf"),
+    "3D000": (DatabaseUnavailable, "the database does not exist: create it, or check DATABASE_URL"),
+    "3F000": (SchemaMismatch, "a schema is missing: run `exchanges-db migrate`"),
+    "40": (Conflict, "another transaction was in the way: retry"),
+    "42501": (AccessDenied, "the database role lacks the right to do this"),
+    "42703": (SchemaMismatch, "a column is missing: run `exchanges-db migrate`"),
+    "42883": (SchemaMismatch, "a function is missing: run `exchanges-db migrate`"),
+    "42P01": (SchemaMismatch, "a table is missing: run `exchanges-db migrate`"),
+    "53": (DatabaseUnavailable, "the server has no resources left"),
+    "55P03": (Conflict, "a lock was not free in time: retry"),
+    "57": (DatabaseUnavailable, "the server is shutting down or starting up"),
+    "57014": (QueryCancelled, "the statement took too long or was cancelled"),
+}
+# Only FATAL reports: the session is gone, so whether the statement before it counted is not certain.
+_SESSION_LOST = ("08", "57P")
+
+# asyncpg has three roots of its own.
+ASYNCPG_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+# A TimeoutError is an OSError.
+DRIVER_ERRORS: tuple[type[BaseException], ...] = (
+    *ASYNCPG_ERRORS,
+    OSError,
+    asyncio.IncompleteReadError,
+    sqlalchemy.exc.SQLAlchemyError,
+)
+
+
+def translate(exc: BaseException, *, unknown_if_lost: bool = False, still_open: bool = False) -> ExchangesDBError:
+    """Return our error for one of DRIVER_ERRORS; the caller raises it `from exc`.
+
+    unknown_if_lost: the failed statement was a write that commits by itself (or COMMIT), so losing the
+        connection or the patience means OutcomeUnknown.
+    still_open: the connection lives, so that the driver's refusal is about how it was used.
+    """
+    if isinstance(exc, sqlalchemy.exc.DBAPIError) and exc.orig is not None:
+        exc = exc.orig.__cause__ or exc.orig
+    sqlstate = getattr(exc, "sqlstate", None)
+    if isinstance(exc, asyncpg.PostgresError) and sqlstate:
+        return _from_sqlstate(exc, sqlstate, unknown_if_lost)
+    if isinstance(exc, asyncpg.ClientConfigurationError):
+        return ConfigurationError("the connection settings are unusable: check DATABASE_URL")
+    if isinstance(exc, asyncpg.TargetServerAttributeNotMatched):
+        return DatabaseUnavailable("no server has the wanted target_session_attrs")
+    if isinstance(exc, asyncpg.InterfaceError) and isinstance(exc, ValueError):
+        return DatabaseError("the driver could not encode a value for the server")
+    if isinstance(exc, asyncpg.InterfaceError) and still_open:
+        return DatabaseError("the connection is busy with another task, or its transaction is over: one task at a time")
+    lost = isinstance(exc, OSError | asyncio.IncompleteReadError | asyncpg.InterfaceError)
+    if lost and unknown_if_lost:
+        return OutcomeUnknown("the connection was lost or too slow before the answer: read before repeating")
+    if isinstance(exc, TimeoutError):
+        return QueryCancelled("the statement took longer than its time limit")
+    if lost:
+        return DatabaseUnavailable(f"the connection failed: {type(exc).__name__}")
+    return DatabaseError(f"the database driver failed: {type(exc).__name__}")
+
+
+def _from_sqlstate(exc: asyncpg.PostgresError, sqlstate: str, unknown_if_lost: bool) -> DatabaseError:
+    constraint: str | None = getattr(exc, "constraint_name", None)
+    if unknown_if_lost and sqlstate.startswith(_SESSION_LOST):
+        return OutcomeUnknown("the session ended before the answer: read before repeating", sqlstate=sqlstate)
+    if constraint in CONSTRAINTS and sqlstate.startswith("23"):
+        field, rule = CONSTRAINTS[constraint]
+        kind = DuplicateExchange if sqlstate == "23505" and constraint.startswith("exchanges_") else ConstraintViolated
+        return kind(f"{field} {rule}", sqlstate=sqlstate, constraint=constraint)
+    for length in (5, 3, 2):
+        if sqlstate[:length] in _BY_SQLSTATE:
+            kind_, text = _BY_SQLSTATE[sqlstate[:length]]
+            return kind_(f"{text} (SQLSTATE {sqlstate})", sqlstate=sqlstate, constraint=constraint)
+    return DatabaseError(f"the server reported SQLSTATE {sqlstate}", sqlstate=sqlstate, constraint=constraint)

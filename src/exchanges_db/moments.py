@@ -1,0 +1,34 @@
+"""A time that can be sent to the database: with a time zone, in UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from exchanges_db.errors import InvalidArgument
+
+
+def check_moment(moment: datetime, field: str = "at") -> datetime:
+    """Return `moment` in UTC.
+
+    Raises:
+        InvalidArgument: it is no datetime, or has no time zone: asyncpg would take it as local time. `field` names it.
+    """
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:
+        raise InvalidArgument(f"{field} must be a datetime with a time zone, such as datetime.now(UTC)", field=field)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # the first or last hours that a datetime can hold, in another time zone
+        return datetime.min.replace(tzinfo=UTC) if moment.year == 1 else datetime.max.replace(tzinfo=UTC)
+
+
+def check_period(since: datetime, until: datetime | None) -> tuple[datetime, datetime]:
+    """Return both in UTC, `until` as now where it is None.
+
+    Raises:
+        InvalidArgument: one of them is no time with a time zone, or `since` lies after `until`.
+    """
+    first = check_moment(since, "since")
+    last = datetime.now(UTC) if until is None else check_moment(until, "until")
+    if first > last:
+        raise InvalidArgument(f"since, {first.isoformat()}, lies after until, {last.isoformat()}", field="since")
+    return first, last

@@ -1,0 +1,47 @@
+"""What an import of symbols changes, or has changed, and the error that carries it when a brake stops the import."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+import msgspec
+
+from exchanges_db.errors import ExchangesDBError
+from exchanges_db.symbols.changes import BrakeHit, ChangeKind, SymbolChange
+from exchanges_db.symbols.payloads.reading import RejectedRow, UnknownValue
+
+
+class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a payload changes, or has changed.
+
+    Attributes:
+        applied: whether it was written; False for a dry run.
+        changes: one entry a symbol that changes; unchanged: how many others the payload lists.
+        rejected: rows that cannot be read, each with its reason; their symbols stay as they are.
+        unknown_fields, unknown_values: what the payload has that its reader does not know.
+        brakes: reasons for which an import is refused unless they are allowed.
+    """
+
+    exchange: str
+    observed_at: datetime
+    applied: bool
+    changes: tuple[SymbolChange, ...]
+    unchanged: int
+    rejected: tuple[RejectedRow, ...]
+    unknown_fields: tuple[str, ...]
+    unknown_values: tuple[UnknownValue, ...]
+    brakes: tuple[BrakeHit, ...]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many symbols each kind of change has."""
+        counted = Counter(change.kind for change in self.changes)
+        return {kind.value: counted[kind] for kind in ChangeKind}
+
+
+class ImportRefused(ExchangesDBError):
+    """A brake has stopped an import; nothing was written. `report` tells what it would have changed."""
+
+    def __init__(self, message: str, *, report: ImportReport) -> None:
+        super().__init__(message)
+        self.report = report
