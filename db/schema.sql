@@ -16,25 +16,6 @@ SET client_min_messages = warning;
 SET row_security = off;
 
 --
--- Name: exchange_history_refuse(); Type: FUNCTION; Schema: public; Owner: -
---
-
-CREATE FUNCTION public.exchange_history_refuse() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    -- Depth 1 is a statement of a user, depth 2 a row written by the triggers on exchanges.
-    IF TG_OP = 'INSERT' AND pg_trigger_depth() > 1 THEN
-        RETURN NULL;
-    END IF;
-    RAISE EXCEPTION 'exchange_history is append-only and written by trigger: % refused', TG_OP
-        USING ERRCODE = 'insufficient_privilege';
-END
-$$;
-
-
---
 -- Name: exchanges_record_change(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -135,19 +116,19 @@ $$;
 
 
 --
--- Name: symbol_history_refuse(); Type: FUNCTION; Schema: public; Owner: -
+-- Name: history_refuse(); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.symbol_history_refuse() RETURNS trigger
+CREATE FUNCTION public.history_refuse() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- Depth 1 is a statement of a user, depth 2 one of the triggers on symbols.
+    -- Depth 1 is a statement of a user, depth 2 one of the triggers that write the history.
     IF TG_OP = 'INSERT' AND pg_trigger_depth() > 1 THEN
         RETURN NULL;
     END IF;
-    RAISE EXCEPTION 'symbol_history is append-only and written by trigger: % refused', TG_OP
+    RAISE EXCEPTION '% is append-only and written by trigger: % refused', TG_TABLE_NAME, TG_OP
         USING ERRCODE = 'insufficient_privilege';
 END
 $$;
@@ -247,6 +228,7 @@ BEGIN
     candidate.price_decimals := OLD.price_decimals;
     candidate.quantity_decimals := OLD.quantity_decimals;
     candidate.is_active := OLD.is_active;
+    candidate.is_live := OLD.is_live;
     IF candidate IS DISTINCT FROM OLD THEN
         NEW.spec_version := OLD.spec_version + 1;
         -- now(), so that all changes of one import hold from one moment; later than the change it follows in any case.
@@ -428,10 +410,10 @@ CREATE TABLE public.symbol_history (
     spec_version integer NOT NULL,
     valid tstzrange NOT NULL,
     spec jsonb NOT NULL,
-    operation character varying(10) NOT NULL,
+    operation text NOT NULL,
     ended_by text NOT NULL,
     application_name text NOT NULL,
-    CONSTRAINT symbol_history_operation_known CHECK (((operation)::text = ANY (ARRAY['UPDATE'::text, 'DELETE'::text, 'TRUNCATE'::text]))),
+    CONSTRAINT symbol_history_operation_known CHECK ((operation = ANY (ARRAY['UPDATE'::text, 'DELETE'::text, 'TRUNCATE'::text]))),
     CONSTRAINT symbol_history_valid_closed CHECK (((NOT isempty(valid)) AND (NOT lower_inf(valid)) AND (NOT upper_inf(valid))))
 );
 
@@ -471,27 +453,28 @@ COMMENT ON COLUMN public.symbol_history.ended_by IS 'session_user of the change 
 CREATE TABLE public.symbols (
     id integer NOT NULL,
     exchange_id smallint NOT NULL,
-    native_symbol character varying(100) NOT NULL,
-    symbol character varying(200) NOT NULL,
-    base character varying(50) NOT NULL,
-    quote character varying(50) NOT NULL,
-    settle character varying(50),
-    kind character varying(10) NOT NULL,
-    direction character varying(10),
+    native_symbol text NOT NULL,
+    symbol text NOT NULL,
+    base text NOT NULL,
+    quote text NOT NULL,
+    settle text,
+    kind text NOT NULL,
+    direction text,
     contract_size numeric,
     price_tick numeric NOT NULL,
     quantity_step numeric NOT NULL,
-    price_decimals smallint GENERATED ALWAYS AS (min_scale(price_tick)) STORED,
-    quantity_decimals smallint GENERATED ALWAYS AS (min_scale(quantity_step)) STORED,
+    price_decimals smallint GENERATED ALWAYS AS (min_scale(price_tick)) STORED NOT NULL,
+    quantity_decimals smallint GENERATED ALWAYS AS (min_scale(quantity_step)) STORED NOT NULL,
     min_quantity numeric,
     max_quantity numeric,
     min_notional numeric,
     max_notional numeric,
     maker_fee numeric,
     taker_fee numeric,
-    status character varying(10) NOT NULL,
-    is_active boolean GENERATED ALWAYS AS (((status)::text = 'TRADING'::text)) STORED,
-    sides character varying(4) NOT NULL,
+    status text NOT NULL,
+    is_active boolean GENERATED ALWAYS AS ((status = 'TRADING'::text)) STORED NOT NULL,
+    is_live boolean GENERATED ALWAYS AS ((status <> ALL (ARRAY['DELISTED'::text, 'EXPIRED'::text]))) STORED NOT NULL,
+    sides text NOT NULL,
     api_tradable boolean NOT NULL,
     listed_at timestamp with time zone,
     delisting_at timestamp with time zone,
@@ -501,32 +484,32 @@ CREATE TABLE public.symbols (
     raw jsonb,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT symbols_base_printable CHECK ((((base)::text <> ''::text) AND ((base)::text !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbols_base_printable CHECK ((((length(base) >= 1) AND (length(base) <= 50)) AND (base !~ '^ | $|[\x01-\x1f\x7f]'::text))),
     CONSTRAINT symbols_contract_size_positive CHECK (((contract_size > (0)::numeric) AND (contract_size < 'Infinity'::numeric))),
-    CONSTRAINT symbols_contract_terms_fit_kind CHECK (((((kind)::text = 'SPOT'::text) = (settle IS NULL)) AND (((kind)::text = 'SPOT'::text) = (direction IS NULL)) AND (((kind)::text = 'SPOT'::text) = (contract_size IS NULL)))),
-    CONSTRAINT symbols_delisted_has_time CHECK ((((status)::text <> 'DELISTED'::text) OR (delisted_at IS NOT NULL))),
+    CONSTRAINT symbols_contract_terms_fit_kind CHECK ((((kind = 'SPOT'::text) = (settle IS NULL)) AND ((kind = 'SPOT'::text) = (direction IS NULL)) AND ((kind = 'SPOT'::text) = (contract_size IS NULL)))),
+    CONSTRAINT symbols_delisted_has_time CHECK (((status <> 'DELISTED'::text) OR (delisted_at IS NOT NULL))),
     CONSTRAINT symbols_direction_fits_settle CHECK (
 CASE direction
-    WHEN 'LINEAR'::text THEN ((settle)::text = (quote)::text)
-    WHEN 'INVERSE'::text THEN ((settle)::text = (base)::text)
-    WHEN 'QUANTO'::text THEN (((settle)::text <> (quote)::text) AND ((settle)::text <> (base)::text))
+    WHEN 'LINEAR'::text THEN (settle = quote)
+    WHEN 'INVERSE'::text THEN (settle = base)
+    WHEN 'QUANTO'::text THEN ((settle <> quote) AND (settle <> base))
     ELSE NULL::boolean
 END),
-    CONSTRAINT symbols_direction_known CHECK (((direction)::text = ANY (ARRAY['LINEAR'::text, 'INVERSE'::text, 'QUANTO'::text]))),
-    CONSTRAINT symbols_expiry_fits_kind CHECK ((((kind)::text = ANY (ARRAY['FUTURE'::text, 'OPTION'::text])) = (expires_at IS NOT NULL))),
+    CONSTRAINT symbols_direction_known CHECK ((direction = ANY (ARRAY['LINEAR'::text, 'INVERSE'::text, 'QUANTO'::text]))),
+    CONSTRAINT symbols_expiry_fits_kind CHECK (((kind = ANY (ARRAY['FUTURE'::text, 'OPTION'::text])) = (expires_at IS NOT NULL))),
     CONSTRAINT symbols_fees_are_fractions CHECK (((abs(maker_fee) <= 0.05) AND (abs(taker_fee) <= 0.05))),
-    CONSTRAINT symbols_kind_known CHECK (((kind)::text = ANY (ARRAY['SPOT'::text, 'PERPETUAL'::text, 'FUTURE'::text, 'OPTION'::text]))),
-    CONSTRAINT symbols_native_symbol_printable CHECK ((((native_symbol)::text <> ''::text) AND ((native_symbol)::text !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbols_kind_known CHECK ((kind = ANY (ARRAY['SPOT'::text, 'PERPETUAL'::text, 'FUTURE'::text, 'OPTION'::text]))),
+    CONSTRAINT symbols_native_symbol_printable CHECK ((((length(native_symbol) >= 1) AND (length(native_symbol) <= 100)) AND (native_symbol !~ '^ | $|[\x01-\x1f\x7f]'::text))),
     CONSTRAINT symbols_notional_limits CHECK (((min_notional >= (0)::numeric) AND (min_notional < 'Infinity'::numeric) AND (max_notional > (0)::numeric) AND (max_notional < 'Infinity'::numeric) AND (min_notional <= max_notional))),
     CONSTRAINT symbols_price_tick_positive CHECK (((price_tick > (0)::numeric) AND (price_tick < 'Infinity'::numeric))),
     CONSTRAINT symbols_quantity_limits CHECK (((min_quantity >= (0)::numeric) AND (min_quantity < 'Infinity'::numeric) AND (max_quantity > (0)::numeric) AND (max_quantity < 'Infinity'::numeric) AND (min_quantity <= max_quantity))),
     CONSTRAINT symbols_quantity_step_positive CHECK (((quantity_step > (0)::numeric) AND (quantity_step < 'Infinity'::numeric))),
-    CONSTRAINT symbols_quote_printable CHECK ((((quote)::text <> ''::text) AND ((quote)::text !~ '^ | $|[\x01-\x1f\x7f]'::text))),
-    CONSTRAINT symbols_settle_printable CHECK ((((settle)::text <> ''::text) AND ((settle)::text !~ '^ | $|[\x01-\x1f\x7f]'::text))),
-    CONSTRAINT symbols_sides_known CHECK (((sides)::text = ANY (ARRAY['ALL'::text, 'BUY'::text, 'SELL'::text, 'NONE'::text]))),
+    CONSTRAINT symbols_quote_printable CHECK ((((length(quote) >= 1) AND (length(quote) <= 50)) AND (quote !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbols_settle_printable CHECK ((((length(settle) >= 1) AND (length(settle) <= 50)) AND (settle !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbols_sides_known CHECK ((sides = ANY (ARRAY['ALL'::text, 'BUY'::text, 'SELL'::text, 'NONE'::text]))),
     CONSTRAINT symbols_spec_version_positive CHECK ((spec_version > 0)),
-    CONSTRAINT symbols_status_known CHECK (((status)::text = ANY (ARRAY['PRELAUNCH'::text, 'TRADING'::text, 'HALTED'::text, 'CLOSE_ONLY'::text, 'DELISTING'::text, 'DELISTED'::text, 'EXPIRED'::text]))),
-    CONSTRAINT symbols_symbol_printable CHECK ((((symbol)::text <> ''::text) AND ((symbol)::text !~ '^ | $|[\x01-\x1f\x7f]'::text)))
+    CONSTRAINT symbols_status_known CHECK ((status = ANY (ARRAY['PRELAUNCH'::text, 'TRADING'::text, 'HALTED'::text, 'CLOSE_ONLY'::text, 'DELISTING'::text, 'DELISTED'::text, 'EXPIRED'::text]))),
+    CONSTRAINT symbols_symbol_printable CHECK ((((length(symbol) >= 1) AND (length(symbol) <= 200)) AND (symbol !~ '^ | $|[\x01-\x1f\x7f]'::text)))
 );
 
 
@@ -590,7 +573,14 @@ COMMENT ON COLUMN public.symbols.maker_fee IS 'Fraction of the notional: 0.002 i
 -- Name: COLUMN symbols.is_active; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.symbols.is_active IS 'Follows from status';
+COMMENT ON COLUMN public.symbols.is_active IS 'Follows from status: whether it is traded';
+
+
+--
+-- Name: COLUMN symbols.is_live; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.is_live IS 'Follows from status: whether the exchange still knows it, traded or not';
 
 
 --
@@ -605,6 +595,121 @@ COMMENT ON COLUMN public.symbols.spec_version IS 'Raised by the database when a 
 --
 
 COMMENT ON COLUMN public.symbols.raw IS 'The row of the payload that gave this specification';
+
+
+--
+-- Name: symbol_rows; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.symbol_rows AS
+ SELECT e.enum_value AS exchange,
+    s.id,
+    s.exchange_id,
+    s.native_symbol,
+    s.symbol,
+    s.base,
+    s.quote,
+    s.settle,
+    s.kind,
+    s.direction,
+    s.contract_size,
+    s.price_tick,
+    s.quantity_step,
+    s.price_decimals,
+    s.quantity_decimals,
+    s.min_quantity,
+    s.max_quantity,
+    s.min_notional,
+    s.max_notional,
+    s.maker_fee,
+    s.taker_fee,
+    s.status,
+    s.is_active,
+    s.is_live,
+    s.sides,
+    s.api_tradable,
+    s.listed_at,
+    s.delisting_at,
+    s.delisted_at,
+    s.expires_at,
+    s.spec_version,
+    s.created_at,
+    s.updated_at,
+    e.is_active AS exchange_is_active
+   FROM (public.symbols s
+     JOIN public.exchanges e ON ((e.id = s.exchange_id)));
+
+
+--
+-- Name: VIEW symbol_rows; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.symbol_rows IS 'What is known of a symbol, and where it is traded: a row of symbols without raw, and of its exchange what a caller asks for';
+
+
+--
+-- Name: symbol_versions; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.symbol_versions AS
+ SELECT e.enum_value AS exchange,
+    v.symbol_id,
+    v.exchange_id,
+    v.native_symbol,
+    v.symbol,
+    v.is_live,
+    v.spec_version,
+    v.valid,
+    v.valid_from,
+    v.valid_to,
+    (v.spec || jsonb_build_object('exchange', e.enum_value)) AS spec,
+    v.operation,
+    v.ended_by,
+    v.application_name
+   FROM (( SELECT s.id AS symbol_id,
+            s.exchange_id,
+            s.native_symbol,
+            s.symbol,
+            s.is_live,
+            s.spec_version,
+            tstzrange(s.updated_at, NULL::timestamp with time zone) AS valid,
+            s.updated_at AS valid_from,
+            NULL::timestamp with time zone AS valid_to,
+            (to_jsonb(s.*) - 'raw'::text) AS spec,
+            NULL::text AS operation,
+            NULL::text AS ended_by,
+            NULL::text AS application_name
+           FROM public.symbols s
+        UNION ALL
+         SELECT h.symbol_id,
+            h.exchange_id,
+            (h.spec ->> 'native_symbol'::text),
+            (h.spec ->> 'symbol'::text),
+            ((h.spec ->> 'is_live'::text))::boolean AS bool,
+            h.spec_version,
+            h.valid,
+            lower(h.valid) AS lower,
+            upper(h.valid) AS upper,
+            h.spec,
+            h.operation,
+            h.ended_by,
+            h.application_name
+           FROM public.symbol_history h) v
+     JOIN public.exchanges e ON ((e.id = v.exchange_id)));
+
+
+--
+-- Name: VIEW symbol_versions; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.symbol_versions IS 'What symbols were and are: every specification, those of symbol_history and the one that holds, with the exchange''s enum_value in it';
+
+
+--
+-- Name: COLUMN symbol_versions.valid; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_versions.valid IS 'When it held, from valid_from up to valid_to; without an end for the one that holds now';
 
 
 --
@@ -731,14 +836,14 @@ CREATE INDEX idx_symbols_symbol ON public.symbols USING btree (symbol, exchange_
 -- Name: symbols_live_native_symbol_key; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE UNIQUE INDEX symbols_live_native_symbol_key ON public.symbols USING btree (exchange_id, native_symbol) WHERE ((status)::text <> ALL (ARRAY['DELISTED'::text, 'EXPIRED'::text]));
+CREATE UNIQUE INDEX symbols_live_native_symbol_key ON public.symbols USING btree (exchange_id, native_symbol) WHERE is_live;
 
 
 --
 -- Name: exchange_history exchange_history_refuse; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER exchange_history_refuse BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.exchange_history FOR EACH STATEMENT EXECUTE FUNCTION public.exchange_history_refuse();
+CREATE TRIGGER exchange_history_refuse BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.exchange_history FOR EACH STATEMENT EXECUTE FUNCTION public.history_refuse();
 
 ALTER TABLE public.exchange_history ENABLE ALWAYS TRIGGER exchange_history_refuse;
 
@@ -774,7 +879,7 @@ ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_stamp;
 -- Name: symbol_history symbol_history_refuse; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER symbol_history_refuse BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.symbol_history FOR EACH STATEMENT EXECUTE FUNCTION public.symbol_history_refuse();
+CREATE TRIGGER symbol_history_refuse BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.symbol_history FOR EACH STATEMENT EXECUTE FUNCTION public.history_refuse();
 
 ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_refuse;
 

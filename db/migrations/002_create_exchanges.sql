@@ -4,9 +4,34 @@
 --
 -- A database on which the seed's own script was already run by hand is adopted, not harmed: its table and
 -- its rows stay, and it gets the constraints below. When one of its rows breaks one of them, the migration
--- stops with the name of the constraint and leaves everything as it was.
+-- stops with the name of the constraint and leaves everything as it was. A table of that name that is not the
+-- seed's, by its columns, stops it too.
 
 -- migrate:up
+-- First of all, so that the down part knows whose transaction it is in.
+DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
+
+DO $$
+BEGIN
+    -- The columns that the seed's table and this one have in common. to_regclass finds views and sequences too.
+    IF to_regclass('public.exchanges') IS NOT NULL AND (
+        SELECT count(*)
+        FROM pg_catalog.pg_attribute AS a
+        JOIN (VALUES ('id', 'smallint'), ('name', 'character varying(50)'), ('enum_value', 'character varying(50)'),
+                     ('display_name', 'character varying(100)'), ('market_type', 'character varying(20)'),
+                     ('is_active', 'boolean'), ('base_url', 'character varying(255)'),
+                     ('websocket_url', 'character varying(255)'), ('rate_limit_requests_per_second', 'integer'),
+                     ('precision_default', 'smallint'), ('created_at', 'timestamp with time zone'),
+                     ('updated_at', 'timestamp with time zone')) AS seed (column_name, column_type)
+          ON a.attname = seed.column_name AND format_type(a.atttypid, a.atttypmod) = seed.column_type
+        WHERE a.attrelid = to_regclass('public.exchanges') AND a.attnum > 0
+    ) < 12 THEN
+        RAISE EXCEPTION 'public.exchanges is there already and is not the table of exchanges_db, whose columns it lacks: rename or move it, or give exchanges_db a database of its own'
+            USING ERRCODE = 'duplicate_table';
+    END IF;
+END
+$$;
+
 CREATE TABLE IF NOT EXISTS public.exchanges (
     id SMALLINT GENERATED ALWAYS AS IDENTITY,
     name VARCHAR(50) NOT NULL,
@@ -72,4 +97,14 @@ COMMENT ON COLUMN public.exchanges.enum_value IS 'Maps to ExchangeEnum values in
 COMMENT ON COLUMN public.exchanges.market_type IS 'SPOT, FUTURES, or OPTIONS trading';
 
 -- migrate:down
-DROP TABLE public.exchanges;
+-- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
+-- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
+DO $$
+BEGIN
+    IF current_setting('exchanges_db.direction', true) = 'up' OR transaction_timestamp() = statement_timestamp() THEN
+        RAISE WARNING 'migration 002 was not undone: only dbmate runs its down part, by dbmate rollback';
+        RETURN;
+    END IF;
+    DROP TABLE public.exchanges;
+END
+$$;

@@ -4,6 +4,23 @@
 -- and without the pin a temporary table called exchange_history would catch their rows.
 
 -- migrate:up
+-- First of all, so that the down part knows whose transaction it is in.
+DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
+
+DO $$
+DECLARE
+    taken text;
+BEGIN
+    SELECT string_agg('public.' || own.name, ', ' ORDER BY own.name) INTO taken
+    FROM (VALUES ('exchange_history')) AS own (name)
+    WHERE to_regclass('public.' || own.name) IS NOT NULL;
+    IF taken IS NOT NULL THEN
+        RAISE EXCEPTION '% is there already and was not made by migration 003 of exchanges_db: rename or move it, or give exchanges_db a database of its own', taken
+            USING ERRCODE = 'duplicate_table';
+    END IF;
+END
+$$;
+
 ALTER TABLE public.exchanges
     ADD COLUMN version INTEGER NOT NULL DEFAULT 1,
     ADD CONSTRAINT exchanges_version_positive CHECK (version > 0);
@@ -40,13 +57,17 @@ COMMENT ON COLUMN public.exchange_history.changed_by IS 'session_user: who logge
 COMMENT ON COLUMN public.exchange_history.changed_columns IS 'Columns whose value differs, without version and updated_at; empty unless UPDATE';
 
 -- Rows that are older than their history: known since their last change. Times in the rows are written in UTC.
-SET LOCAL timezone = 'UTC';
-INSERT INTO public.exchange_history
-    (exchange_id, version, operation, changed_at, changed_by, application_name, changed_columns, new_row)
-SELECT e.id, e.version, 'SNAPSHOT', e.updated_at, session_user::text,
-       current_setting('application_name'), '{}', to_jsonb(e)
-FROM public.exchanges AS e
-ORDER BY e.id;
+DO $$
+BEGIN
+    PERFORM set_config('timezone', 'UTC', true);
+    INSERT INTO public.exchange_history
+        (exchange_id, version, operation, changed_at, changed_by, application_name, changed_columns, new_row)
+    SELECT e.id, e.version, 'SNAPSHOT', e.updated_at, session_user::text,
+           current_setting('application_name'), '{}', to_jsonb(e)
+    FROM public.exchanges AS e
+    ORDER BY e.id;
+END
+$$;
 
 CREATE FUNCTION public.exchanges_stamp() RETURNS trigger
 LANGUAGE plpgsql
@@ -135,16 +156,17 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.exchange_history_refuse() RETURNS trigger
+-- For this history and for those of later migrations.
+CREATE FUNCTION public.history_refuse() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- Depth 1 is a statement of a user, depth 2 a row written by the triggers on exchanges.
+    -- Depth 1 is a statement of a user, depth 2 one of the triggers that write the history.
     IF TG_OP = 'INSERT' AND pg_trigger_depth() > 1 THEN
         RETURN NULL;
     END IF;
-    RAISE EXCEPTION 'exchange_history is append-only and written by trigger: % refused', TG_OP
+    RAISE EXCEPTION '% is append-only and written by trigger: % refused', TG_TABLE_NAME, TG_OP
         USING ERRCODE = 'insufficient_privilege';
 END
 $$;
@@ -153,7 +175,7 @@ $$;
 REVOKE ALL ON FUNCTION public.exchanges_stamp() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exchanges_record_change() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.exchanges_record_truncate() FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.exchange_history_refuse() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.history_refuse() FROM PUBLIC;
 
 CREATE TRIGGER exchanges_stamp BEFORE INSERT OR UPDATE ON public.exchanges
     FOR EACH ROW EXECUTE FUNCTION public.exchanges_stamp();
@@ -162,7 +184,7 @@ CREATE TRIGGER exchanges_record_change AFTER INSERT OR UPDATE OR DELETE ON publi
 CREATE TRIGGER exchanges_record_truncate BEFORE TRUNCATE ON public.exchanges
     FOR EACH STATEMENT EXECUTE FUNCTION public.exchanges_record_truncate();
 CREATE TRIGGER exchange_history_refuse BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON public.exchange_history
-    FOR EACH STATEMENT EXECUTE FUNCTION public.exchange_history_refuse();
+    FOR EACH STATEMENT EXECUTE FUNCTION public.history_refuse();
 
 -- ALWAYS: also where session_replication_role = 'replica' switches ordinary triggers off.
 ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_stamp;
@@ -171,13 +193,23 @@ ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_record_truncate;
 ALTER TABLE public.exchange_history ENABLE ALWAYS TRIGGER exchange_history_refuse;
 
 -- migrate:down
-DROP TRIGGER exchanges_record_truncate ON public.exchanges;
-DROP TRIGGER exchanges_record_change ON public.exchanges;
-DROP TRIGGER exchanges_stamp ON public.exchanges;
-DROP TABLE public.exchange_history;
-DROP FUNCTION public.exchange_history_refuse();
-DROP FUNCTION public.exchanges_record_truncate();
-DROP FUNCTION public.exchanges_record_change();
-DROP FUNCTION public.exchanges_stamp();
-COMMENT ON COLUMN public.exchanges.updated_at IS NULL;
-ALTER TABLE public.exchanges DROP COLUMN version;
+-- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
+-- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
+DO $$
+BEGIN
+    IF current_setting('exchanges_db.direction', true) = 'up' OR transaction_timestamp() = statement_timestamp() THEN
+        RAISE WARNING 'migration 003 was not undone: only dbmate runs its down part, by dbmate rollback';
+        RETURN;
+    END IF;
+    DROP TRIGGER exchanges_record_truncate ON public.exchanges;
+    DROP TRIGGER exchanges_record_change ON public.exchanges;
+    DROP TRIGGER exchanges_stamp ON public.exchanges;
+    DROP TABLE public.exchange_history;
+    DROP FUNCTION public.history_refuse();
+    DROP FUNCTION public.exchanges_record_truncate();
+    DROP FUNCTION public.exchanges_record_change();
+    DROP FUNCTION public.exchanges_stamp();
+    COMMENT ON COLUMN public.exchanges.updated_at IS NULL;
+    ALTER TABLE public.exchanges DROP COLUMN version;
+END
+$$;

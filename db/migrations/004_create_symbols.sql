@@ -4,30 +4,48 @@
 -- with the range it held for; ranges of one symbol never overlap. Prices, funding and open interest are no part of it.
 
 -- migrate:up
+-- First of all, so that the down part knows whose transaction it is in.
+DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
+
+DO $$
+DECLARE
+    taken text;
+BEGIN
+    SELECT string_agg('public.' || own.name, ', ' ORDER BY own.name) INTO taken
+    FROM (VALUES ('symbols'), ('symbol_history'), ('symbol_rows'), ('symbol_versions')) AS own (name)
+    WHERE to_regclass('public.' || own.name) IS NOT NULL;
+    IF taken IS NOT NULL THEN
+        RAISE EXCEPTION '% is there already and was not made by migration 004 of exchanges_db: rename or move it, or give exchanges_db a database of its own', taken
+            USING ERRCODE = 'duplicate_table';
+    END IF;
+END
+$$;
+
 CREATE TABLE public.symbols (
     id INTEGER GENERATED ALWAYS AS IDENTITY,
     exchange_id SMALLINT NOT NULL,
-    native_symbol VARCHAR(100) NOT NULL,
-    symbol VARCHAR(200) NOT NULL,
-    base VARCHAR(50) NOT NULL,
-    quote VARCHAR(50) NOT NULL,
-    settle VARCHAR(50),
-    kind VARCHAR(10) NOT NULL,
-    direction VARCHAR(10),
+    native_symbol TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    base TEXT NOT NULL,
+    quote TEXT NOT NULL,
+    settle TEXT,
+    kind TEXT NOT NULL,
+    direction TEXT,
     contract_size NUMERIC,
     price_tick NUMERIC NOT NULL,
     quantity_step NUMERIC NOT NULL,
-    price_decimals SMALLINT GENERATED ALWAYS AS (min_scale(price_tick)) STORED,
-    quantity_decimals SMALLINT GENERATED ALWAYS AS (min_scale(quantity_step)) STORED,
+    price_decimals SMALLINT NOT NULL GENERATED ALWAYS AS (min_scale(price_tick)) STORED,
+    quantity_decimals SMALLINT NOT NULL GENERATED ALWAYS AS (min_scale(quantity_step)) STORED,
     min_quantity NUMERIC,
     max_quantity NUMERIC,
     min_notional NUMERIC,
     max_notional NUMERIC,
     maker_fee NUMERIC,
     taker_fee NUMERIC,
-    status VARCHAR(10) NOT NULL,
-    is_active BOOLEAN GENERATED ALWAYS AS (status = 'TRADING') STORED,
-    sides VARCHAR(4) NOT NULL,
+    status TEXT NOT NULL,
+    is_active BOOLEAN NOT NULL GENERATED ALWAYS AS (status = 'TRADING') STORED,
+    is_live BOOLEAN NOT NULL GENERATED ALWAYS AS (status NOT IN ('DELISTED', 'EXPIRED')) STORED,
+    sides TEXT NOT NULL,
     api_tradable BOOLEAN NOT NULL,
     listed_at TIMESTAMPTZ,
     delisting_at TIMESTAMPTZ,
@@ -40,16 +58,16 @@ CREATE TABLE public.symbols (
     CONSTRAINT symbols_pkey PRIMARY KEY (id),
     CONSTRAINT symbols_exchange_id_fkey FOREIGN KEY (exchange_id) REFERENCES public.exchanges (id) ON DELETE RESTRICT,
     CONSTRAINT symbols_native_symbol_printable
-        CHECK (native_symbol <> '' AND native_symbol !~ '^ | $|[\x01-\x1f\x7f]'),
-    CONSTRAINT symbols_symbol_printable CHECK (symbol <> '' AND symbol !~ '^ | $|[\x01-\x1f\x7f]'),
-    CONSTRAINT symbols_base_printable CHECK (base <> '' AND base !~ '^ | $|[\x01-\x1f\x7f]'),
-    CONSTRAINT symbols_quote_printable CHECK (quote <> '' AND quote !~ '^ | $|[\x01-\x1f\x7f]'),
-    CONSTRAINT symbols_settle_printable CHECK (settle <> '' AND settle !~ '^ | $|[\x01-\x1f\x7f]'),
-    CONSTRAINT symbols_kind_known CHECK (kind::text IN ('SPOT', 'PERPETUAL', 'FUTURE', 'OPTION')),
-    CONSTRAINT symbols_direction_known CHECK (direction::text IN ('LINEAR', 'INVERSE', 'QUANTO')),
+        CHECK (length(native_symbol) BETWEEN 1 AND 100 AND native_symbol !~ '^ | $|[\x01-\x1f\x7f]'),
+    CONSTRAINT symbols_symbol_printable CHECK (length(symbol) BETWEEN 1 AND 200 AND symbol !~ '^ | $|[\x01-\x1f\x7f]'),
+    CONSTRAINT symbols_base_printable CHECK (length(base) BETWEEN 1 AND 50 AND base !~ '^ | $|[\x01-\x1f\x7f]'),
+    CONSTRAINT symbols_quote_printable CHECK (length(quote) BETWEEN 1 AND 50 AND quote !~ '^ | $|[\x01-\x1f\x7f]'),
+    CONSTRAINT symbols_settle_printable CHECK (length(settle) BETWEEN 1 AND 50 AND settle !~ '^ | $|[\x01-\x1f\x7f]'),
+    CONSTRAINT symbols_kind_known CHECK (kind IN ('SPOT', 'PERPETUAL', 'FUTURE', 'OPTION')),
+    CONSTRAINT symbols_direction_known CHECK (direction IN ('LINEAR', 'INVERSE', 'QUANTO')),
     CONSTRAINT symbols_status_known
-        CHECK (status::text IN ('PRELAUNCH', 'TRADING', 'HALTED', 'CLOSE_ONLY', 'DELISTING', 'DELISTED', 'EXPIRED')),
-    CONSTRAINT symbols_sides_known CHECK (sides::text IN ('ALL', 'BUY', 'SELL', 'NONE')),
+        CHECK (status IN ('PRELAUNCH', 'TRADING', 'HALTED', 'CLOSE_ONLY', 'DELISTING', 'DELISTED', 'EXPIRED')),
+    CONSTRAINT symbols_sides_known CHECK (sides IN ('ALL', 'BUY', 'SELL', 'NONE')),
     CONSTRAINT symbols_contract_terms_fit_kind
         CHECK ((kind = 'SPOT') = (settle IS NULL)
            AND (kind = 'SPOT') = (direction IS NULL)
@@ -58,7 +76,7 @@ CREATE TABLE public.symbols (
         CHECK (CASE direction WHEN 'LINEAR' THEN settle = quote
                               WHEN 'INVERSE' THEN settle = base
                               WHEN 'QUANTO' THEN settle <> quote AND settle <> base END),
-    CONSTRAINT symbols_expiry_fits_kind CHECK ((kind::text IN ('FUTURE', 'OPTION')) = (expires_at IS NOT NULL)),
+    CONSTRAINT symbols_expiry_fits_kind CHECK ((kind IN ('FUTURE', 'OPTION')) = (expires_at IS NOT NULL)),
     CONSTRAINT symbols_delisted_has_time CHECK (status <> 'DELISTED' OR delisted_at IS NOT NULL),
     CONSTRAINT symbols_contract_size_positive CHECK (contract_size > 0 AND contract_size < 'Infinity'),
     CONSTRAINT symbols_price_tick_positive CHECK (price_tick > 0 AND price_tick < 'Infinity'),
@@ -80,7 +98,7 @@ CREATE TABLE public.symbols (
 
 -- A native symbol names one symbol while it is live; the exchange may give it to another coin later.
 CREATE UNIQUE INDEX symbols_live_native_symbol_key ON public.symbols (exchange_id, native_symbol)
-    WHERE status::text NOT IN ('DELISTED', 'EXPIRED');
+    WHERE is_live;
 CREATE INDEX idx_symbols_native_symbol ON public.symbols (exchange_id, native_symbol);
 CREATE INDEX idx_symbols_symbol ON public.symbols (symbol, exchange_id);
 
@@ -92,7 +110,8 @@ COMMENT ON COLUMN public.symbols.price_tick IS 'Prices are multiples of this; no
 COMMENT ON COLUMN public.symbols.quantity_step IS 'Quantities are multiples of this: of base for spot, of contracts else';
 COMMENT ON COLUMN public.symbols.min_notional IS 'In quote; NULL means no limit, as in the other limits';
 COMMENT ON COLUMN public.symbols.maker_fee IS 'Fraction of the notional: 0.002 is 0.2 percent; negative is a rebate';
-COMMENT ON COLUMN public.symbols.is_active IS 'Follows from status';
+COMMENT ON COLUMN public.symbols.is_active IS 'Follows from status: whether it is traded';
+COMMENT ON COLUMN public.symbols.is_live IS 'Follows from status: whether the exchange still knows it, traded or not';
 COMMENT ON COLUMN public.symbols.spec_version IS 'Raised by the database when a specification changes';
 COMMENT ON COLUMN public.symbols.raw IS 'The row of the payload that gave this specification';
 
@@ -102,11 +121,11 @@ CREATE TABLE public.symbol_history (
     spec_version INTEGER NOT NULL,
     valid TSTZRANGE NOT NULL,
     spec JSONB NOT NULL,
-    operation VARCHAR(10) NOT NULL,
+    operation TEXT NOT NULL,
     ended_by TEXT NOT NULL,
     application_name TEXT NOT NULL,
     CONSTRAINT symbol_history_pkey PRIMARY KEY (symbol_id, spec_version),
-    CONSTRAINT symbol_history_operation_known CHECK (operation::text IN ('UPDATE', 'DELETE', 'TRUNCATE')),
+    CONSTRAINT symbol_history_operation_known CHECK (operation IN ('UPDATE', 'DELETE', 'TRUNCATE')),
     CONSTRAINT symbol_history_valid_closed
         CHECK (NOT isempty(valid) AND NOT lower_inf(valid) AND NOT upper_inf(valid)),
     -- int4range because a plain integer needs the extension btree_gist.
@@ -120,6 +139,39 @@ COMMENT ON TABLE public.symbol_history IS 'Specifications that no longer hold, a
 COMMENT ON COLUMN public.symbol_history.valid IS 'From the change that made it up to the change that ended it';
 COMMENT ON COLUMN public.symbol_history.spec IS 'The row of symbols as it was, without raw';
 COMMENT ON COLUMN public.symbol_history.ended_by IS 'session_user of the change that ended it';
+
+CREATE VIEW public.symbol_rows AS
+SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol, s.base, s.quote, s.settle, s.kind,
+       s.direction, s.contract_size, s.price_tick, s.quantity_step, s.price_decimals, s.quantity_decimals,
+       s.min_quantity, s.max_quantity, s.min_notional, s.max_notional, s.maker_fee, s.taker_fee, s.status, s.is_active,
+       s.is_live, s.sides, s.api_tradable, s.listed_at, s.delisting_at, s.delisted_at, s.expires_at, s.spec_version,
+       s.created_at, s.updated_at, e.is_active AS exchange_is_active
+FROM public.symbols AS s
+JOIN public.exchanges AS e ON e.id = s.exchange_id;
+
+COMMENT ON VIEW public.symbol_rows IS 'What is known of a symbol, and where it is traded: a row of symbols without raw, and of its exchange what a caller asks for';
+
+-- The names are columns beside spec, so that a condition on one is answered from symbols without making its JSON.
+CREATE VIEW public.symbol_versions AS
+SELECT e.enum_value AS exchange, v.symbol_id, v.exchange_id, v.native_symbol, v.symbol, v.is_live, v.spec_version,
+       v.valid, v.valid_from, v.valid_to, v.spec || jsonb_build_object('exchange', e.enum_value) AS spec,
+       v.operation, v.ended_by, v.application_name
+FROM (
+    SELECT s.id AS symbol_id, s.exchange_id, s.native_symbol, s.symbol, s.is_live, s.spec_version,
+           tstzrange(s.updated_at, NULL) AS valid, s.updated_at AS valid_from, NULL::timestamptz AS valid_to,
+           to_jsonb(s) - 'raw' AS spec,
+           NULL::text AS operation, NULL::text AS ended_by, NULL::text AS application_name
+    FROM public.symbols AS s
+    UNION ALL
+    SELECT h.symbol_id, h.exchange_id, h.spec ->> 'native_symbol', h.spec ->> 'symbol',
+           (h.spec ->> 'is_live')::boolean, h.spec_version, h.valid, lower(h.valid), upper(h.valid), h.spec,
+           h.operation, h.ended_by, h.application_name
+    FROM public.symbol_history AS h
+) AS v
+JOIN public.exchanges AS e ON e.id = v.exchange_id;
+
+COMMENT ON VIEW public.symbol_versions IS 'What symbols were and are: every specification, those of symbol_history and the one that holds, with the exchange''s enum_value in it';
+COMMENT ON COLUMN public.symbol_versions.valid IS 'When it held, from valid_from up to valid_to; without an end for the one that holds now';
 
 CREATE FUNCTION public.symbols_stamp() RETURNS trigger
 LANGUAGE plpgsql
@@ -147,6 +199,7 @@ BEGIN
     candidate.price_decimals := OLD.price_decimals;
     candidate.quantity_decimals := OLD.quantity_decimals;
     candidate.is_active := OLD.is_active;
+    candidate.is_live := OLD.is_live;
     IF candidate IS DISTINCT FROM OLD THEN
         NEW.spec_version := OLD.spec_version + 1;
         -- now(), so that all changes of one import hold from one moment; later than the change it follows in any case.
@@ -208,25 +261,10 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION public.symbol_history_refuse() RETURNS trigger
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    -- Depth 1 is a statement of a user, depth 2 one of the triggers on symbols.
-    IF TG_OP = 'INSERT' AND pg_trigger_depth() > 1 THEN
-        RETURN NULL;
-    END IF;
-    RAISE EXCEPTION 'symbol_history is append-only and written by trigger: % refused', TG_OP
-        USING ERRCODE = 'insufficient_privilege';
-END
-$$;
-
 REVOKE ALL ON FUNCTION public.symbols_stamp() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.symbols_record_update() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.symbols_record_delete() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.symbols_record_truncate() FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.symbol_history_refuse() FROM PUBLIC;
 
 CREATE TRIGGER symbols_stamp BEFORE UPDATE ON public.symbols
     FOR EACH ROW EXECUTE FUNCTION public.symbols_stamp();
@@ -244,7 +282,7 @@ CREATE TRIGGER symbols_record_delete AFTER DELETE ON public.symbols
 CREATE TRIGGER symbols_record_truncate BEFORE TRUNCATE ON public.symbols
     FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_record_truncate();
 CREATE TRIGGER symbol_history_refuse BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON public.symbol_history
-    FOR EACH STATEMENT EXECUTE FUNCTION public.symbol_history_refuse();
+    FOR EACH STATEMENT EXECUTE FUNCTION public.history_refuse();
 
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp_insert;
@@ -254,10 +292,21 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_truncate;
 ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_refuse;
 
 -- migrate:down
-DROP TABLE public.symbol_history;
-DROP TABLE public.symbols;
-DROP FUNCTION public.symbol_history_refuse();
-DROP FUNCTION public.symbols_record_truncate();
-DROP FUNCTION public.symbols_record_delete();
-DROP FUNCTION public.symbols_record_update();
-DROP FUNCTION public.symbols_stamp();
+-- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
+-- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
+DO $$
+BEGIN
+    IF current_setting('exchanges_db.direction', true) = 'up' OR transaction_timestamp() = statement_timestamp() THEN
+        RAISE WARNING 'migration 004 was not undone: only dbmate runs its down part, by dbmate rollback';
+        RETURN;
+    END IF;
+    DROP VIEW public.symbol_versions;
+    DROP VIEW public.symbol_rows;
+    DROP TABLE public.symbol_history;
+    DROP TABLE public.symbols;
+    DROP FUNCTION public.symbols_record_truncate();
+    DROP FUNCTION public.symbols_record_delete();
+    DROP FUNCTION public.symbols_record_update();
+    DROP FUNCTION public.symbols_stamp();
+END
+$$;

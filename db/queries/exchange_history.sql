@@ -1,6 +1,7 @@
 -- The audit trail of public.exchanges.
 
 -- name: ListExchangeChanges :many
+-- What was changed on this exchange, oldest first?
 SELECT id, exchange_id, version, operation, changed_at, changed_by, application_name,
        changed_columns, old_row, new_row
 FROM public.exchange_history
@@ -8,6 +9,7 @@ WHERE exchange_id = @exchange_id
 ORDER BY changed_at, id;
 
 -- name: GetExchangeRowAsOf :one
+-- What did the last change up to a time leave of this exchange?
 SELECT operation, new_row
 FROM public.exchange_history
 WHERE exchange_id = @exchange_id AND changed_at <= @at

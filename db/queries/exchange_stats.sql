@@ -1,6 +1,7 @@
 -- Figures for monitoring: one statement, so one snapshot.
 
 -- name: GetExchangeStats :one
+-- How many exchanges are there of each kind, and which are active?
 SELECT count(*) AS total_exchanges,
        count(*) FILTER (WHERE is_active) AS active_exchanges,
        count(*) FILTER (WHERE NOT is_active) AS inactive_exchanges,

@@ -1,47 +1,52 @@
 -- Look-ups, inserts and updates of public.exchanges.
+-- A row is e.*: sqlc writes the columns out and, as they are all of the table's, gives it the class models.Exchange.
 
 -- name: GetActiveExchangeByEnumValue :one
-SELECT id, name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
-       rate_limit_requests_per_second, precision_default, created_at, updated_at, version
-FROM public.exchanges
-WHERE enum_value = @enum_value AND is_active;
+-- Which active exchange has this enum_value?
+SELECT e.*
+FROM public.exchanges AS e
+WHERE e.enum_value = @enum_value AND e.is_active;
 
 -- name: GetExchangeById :one
-SELECT id, name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
-       rate_limit_requests_per_second, precision_default, created_at, updated_at, version
-FROM public.exchanges
-WHERE id = @id;
+-- Which exchange, active or not, has this id?
+SELECT e.*
+FROM public.exchanges AS e
+WHERE e.id = @id;
 
 -- name: GetExchangeIdByEnumValue :one
+-- Which id has the exchange of this enum_value, active or not?
 SELECT id FROM public.exchanges WHERE enum_value = @enum_value;
 
 -- name: GetExchangeVersion :one
+-- Which version has this exchange reached?
 SELECT version FROM public.exchanges WHERE id = @id;
 
 -- name: ListExchanges :many
-SELECT id, name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
-       rate_limit_requests_per_second, precision_default, created_at, updated_at, version
-FROM public.exchanges
-ORDER BY name;
+-- Which exchanges are there, active or not?
+SELECT e.*
+FROM public.exchanges AS e
+ORDER BY e.name;
 
 -- name: ListActiveExchanges :many
-SELECT id, name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
-       rate_limit_requests_per_second, precision_default, created_at, updated_at, version
-FROM public.exchanges
-WHERE is_active
-ORDER BY name;
+-- Which exchanges are active?
+SELECT e.*
+FROM public.exchanges AS e
+WHERE e.is_active
+ORDER BY e.name;
 
 -- name: ListActiveExchangesByMarketType :many
-SELECT id, name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
-       rate_limit_requests_per_second, precision_default, created_at, updated_at, version
-FROM public.exchanges
-WHERE market_type = @market_type AND is_active
-ORDER BY name;
+-- Which active exchanges have this market type?
+SELECT e.*
+FROM public.exchanges AS e
+WHERE e.market_type = @market_type AND e.is_active
+ORDER BY e.name;
 
 -- name: ListPresentEnumValues :many
+-- Which of these enum_values have a row, active or not?
 SELECT enum_value FROM public.exchanges WHERE enum_value = ANY(@enum_values::text[]);
 
 -- name: InsertExchange :one
+-- Which id does this new exchange get?
 INSERT INTO public.exchanges
     (name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
      rate_limit_requests_per_second, precision_default)
@@ -51,6 +56,7 @@ VALUES
 RETURNING id;
 
 -- name: InsertProbeExchange :one
+-- Is a row with this id, which no sequence gives, taken? For a transaction that is rolled back.
 INSERT INTO public.exchanges
     (id, name, enum_value, display_name, market_type)
 OVERRIDING SYSTEM VALUE
@@ -59,7 +65,8 @@ VALUES
 RETURNING id;
 
 -- name: InsertMissingExchanges :many
-INSERT INTO public.exchanges
+-- Which of these exchanges were not there yet, and are now?
+INSERT INTO public.exchanges AS e
     (name, enum_value, display_name, market_type, base_url, websocket_url,
      rate_limit_requests_per_second, precision_default)
 SELECT missing.name, missing.enum_value, missing.display_name, missing.market_type,
@@ -76,10 +83,32 @@ FROM (
 ) AS missing
 ORDER BY missing.enum_value
 ON CONFLICT DO NOTHING
-RETURNING id, name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
-          rate_limit_requests_per_second, precision_default, created_at, updated_at, version;
+RETURNING e.*;
 
 -- name: UpdateExchange :one
+-- Which exchange has these fields now? None where a name or enum_value that is given is another than the row's.
+-- A column that others may refer to must not stand in SET: even unchanged it would make this wait for every open
+-- transaction that inserted a reference to the row, and those for this.
+UPDATE public.exchanges
+SET display_name = CASE WHEN 'display_name' = ANY(@fields::text[]) THEN sqlc.narg(display_name) ELSE display_name END,
+    market_type = CASE WHEN 'market_type' = ANY(@fields::text[]) THEN sqlc.narg(market_type) ELSE market_type END,
+    is_active = CASE WHEN 'is_active' = ANY(@fields::text[]) THEN sqlc.narg(is_active) ELSE is_active END,
+    base_url = CASE WHEN 'base_url' = ANY(@fields::text[]) THEN sqlc.narg(base_url) ELSE base_url END,
+    websocket_url = CASE WHEN 'websocket_url' = ANY(@fields::text[])
+                         THEN sqlc.narg(websocket_url) ELSE websocket_url END,
+    rate_limit_requests_per_second = CASE WHEN 'rate_limit_requests_per_second' = ANY(@fields::text[])
+                                          THEN sqlc.narg(rate_limit_requests_per_second)
+                                          ELSE rate_limit_requests_per_second END,
+    precision_default = CASE WHEN 'precision_default' = ANY(@fields::text[])
+                             THEN sqlc.narg(precision_default) ELSE precision_default END
+WHERE id = @id
+  AND ('name' <> ALL(@fields::text[]) OR name = sqlc.narg(name))
+  AND ('enum_value' <> ALL(@fields::text[]) OR enum_value = sqlc.narg(enum_value))
+  AND (sqlc.narg(if_version)::integer IS NULL OR version = sqlc.narg(if_version)::integer)
+RETURNING id;
+
+-- name: UpdateExchangeKeys :one
+-- Which exchange has these fields now, its name and enum_value among them?
 UPDATE public.exchanges
 SET name = CASE WHEN 'name' = ANY(@fields::text[]) THEN sqlc.narg(name) ELSE name END,
     enum_value = CASE WHEN 'enum_value' = ANY(@fields::text[]) THEN sqlc.narg(enum_value) ELSE enum_value END,

@@ -1,15 +1,17 @@
 -- What the system catalogs say about schema public, for `exchanges-db validate` and db/schema.json.
 
 -- name: PinCatalogSpelling :one
+-- Has the catalog print names the same way in every session, to the end of the transaction.
 SELECT set_config('search_path', 'pg_catalog', true)::text AS search_path,
        set_config('quote_all_identifiers', 'off', true)::text AS quote_all_identifiers;
 
 -- name: ListSchemaObjects :many
+-- Which objects has schema public, and how does the catalog define each?
 WITH own_table AS (
-    SELECT c.oid, c.relname::text AS table_name, c.relkind, c.relpersistence, c.relrowsecurity
+    SELECT c.oid, c.relname::text AS table_name, c.relkind, c.relpersistence, c.relrowsecurity, c.reloptions
     FROM pg_catalog.pg_class AS c
     WHERE c.relnamespace = 'public'::regnamespace
-      AND c.relkind IN ('r', 'p')
+      AND c.relkind IN ('r', 'p', 'v')
       AND c.relname NOT IN ('schema_migrations', 'migration_checksums')
 )
 SELECT 'table'::text AS kind, t.table_name, t.table_name AS object_name,
@@ -17,6 +19,13 @@ SELECT 'table'::text AS kind, t.table_name, t.table_name AS object_name,
         || CASE WHEN t.relkind = 'p' THEN ' partitioned' ELSE '' END
         || CASE WHEN t.relrowsecurity THEN ' with row security' ELSE '' END)::text AS definition
 FROM own_table AS t
+WHERE t.relkind <> 'v'
+UNION ALL
+SELECT 'view'::text, t.table_name, t.table_name,
+       (coalesce('WITH (' || array_to_string(t.reloptions, ', ') || ') AS ', 'AS ')
+        || btrim(pg_get_viewdef(t.oid)))::text
+FROM own_table AS t
+WHERE t.relkind = 'v'
 UNION ALL
 SELECT 'column'::text, t.table_name, a.attname::text,
        (format_type(a.atttypid, a.atttypmod)
@@ -32,6 +41,7 @@ JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT
 JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = a.attcollation AND a.attcollation <> y.typcollation
 LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE t.relkind <> 'v'
 UNION ALL
 -- PostgreSQL 18 lists NOT NULL among the constraints; here it stands with its column.
 SELECT 'constraint'::text, t.table_name, c.conname::text, pg_get_constraintdef(c.oid)::text
@@ -64,16 +74,19 @@ JOIN pg_catalog.pg_description AS m ON m.objoid = t.oid AND m.classoid = 'pg_cla
 LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = m.objsubid AND m.objsubid > 0;
 
 -- name: GetServer :one
+-- Which database and server is this, and may it be written to?
 SELECT current_database()::text AS database_name,
        current_setting('server_version')::text AS server_version,
        pg_is_in_recovery()::boolean AS is_standby;
 
 -- name: PlanBitmapScansOnly :one
+-- Has the planner use an index wherever one fits, to the end of the transaction.
 SELECT set_config('enable_seqscan', 'off', true)::text AS enable_seqscan,
        set_config('enable_indexscan', 'off', true)::text AS enable_indexscan,
        set_config('enable_indexonlyscan', 'off', true)::text AS enable_indexonlyscan;
 
 -- name: GetExchangeIdsUsed :one
+-- How many of the ids that exchanges can have were given out?
 SELECT s.seqmax AS highest_possible,
        has_sequence_privilege(s.seqrelid, 'USAGE, SELECT')::boolean AS is_exact,
        (CASE WHEN has_sequence_privilege(s.seqrelid, 'USAGE, SELECT')

@@ -2,9 +2,11 @@
 -- The rows come as one JSON document, whose numbers are text or JSON numbers and so exact.
 
 -- name: LockSymbolImport :exec
+-- Waits until no other import of this exchange runs, and keeps others waiting to the end of the transaction.
 SELECT pg_advisory_xact_lock(@lock_class::integer, @exchange_id::integer);
 
 -- name: GetKnownSymbols :one
+-- What is known of the symbols of this exchange, oldest first?
 -- As one JSON document: a hundred thousand rows are decoded in a tenth of the time that as many records take.
 SELECT coalesce(
     json_agg(
@@ -21,6 +23,7 @@ FROM public.symbols
 WHERE exchange_id = @exchange_id;
 
 -- name: InsertSymbols :execrows
+-- How many symbols of this exchange were inserted?
 INSERT INTO public.symbols
     (exchange_id, native_symbol, symbol, base, quote, settle, kind, direction, contract_size, price_tick, quantity_step,
     min_quantity, max_quantity, min_notional, max_notional, maker_fee, taker_fee, status, sides, api_tradable,
@@ -38,6 +41,7 @@ FROM jsonb_to_recordset(@specs::jsonb) AS r(
 );
 
 -- name: UpdateSymbols :execrows
+-- How many symbols of this exchange got this specification?
 UPDATE public.symbols AS s
 SET symbol = r.symbol, base = r.base, quote = r.quote, settle = r.settle, kind = r.kind,
     direction = r.direction, contract_size = r.contract_size, price_tick = r.price_tick,

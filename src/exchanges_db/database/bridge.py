@@ -28,7 +28,7 @@ _HEADER = re.compile(r"-- name: \w+ :(one|many|exec|execrows)\n")
 
 
 class _Statement(NamedTuple):
-    """A generated statement in asyncpg's terms: its command, its SQL with $1, and which parameter $1 is."""
+    """A generated statement in asyncpg's terms: its command, its SQL with $1, its name last, and which parameter $1 is."""
 
     command: str
     sql: str
@@ -47,7 +47,9 @@ def translate_statement(clause: TextClause) -> _Statement:
         header = _HEADER.match(compiled.string)
         if header is None:
             raise ValueError("not a statement that sqlc-gen-python wrote: it has no '-- name: ... :command' line")
-        statement = _Statement(header[1], compiled.string, tuple(compiled.positiontup or ()))
+        # The server's log shows the query's name. At the end, because tracing tools name a span by its first word.
+        sql = f"{compiled.string[header.end() :].strip()}\n{header[0].rstrip()}"
+        statement = _Statement(header[1], sql, tuple(compiled.positiontup or ()))
         _statements[clause.text] = statement
     return statement
 

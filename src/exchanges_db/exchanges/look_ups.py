@@ -23,9 +23,16 @@ from exchanges_db.exchanges.enums import MarketType, enum_text
 from exchanges_db.exchanges.models import Exchange, check_updates
 from exchanges_db.exchanges.rules import CHECKS, INTEGER_MAX, check_exchange_id, check_field
 from exchanges_sql import exchanges as generated
-from exchanges_sql.exchanges import AsyncQuerier, InsertExchangeParams, UpdateExchangeParams
+from exchanges_sql.exchanges import (
+    AsyncQuerier,
+    InsertExchangeParams,
+    UpdateExchangeKeysParams,
+    UpdateExchangeParams,
+)
 
 log = logging.getLogger("exchanges_db")
+
+_KEYS = ("name", "enum_value")  # what a user's own table may refer to, beside the id
 
 _bridge.reuse_texts(generated)  # the look-ups are what is asked most
 
@@ -127,16 +134,20 @@ async def update_exchange(
         raise InvalidExchange("if_version must be the version of an Exchange", field="version")
     if not check_exchange_id(exchange_id):
         return False
-    parameters = UpdateExchangeParams(
-        fields=list(fields),
+    values: dict[str, Any] = {
+        "fields": list(fields),
         **{field: fields.get(field) for field in CHECKS},
-        id=exchange_id,
-        if_version=if_version,
-    )
+        "id": exchange_id,
+        "if_version": if_version,
+    }
 
     async def work(conn: AsyncConnection) -> tuple[int | None, int | None]:
         querier = AsyncQuerier(conn)
-        updated = await querier.update_exchange(parameters)
+        # Each of the two is the whole update. The second one takes the lock of a change of keys, for which it waits
+        # until no transaction is open that inserted a reference: so it runs only where a key is to become another.
+        updated = await querier.update_exchange(UpdateExchangeParams(**values))
+        if updated is None and any(key in fields for key in _KEYS):
+            updated = await querier.update_exchange_keys(UpdateExchangeKeysParams(**values))
         if updated is None and if_version is not None:
             return None, await querier.get_exchange_version(id=exchange_id)
         return updated, None

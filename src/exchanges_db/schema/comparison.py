@@ -17,13 +17,17 @@ from exchanges_db.schema.sql_files import schema_objects_file
 from exchanges_sql.schema_catalog import AsyncQuerier
 
 
+# What other objects belong to: where it is missing, they need not be named.
+_WHOLES = frozenset(("table", "view"))
+
+
 class SchemaObject(msgspec.Struct, frozen=True, order=True):
     """One object of schema public.
 
     Attributes:
-        kind: table, column, constraint, index, trigger, function or comment.
-        table_name: the table it belongs to; empty for a function.
-        object_name: its name, for a function with its arguments; for a comment the column's, or empty for the table.
+        kind: table, view, column, constraint, index, trigger, function or comment.
+        table_name: the table or view it belongs to; empty for a function.
+        object_name: its name, for a function with its arguments; for a comment the column's, or empty for the table or view.
         definition: as the catalog's own functions print it.
     """
 
@@ -88,15 +92,15 @@ def recorded_schema() -> list[SchemaObject]:
 
 
 def compare_schemas(expected: list[SchemaObject], found: list[SchemaObject]) -> list[SchemaDifference]:
-    """Return how `found` differs from `expected`; of a missing table, only the table itself."""
+    """Return how `found` differs from `expected`; of a missing table or view, only that itself."""
     wanted = {item.key: item for item in expected}
     present = {item.key: item for item in found}
-    tables = {item.table_name for item in expected if item.kind == "table"}
-    absent = tables - {item.table_name for item in found if item.kind == "table"}
+    tables = {item.table_name for item in expected if item.kind in _WHOLES}
+    absent = tables - {item.table_name for item in found if item.kind in _WHOLES}
     differences = [
         SchemaDifference(DifferenceKind.MISSING, item, None)
         for key, item in wanted.items()
-        if key not in present and (item.kind == "table" or item.table_name not in absent)
+        if key not in present and (item.kind in _WHOLES or item.table_name not in absent)
     ]
     differences += [
         SchemaDifference(DifferenceKind.DIFFERENT, item, present[key])

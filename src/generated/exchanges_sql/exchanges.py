@@ -13,18 +13,16 @@ from exchanges_sql import models
 
 GET_ACTIVE_EXCHANGE_BY_ENUM_VALUE = """-- name: get_active_exchange_by_enum_value \\:one
 
-SELECT id, name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
-       rate_limit_requests_per_second, precision_default, created_at, updated_at, version
-FROM public.exchanges
-WHERE enum_value = :p1 AND is_active
+SELECT e.id, e.name, e.enum_value, e.display_name, e.market_type, e.is_active, e.base_url, e.websocket_url, e.rate_limit_requests_per_second, e.precision_default, e.created_at, e.updated_at, e.version
+FROM public.exchanges AS e
+WHERE e.enum_value = :p1 AND e.is_active
 """
 
 
 GET_EXCHANGE_BY_ID = """-- name: get_exchange_by_id \\:one
-SELECT id, name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
-       rate_limit_requests_per_second, precision_default, created_at, updated_at, version
-FROM public.exchanges
-WHERE id = :p1
+SELECT e.id, e.name, e.enum_value, e.display_name, e.market_type, e.is_active, e.base_url, e.websocket_url, e.rate_limit_requests_per_second, e.precision_default, e.created_at, e.updated_at, e.version
+FROM public.exchanges AS e
+WHERE e.id = :p1
 """
 
 
@@ -63,7 +61,7 @@ class InsertExchangeParams:
 
 
 INSERT_MISSING_EXCHANGES = """-- name: insert_missing_exchanges \\:many
-INSERT INTO public.exchanges
+INSERT INTO public.exchanges AS e
     (name, enum_value, display_name, market_type, base_url, websocket_url,
      rate_limit_requests_per_second, precision_default)
 SELECT missing.name, missing.enum_value, missing.display_name, missing.market_type,
@@ -80,8 +78,7 @@ FROM (
 ) AS missing
 ORDER BY missing.enum_value
 ON CONFLICT DO NOTHING
-RETURNING id, name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
-          rate_limit_requests_per_second, precision_default, created_at, updated_at, version
+RETURNING e.id, e.name, e.enum_value, e.display_name, e.market_type, e.is_active, e.base_url, e.websocket_url, e.rate_limit_requests_per_second, e.precision_default, e.created_at, e.updated_at, e.version
 """
 
 
@@ -117,28 +114,25 @@ class InsertProbeExchangeParams:
 
 
 LIST_ACTIVE_EXCHANGES = """-- name: list_active_exchanges \\:many
-SELECT id, name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
-       rate_limit_requests_per_second, precision_default, created_at, updated_at, version
-FROM public.exchanges
-WHERE is_active
-ORDER BY name
+SELECT e.id, e.name, e.enum_value, e.display_name, e.market_type, e.is_active, e.base_url, e.websocket_url, e.rate_limit_requests_per_second, e.precision_default, e.created_at, e.updated_at, e.version
+FROM public.exchanges AS e
+WHERE e.is_active
+ORDER BY e.name
 """
 
 
 LIST_ACTIVE_EXCHANGES_BY_MARKET_TYPE = """-- name: list_active_exchanges_by_market_type \\:many
-SELECT id, name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
-       rate_limit_requests_per_second, precision_default, created_at, updated_at, version
-FROM public.exchanges
-WHERE market_type = :p1 AND is_active
-ORDER BY name
+SELECT e.id, e.name, e.enum_value, e.display_name, e.market_type, e.is_active, e.base_url, e.websocket_url, e.rate_limit_requests_per_second, e.precision_default, e.created_at, e.updated_at, e.version
+FROM public.exchanges AS e
+WHERE e.market_type = :p1 AND e.is_active
+ORDER BY e.name
 """
 
 
 LIST_EXCHANGES = """-- name: list_exchanges \\:many
-SELECT id, name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
-       rate_limit_requests_per_second, precision_default, created_at, updated_at, version
-FROM public.exchanges
-ORDER BY name
+SELECT e.id, e.name, e.enum_value, e.display_name, e.market_type, e.is_active, e.base_url, e.websocket_url, e.rate_limit_requests_per_second, e.precision_default, e.created_at, e.updated_at, e.version
+FROM public.exchanges AS e
+ORDER BY e.name
 """
 
 
@@ -148,6 +142,43 @@ SELECT enum_value FROM public.exchanges WHERE enum_value = ANY(:p1\\:\\:text[])
 
 
 UPDATE_EXCHANGE = """-- name: update_exchange \\:one
+UPDATE public.exchanges
+SET display_name = CASE WHEN 'display_name' = ANY(:p1\\:\\:text[]) THEN :p2 ELSE display_name END,
+    market_type = CASE WHEN 'market_type' = ANY(:p1\\:\\:text[]) THEN :p3 ELSE market_type END,
+    is_active = CASE WHEN 'is_active' = ANY(:p1\\:\\:text[]) THEN :p4 ELSE is_active END,
+    base_url = CASE WHEN 'base_url' = ANY(:p1\\:\\:text[]) THEN :p5 ELSE base_url END,
+    websocket_url = CASE WHEN 'websocket_url' = ANY(:p1\\:\\:text[])
+                         THEN :p6 ELSE websocket_url END,
+    rate_limit_requests_per_second = CASE WHEN 'rate_limit_requests_per_second' = ANY(:p1\\:\\:text[])
+                                          THEN :p7
+                                          ELSE rate_limit_requests_per_second END,
+    precision_default = CASE WHEN 'precision_default' = ANY(:p1\\:\\:text[])
+                             THEN :p8 ELSE precision_default END
+WHERE id = :p9
+  AND ('name' <> ALL(:p1\\:\\:text[]) OR name = :p10)
+  AND ('enum_value' <> ALL(:p1\\:\\:text[]) OR enum_value = :p11)
+  AND (:p12\\:\\:integer IS NULL OR version = :p12\\:\\:integer)
+RETURNING id
+"""
+
+
+@dataclasses.dataclass()
+class UpdateExchangeParams:
+    fields: List[str]
+    display_name: Optional[str]
+    market_type: Optional[str]
+    is_active: Optional[bool]
+    base_url: Optional[str]
+    websocket_url: Optional[str]
+    rate_limit_requests_per_second: Optional[int]
+    precision_default: Optional[int]
+    id: int
+    name: Optional[str]
+    enum_value: Optional[str]
+    if_version: Optional[int]
+
+
+UPDATE_EXCHANGE_KEYS = """-- name: update_exchange_keys \\:one
 UPDATE public.exchanges
 SET name = CASE WHEN 'name' = ANY(:p1\\:\\:text[]) THEN :p2 ELSE name END,
     enum_value = CASE WHEN 'enum_value' = ANY(:p1\\:\\:text[]) THEN :p3 ELSE enum_value END,
@@ -169,7 +200,7 @@ RETURNING id
 
 
 @dataclasses.dataclass()
-class UpdateExchangeParams:
+class UpdateExchangeKeysParams:
     fields: List[str]
     name: Optional[str]
     enum_value: Optional[str]
@@ -360,6 +391,25 @@ class AsyncQuerier:
 
     async def update_exchange(self, arg: UpdateExchangeParams) -> Optional[int]:
         row = (await self._conn.execute(sqlalchemy.text(UPDATE_EXCHANGE), {
+            "p1": arg.fields,
+            "p2": arg.display_name,
+            "p3": arg.market_type,
+            "p4": arg.is_active,
+            "p5": arg.base_url,
+            "p6": arg.websocket_url,
+            "p7": arg.rate_limit_requests_per_second,
+            "p8": arg.precision_default,
+            "p9": arg.id,
+            "p10": arg.name,
+            "p11": arg.enum_value,
+            "p12": arg.if_version,
+        })).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def update_exchange_keys(self, arg: UpdateExchangeKeysParams) -> Optional[int]:
+        row = (await self._conn.execute(sqlalchemy.text(UPDATE_EXCHANGE_KEYS), {
             "p1": arg.fields,
             "p2": arg.name,
             "p3": arg.enum_value,

@@ -82,8 +82,8 @@ class Symbol:
     price_tick: decimal.Decimal
     # Quantities are multiples of this: of base for spot, of contracts else
     quantity_step: decimal.Decimal
-    price_decimals: Optional[int]
-    quantity_decimals: Optional[int]
+    price_decimals: int
+    quantity_decimals: int
     min_quantity: Optional[decimal.Decimal]
     max_quantity: Optional[decimal.Decimal]
     # In quote; NULL means no limit, as in the other limits
@@ -93,8 +93,10 @@ class Symbol:
     maker_fee: Optional[decimal.Decimal]
     taker_fee: Optional[decimal.Decimal]
     status: str
-    # Follows from status
-    is_active: Optional[bool]
+    # Follows from status: whether it is traded
+    is_active: bool
+    # Follows from status: whether the exchange still knows it, traded or not
+    is_live: bool
     sides: str
     api_tradable: bool
     listed_at: Optional[datetime.datetime]
@@ -123,3 +125,62 @@ class SymbolHistory:
     # session_user of the change that ended it
     ended_by: str
     application_name: str
+
+
+@dataclasses.dataclass()
+class SymbolRow:
+    """What is known of a symbol, and where it is traded: a row of symbols without raw, and of its exchange what a caller asks for"""
+    exchange: str
+    id: int
+    exchange_id: int
+    native_symbol: str
+    symbol: str
+    base: str
+    quote: str
+    settle: Optional[str]
+    kind: str
+    direction: Optional[str]
+    contract_size: Optional[decimal.Decimal]
+    price_tick: decimal.Decimal
+    quantity_step: decimal.Decimal
+    price_decimals: int
+    quantity_decimals: int
+    min_quantity: Optional[decimal.Decimal]
+    max_quantity: Optional[decimal.Decimal]
+    min_notional: Optional[decimal.Decimal]
+    max_notional: Optional[decimal.Decimal]
+    maker_fee: Optional[decimal.Decimal]
+    taker_fee: Optional[decimal.Decimal]
+    status: str
+    is_active: bool
+    is_live: bool
+    sides: str
+    api_tradable: bool
+    listed_at: Optional[datetime.datetime]
+    delisting_at: Optional[datetime.datetime]
+    delisted_at: Optional[datetime.datetime]
+    expires_at: Optional[datetime.datetime]
+    spec_version: int
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    exchange_is_active: bool
+
+
+@dataclasses.dataclass()
+class SymbolVersion:
+    """What symbols were and are: every specification, those of symbol_history and the one that holds, with the exchange's enum_value in it"""
+    exchange: str
+    symbol_id: int
+    exchange_id: int
+    native_symbol: str
+    symbol: str
+    is_live: bool
+    spec_version: int
+    # When it held, from valid_from up to valid_to; without an end for the one that holds now
+    valid: Any
+    valid_from: datetime.datetime
+    valid_to: Optional[datetime.datetime]
+    spec: Optional[Any]
+    operation: Optional[str]
+    ended_by: Optional[str]
+    application_name: Optional[str]

@@ -45,10 +45,10 @@ class GetServerRow:
 
 LIST_SCHEMA_OBJECTS = """-- name: list_schema_objects \\:many
 WITH own_table AS (
-    SELECT c.oid, c.relname\\:\\:text AS table_name, c.relkind, c.relpersistence, c.relrowsecurity
+    SELECT c.oid, c.relname\\:\\:text AS table_name, c.relkind, c.relpersistence, c.relrowsecurity, c.reloptions
     FROM pg_catalog.pg_class AS c
     WHERE c.relnamespace = 'public'\\:\\:regnamespace
-      AND c.relkind IN ('r', 'p')
+      AND c.relkind IN ('r', 'p', 'v')
       AND c.relname NOT IN ('schema_migrations', 'migration_checksums')
 )
 SELECT 'table'\\:\\:text AS kind, t.table_name, t.table_name AS object_name,
@@ -56,6 +56,13 @@ SELECT 'table'\\:\\:text AS kind, t.table_name, t.table_name AS object_name,
         || CASE WHEN t.relkind = 'p' THEN ' partitioned' ELSE '' END
         || CASE WHEN t.relrowsecurity THEN ' with row security' ELSE '' END)\\:\\:text AS definition
 FROM own_table AS t
+WHERE t.relkind <> 'v'
+UNION ALL
+SELECT 'view'\\:\\:text, t.table_name, t.table_name,
+       (coalesce('WITH (' || array_to_string(t.reloptions, ', ') || ') AS ', 'AS ')
+        || btrim(pg_get_viewdef(t.oid)))\\:\\:text
+FROM own_table AS t
+WHERE t.relkind = 'v'
 UNION ALL
 SELECT 'column'\\:\\:text, t.table_name, a.attname\\:\\:text,
        (format_type(a.atttypid, a.atttypmod)
@@ -71,6 +78,7 @@ JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT
 JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = a.attcollation AND a.attcollation <> y.typcollation
 LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE t.relkind <> 'v'
 UNION ALL
 SELECT 'constraint'\\:\\:text, t.table_name, c.conname\\:\\:text, pg_get_constraintdef(c.oid)\\:\\:text
 FROM own_table AS t

@@ -14,73 +14,37 @@ from exchanges_sql import models
 
 GET_SYMBOL_ROW_AS_OF = """-- name: get_symbol_row_as_of \\:one
 
-SELECT (known.spec || jsonb_build_object('exchange', e.enum_value))\\:\\:text AS spec
-FROM (
-    SELECT h.exchange_id, h.spec, h.symbol_id AS id
-    FROM public.symbol_history AS h
-    WHERE h.valid @> :p1\\:\\:timestamptz
-    UNION ALL
-    SELECT s.exchange_id, to_jsonb(s) - 'raw' AS spec, s.id
-    FROM public.symbols AS s
-    WHERE s.updated_at <= :p1\\:\\:timestamptz
-) AS known
-JOIN public.exchanges AS e ON e.id = known.exchange_id
-WHERE e.enum_value = :p2
-  AND (known.spec ->> 'symbol' = :p3\\:\\:text OR known.spec ->> 'native_symbol' = :p3\\:\\:text)
-ORDER BY known.spec ->> 'status' IN ('DELISTED', 'EXPIRED'), known.id DESC
+SELECT v.spec\\:\\:text AS spec
+FROM public.symbol_versions AS v
+WHERE v.valid @> :p1\\:\\:timestamptz
+  AND v.exchange = :p2
+  AND (v.symbol = :p3\\:\\:text OR v.native_symbol = :p3\\:\\:text)
+ORDER BY v.is_live DESC, v.symbol_id DESC
 LIMIT 1
 """
 
 
 GET_SYMBOL_ROW_BY_ID_AS_OF = """-- name: get_symbol_row_by_id_as_of \\:one
-SELECT (known.spec || jsonb_build_object('exchange', e.enum_value))\\:\\:text AS spec
-FROM (
-    SELECT h.exchange_id, h.spec
-    FROM public.symbol_history AS h
-    WHERE h.symbol_id = :p1 AND h.valid @> :p2\\:\\:timestamptz
-    UNION ALL
-    SELECT s.exchange_id, to_jsonb(s) - 'raw' AS spec
-    FROM public.symbols AS s
-    WHERE s.id = :p1 AND s.updated_at <= :p2\\:\\:timestamptz
-) AS known
-JOIN public.exchanges AS e ON e.id = known.exchange_id
+SELECT v.spec\\:\\:text AS spec
+FROM public.symbol_versions AS v
+WHERE v.valid @> :p1\\:\\:timestamptz AND v.symbol_id = :p2
 """
 
 
 LIST_SYMBOL_ROWS_AS_OF = """-- name: list_symbol_rows_as_of \\:many
-SELECT (known.spec || jsonb_build_object('exchange', e.enum_value))\\:\\:text AS spec
-FROM (
-    SELECT h.exchange_id, h.spec, h.symbol_id AS id
-    FROM public.symbol_history AS h
-    WHERE h.valid @> :p1\\:\\:timestamptz
-    UNION ALL
-    SELECT s.exchange_id, to_jsonb(s) - 'raw' AS spec, s.id
-    FROM public.symbols AS s
-    WHERE s.updated_at <= :p1\\:\\:timestamptz
-) AS known
-JOIN public.exchanges AS e ON e.id = known.exchange_id
-WHERE e.enum_value = :p2
-ORDER BY known.spec ->> 'symbol', known.id
+SELECT v.spec\\:\\:text AS spec
+FROM public.symbol_versions AS v
+WHERE v.valid @> :p1\\:\\:timestamptz AND v.exchange = :p2
+ORDER BY v.symbol, v.symbol_id
 """
 
 
 LIST_SYMBOL_VERSIONS = """-- name: list_symbol_versions \\:many
-SELECT known.spec_version, known.valid_from, known.valid_to, known.operation, known.ended_by, known.application_name,
-       (known.spec || jsonb_build_object('exchange', e.enum_value))\\:\\:text AS spec
-FROM (
-    SELECT h.exchange_id, h.symbol_id AS id, h.spec, h.spec_version, lower(h.valid)\\:\\:timestamptz AS valid_from,
-           upper(h.valid)\\:\\:timestamptz AS valid_to, h.operation, h.ended_by, h.application_name
-    FROM public.symbol_history AS h
-    UNION ALL
-    SELECT s.exchange_id, s.id, to_jsonb(s) - 'raw' AS spec, s.spec_version, s.updated_at AS valid_from,
-           NULL\\:\\:timestamptz AS valid_to, NULL\\:\\:text AS operation, NULL\\:\\:text AS ended_by,
-           NULL\\:\\:text AS application_name
-    FROM public.symbols AS s
-) AS known
-JOIN public.exchanges AS e ON e.id = known.exchange_id
-WHERE e.enum_value = :p1
-  AND (known.spec ->> 'symbol' = :p2\\:\\:text OR known.spec ->> 'native_symbol' = :p2\\:\\:text)
-ORDER BY known.id, known.spec_version
+SELECT v.spec_version, v.valid_from, v.valid_to, v.operation, v.ended_by, v.application_name, v.spec\\:\\:text AS spec
+FROM public.symbol_versions AS v
+WHERE v.exchange = :p1
+  AND (v.symbol = :p2\\:\\:text OR v.native_symbol = :p2\\:\\:text)
+ORDER BY v.symbol_id, v.spec_version
 """
 
 
@@ -88,10 +52,10 @@ ORDER BY known.id, known.spec_version
 class ListSymbolVersionsRow:
     spec_version: int
     valid_from: datetime.datetime
-    valid_to: datetime.datetime
-    operation: str
-    ended_by: str
-    application_name: str
+    valid_to: Optional[datetime.datetime]
+    operation: Optional[str]
+    ended_by: Optional[str]
+    application_name: Optional[str]
     spec: str
 
 
@@ -105,8 +69,8 @@ class AsyncQuerier:
             return None
         return row[0]
 
-    async def get_symbol_row_by_id_as_of(self, *, symbol_id: int, at: datetime.datetime) -> Optional[str]:
-        row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL_ROW_BY_ID_AS_OF), {"p1": symbol_id, "p2": at})).first()
+    async def get_symbol_row_by_id_as_of(self, *, at: datetime.datetime, symbol_id: int) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL_ROW_BY_ID_AS_OF), {"p1": at, "p2": symbol_id})).first()
         if row is None:
             return None
         return row[0]

@@ -3,8 +3,6 @@
 #   sqlc v1.31.1
 # source: symbols.sql
 import dataclasses
-import datetime
-import decimal
 from typing import AsyncIterator, Optional
 
 import sqlalchemy
@@ -15,166 +13,42 @@ from exchanges_sql import models
 
 GET_SYMBOL = """-- name: get_symbol \\:one
 
-SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol, s.base, s.quote, s.settle, s.kind, s.direction,
-       s.contract_size, s.price_tick, s.quantity_step, s.price_decimals, s.quantity_decimals, s.min_quantity,
-       s.max_quantity, s.min_notional, s.max_notional, s.maker_fee, s.taker_fee, s.status, s.is_active,
-       s.sides, s.api_tradable, s.listed_at, s.delisting_at, s.delisted_at, s.expires_at, s.spec_version,
-       s.created_at, s.updated_at
-FROM public.symbols AS s JOIN public.exchanges AS e ON e.id = s.exchange_id
-WHERE e.enum_value = :p1 AND s.symbol = :p2
-ORDER BY s.status IN ('DELISTED', 'EXPIRED'), s.id DESC
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
+FROM public.symbol_rows AS r
+WHERE r.exchange = :p1 AND r.symbol = :p2
+ORDER BY r.is_live DESC, r.id DESC
 LIMIT 1
 """
-
-
-@dataclasses.dataclass()
-class GetSymbolRow:
-    exchange: str
-    id: int
-    exchange_id: int
-    native_symbol: str
-    symbol: str
-    base: str
-    quote: str
-    settle: Optional[str]
-    kind: str
-    direction: Optional[str]
-    contract_size: Optional[decimal.Decimal]
-    price_tick: decimal.Decimal
-    quantity_step: decimal.Decimal
-    price_decimals: Optional[int]
-    quantity_decimals: Optional[int]
-    min_quantity: Optional[decimal.Decimal]
-    max_quantity: Optional[decimal.Decimal]
-    min_notional: Optional[decimal.Decimal]
-    max_notional: Optional[decimal.Decimal]
-    maker_fee: Optional[decimal.Decimal]
-    taker_fee: Optional[decimal.Decimal]
-    status: str
-    is_active: Optional[bool]
-    sides: str
-    api_tradable: bool
-    listed_at: Optional[datetime.datetime]
-    delisting_at: Optional[datetime.datetime]
-    delisted_at: Optional[datetime.datetime]
-    expires_at: Optional[datetime.datetime]
-    spec_version: int
-    created_at: datetime.datetime
-    updated_at: datetime.datetime
 
 
 GET_SYMBOL_BY_NATIVE = """-- name: get_symbol_by_native \\:one
-SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol, s.base, s.quote, s.settle, s.kind, s.direction,
-       s.contract_size, s.price_tick, s.quantity_step, s.price_decimals, s.quantity_decimals, s.min_quantity,
-       s.max_quantity, s.min_notional, s.max_notional, s.maker_fee, s.taker_fee, s.status, s.is_active,
-       s.sides, s.api_tradable, s.listed_at, s.delisting_at, s.delisted_at, s.expires_at, s.spec_version,
-       s.created_at, s.updated_at
-FROM public.symbols AS s JOIN public.exchanges AS e ON e.id = s.exchange_id
-WHERE e.enum_value = :p1 AND s.native_symbol = :p2
-ORDER BY s.status IN ('DELISTED', 'EXPIRED'), s.id DESC
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
+FROM public.symbol_rows AS r
+WHERE r.exchange = :p1 AND r.native_symbol = :p2
+ORDER BY r.is_live DESC, r.id DESC
 LIMIT 1
 """
 
 
-@dataclasses.dataclass()
-class GetSymbolByNativeRow:
-    exchange: str
-    id: int
-    exchange_id: int
-    native_symbol: str
-    symbol: str
-    base: str
-    quote: str
-    settle: Optional[str]
-    kind: str
-    direction: Optional[str]
-    contract_size: Optional[decimal.Decimal]
-    price_tick: decimal.Decimal
-    quantity_step: decimal.Decimal
-    price_decimals: Optional[int]
-    quantity_decimals: Optional[int]
-    min_quantity: Optional[decimal.Decimal]
-    max_quantity: Optional[decimal.Decimal]
-    min_notional: Optional[decimal.Decimal]
-    max_notional: Optional[decimal.Decimal]
-    maker_fee: Optional[decimal.Decimal]
-    taker_fee: Optional[decimal.Decimal]
-    status: str
-    is_active: Optional[bool]
-    sides: str
-    api_tradable: bool
-    listed_at: Optional[datetime.datetime]
-    delisting_at: Optional[datetime.datetime]
-    delisted_at: Optional[datetime.datetime]
-    expires_at: Optional[datetime.datetime]
-    spec_version: int
-    created_at: datetime.datetime
-    updated_at: datetime.datetime
-
-
 LIST_MATCHING_SYMBOLS = """-- name: list_matching_symbols \\:many
-SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol, s.base, s.quote, s.settle, s.kind, s.direction,
-       s.contract_size, s.price_tick, s.quantity_step, s.price_decimals, s.quantity_decimals, s.min_quantity,
-       s.max_quantity, s.min_notional, s.max_notional, s.maker_fee, s.taker_fee, s.status, s.is_active,
-       s.sides, s.api_tradable, s.listed_at, s.delisting_at, s.delisted_at, s.expires_at, s.spec_version,
-       s.created_at, s.updated_at
-FROM public.symbols AS s JOIN public.exchanges AS e ON e.id = s.exchange_id
-WHERE strpos(lower(s.native_symbol), lower(:p1\\:\\:text)) > 0
-   OR strpos(lower(s.symbol), lower(:p1\\:\\:text)) > 0
-ORDER BY s.status IN ('DELISTED', 'EXPIRED'), length(s.symbol), s.symbol, e.name, s.id
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
+FROM public.symbol_rows AS r
+WHERE strpos(lower(r.native_symbol), lower(:p1\\:\\:text)) > 0
+   OR strpos(lower(r.symbol), lower(:p1\\:\\:text)) > 0
+ORDER BY r.is_live DESC, length(r.symbol), r.symbol, r.exchange, r.id
 LIMIT :p2\\:\\:integer
 """
 
 
-@dataclasses.dataclass()
-class ListMatchingSymbolsRow:
-    exchange: str
-    id: int
-    exchange_id: int
-    native_symbol: str
-    symbol: str
-    base: str
-    quote: str
-    settle: Optional[str]
-    kind: str
-    direction: Optional[str]
-    contract_size: Optional[decimal.Decimal]
-    price_tick: decimal.Decimal
-    quantity_step: decimal.Decimal
-    price_decimals: Optional[int]
-    quantity_decimals: Optional[int]
-    min_quantity: Optional[decimal.Decimal]
-    max_quantity: Optional[decimal.Decimal]
-    min_notional: Optional[decimal.Decimal]
-    max_notional: Optional[decimal.Decimal]
-    maker_fee: Optional[decimal.Decimal]
-    taker_fee: Optional[decimal.Decimal]
-    status: str
-    is_active: Optional[bool]
-    sides: str
-    api_tradable: bool
-    listed_at: Optional[datetime.datetime]
-    delisting_at: Optional[datetime.datetime]
-    delisted_at: Optional[datetime.datetime]
-    expires_at: Optional[datetime.datetime]
-    spec_version: int
-    created_at: datetime.datetime
-    updated_at: datetime.datetime
-
-
 LIST_SYMBOLS = """-- name: list_symbols \\:many
-SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol, s.base, s.quote, s.settle, s.kind, s.direction,
-       s.contract_size, s.price_tick, s.quantity_step, s.price_decimals, s.quantity_decimals, s.min_quantity,
-       s.max_quantity, s.min_notional, s.max_notional, s.maker_fee, s.taker_fee, s.status, s.is_active,
-       s.sides, s.api_tradable, s.listed_at, s.delisting_at, s.delisted_at, s.expires_at, s.spec_version,
-       s.created_at, s.updated_at
-FROM public.symbols AS s JOIN public.exchanges AS e ON e.id = s.exchange_id
-WHERE (:p1\\:\\:text IS NULL OR e.enum_value = :p1\\:\\:text)
-  AND (:p2\\:\\:text IS NULL OR s.base = :p2\\:\\:text)
-  AND (:p3\\:\\:text IS NULL OR s.quote = :p3\\:\\:text)
-  AND (:p4\\:\\:text IS NULL OR s.kind = :p4\\:\\:text)
-  AND (:p5\\:\\:boolean IS NULL OR (s.is_active AND e.is_active) = :p5\\:\\:boolean)
-ORDER BY e.name, s.symbol, s.id
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
+FROM public.symbol_rows AS r
+WHERE (:p1\\:\\:text IS NULL OR r.exchange = :p1\\:\\:text)
+  AND (:p2\\:\\:text IS NULL OR r.base = :p2\\:\\:text)
+  AND (:p3\\:\\:text IS NULL OR r.quote = :p3\\:\\:text)
+  AND (:p4\\:\\:text IS NULL OR r.kind = :p4\\:\\:text)
+  AND (:p5\\:\\:boolean IS NULL OR (r.is_active AND r.exchange_is_active) = :p5\\:\\:boolean)
+ORDER BY r.exchange, r.symbol, r.id
 """
 
 
@@ -187,51 +61,15 @@ class ListSymbolsParams:
     active: Optional[bool]
 
 
-@dataclasses.dataclass()
-class ListSymbolsRow:
-    exchange: str
-    id: int
-    exchange_id: int
-    native_symbol: str
-    symbol: str
-    base: str
-    quote: str
-    settle: Optional[str]
-    kind: str
-    direction: Optional[str]
-    contract_size: Optional[decimal.Decimal]
-    price_tick: decimal.Decimal
-    quantity_step: decimal.Decimal
-    price_decimals: Optional[int]
-    quantity_decimals: Optional[int]
-    min_quantity: Optional[decimal.Decimal]
-    max_quantity: Optional[decimal.Decimal]
-    min_notional: Optional[decimal.Decimal]
-    max_notional: Optional[decimal.Decimal]
-    maker_fee: Optional[decimal.Decimal]
-    taker_fee: Optional[decimal.Decimal]
-    status: str
-    is_active: Optional[bool]
-    sides: str
-    api_tradable: bool
-    listed_at: Optional[datetime.datetime]
-    delisting_at: Optional[datetime.datetime]
-    delisted_at: Optional[datetime.datetime]
-    expires_at: Optional[datetime.datetime]
-    spec_version: int
-    created_at: datetime.datetime
-    updated_at: datetime.datetime
-
-
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
 
-    async def get_symbol(self, *, exchange: str, symbol: str) -> Optional[GetSymbolRow]:
+    async def get_symbol(self, *, exchange: str, symbol: str) -> Optional[models.SymbolRow]:
         row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL), {"p1": exchange, "p2": symbol})).first()
         if row is None:
             return None
-        return GetSymbolRow(
+        return models.SymbolRow(
             exchange=row[0],
             id=row[1],
             exchange_id=row[2],
@@ -255,22 +93,24 @@ class AsyncQuerier:
             taker_fee=row[20],
             status=row[21],
             is_active=row[22],
-            sides=row[23],
-            api_tradable=row[24],
-            listed_at=row[25],
-            delisting_at=row[26],
-            delisted_at=row[27],
-            expires_at=row[28],
-            spec_version=row[29],
-            created_at=row[30],
-            updated_at=row[31],
+            is_live=row[23],
+            sides=row[24],
+            api_tradable=row[25],
+            listed_at=row[26],
+            delisting_at=row[27],
+            delisted_at=row[28],
+            expires_at=row[29],
+            spec_version=row[30],
+            created_at=row[31],
+            updated_at=row[32],
+            exchange_is_active=row[33],
         )
 
-    async def get_symbol_by_native(self, *, exchange: str, native_symbol: str) -> Optional[GetSymbolByNativeRow]:
+    async def get_symbol_by_native(self, *, exchange: str, native_symbol: str) -> Optional[models.SymbolRow]:
         row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL_BY_NATIVE), {"p1": exchange, "p2": native_symbol})).first()
         if row is None:
             return None
-        return GetSymbolByNativeRow(
+        return models.SymbolRow(
             exchange=row[0],
             id=row[1],
             exchange_id=row[2],
@@ -294,21 +134,23 @@ class AsyncQuerier:
             taker_fee=row[20],
             status=row[21],
             is_active=row[22],
-            sides=row[23],
-            api_tradable=row[24],
-            listed_at=row[25],
-            delisting_at=row[26],
-            delisted_at=row[27],
-            expires_at=row[28],
-            spec_version=row[29],
-            created_at=row[30],
-            updated_at=row[31],
+            is_live=row[23],
+            sides=row[24],
+            api_tradable=row[25],
+            listed_at=row[26],
+            delisting_at=row[27],
+            delisted_at=row[28],
+            expires_at=row[29],
+            spec_version=row[30],
+            created_at=row[31],
+            updated_at=row[32],
+            exchange_is_active=row[33],
         )
 
-    async def list_matching_symbols(self, *, text: str, most: int) -> AsyncIterator[ListMatchingSymbolsRow]:
+    async def list_matching_symbols(self, *, text: str, most: int) -> AsyncIterator[models.SymbolRow]:
         result = await self._conn.stream(sqlalchemy.text(LIST_MATCHING_SYMBOLS), {"p1": text, "p2": most})
         async for row in result:
-            yield ListMatchingSymbolsRow(
+            yield models.SymbolRow(
                 exchange=row[0],
                 id=row[1],
                 exchange_id=row[2],
@@ -332,18 +174,20 @@ class AsyncQuerier:
                 taker_fee=row[20],
                 status=row[21],
                 is_active=row[22],
-                sides=row[23],
-                api_tradable=row[24],
-                listed_at=row[25],
-                delisting_at=row[26],
-                delisted_at=row[27],
-                expires_at=row[28],
-                spec_version=row[29],
-                created_at=row[30],
-                updated_at=row[31],
+                is_live=row[23],
+                sides=row[24],
+                api_tradable=row[25],
+                listed_at=row[26],
+                delisting_at=row[27],
+                delisted_at=row[28],
+                expires_at=row[29],
+                spec_version=row[30],
+                created_at=row[31],
+                updated_at=row[32],
+                exchange_is_active=row[33],
             )
 
-    async def list_symbols(self, arg: ListSymbolsParams) -> AsyncIterator[ListSymbolsRow]:
+    async def list_symbols(self, arg: ListSymbolsParams) -> AsyncIterator[models.SymbolRow]:
         result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOLS), {
             "p1": arg.exchange,
             "p2": arg.base,
@@ -352,7 +196,7 @@ class AsyncQuerier:
             "p5": arg.active,
         })
         async for row in result:
-            yield ListSymbolsRow(
+            yield models.SymbolRow(
                 exchange=row[0],
                 id=row[1],
                 exchange_id=row[2],
@@ -376,13 +220,15 @@ class AsyncQuerier:
                 taker_fee=row[20],
                 status=row[21],
                 is_active=row[22],
-                sides=row[23],
-                api_tradable=row[24],
-                listed_at=row[25],
-                delisting_at=row[26],
-                delisted_at=row[27],
-                expires_at=row[28],
-                spec_version=row[29],
-                created_at=row[30],
-                updated_at=row[31],
+                is_live=row[23],
+                sides=row[24],
+                api_tradable=row[25],
+                listed_at=row[26],
+                delisting_at=row[27],
+                delisted_at=row[28],
+                expires_at=row[29],
+                spec_version=row[30],
+                created_at=row[31],
+                updated_at=row[32],
+                exchange_is_active=row[33],
             )
