@@ -35,7 +35,7 @@ from benchmarks.figures import Target
 from exchanges_db import Database, OrderRules, Side, import_symbols
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
-from exchanges_db.schema.migrations import dbmate_program
+from exchanges_db.schema.dbmate import dbmate_program
 from exchanges_db.symbols.payloads.readers import read_payload
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,19 +1,16 @@
--- The tables that tools keep beside the schema, so that sqlc can check queries on them; no part of db/schema.sql or of
--- any migration. schema_migrations is dbmate's; it makes it by itself. migration_checksums is made by
--- `exchanges-db migrate`, by running this file. Unqualified, because dbmate keeps its table in the first schema of
--- search_path and ours belongs beside it.
-
-CREATE TABLE IF NOT EXISTS schema_migrations (
-    version VARCHAR PRIMARY KEY
-);
+-- The table that our tools keep beside the schema, so that sqlc can check queries on it; no part of db/schema.sql or of
+-- any migration. `exchanges-db migrate` makes it by running this file. Unqualified, because it belongs beside dbmate's
+-- ledger, whose schema DBMATE_MIGRATIONS_TABLE or search_path decides. The ledger itself is made by dbmate.
 
 CREATE TABLE IF NOT EXISTS migration_checksums (
+    ledger TEXT NOT NULL DEFAULT 'schema_migrations',
     version VARCHAR NOT NULL,
     file_name TEXT NOT NULL,
     sha256 TEXT NOT NULL,
     applied_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    CONSTRAINT migration_checksums_pkey PRIMARY KEY (version),
+    CONSTRAINT migration_checksums_pkey PRIMARY KEY (ledger, version),
     CONSTRAINT migration_checksums_sha256_hex CHECK (sha256 ~ '^[0-9a-f]{64}$')
 );
 
 COMMENT ON TABLE migration_checksums IS 'What each applied migration file contained; migrate refuses when one has changed since';
+COMMENT ON COLUMN migration_checksums.ledger IS 'The ledger, a table of dbmate in this schema, that has the version';

@@ -20,7 +20,7 @@ import pytest
 from exchanges_db import Database, Settings, close_default_database
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
-from exchanges_db.schema.migrations import dbmate_program
+from exchanges_db.schema.dbmate import dbmate_program
 
 ROOT = Path(__file__).resolve().parents[1]
 _numbers = itertools.count(1)
@@ -41,12 +41,12 @@ async def _run_on(dsn: Dsn, *statements: str) -> None:
 
 
 def run_dbmate(
-    dsn: Dsn, *arguments: str, migrations: Path = ROOT / "db/migrations"
+    dsn: Dsn, *arguments: str, migrations: Path = ROOT / "db/migrations", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run plain dbmate on `dsn`, as a deploy does."""
     return subprocess.run(
         [dbmate_program(), "--no-dump-schema", "--migrations-dir", str(migrations), *arguments],
-        env={**os.environ, "DATABASE_URL": dsn.dbmate_url()},
+        env={**os.environ, "DATABASE_URL": dsn.dbmate_url(), **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -18,7 +18,7 @@ from exchanges_db import Database
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import parse_dsn
 from exchanges_db.schema.comparison import describe_schema_json
-from exchanges_db.schema.migrations import dbmate_program
+from exchanges_db.schema.dbmate import dbmate_program
 
 ROOT = Path(__file__).resolve().parents[1]
 # Found, not imported: the package is to be imported by exchanges_db.database.embedded alone.

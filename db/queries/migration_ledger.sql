@@ -1,28 +1,58 @@
--- What has been migrated. Unqualified on purpose: dbmate keeps its table in the first schema of search_path.
+-- What has been migrated. Unqualified on purpose: PinLedger sets search_path to the schema of dbmate's ledger, and all
+-- other queries are asked in the same transaction.
+
+-- name: PinLedger :one
+-- Where no schema is given dbmate takes the first of the URL's search_path as it stands there, else the current one.
+SELECT set_config('search_path', quote_ident(coalesce(
+           nullif(@schema_name::text, ''),
+           (SELECT nullif(btrim(split_part(s.setting, ',', 1)), '')
+            FROM pg_catalog.pg_settings AS s
+            WHERE s.name = 'search_path' AND s.source = 'client'),
+           current_schema(), 'public')) || ', pg_catalog, pg_temp', true)::text AS search_path;
 
 -- name: CheckLedger :one
--- Which of the two tables that keep account of migrations are there?
-SELECT (to_regclass('schema_migrations') IS NOT NULL)::boolean AS migrations_table,
-       (to_regclass('migration_checksums') IS NOT NULL)::boolean AS checksums_table;
+-- Whether dbmate and we were ever here.
+SELECT (to_regclass(quote_ident(@ledger::text)) IS NOT NULL)::boolean AS has_ledger,
+       (to_regclass('migration_checksums') IS NOT NULL)::boolean AS has_checksums,
+       (@ledger::text)::name::text AS ledger;
 
--- name: ListAppliedVersions :many
--- Which migrations has dbmate applied?
-SELECT version FROM schema_migrations ORDER BY version;
+-- name: GetLedgerQuery :one
+-- The text of the one statement that cannot be static: a user names the table, and the server quotes the name.
+SELECT format('SELECT version::text FROM %I', @ledger::text)::text AS query;
 
 -- name: ListMigrationChecksums :many
--- What did the files contain that were applied?
-SELECT version, file_name, sha256 FROM migration_checksums ORDER BY version;
+-- What the applied files of this ledger contained.
+SELECT version, file_name, sha256 FROM migration_checksums WHERE ledger = @ledger ORDER BY version;
+
+-- name: ListObjectsPresent :many
+-- Which of these names a relation, constraint, function or trigger of schema public has.
+SELECT c.relname::text AS object_name
+FROM pg_catalog.pg_class AS c
+WHERE c.relnamespace = to_regnamespace('public') AND c.relname::text = ANY(@names::text[])
+UNION
+SELECT k.conname::text
+FROM pg_catalog.pg_constraint AS k
+WHERE k.connamespace = to_regnamespace('public') AND k.conname::text = ANY(@names::text[])
+UNION
+SELECT f.proname::text
+FROM pg_catalog.pg_proc AS f
+WHERE f.pronamespace = to_regnamespace('public') AND f.proname::text = ANY(@names::text[])
+UNION
+SELECT g.tgname::text
+FROM pg_catalog.pg_trigger AS g
+JOIN pg_catalog.pg_class AS t ON t.oid = g.tgrelid
+WHERE t.relnamespace = to_regnamespace('public') AND g.tgname::text = ANY(@names::text[]);
 
 -- name: RecordMigrationChecksum :exec
--- Keeps what an applied file contains, unless that is known.
-INSERT INTO migration_checksums (version, file_name, sha256)
-VALUES (@version, @file_name, @sha256)
-ON CONFLICT (version) DO NOTHING;
+-- Keep what an applied file contained; what is kept already stays.
+INSERT INTO migration_checksums (ledger, version, file_name, sha256)
+VALUES (@ledger, @version, @file_name, @sha256)
+ON CONFLICT (ledger, version) DO NOTHING;
 
 -- name: ForgetMigrationChecksum :exec
--- Drops what is known of a file that is not applied any more.
-DELETE FROM migration_checksums WHERE version = @version;
+-- Forget a file that is no longer applied.
+DELETE FROM migration_checksums WHERE ledger = @ledger AND version = @version;
 
 -- name: TryMigrationLock :one
--- Did this session get the lock that one deployer at a time holds?
+-- Take the lock of all deployers unless one of them has it.
 SELECT pg_try_advisory_lock(@key::bigint) AS locked;

@@ -10,7 +10,8 @@ import pytest
 
 from exchanges_db import ConfigurationError, DatabaseUnavailable, MigrationError, MigrationLocked
 from exchanges_db.database.dsn import Dsn, Secret
-from exchanges_db.schema.migrations import LOCK_KEY, dbmate_program, get_migrations, migrate, rollback
+from exchanges_db.schema.dbmate import dbmate_program
+from exchanges_db.schema.migrations import LOCK_KEY, get_migrations, migrate, rollback
 from exchanges_db.schema.sql_files import migrations_directory
 from tests.fix_server import run_dbmate
 
@@ -66,15 +67,16 @@ async def test_a_removed_file_is_refused_and_named(empty_dsn: Dsn, files: Path) 
 
 
 async def test_migrations_of_another_project_are_left_alone(empty_dsn: Dsn, other: asyncpg.Connection) -> None:
-    """A version that has no file here is listed, does not stop migrate, and is not rolled back."""
+    """A version that has no file here is listed, does not stop migrate, and is not rolled back: it is not ours."""
     await other.execute("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)")
     await other.execute("INSERT INTO schema_migrations VALUES ('001')")
     assert await migrate(empty_dsn) == NAMES
-    assert (await get_migrations(empty_dsn))[0].file_name is None
-    for _ in NAMES:
-        await rollback(empty_dsn)
-    with pytest.raises(MigrationError, match="001, is not one of ours"):
-        await rollback(empty_dsn)
+    theirs, *ours = await get_migrations(empty_dsn)
+    assert (theirs.file_name, theirs.foreign, theirs.is_settled) == (None, True, True)
+    assert not any(migration.foreign for migration in ours)
+    assert [await rollback(empty_dsn) for _ in NAMES] == NAMES[::-1]
+    assert await rollback(empty_dsn) is None
+    assert await other.fetchval("SELECT count(*) FROM schema_migrations WHERE version = '001'") == 1
 
 
 async def test_a_file_older_than_an_applied_one_is_refused_unless_allowed(empty_dsn: Dsn, files: Path) -> None:
@@ -184,7 +186,7 @@ async def test_the_password_is_in_no_command_line_and_no_line(
     program = tmp_path / "dbmate"
     program.write_text('#!/bin/sh\necho "args: $*"\necho "url: $DATABASE_URL" >&2\nexit 2\n')
     program.chmod(0o755)
-    monkeypatch.setattr("exchanges_db.schema.migrations.dbmate_program", lambda: str(program))
+    monkeypatch.setattr("exchanges_db.schema.dbmate.dbmate_program", lambda: str(program))
     monkeypatch.setenv("DBMATE_MIGRATIONS_DIR", "/nowhere")
     dsn = Dsn(hosts=empty_dsn.hosts, user=empty_dsn.user, password=Secret("canary"), database=empty_dsn.database)
     lines: list[str] = []

@@ -11,52 +11,78 @@ import typer
 from exchanges_db.cli import tables
 from exchanges_db.cli.session import AsJson, resolve_dsn, run
 from exchanges_db.schema import migrations
+from exchanges_db.schema.ledger import parse_ledger, what_is_wrong
 from exchanges_db.validation.report import print_report, report_html, report_json
 from exchanges_db.validation.validate import validate_exchanges
 
 app = typer.Typer(rich_markup_mode=None)
 LockTimeout = Annotated[float, typer.Option(min=0, help="Seconds to wait for another process that is migrating.")]
+MigrationsTable = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[SCHEMA.]TABLE",
+        help="Where dbmate keeps applied versions. Default: DBMATE_MIGRATIONS_TABLE, else schema_migrations.",
+    ),
+]
 
 
 @app.command(epilog="Example: exchanges-db migrate && exchanges-db status")
 def migrate(
     strict: Annotated[bool, typer.Option(help="Refuse files older than one applied already.")] = True,
     lock_timeout: LockTimeout = 300.0,
+    migrations_table: MigrationsTable = None,
 ) -> None:
     """Apply what is pending, with dbmate.
 
-    One deployer at a time: others wait. Refuses when a file changed after it was applied.
+    One deployer at a time: others wait. Refuses when a file changed after it was applied, or when another project
+    applied a version that one of our files has.
     """
     applied = asyncio.run(
-        migrations.migrate(resolve_dsn(), strict=strict, lock_timeout=lock_timeout, on_line=tables.print_note)
+        migrations.migrate(
+            resolve_dsn(),
+            strict=strict,
+            lock_timeout=lock_timeout,
+            migrations_table=migrations_table,
+            on_line=tables.print_note,
+        )
     )
     typer.echo(f"applied {', '.join(applied)}" if applied else "nothing to apply")
 
 
 @app.command(epilog="Example: exchanges-db status || exchanges-db migrate")
-def status(as_json: AsJson = False) -> None:
+def status(as_json: AsJson = False, migrations_table: MigrationsTable = None) -> None:
     """List applied and pending migrations.
 
-    Exit code 1 when one is pending, or its file was changed after it was applied.
+    Exit code 1 when one is pending, its file was changed after it was applied, or its version was applied by another
+    project.
     """
-    found = asyncio.run(migrations.get_migrations(resolve_dsn()))
+    found = asyncio.run(migrations.get_migrations(resolve_dsn(), migrations_table=migrations_table))
     tables.print_migrations(found, as_json=as_json)
-    if any(not migration.applied or migration.changed for migration in found):
+    wrong = what_is_wrong(found, parse_ledger(migrations_table))
+    if wrong is not None:
+        tables.print_note(wrong)
+    if not all(migration.is_settled for migration in found):
         raise typer.Exit(1)
 
 
 @app.command(epilog="Example: exchanges-db rollback --yes")
 def rollback(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, lock_timeout: LockTimeout = 300.0
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    lock_timeout: LockTimeout = 300.0,
+    migrations_table: MigrationsTable = None,
 ) -> None:
-    """Undo the newest migration.
+    """Undo the newest migration of ours.
 
-    The data in its tables goes too: back up first.
+    The data in its tables goes too: back up first. Refuses while a newer version of another project stands above it.
     """
     dsn = resolve_dsn()
     if not yes:
         typer.confirm(f"Undo the newest migration of {dsn}, with the data in its tables?", abort=True, err=True)
-    undone = asyncio.run(migrations.rollback(dsn, lock_timeout=lock_timeout, on_line=tables.print_note))
+    undone = asyncio.run(
+        migrations.rollback(
+            dsn, lock_timeout=lock_timeout, migrations_table=migrations_table, on_line=tables.print_note
+        )
+    )
     typer.echo(f"undid {undone}" if undone else "nothing to undo")
 
 
@@ -65,13 +91,16 @@ def validate(
     html: Annotated[Path | None, typer.Option(help="Write the report as a page to this file.")] = None,
     lookups: Annotated[int, typer.Option(min=100, max=1_000_000, help="How many look-ups to time.")] = 1000,
     as_json: AsJson = False,
+    migrations_table: MigrationsTable = None,
 ) -> None:
-    """Check tables, rows, rules and speed.
+    """Check migrations, tables, rows, rules and speed.
 
     Leaves nothing behind. Exit code 1 when something is not as it should be.
     """
     with tables.progress("validating"):
-        result = run(lambda database: validate_exchanges(db=database, lookups=lookups))
+        result = run(
+            lambda database: validate_exchanges(db=database, lookups=lookups, migrations_table=migrations_table)
+        )
     if as_json:
         typer.echo(report_json(result))
     else:

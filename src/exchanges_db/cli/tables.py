@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exchanges_db.exchanges.models import Exchange, ExchangeChange, ExchangeStats
-from exchanges_db.schema.migrations import Migration
+from exchanges_db.schema.ledger import Migration
 
 answers = Console(markup=False, highlight=False, emoji=False)
 notes = Console(stderr=True, markup=False, highlight=False, emoji=False)
@@ -99,8 +99,12 @@ def print_migrations(found: Sequence[Migration], *, as_json: bool) -> None:
 
 
 def _state(migration: Migration) -> str:
+    if migration.is_taken:
+        return "somebody else's version of this number is applied, ours is not"
+    if migration.foreign:
+        return "applied, of another project"
     if not migration.applied:
-        return "pending"
+        return "pending, but what it makes is there" if migration.elsewhere else "pending"
     if migration.changed:
         return "applied, but the file was changed or removed since"
     return "applied" if migration.changed is False else "applied, no checksum kept"

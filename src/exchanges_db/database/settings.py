@@ -1,4 +1,4 @@
-"""The environment, read in one place: DATABASE_URL and the EXCHANGES_DB_* variables of .env.example."""
+"""The environment, read in one place: DATABASE_URL, DBMATE_MIGRATIONS_TABLE, the EXCHANGES_DB_* variables."""
 
 from __future__ import annotations
 
@@ -60,6 +60,11 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 def database_url(environ: Mapping[str, str] = os.environ) -> str | None:
     """Return DATABASE_URL, or None where it is unset or empty."""
     return environ.get("DATABASE_URL") or None
+
+
+def migrations_table(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the table that dbmate keeps applied versions in: DBMATE_MIGRATIONS_TABLE, as dbmate itself reads it."""
+    return environ.get("DBMATE_MIGRATIONS_TABLE", "schema_migrations")
 
 
 def load_dsn(environ: Mapping[str, str] = os.environ) -> Dsn:

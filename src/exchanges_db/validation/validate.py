@@ -7,16 +7,14 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db._version import __version__
 from exchanges_db.database.default import default_database
 from exchanges_db.database.pool import Database
-from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable, ExchangesDBError
+from exchanges_db.errors import ConfigurationError, DatabaseUnavailable, ExchangesDBError
 from exchanges_db.validation import checks, probes
 from exchanges_db.validation.checks import CheckFailed, Context
 from exchanges_db.validation.latency import Latency
-from exchanges_sql.migration_ledger import AsyncQuerier as LedgerQuerier
 
 __all__ = ["CheckResult", "Latency", "ValidationReport", "validate_exchanges"]
 
@@ -36,7 +34,7 @@ class ValidationReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         latency: None when the look-ups could not be timed.
         server_version, database_name: None when the server did not answer.
-        schema_version: the newest migration that was applied; None where this role cannot see it.
+        schema_version: our newest migration that was applied; None where this role cannot see it.
     """
 
     started_at: datetime
@@ -57,6 +55,7 @@ Check = Callable[[Context], Awaitable[str]]
 
 CHECKS: dict[str, Check] = {
     "table reachable": checks.check_reachable,
+    "migrations are ours": checks.check_migrations,
     "schema as recorded": checks.check_recorded_schema,
     "every enum value present": checks.check_enum_values,
     "enum round trip": checks.check_enum_round_trip,
@@ -75,6 +74,7 @@ async def validate_exchanges(
     db: Database | None = None,
     lookups: int = 1000,
     target_ms: float = 1.0,
+    migrations_table: str | None = None,
     on_check: Callable[[CheckResult], None] | None = None,
 ) -> ValidationReport:
     """Check tables, rows, rules and speed, and return what was found; nothing stays behind, no id is used up.
@@ -82,6 +82,7 @@ async def validate_exchanges(
     Each write is rolled back. A check that fails, or cannot be made, does not keep the others from being made.
 
     lookups: how many look-ups to time; target_ms: what their mean must stay within.
+    migrations_table: dbmate's ledger, TABLE or SCHEMA.TABLE; None means DBMATE_MIGRATIONS_TABLE.
     on_check: called with each result as soon as it is known.
 
     Raises:
@@ -89,7 +90,7 @@ async def validate_exchanges(
     """
     if type(lookups) is not int or lookups < 1 or not target_ms > 0:
         raise ConfigurationError("lookups must be a positive integer and target_ms positive")
-    context = Context(db or await default_database(), lookups, target_ms)
+    context = Context(db or await default_database(), lookups, target_ms, migrations_table)
     started_at = datetime.now(UTC)
     results: list[CheckResult] = []
     unreachable = False
@@ -105,7 +106,7 @@ async def validate_exchanges(
         package_version=__version__,
         server_version=context.server_version,
         database_name=context.database_name,
-        schema_version=None if unreachable else await _schema_version(context.database),
+        schema_version=context.schema_version,
         checks=tuple(results),
         latency=context.latency,
     )
@@ -123,14 +124,3 @@ async def _make(name: str, check: Check, context: Context) -> tuple[CheckResult,
     except (CheckFailed, ExchangesDBError) as exc:
         error, detail = exc, str(exc)
     return CheckResult(name=name, passed=error is None, detail=detail, seconds=perf_counter() - began), error
-
-
-async def _schema_version(database: Database) -> str | None:
-    async def work(conn: AsyncConnection) -> str | None:
-        return max([applied async for applied in LedgerQuerier(conn).list_applied_versions()], default=None)
-
-    try:
-        return await database.run(work)
-    except DatabaseError:
-        # dbmate's table is not there yet, or not for this role to read.
-        return None

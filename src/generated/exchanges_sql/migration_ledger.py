@@ -3,7 +3,7 @@
 #   sqlc v1.31.1
 # source: migration_ledger.sql
 import dataclasses
-from typing import AsyncIterator, Optional
+from typing import AsyncIterator, List, Optional
 
 import sqlalchemy
 import sqlalchemy.ext.asyncio
@@ -12,30 +12,31 @@ from exchanges_sql import models
 
 
 CHECK_LEDGER = """-- name: check_ledger \\:one
-
-SELECT (to_regclass('schema_migrations') IS NOT NULL)\\:\\:boolean AS migrations_table,
-       (to_regclass('migration_checksums') IS NOT NULL)\\:\\:boolean AS checksums_table
+SELECT (to_regclass(quote_ident(:p1\\:\\:text)) IS NOT NULL)\\:\\:boolean AS has_ledger,
+       (to_regclass('migration_checksums') IS NOT NULL)\\:\\:boolean AS has_checksums,
+       (:p1\\:\\:text)\\:\\:name\\:\\:text AS ledger
 """
 
 
 @dataclasses.dataclass()
 class CheckLedgerRow:
-    migrations_table: bool
-    checksums_table: bool
+    has_ledger: bool
+    has_checksums: bool
+    ledger: str
 
 
 FORGET_MIGRATION_CHECKSUM = """-- name: forget_migration_checksum \\:exec
-DELETE FROM migration_checksums WHERE version = :p1
+DELETE FROM migration_checksums WHERE ledger = :p1 AND version = :p2
 """
 
 
-LIST_APPLIED_VERSIONS = """-- name: list_applied_versions \\:many
-SELECT version FROM schema_migrations ORDER BY version
+GET_LEDGER_QUERY = """-- name: get_ledger_query \\:one
+SELECT format('SELECT version\\:\\:text FROM %I', :p1\\:\\:text)\\:\\:text AS query
 """
 
 
 LIST_MIGRATION_CHECKSUMS = """-- name: list_migration_checksums \\:many
-SELECT version, file_name, sha256 FROM migration_checksums ORDER BY version
+SELECT version, file_name, sha256 FROM migration_checksums WHERE ledger = :p1 ORDER BY version
 """
 
 
@@ -46,10 +47,41 @@ class ListMigrationChecksumsRow:
     sha256: str
 
 
+LIST_OBJECTS_PRESENT = """-- name: list_objects_present \\:many
+SELECT c.relname\\:\\:text AS object_name
+FROM pg_catalog.pg_class AS c
+WHERE c.relnamespace = to_regnamespace('public') AND c.relname\\:\\:text = ANY(:p1\\:\\:text[])
+UNION
+SELECT k.conname\\:\\:text
+FROM pg_catalog.pg_constraint AS k
+WHERE k.connamespace = to_regnamespace('public') AND k.conname\\:\\:text = ANY(:p1\\:\\:text[])
+UNION
+SELECT f.proname\\:\\:text
+FROM pg_catalog.pg_proc AS f
+WHERE f.pronamespace = to_regnamespace('public') AND f.proname\\:\\:text = ANY(:p1\\:\\:text[])
+UNION
+SELECT g.tgname\\:\\:text
+FROM pg_catalog.pg_trigger AS g
+JOIN pg_catalog.pg_class AS t ON t.oid = g.tgrelid
+WHERE t.relnamespace = to_regnamespace('public') AND g.tgname\\:\\:text = ANY(:p1\\:\\:text[])
+"""
+
+
+PIN_LEDGER = """-- name: pin_ledger \\:one
+
+SELECT set_config('search_path', quote_ident(coalesce(
+           nullif(:p1\\:\\:text, ''),
+           (SELECT nullif(btrim(split_part(s.setting, ',', 1)), '')
+            FROM pg_catalog.pg_settings AS s
+            WHERE s.name = 'search_path' AND s.source = 'client'),
+           current_schema(), 'public')) || ', pg_catalog, pg_temp', true)\\:\\:text AS search_path
+"""
+
+
 RECORD_MIGRATION_CHECKSUM = """-- name: record_migration_checksum \\:exec
-INSERT INTO migration_checksums (version, file_name, sha256)
-VALUES (:p1, :p2, :p3)
-ON CONFLICT (version) DO NOTHING
+INSERT INTO migration_checksums (ledger, version, file_name, sha256)
+VALUES (:p1, :p2, :p3, :p4)
+ON CONFLICT (ledger, version) DO NOTHING
 """
 
 
@@ -62,25 +94,27 @@ class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
 
-    async def check_ledger(self) -> Optional[CheckLedgerRow]:
-        row = (await self._conn.execute(sqlalchemy.text(CHECK_LEDGER))).first()
+    async def check_ledger(self, *, ledger: str) -> Optional[CheckLedgerRow]:
+        row = (await self._conn.execute(sqlalchemy.text(CHECK_LEDGER), {"p1": ledger})).first()
         if row is None:
             return None
         return CheckLedgerRow(
-            migrations_table=row[0],
-            checksums_table=row[1],
+            has_ledger=row[0],
+            has_checksums=row[1],
+            ledger=row[2],
         )
 
-    async def forget_migration_checksum(self, *, version: str) -> None:
-        await self._conn.execute(sqlalchemy.text(FORGET_MIGRATION_CHECKSUM), {"p1": version})
+    async def forget_migration_checksum(self, *, ledger: str, version: str) -> None:
+        await self._conn.execute(sqlalchemy.text(FORGET_MIGRATION_CHECKSUM), {"p1": ledger, "p2": version})
 
-    async def list_applied_versions(self) -> AsyncIterator[str]:
-        result = await self._conn.stream(sqlalchemy.text(LIST_APPLIED_VERSIONS))
-        async for row in result:
-            yield row[0]
+    async def get_ledger_query(self, *, ledger: str) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_LEDGER_QUERY), {"p1": ledger})).first()
+        if row is None:
+            return None
+        return row[0]
 
-    async def list_migration_checksums(self) -> AsyncIterator[ListMigrationChecksumsRow]:
-        result = await self._conn.stream(sqlalchemy.text(LIST_MIGRATION_CHECKSUMS))
+    async def list_migration_checksums(self, *, ledger: str) -> AsyncIterator[ListMigrationChecksumsRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_MIGRATION_CHECKSUMS), {"p1": ledger})
         async for row in result:
             yield ListMigrationChecksumsRow(
                 version=row[0],
@@ -88,8 +122,24 @@ class AsyncQuerier:
                 sha256=row[2],
             )
 
-    async def record_migration_checksum(self, *, version: str, file_name: str, sha256: str) -> None:
-        await self._conn.execute(sqlalchemy.text(RECORD_MIGRATION_CHECKSUM), {"p1": version, "p2": file_name, "p3": sha256})
+    async def list_objects_present(self, *, names: List[str]) -> AsyncIterator[str]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_OBJECTS_PRESENT), {"p1": names})
+        async for row in result:
+            yield row[0]
+
+    async def pin_ledger(self, *, schema_name: str) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(PIN_LEDGER), {"p1": schema_name})).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def record_migration_checksum(self, *, ledger: str, version: str, file_name: str, sha256: str) -> None:
+        await self._conn.execute(sqlalchemy.text(RECORD_MIGRATION_CHECKSUM), {
+            "p1": ledger,
+            "p2": version,
+            "p3": file_name,
+            "p4": sha256,
+        })
 
     async def try_migration_lock(self, *, key: int) -> Optional[bool]:
         row = (await self._conn.execute(sqlalchemy.text(TRY_MIGRATION_LOCK), {"p1": key})).first()

@@ -51,15 +51,12 @@ class ExchangeHistory:
 @dataclasses.dataclass()
 class MigrationChecksum:
     """What each applied migration file contained; migrate refuses when one has changed since"""
+    # The ledger, a table of dbmate in this schema, that has the version
+    ledger: str
     version: str
     file_name: str
     sha256: str
     applied_at: datetime.datetime
-
-
-@dataclasses.dataclass()
-class SchemaMigration:
-    version: str
 
 
 @dataclasses.dataclass()

@@ -1,0 +1,74 @@
+"""The migration files of a folder: their versions, what they contain, and what they make in schema public."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import msgspec
+
+from exchanges_db.errors import MigrationError
+
+_FILE_NAME = re.compile(r"(?P<version>[0-9]+)_\w+\.sql")
+_DIRECTION = re.compile(r"^-- migrate:(?:up|down)\b.*$", re.MULTILINE)
+# Bodies of functions, texts and comments: what stands in them is made by nobody.
+_NO_CODE = re.compile(r"\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_KINDS = r"(?:TABLE|(?:MATERIALIZED )?VIEW|INDEX|FUNCTION|SEQUENCE|(?:CONSTRAINT )?TRIGGER)"
+_MADE = re.compile(
+    rf"\bCREATE (?:OR REPLACE )?(?:UNIQUE )?{_KINDS} (?:CONCURRENTLY )?(?:IF NOT EXISTS )?"
+    # No name follows CREATE INDEX ON; a name with a point behind it is that of another schema.
+    r"(?!ON\b)(?:public\.)?(\w+)\b(?!\.)"
+    r"|(?:\bADD |[(,] ?)CONSTRAINT (\w+)",
+    re.IGNORECASE,
+)
+_DROPPED = re.compile(
+    rf"\bDROP (?:{_KINDS}|CONSTRAINT) (?:CONCURRENTLY )?(?:IF EXISTS )?(?:public\.)?(\w+)", re.IGNORECASE
+)
+
+
+class MigrationFile(msgspec.Struct, frozen=True):
+    """One file.
+
+    Attributes:
+        sha256: of its bytes.
+        makes: names of the tables, constraints, functions and so on that it makes and no later file drops.
+    """
+
+    version: str
+    name: str
+    sha256: str
+    makes: frozenset[str]
+
+
+def read_files(directory: Path) -> dict[str, MigrationFile]:
+    """Return the files of the folder by version.
+
+    Raises:
+        MigrationError: two have the same version, one has none, or there is no file at all.
+    """
+    files: dict[str, MigrationFile] = {}
+    dropped: set[str] = set()
+    # The newest first: what a file drops is no mark of itself or of an older one.
+    for path in sorted(directory.glob("*.sql"), reverse=True):
+        match = _FILE_NAME.fullmatch(path.name)
+        if match is None:
+            raise MigrationError(f"{path.name} is no migration's name: it must be NUMBER_name.sql")
+        if match["version"] in files:
+            raise MigrationError(f"{path.name} and {files[match['version']].name} have the same version")
+        content = path.read_bytes()
+        code = _up_code(content.decode(errors="replace"))
+        dropped |= set(_DROPPED.findall(code))
+        made = {one or other for one, other in _MADE.findall(code)}
+        files[match["version"]] = MigrationFile(
+            match["version"], path.name, hashlib.sha256(content).hexdigest(), frozenset(made - dropped)
+        )
+    if not files:
+        raise MigrationError(f"there are no migrations in {directory}")
+    return files
+
+
+def _up_code(text: str) -> str:
+    """Return what `dbmate up` runs, on one line, without comments, texts and bodies of functions."""
+    parts = _DIRECTION.split(text)
+    return re.sub(r"\s+", " ", _NO_CODE.sub(" ", parts[1] if len(parts) > 1 else ""))
