@@ -35,6 +35,39 @@ def test_status_and_migrate_accept_what_plain_dbmate_applied(url: str, empty_dsn
     assert "no checksum" not in ok("status", url=url)
 
 
+def test_status_tells_another_projects_version_from_ours(url: str, empty_dsn: Dsn, tmp_path: Path) -> None:
+    """His 002 under our number: exit code 1, the way out on stderr, and --migrations-table is that way."""
+    (tmp_path / "002_orders.sql").write_text(
+        "-- migrate:up\nCREATE TABLE orders (id int);\n-- migrate:down\nDROP TABLE orders;\n"
+    )
+    assert run_dbmate(empty_dsn, "up", migrations=tmp_path).returncode == 0
+    status = run("status", "--json", url=url)
+    assert status.returncode == 1
+    assert [row["foreign"] for row in json.loads(status.stdout)] == [True, False, False]
+    refused = run("migrate", url=url)
+    assert refused.returncode == 6
+    for result in (status, refused):
+        assert "keep our migrations in a table of their own: DBMATE_MIGRATIONS_TABLE=" in result.stderr
+    assert "somebody else's" in run("status", url=url).stdout
+    assert "somebody else's" in run("validate", "--lookups", "100", url=url).stdout
+
+    own = ("--migrations-table", "own.My Ledger")
+    assert "applied 002_create_exchanges.sql" in ok("migrate", *own, url=url)
+    assert all(row["applied"] for row in json.loads(ok("status", "--json", *own, url=url)))
+    assert "3 of 3 in own.My Ledger" in ok("validate", "--lookups", "100", *own, url=url)
+    assert run("status", url=url, DBMATE_MIGRATIONS_TABLE="own.My Ledger").returncode == 0
+    assert "undid 004_create_symbols.sql" in ok("rollback", "--yes", *own, url=url)
+
+
+def test_an_unusable_ledger_is_a_wrong_configuration(url: str) -> None:
+    """By option and by variable, also where the variable is there and empty."""
+    for command in (("migrate",), ("status",), ("rollback", "--yes"), ("validate",)):
+        assert run(*command, "--migrations-table", "a.b.c", url=url).returncode == 2
+    result = run("migrate", url=url, DBMATE_MIGRATIONS_TABLE="")
+    assert result.returncode == 2
+    assert "DBMATE_MIGRATIONS_TABLE is unusable" in result.stderr
+
+
 def test_rollback_asks_first_and_undoes_one(url: str) -> None:
     """Without --yes and without a terminal nothing happens."""
     ok("migrate", url=url)

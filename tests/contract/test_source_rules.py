@@ -17,6 +17,16 @@ SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|ALTER|CREATE|DROP)\b
 MAX_LINES = 300
 # Where a number is no price and no size: dsn.py reads a time limit in seconds out of an address.
 FLOAT_IS_RIGHT = frozenset({"dsn.py"})
+# Where a connection is sent a text that does not stand there as a constant: module, function, and why that is right.
+TEXT_IS_NO_CONSTANT = {
+    # Written by a person or by sqlc, and only handed on.
+    "bridge.py: execute": "what sqlc generated",
+    "hosts.py: execute": "what any caller of the session sent",
+    "ledger.py: record_checksums": "db/bookkeeping.sql, a file",
+    "checks.py: _expect_index": "EXPLAIN of the look-ups in plans.py, constants",
+    # The only statement that comes into being at run time.
+    "ledger.py: _applied_versions": "a user names dbmate's ledger; the server quotes the name with format('%I')",
+}
 
 Rule = Callable[[ast.Module], list[int]]
 
@@ -41,6 +51,27 @@ def _texts(node: ast.expr) -> Iterator[str]:
     for part in ast.walk(node):
         if isinstance(part, ast.Constant) and isinstance(part.value, str):
             yield part.value
+
+
+SENDING = frozenset(("execute", "executemany", "fetch", "fetchrow", "fetchval", "fetchmany", "prepare", "cursor",
+                     "stream", "copy_from_query", "exec_driver_sql"))  # fmt: skip
+
+
+def sent_at_run_time(tree: ast.Module) -> list[str]:
+    """Name the functions that send a connection a text that is neither written there nor a constant of the module."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return sorted({function.name for function in functions if any(map(_sends_made_text, ast.walk(function)))})
+
+
+def _sends_made_text(node: ast.AST) -> bool:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SENDING):
+        return False
+    match node.args[:1]:
+        case [] | [ast.Constant()]:
+            return False
+        case [ast.Name(id=name)] if name.isupper():
+            return False
+    return True
 
 
 def swallowed_errors(tree: ast.Module) -> list[int]:
@@ -123,6 +154,33 @@ def test_the_package_keeps_the_rules(path: Path, rule: Rule) -> None:
     if rule is float_calls and path.name in FLOAT_IS_RIGHT:
         return
     assert not rule(ast.parse(path.read_text())), f"lines of {path.name}"
+
+
+def test_only_named_places_send_sql_that_is_no_constant() -> None:
+    """Both ways: a new place fails until it is named with its reason, and a name without its place fails as well."""
+    found = {f"{path.name}: {name}" for path in MODULES for name in sent_at_run_time(ast.parse(path.read_text()))}
+    # downloader.fetch(Request(...)) asks an exchange, not a database.
+    assert found - {"sync.py: sync_symbols"} == TEXT_IS_NO_CONSTANT.keys()
+
+
+def test_one_query_alone_gives_sql_to_be_sent() -> None:
+    """format() makes a statement in db/queries once, with every name in it quoted by %I."""
+    queries = "".join(path.read_text() for path in sorted((PACKAGE.parents[1] / "db/queries").glob("*.sql")))
+    assert re.findall(r"\bformat\('([^']*)'", queries) == ["SELECT version::text FROM %I"]
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("async def f(c, q):\n    await c.fetch(q)", ["f"]),
+        ("def f(c):\n    def g():\n        c.execute(made(1), 2)", ["f", "g"]),
+        ("def f(c):\n    c.fetchval(f'SELECT {1}')", ["f"]),
+        ("def f(c):\n    c.execute('SELECT 1')\n    c.fetch(_RESET)\n    c.close(q)\n    c.cursor()", []),
+    ],
+)
+def test_sql_that_is_no_constant_is_noticed(source: str, names: list[str]) -> None:
+    """A text of its own and a constant pass; a variable, a call and an f-string do not."""
+    assert sent_at_run_time(ast.parse(source)) == names
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)

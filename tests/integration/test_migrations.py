@@ -11,6 +11,7 @@ import pytest
 from exchanges_db import ConfigurationError, DatabaseUnavailable, MigrationError, MigrationLocked
 from exchanges_db.database.dsn import Dsn, Secret
 from exchanges_db.schema.dbmate import dbmate_program
+from exchanges_db.schema.migration_files import read_files
 from exchanges_db.schema.migrations import LOCK_KEY, get_migrations, migrate, rollback
 from exchanges_db.schema.sql_files import migrations_directory
 from tests.fix_server import run_dbmate
@@ -105,6 +106,24 @@ async def test_no_files_at_all_is_an_error(empty_dsn: Dsn, tmp_path: Path) -> No
     """An empty folder is a broken deploy, not an up-to-date database."""
     with pytest.raises(MigrationError, match="no migrations in"):
         await migrate(empty_dsn, directory=tmp_path)
+
+
+async def test_what_an_applied_file_makes_is_there(empty_dsn: Dsn, other: asyncpg.Connection) -> None:
+    """What tells our files from others' is read from the files: each has marks, all there once it is applied."""
+    await migrate(empty_dsn)
+    relations = "SELECT relname::text FROM pg_class UNION SELECT conname::text FROM pg_constraint"
+    others = "SELECT proname::text FROM pg_proc UNION SELECT tgname::text FROM pg_trigger"
+    names = {row[0] for row in await other.fetch(f"{relations} UNION {others}")}
+    for file in read_files(migrations_directory()).values():
+        assert len(file.makes) >= 3, file.name
+        assert file.makes <= names, file.name
+
+
+async def test_a_table_that_lost_a_constraint_is_still_ours(empty_dsn: Dsn, other: asyncpg.Connection) -> None:
+    """Damage by hand is for `validate` to name; nobody else's migration is seen in it."""
+    await migrate(empty_dsn)
+    await other.execute("ALTER TABLE exchanges DROP CONSTRAINT exchanges_name_printable")
+    assert not any(migration.foreign for migration in await get_migrations(empty_dsn))
 
 
 async def test_a_failing_file_is_rolled_back_whole(empty_dsn: Dsn, files: Path, other: asyncpg.Connection) -> None:

@@ -150,8 +150,8 @@ def what_is_wrong(migrations: Sequence[Migration], ledger: Ledger) -> str | None
         versions = ", ".join(migration.version for migration in taken)
         files = ", ".join(str(migration.file_name) for migration in taken)
         return (
-            f"{versions} in {ledger} is somebody else's: not applied from our {files}, and what that makes is not in the "
-            f"database; keep our migrations in a table of their own: {OWN_LEDGER}"
+            f"{versions} in {ledger} is somebody else's: not applied from our {files}, and what that makes is not "
+            f"in the database; keep our migrations in a table of their own: {OWN_LEDGER}"
         )
     changed = [str(migration.file_name) for migration in migrations if migration.changed]
     if changed:

@@ -16,7 +16,7 @@ from exchanges_db.exchanges.look_ups import get_all_exchanges, get_exchange_by_e
 from exchanges_db.exchanges.models import Exchange, ExchangeStats
 from exchanges_db.exchanges.stats import get_exchange_stats
 from exchanges_db.schema.comparison import check_schema, recorded_schema
-from exchanges_db.schema.ledger import parse_ledger, read_ledger, what_is_wrong
+from exchanges_db.schema.ledger import Ledger, read_ledger, what_is_wrong
 from exchanges_db.schema.migration_files import read_files
 from exchanges_db.schema.sql_files import migrations_directory
 from exchanges_db.validation.latency import Latency, time_lookups
@@ -38,7 +38,7 @@ class Context:
     database: Database
     lookups: int
     target_ms: float
-    migrations_table: str | None = None
+    ledger: Ledger
     schema_version: str | None = None
     server_version: str | None = None
     database_name: str | None = None
@@ -63,7 +63,7 @@ async def check_reachable(context: Context) -> str:
 
 async def check_migrations(context: Context) -> str:
     """Our migrations are applied, from our files as they are, and their numbers are not taken by another project's."""
-    ledger = parse_ledger(context.migrations_table)
+    ledger = context.ledger
     files = read_files(migrations_directory())
     try:
         async with context.database.transaction(readonly=True) as transaction:

@@ -12,6 +12,7 @@ from exchanges_db._version import __version__
 from exchanges_db.database.default import default_database
 from exchanges_db.database.pool import Database
 from exchanges_db.errors import ConfigurationError, DatabaseUnavailable, ExchangesDBError
+from exchanges_db.schema.ledger import parse_ledger
 from exchanges_db.validation import checks, probes
 from exchanges_db.validation.checks import CheckFailed, Context
 from exchanges_db.validation.latency import Latency
@@ -86,11 +87,11 @@ async def validate_exchanges(
     on_check: called with each result as soon as it is known.
 
     Raises:
-        ConfigurationError: an argument or DATABASE_URL is unusable.
+        ConfigurationError: an argument, DATABASE_URL or DBMATE_MIGRATIONS_TABLE is unusable.
     """
     if type(lookups) is not int or lookups < 1 or not target_ms > 0:
         raise ConfigurationError("lookups must be a positive integer and target_ms positive")
-    context = Context(db or await default_database(), lookups, target_ms, migrations_table)
+    context = Context(db or await default_database(), lookups, target_ms, parse_ledger(migrations_table))
     started_at = datetime.now(UTC)
     results: list[CheckResult] = []
     unreachable = False

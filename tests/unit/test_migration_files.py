@@ -1,0 +1,42 @@
+"""What a migration file makes, read from its text."""
+
+from pathlib import Path
+
+import pytest
+
+from exchanges_db.schema.migration_files import read_files
+
+
+def made(folder: Path, *texts: str) -> list[set[str]]:
+    """Return what each of these up parts makes, in files 1, 2, ..."""
+    for number, text in enumerate(texts, 1):
+        (folder / f"{number}_file.sql").write_text(
+            f"-- CREATE TABLE head (\n-- migrate:up\n{text}\n-- migrate:down\nCREATE TABLE down (id int);\n"
+        )
+    return [set(read_files(folder)[str(number)].makes) for number in range(1, len(texts) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("CREATE TABLE IF NOT EXISTS public.a (id int, CONSTRAINT a_pkey PRIMARY KEY (id))", {"a", "a_pkey"}),
+        ("create table a (constraint a_check check (id > 0))", {"a", "a_check"}),
+        ("ALTER TABLE public.a ADD CONSTRAINT x CHECK (id > 0),\n    ADD CONSTRAINT y UNIQUE (id)", {"x", "y"}),
+        ("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON public.a (id); CREATE INDEX ON a (id)", {"i"}),
+        ("CREATE OR REPLACE FUNCTION public.f() RETURNS trigger AS $$ CREATE TABLE no (id int); $$", {"f"}),
+        ("CREATE VIEW public.v AS SELECT 1; CREATE MATERIALIZED VIEW m AS SELECT 'CREATE TABLE no ('", {"v", "m"}),
+        ("CREATE CONSTRAINT TRIGGER t AFTER INSERT ON a; CREATE TRIGGER u BEFORE UPDATE ON a", {"t", "u"}),
+        ("-- CREATE TABLE no (\n/* CREATE TABLE no ( */ CREATE TABLE other.no (id int)", set()),
+        ("ALTER TABLE a DROP CONSTRAINT x; ALTER TABLE a VALIDATE CONSTRAINT y; SELECT 1", set()),
+    ],
+)
+def test_what_is_made_is_named(tmp_path: Path, text: str, names: set[str]) -> None:
+    """Tables, views, indexes, functions, triggers, constraints; nothing out of bodies, texts or comments."""
+    assert made(tmp_path, text) == [names]
+
+
+def test_what_a_later_file_drops_is_no_mark(tmp_path: Path) -> None:
+    """Else every database would seem to lack what a later migration of ours took away."""
+    first = "CREATE TABLE a (CONSTRAINT x CHECK (true), CONSTRAINT y CHECK (true)); CREATE INDEX i ON a (id)"
+    second = "ALTER TABLE a DROP CONSTRAINT x; DROP INDEX IF EXISTS public.i; CREATE TABLE b (id int)"
+    assert made(tmp_path, first, second) == [{"a", "y"}, {"b"}]
