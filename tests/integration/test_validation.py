@@ -23,6 +23,7 @@ from exchanges_db import (
     update_exchange,
 )
 from exchanges_db.database.dsn import Dsn, parse_dsn
+from exchanges_db.schema.ledger import parse_ledger
 from exchanges_db.validation import checks, probes
 from exchanges_db.validation.validate import CHECKS, CheckResult, ValidationReport, validate_exchanges
 from tests.factories import an_exchange, connected
@@ -322,7 +323,7 @@ async def test_a_row_left_behind_is_noticed(database: Database, monkeypatch: pyt
     """If the transaction were committed, the check would say so."""
     monkeypatch.setattr(Transaction, "discard", lambda _: None)
     with pytest.raises(checks.CheckFailed, match="the row was not rolled back"):
-        await probes.check_crud(checks.Context(database, 1, 1.0))
+        await probes.check_crud(checks.Context(database, 1, 1.0, parse_ledger(None)))
     assert any(exchange.id == -1 for exchange in await get_all_exchanges(db=database))
 
 

@@ -70,7 +70,7 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "symbol_history_operation_known": ("operation", "must be a ChangeOperation"),
     "symbol_history_valid_closed": ("valid", "must have a beginning and an end"),
     "symbol_history_no_overlap": ("valid", "must not overlap another range of that symbol"),
-    "migration_checksums_pkey": ("version", "is taken"),
+    "migration_checksums_pkey": ("ledger, version", "is taken"),
     "migration_checksums_sha256_hex": ("sha256", "must be 64 hexadecimal digits"),
 }
 

@@ -16,7 +16,6 @@ from exchanges_db.database.pool import Database
 from exchanges_db.schema.sql_files import schema_objects_file
 from exchanges_sql.schema_catalog import AsyncQuerier
 
-
 # What other objects belong to: where it is missing, they need not be named.
 _WHOLES = frozenset(("table", "view"))
 
