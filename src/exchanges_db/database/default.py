@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.bridge import RawConnection, bridge, is_closed
 from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, translate
-from exchanges_db.database.pool import Database, Transaction, Work
+from exchanges_db.database.pool import Database, Transaction, Work, run_on
 from exchanges_db.database.settings import load_dsn
 from exchanges_db.errors import ConfigurationError, DatabaseUnavailable
 
@@ -67,10 +67,8 @@ async def run(db: DatabaseOrConnection | None, work: Work[T], *, write: bool = F
     """Return what `work` makes of a connection of `db`: of the default database, one's own, or one connection."""
     if db is None:
         db = await default_database()
-    if isinstance(db, Database):
-        return await db.run(work, write=write)
-    if isinstance(db, Transaction):
-        return await db.run(work)
+    if isinstance(db, Database | Transaction):
+        return await run_on(db, work, write=write)
     commits = False
     try:
         if isinstance(db, asyncpg.Connection | PoolConnectionProxy):
@@ -99,7 +97,7 @@ async def run_in_transaction(db: DatabaseOrConnection | None, work: Work[T], *, 
         db = await default_database()
     if isinstance(db, Database):
         async with db.transaction(readonly=readonly) as transaction:
-            return await transaction.run(work)
+            return await run_on(transaction, work)
     if isinstance(db, asyncpg.Connection | PoolConnectionProxy) and not is_closed(db):
         try:
             async with db.transaction():

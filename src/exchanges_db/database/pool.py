@@ -1,6 +1,6 @@
 """A database: its connections, its transactions, and what happens when one of them fails.
 
-`Database.run` is the only way from a public function to a server: it borrows a connection, sets the time limits,
+`run_on` is the only way from a public function to a server: it borrows a connection, sets the time limits,
 turns driver errors into ours, and repeats a read once when its connection was lost. Writes are never repeated.
 """
 
@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeVar, cast
 
 import asyncpg
@@ -42,33 +43,39 @@ async def _no_reset(connection: asyncpg.Connection[Any]) -> None:
     """Do nothing: our own statements leave no trace in a session, and asyncpg's reset is a round trip a call."""
 
 
+@dataclass
+class _Course:
+    """What happened in a transaction: for whoever ends it, and of no use to whoever works in it."""
+
+    lent: bool = False
+    discarded: bool = False
+    failure: Exception | None = None  # the first error of ours; a savepoint may have undone its harm
+
+
 class Transaction:
     """One open transaction; pass it as `db=` to several functions. Made by `Database.transaction`."""
 
-    def __init__(self, connection: PoolConnectionProxy[Any]) -> None:
+    def __init__(self, connection: PoolConnectionProxy[Any], course: _Course) -> None:
         self._connection = connection
-        self.lent = False
-        self.discarded = False
-        self.failure: Exception | None = None  # the first error of ours; a savepoint may have undone its harm
+        self._course = course
 
     @property
     def connection(self) -> PoolConnectionProxy[Any]:
         """The asyncpg connection, for SQL of your own; its session is reset when the transaction ends."""
-        self.lent = True
+        self._course.lent = True
         return self._connection
 
-    async def run(self, work: Work[T]) -> T:
-        """Return what `work` makes of this transaction."""
+    def discard(self) -> None:
+        """Have the transaction rolled back at its end, without an exception."""
+        self._course.discarded = True
+
+    async def _run(self, work: Work[T]) -> T:
         try:
             return await work(bridge(self._connection))
         except DRIVER_ERRORS as exc:
             error = translate(exc, still_open=not is_closed(self._connection))
-            self.failure = self.failure or error
+            self._course.failure = self._course.failure or error
             raise error from exc
-
-    def discard(self) -> None:
-        """Have the transaction rolled back at its end, without an exception."""
-        self.discarded = True
 
 
 class Database:
@@ -119,11 +126,51 @@ class Database:
     def __repr__(self) -> str:
         return f"<Database {self._dsn}>"
 
-    async def run(self, work: Work[T], *, write: bool = False) -> T:
-        """Return what `work` makes of a connection of the pool.
+    @asynccontextmanager
+    async def transaction(
+        self, *, isolation: Isolation = "read_committed", readonly: bool = False
+    ) -> AsyncIterator[Transaction]:
+        """Open a transaction: committed at the end of the block, rolled back on an exception.
 
-        A read whose connection was lost is repeated once; a write never, it becomes OutcomeUnknown.
+        Raises:
+            DatabaseError: a statement inside failed and its error was caught: the server rolled everything back.
+            OutcomeUnknown: the connection was lost while committing.
         """
+        lender = self._lender or await self._open_pool()
+        connection = await self._acquire(lender)
+        course = _Course()
+        try:
+            inner = connection.transaction(isolation=isolation, readonly=readonly)
+            try:
+                await inner.start()
+            except DRIVER_ERRORS as exc:
+                raise translate(exc) from exc
+            try:
+                yield Transaction(connection, course)
+            except BaseException as exc:
+                await _roll_back(inner)
+                # An OSError or TimeoutError here may be the caller's own.
+                if isinstance(exc, ASYNCPG_ERRORS):
+                    raise translate(exc) from exc
+                raise
+            if course.discarded:
+                await _roll_back(inner)
+                return
+            try:
+                await inner.commit()
+            except DRIVER_ERRORS as exc:
+                raise translate(exc, unknown_if_lost=True) from exc
+            # The pool's proxy hands on what the connection under it has.
+            if cast("Session", connection).last_status != "COMMIT":
+                failure = course.failure
+                raise DatabaseError(
+                    f"nothing was written: an earlier statement failed: {failure or 'one on the connection itself'}",
+                    sqlstate="25P02",
+                ) from failure
+        finally:
+            await self._release(lender, connection, reset=course.lent)
+
+    async def _run(self, work: Work[T], *, write: bool = False) -> T:
         for last_try in (False, True):
             lender = self._lender or await self._open_pool()
             connection = await self._acquire(lender)
@@ -141,50 +188,6 @@ class Database:
                 if not kept:
                     await self._release(lender, connection)
         raise AssertionError("unreachable")
-
-    @asynccontextmanager
-    async def transaction(
-        self, *, isolation: Isolation = "read_committed", readonly: bool = False
-    ) -> AsyncIterator[Transaction]:
-        """Open a transaction: committed at the end of the block, rolled back on an exception.
-
-        Raises:
-            DatabaseError: a statement inside failed and its error was caught: the server rolled everything back.
-            OutcomeUnknown: the connection was lost while committing.
-        """
-        lender = self._lender or await self._open_pool()
-        connection = await self._acquire(lender)
-        transaction = Transaction(connection)
-        try:
-            inner = connection.transaction(isolation=isolation, readonly=readonly)
-            try:
-                await inner.start()
-            except DRIVER_ERRORS as exc:
-                raise translate(exc) from exc
-            try:
-                yield transaction
-            except BaseException as exc:
-                await _roll_back(inner)
-                # An OSError or TimeoutError here may be the caller's own.
-                if isinstance(exc, ASYNCPG_ERRORS):
-                    raise translate(exc) from exc
-                raise
-            if transaction.discarded:
-                await _roll_back(inner)
-                return
-            try:
-                await inner.commit()
-            except DRIVER_ERRORS as exc:
-                raise translate(exc, unknown_if_lost=True) from exc
-            # The pool's proxy hands on what the connection under it has.
-            if cast("Session", connection).last_status != "COMMIT":
-                failure = transaction.failure
-                raise DatabaseError(
-                    f"nothing was written: an earlier statement failed: {failure or 'one on the connection itself'}",
-                    sqlstate="25P02",
-                ) from failure
-        finally:
-            await self._release(lender, connection, reset=transaction.lent)
 
     async def _may_repeat(self, error: Exception, write: bool) -> bool:
         if not isinstance(error, DatabaseUnavailable):
@@ -254,6 +257,17 @@ class Database:
         except DRIVER_ERRORS as exc:
             # asyncpg has ended the connection and will make another; what was asked for is already done.
             log.warning("%s: a connection was lost while it was given back: %s", self._dsn, type(exc).__name__)
+
+
+async def run_on(db: Database | Transaction, work: Work[T], *, write: bool = False) -> T:
+    """Return what `work` makes of a connection of `db`; `write` says that a repetition could write twice.
+
+    A read whose connection was lost is repeated once; a write never, it becomes OutcomeUnknown. In a transaction
+    nothing is repeated.
+    """
+    if isinstance(db, Transaction):
+        return await db._run(work)  # noqa: SLF001 - private to this module, not to its classes: users get no `run`
+    return await db._run(work, write=write)  # noqa: SLF001 - as above
 
 
 async def _roll_back(transaction: asyncpg.transaction.Transaction) -> None:

@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db.database.default import default_database
+from exchanges_db.database.default import default_database, run
 from exchanges_db.database.pool import Database
 from exchanges_db.schema.sql_files import schema_objects_file
 from exchanges_sql.schema_catalog import AsyncQuerier
@@ -76,7 +76,7 @@ async def describe_schema(*, db: Database | None = None) -> list[SchemaObject]:
         )
 
     async with database.transaction(isolation="repeatable_read", readonly=True) as transaction:
-        return await transaction.run(work)
+        return await run(transaction, work)
 
 
 async def describe_schema_json(*, db: Database | None = None) -> bytes:

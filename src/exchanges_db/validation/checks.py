@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from exchanges_db.database.default import run
 from exchanges_db.database.pool import Database, Transaction
 from exchanges_db.errors import AccessDenied
 from exchanges_db.exchanges.enums import ExchangeEnum, MarketType
@@ -53,7 +54,7 @@ def expect(fulfilled: bool, otherwise: str) -> None:
 
 async def check_reachable(context: Context) -> str:
     """The server answers and the table can be read."""
-    server = await context.database.run(lambda conn: CatalogQuerier(conn).get_server())
+    server = await run(context.database, lambda conn: CatalogQuerier(conn).get_server())
     assert server is not None  # a SELECT without FROM always gives one row
     context.server_version, context.database_name = server.server_version, server.database_name
     count = len(await get_all_exchanges(db=context.database))
@@ -118,7 +119,7 @@ async def check_indexes_used(context: Context) -> str:
     On a few rows it rightly reads the whole table, so it is asked with all but bitmap scans switched off.
     """
     async with context.database.transaction(isolation="repeatable_read", readonly=True) as transaction:
-        await transaction.run(lambda conn: CatalogQuerier(conn).plan_bitmap_scans_only())
+        await run(transaction, lambda conn: CatalogQuerier(conn).plan_bitmap_scans_only())
         rows = await get_all_exchanges(db=transaction)
         rarest = min(MarketType, key=lambda market_type: _count(rows, market_type))
         look_ups: list[tuple[LookUp, Sequence[Any], int]] = [
@@ -193,7 +194,7 @@ def count_exchanges(rows: list[Exchange]) -> ExchangeStats:
 
 async def check_ids_left(context: Context) -> str:
     """The SMALLINT identity of `exchanges` is not about to run out; failed inserts use ids too."""
-    used = await context.database.run(lambda conn: CatalogQuerier(conn).get_exchange_ids_used())
+    used = await run(context.database, lambda conn: CatalogQuerier(conn).get_exchange_ids_used())
     if used is None:
         raise CheckFailed("exchanges.id has no identity sequence")
     left = used.highest_possible - used.highest_used

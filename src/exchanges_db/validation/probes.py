@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
+from exchanges_db.database.default import run
 from exchanges_db.database.pool import Database, Isolation, Transaction, Work
 from exchanges_db.errors import Conflict, ConstraintViolated, InvalidExchange, shown
 from exchanges_db.exchanges.enums import ChangeOperation, MarketType
@@ -68,7 +69,7 @@ async def discarded_probe(database: Database, isolation: Isolation = "read_commi
         taken = {exchange.id for exchange in await get_all_exchanges(db=transaction)}
         free = (number for number in range(-1, -(2**15), -1) if number not in taken)
         probe = Probe(transaction, next(free), next(free))
-        await transaction.run(_insert(probe_row(probe.id)))
+        await run(transaction, _insert(probe_row(probe.id)))
         yield probe
 
 
@@ -133,7 +134,7 @@ async def _expect_refused(probe: Probe, work: Work[Any], constraint: str | None,
     await savepoint.start()
     refused = None
     try:
-        await probe.transaction.run(work)
+        await run(probe.transaction, work)
     except ConstraintViolated as exc:
         refused = exc
     finally:
