@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+import stamina
 
 from exchanges_db import ConfigurationError, DownloadFailed
 from exchanges_db.symbols.download import Downloader
@@ -230,3 +231,23 @@ async def test_no_secret_leaves_it(caplog: pytest.LogCaptureFixture) -> None:
     texts = "".join(traceback.format_exception(info.value)) + "".join(traceback.format_exception(other.value))
     shown = [line for line in (texts + caplog.text + repr(info.value)).splitlines() if "HUNTER2" in line]
     assert [line for line in shown if "await fetch(" not in line] == []
+
+
+async def test_retries_are_told_by_our_logger_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """stamina has a logger and hooks for the whole process: ours say nothing there, everybody else's do as before."""
+    with caplog.at_level(logging.DEBUG):
+        async with serving(answer(status=503), answer(status=503), answer(b"[1]")) as server:
+            assert await fetch(f"{server.url}/list") == b"[1]"
+        ours = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "exchanges_db"]
+        assert [record for record in caplog.records if record.name == "stamina"] == []
+        for attempt in stamina.retry_context(on=KeyError, attempts=2, wait_initial=0, wait_jitter=0):
+            with attempt:
+                if attempt.num == 1:
+                    raise KeyError("somebody else's")
+        assert [record.getMessage() for record in caplog.records if record.name == "stamina"] == [
+            "stamina.retry_scheduled"
+        ]
+    assert ours == [
+        ("WARNING", "127.0.0.1/list answers with status 503; next try in 0.0 s"),
+        ("WARNING", "127.0.0.1/list answers with status 503; next try in 0.0 s"),
+    ]

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from exchanges_db import ConfigurationError, Database, Settings
+from exchanges_db import ConfigurationError, Database, DownloadSettings, Settings
 from exchanges_db.database.settings import database_url, load_dsn, load_settings
 
 
@@ -85,3 +85,19 @@ def test_a_database_of_something_else_is_refused(wrong: Any) -> None:
 def test_a_database_shows_where_it_leads_and_no_password() -> None:
     """Its repr can go into a log."""
     assert repr(Database("postgresql://bob:canary@h/d")) == "<Database d on h:5432>"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({field: value} for field in ("connect_timeout", "read_timeout", "total_timeout", "first_wait", "longest_wait")
+          for value in (0, -1, 3601, float("inf"), float("nan"), "5", None)),
+        *({"attempts": value} for value in (0, -1, 101, 1.5, None)),
+        *({"max_bytes": value} for value in (0, 2**30 + 1, "1")),
+    ],
+)  # fmt: skip
+def test_a_download_is_as_picky_about_its_settings(wrong: dict[str, Any]) -> None:
+    """An attempts of 0 would end in no answer and no error, a wait of NaN in none ever."""
+    (field,) = wrong
+    with pytest.raises(ConfigurationError, match=f"DownloadSettings.{field} is unusable"):
+        DownloadSettings(**wrong)

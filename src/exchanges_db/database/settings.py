@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -33,28 +33,40 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pooler: Literal["none", "transaction"] = "none"
 
     def __post_init__(self) -> None:
-        # msgspec checks what it converts, not what a caller constructs.
-        for field in msgspec.structs.fields(type(self)):
-            try:
-                msgspec.convert(getattr(self, field.name), field.type)
-            except msgspec.ValidationError as exc:
-                raise ConfigurationError(f"{_PREFIX}{field.name.upper()} is unusable: {exc}") from exc
+        check_settings(self, _variable)
         if self.pool_min > self.pool_max:
             raise ConfigurationError(f"{_PREFIX}POOL_MIN is greater than {_PREFIX}POOL_MAX")
+
+
+def check_settings(settings: msgspec.Struct, called: Callable[[str], str]) -> None:
+    """Hold each field to its type and its bounds, since msgspec checks what it converts, not what a caller constructs.
+
+    called: what the user knows a field by.
+
+    Raises:
+        ConfigurationError: a field is unusable; the message says which.
+    """
+    for field in msgspec.structs.fields(type(settings)):
+        try:
+            msgspec.convert(getattr(settings, field.name), field.type)
+        except msgspec.ValidationError as exc:
+            raise ConfigurationError(f"{called(field.name)} is unusable: {exc}") from exc
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings of the environment; raise ConfigurationError, naming the variable, when one is unusable."""
     given = {
-        field: environ[_PREFIX + field.upper()]
-        for field in Settings.__struct_fields__
-        if environ.get(_PREFIX + field.upper())
+        field: environ[_variable(field)] for field in Settings.__struct_fields__ if environ.get(_variable(field))
     }
     try:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as exc:
         text, _, path = str(exc).partition(" - at `$.")
-        raise ConfigurationError(f"{_PREFIX}{path.rstrip('`').upper()} is unusable: {text}") from exc
+        raise ConfigurationError(f"{_variable(path.rstrip('`'))} is unusable: {text}") from exc
+
+
+def _variable(field: str) -> str:
+    return _PREFIX + field.upper()
 
 
 def database_url(environ: Mapping[str, str] = os.environ) -> str | None:

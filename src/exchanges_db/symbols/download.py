@@ -5,8 +5,10 @@ A download ends in the whole body or in DownloadFailed. What it says names host 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
@@ -15,9 +17,12 @@ from urllib.parse import SplitResult, urlsplit
 import aiohttp
 import stamina
 from aiolimiter import AsyncLimiter
+from stamina.instrumentation import RetryDetails, RetryHook, get_on_retry_hooks, set_on_retry_hooks
 
 from exchanges_db.errors import ConfigurationError, DownloadFailed
 from exchanges_db.symbols.download_settings import DownloadSettings
+
+log = logging.getLogger("exchanges_db")
 
 _BUSY = frozenset((408, 425, 429, 500, 502, 503, 504))
 _CHUNK = 64 * 1024
@@ -32,6 +37,23 @@ class _TryAgain(Exception):
         self.wait = wait
 
 
+class _OthersOnly:
+    """One of stamina's hooks, told of everybody's retries but ours, which our own logger tells of."""
+
+    def __init__(self, hook: RetryHook) -> None:
+        self._hook = hook
+
+    def __call__(self, details: RetryDetails) -> AbstractContextManager[None] | None:
+        return None if isinstance(details.caused_by, _TryAgain) else self._hook(details)
+
+
+def _speak_for_ourselves() -> None:
+    # stamina has one set of hooks for the whole process, so they cannot be left out for one call.
+    hooks = get_on_retry_hooks()
+    if not all(isinstance(hook, _OthersOnly) for hook in hooks):
+        set_on_retry_hooks([hook if isinstance(hook, _OthersOnly) else _OthersOnly(hook) for hook in hooks])
+
+
 class Downloader:
     """An HTTP session; use it as `async with Downloader() as downloader`."""
 
@@ -42,6 +64,7 @@ class Downloader:
 
     async def __aenter__(self) -> Self:
         settings = self._settings
+        _speak_for_ourselves()
         self._session = aiohttp.ClientSession(
             headers={"Accept": "application/json", "User-Agent": "exchanges_db"},
             timeout=aiohttp.ClientTimeout(
@@ -93,6 +116,7 @@ class Downloader:
                 return False
             wait: float = max(asked, min(settings.first_wait * 2.0 ** (failures - 1), settings.longest_wait))
             if failures < settings.attempts:
+                log.warning("%s %s; next try in %.1f s", place, exc, wait)
                 on_retry(str(exc), wait)
             return wait
 

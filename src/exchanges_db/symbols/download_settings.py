@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+from exchanges_db.database.settings import Seconds, check_settings
 
 
 class DownloadSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,13 +17,19 @@ class DownloadSettings(msgspec.Struct, frozen=True, kw_only=True):
         attempts: how often to try in all.
         first_wait, longest_wait: seconds of back-off, doubled each time; a server that asks for more than longest_wait
             ends the download.
-        max_bytes: of the unpacked body.
+        max_bytes: of the unpacked body, at most 1 GiB.
+
+    Raises:
+        ConfigurationError: a field is unusable; the message names it.
     """
 
-    connect_timeout: float = 10
-    read_timeout: float = 20
-    total_timeout: float = 120
-    attempts: int = 5
-    first_wait: float = 0.5
-    longest_wait: float = 30
-    max_bytes: int = 64 * 2**20
+    connect_timeout: Seconds = 10.0
+    read_timeout: Seconds = 20.0
+    total_timeout: Seconds = 120.0
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
+    first_wait: Seconds = 0.5
+    longest_wait: Seconds = 30.0
+    max_bytes: Annotated[int, msgspec.Meta(ge=1, le=2**30)] = 64 * 2**20
+
+    def __post_init__(self) -> None:
+        check_settings(self, lambda field: f"DownloadSettings.{field}")
