@@ -58,10 +58,10 @@ def test_a_refused_import_says_what_and_how(url: str, tmp_path: Path) -> None:
     file = save(tmp_path, SPOT, many(SPOT, 10))
     refused = run("import", SPOT, file, url=url)
     assert refused.returncode == 7
-    assert "10 of 20 live symbols are not in the payload (--allow vanished)" in refused.stderr
+    assert "10 of 20 live symbols are not in the payload (--allow VANISHED)" in refused.stderr
     assert "not applied" in refused.stdout
     as_json = run("import", SPOT, file, "--json", url=url)
-    assert json.loads(as_json.stdout)[0]["brakes"][0]["brake"] == "vanished"
+    assert json.loads(as_json.stdout)[0]["brakes"][0]["brake"] == "VANISHED"
     assert "10 delisted" in ok("import", SPOT, file, "--allow", "vanished", url=url)
 
 
@@ -82,11 +82,11 @@ def test_odd_rows_are_told_on_stderr(url: str, tmp_path: Path) -> None:
         ((SPOT, "/no/such/file"), 2, "No such file"),
         ((SPOT, "/"), 2, "Is a directory"),
         (("NOBODY", "{file}", "--allow", "foreign"), 1, "no exchange has the enum_value"),
-        (("MEXC_SPOT", "{file}"), 7, "--allow foreign"),
+        (("MEXC_SPOT", "{file}"), 7, "--allow FOREIGN"),
         ((SPOT, "{file}", "--allow", "everything"), 2, "everything"),
         ((SPOT, "{file}", "--observed-at", "yesterday"), 2, "ISO 8601"),
         ((SPOT, "{file}", "--observed-at", "2026-01-01T00:00:00"), 2, "time zone"),
-        ((FUTURES, "{file}", "--settle", "\x1b"), 7, "--allow foreign"),
+        ((FUTURES, "{file}", "--settle", "\x1b"), 7, "--allow FOREIGN"),
     ],
 )
 def test_what_goes_wrong_says_so(url: str, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str) -> None:

@@ -147,7 +147,7 @@ async def test_a_brake_refuses_and_says_what_allows_it(
 
 async def test_another_exchanges_payload_is_refused(database: Database) -> None:
     """Unless it is meant: a copy of an exchange under another name has a reader that way."""
-    with pytest.raises(ImportRefused, match="--allow foreign"):
+    with pytest.raises(ImportRefused, match="--allow FOREIGN"):
         await import_symbols(SPOT, payload(MEXC, [mexc()]), db=database)
     await insert_exchange(an_exchange(name="MIRROR", enum_value="MIRROR"), db=database)
     with pytest.raises(ImportRefused, match="reads like a payload of MEXC_SPOT, not of MIRROR"):
@@ -162,8 +162,12 @@ async def test_what_cannot_be_asked_for(database: Database) -> None:
         await import_symbols("NOBODY", payload(MEXC, [mexc()]), allow=["foreign"], db=database)
     with pytest.raises(PayloadError):
         await import_symbols(SPOT, b"<html>", db=database)
-    with pytest.raises(InvalidArgument, match="allow takes brakes, each one of empty, vanished"):
+    with pytest.raises(InvalidArgument, match=r"allow 'everything' is no brake: those are EMPTY, VANISHED") as caught:
         await load(database, SPOT, [spot()], allow=["everything"])
+    assert caught.value.field == "allow"
+    for no_list in ("vanished", Brake.VANISHED, None, 1):
+        with pytest.raises(InvalidArgument, match="allow takes a list of brakes"):
+            await load(database, SPOT, [spot()], allow=no_list)
     with pytest.raises(InvalidArgument, match="time zone"):
         await load(database, SPOT, [spot()], observed_at=datetime(2026, 1, 1))  # noqa: DTZ001 - that is the point
 
@@ -388,7 +392,7 @@ async def test_killed_at_any_point_it_leaves_all_or_nothing(dsn: Dsn, tmp_path: 
 async def test_a_report_is_json(database: Database) -> None:
     """For programs."""
     rows = [spot(), spot("ETH", trade_status="odd"), spot("X", precision="x")]
-    report = await load(database, SPOT, rows, allow=["rejected"])
+    report = await load(database, SPOT, rows, allow=["Rejected"])
     data = json.loads(msgspec.json.encode(report))
     assert data["changes"][0]["spec"]["price_tick"] == "0.1"
     assert data["rejected"][0]["native_symbol"] == "X_USDT"

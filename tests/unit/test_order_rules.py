@@ -122,6 +122,7 @@ def test_a_price_goes_where_it_is_told(how: Rounding | Side, rounded: str) -> No
     assert of.round_price("64123.2", how) == Decimal(rounded)
     assert of.price(of.ticks("64123.2", how)) == Decimal(rounded)
     assert of.round_price(rounded, how) == Decimal(rounded)
+    assert of.round_price("64123.2", how.value) == Decimal(rounded)  # its text is as good
 
 
 def test_halfway_goes_to_the_even_tick() -> None:
@@ -130,7 +131,7 @@ def test_halfway_goes_to_the_even_tick() -> None:
     assert [of.round_price(p, Rounding.NEAREST) for p in ("0.25", "0.75", "1.25")] == [0, 1, 1]
 
 
-@pytest.mark.parametrize("how", [None, "DOWN", "BUY", 1, True])
+@pytest.mark.parametrize("how", [None, "down", "buy", SidesAllowed.BUY, 1, True])
 def test_a_direction_must_be_said(how: Any) -> None:
     """There is no default, not even for a price that is on a tick."""
     with pytest.raises(InvalidOrder, match="say how to round"):
@@ -161,7 +162,7 @@ def test_the_minimum_is_a_multiple_of_the_step(least: str | None, step: str, eff
     of = rules(quantity_step=step, min_quantity=least)
     assert of.min_quantity == Decimal(effective)
     assert of.check(1, effective) is None
-    assert of.check_all(1, 0) == (Violation(OrderRule.MIN_QUANTITY, Decimal(effective), Decimal(0)),)
+    assert of.check_all(1, 0) == [Violation(OrderRule.MIN_QUANTITY, Decimal(effective), Decimal(0))]
 
 
 def test_limits_belong_to_what_is_allowed() -> None:
@@ -228,7 +229,7 @@ def test_every_broken_rule_is_told_in_order() -> None:
         quantity_step="0.01", min_quantity="0.05", min_notional="3", sides="BUY", status="HALTED", api_tradable=False
     )
     found = of.check_all("1.23", "0.015", SELL)
-    assert found == (
+    assert found == [
         Violation(OrderRule.PRICE_TICK, Decimal("0.1"), Decimal("1.23")),
         Violation(OrderRule.QUANTITY_STEP, Decimal("0.01"), Decimal("0.015")),
         Violation(OrderRule.MIN_QUANTITY, Decimal("0.05"), Decimal("0.015")),
@@ -236,7 +237,7 @@ def test_every_broken_rule_is_told_in_order() -> None:
         Violation(OrderRule.STATUS, SymbolStatus.HALTED, SELL),
         Violation(OrderRule.API_TRADABLE, False, SELL),
         Violation(OrderRule.SIDES, SidesAllowed.BUY, SELL),
-    )
+    ]
     assert of.check("1.23", "0.015", SELL) is found[0].rule
     assert broken(rules(max_quantity="1", max_notional="5"), 10, 2) == [OrderRule.MAX_QUANTITY, OrderRule.MAX_NOTIONAL]
 
@@ -262,7 +263,9 @@ def test_whether_orders_are_taken_now_is_told_when_asked(
 ) -> None:
     """Status, API and sides count only when a side is given, on both paths."""
     of = rules(status=SymbolStatus(status), sides=SidesAllowed(sides), api_tradable=api)
-    assert of.check("0.1", 1, side) is of.check_ticks(1, 10**6, side) is rule
+    for given in (side, None if side is None else side.value):  # its text is as good
+        assert of.check("0.1", 1, given) is of.check_ticks(1, 10**6, given) is rule
+        assert [(one.rule, one.given) for one in of.check_all("0.1", 1, given)][:1] == ([(rule, side)] if rule else [])
 
 
 def test_a_price_is_positive() -> None:
@@ -335,9 +338,9 @@ def test_numbers_beyond_reason_are_no_decimal_exception() -> None:
 
 
 @pytest.mark.parametrize("price", ["0.1", "0.01"])
-@pytest.mark.parametrize("side", ["BUY", "buy", SidesAllowed.BUY, 1])
+@pytest.mark.parametrize("side", ["buy", "", "ALL", SidesAllowed.BUY, Rounding.DOWN, 1, True, []])
 def test_a_side_is_a_side(side: Any, price: str) -> None:
-    """Text is refused rather than compared, whatever else is wrong with the order."""
+    """Anything but BUY and SELL is refused rather than compared, whatever else is wrong with the order."""
     for call in (rules().check, rules().check_all):
         with pytest.raises(InvalidOrder, match="side"):
             call(price, 1, side)
@@ -382,8 +385,8 @@ def test_rules_do_not_change() -> None:
 
 
 def test_every_rule_is_a_field_of_the_specification() -> None:
-    """A rule's value leads to its limit."""
-    assert set(OrderRule) <= {field.name for field in msgspec.structs.fields(SymbolSpec)}
+    """A rule leads to its limit."""
+    assert {rule.field for rule in OrderRule} <= {field.name for field in msgspec.structs.fields(SymbolSpec)}
 
 
 def test_the_documents_example_runs() -> None:

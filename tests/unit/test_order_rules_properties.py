@@ -191,12 +191,12 @@ def test_violations_tell_the_limit_and_the_value(order: tuple[SymbolSpec, Decima
     assert not holds_float((rules, *found))
     for violation in found:
         value: Any = price if violation.rule is OrderRule.PRICE_TICK else quantity
-        if "notional" in violation.rule:
+        if "notional" in violation.rule.field:
             value = notional(spec, price, quantity)
         assert isinstance(violation.given, Decimal)
         assert Fraction(violation.given) == Fraction(value)
         if violation.rule is not OrderRule.MIN_QUANTITY:
-            assert violation.limit == getattr(spec, violation.rule)
+            assert violation.limit == getattr(spec, violation.rule.field)
 
 
 @some

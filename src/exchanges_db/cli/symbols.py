@@ -34,7 +34,8 @@ Where = Annotated[str, typer.Argument(metavar="EXCHANGE", help="Its enum_value, 
 Name = Annotated[str, typer.Argument(metavar="SYMBOL", help="Canonical name (BTC/USDT:USDT) or the exchange's own.")]
 At = Annotated[str | None, typer.Option(metavar="TIME", help="As known then: ISO 8601 with time zone.")]
 Allow = Annotated[
-    list[Brake] | None, typer.Option(help="A brake that does not refuse this time; may be given several times.")
+    list[Brake] | None,
+    typer.Option(case_sensitive=False, help="A brake that does not refuse this time; may be given several times."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
 Every = Annotated[bool, typer.Option("--all", help="Show every change, not the first 50.")]

@@ -16,7 +16,7 @@ from fractions import Fraction
 
 import msgspec
 
-from exchanges_db.errors import InvalidOrder
+from exchanges_db.errors import InvalidArgument, InvalidOrder
 from exchanges_db.orders.numbers import Grid, Number, exact, limit, on_one_scale, positive, product
 from exchanges_db.symbols.enums import ContractDirection, Rounding, Side, SidesAllowed, SymbolKind, SymbolStatus
 from exchanges_db.symbols.models import SymbolSpec
@@ -27,17 +27,22 @@ _OPEN = frozenset({SymbolStatus.TRADING, SymbolStatus.CLOSE_ONLY})
 
 
 class OrderRule(StrEnum):
-    """The rules in the order of checking; a value is the field of SymbolSpec that the rule comes from."""
+    """The rules in the order of checking."""
 
-    PRICE_TICK = "price_tick"
-    QUANTITY_STEP = "quantity_step"
-    MIN_QUANTITY = "min_quantity"
-    MAX_QUANTITY = "max_quantity"
-    MIN_NOTIONAL = "min_notional"
-    MAX_NOTIONAL = "max_notional"
-    STATUS = "status"
-    API_TRADABLE = "api_tradable"
-    SIDES = "sides"
+    PRICE_TICK = "PRICE_TICK"
+    QUANTITY_STEP = "QUANTITY_STEP"
+    MIN_QUANTITY = "MIN_QUANTITY"
+    MAX_QUANTITY = "MAX_QUANTITY"
+    MIN_NOTIONAL = "MIN_NOTIONAL"
+    MAX_NOTIONAL = "MAX_NOTIONAL"
+    STATUS = "STATUS"
+    API_TRADABLE = "API_TRADABLE"
+    SIDES = "SIDES"
+
+    @property
+    def field(self) -> str:
+        """The field of SymbolSpec that the rule comes from."""
+        return self.value.lower()
 
 
 Rounded = Rounding | Side
@@ -102,7 +107,7 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
             _closed_to_sell=_closed_to(spec, SidesAllowed.SELL),
         )
 
-    def ticks(self, price: Number, how: Rounded | None = None) -> int:
+    def ticks(self, price: Number, how: Rounded | str | None = None) -> int:
         """Return the price in ticks; one between two raises InvalidOrder, or is rounded when told how."""
         return self._prices.count(price, None if how is None else _rounding(how))
 
@@ -118,10 +123,10 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
         """Return the quantity of so many lots."""
         return self._quantities.value(lots)
 
-    def round_price(self, price: Number, how: Rounded) -> Decimal:
+    def round_price(self, price: Number, how: Rounded | str) -> Decimal:
         """Return the price on a tick, rounded as told; a side means passively: a buy down, a sell up.
 
-        Down may lead to 0, which is no price: `check` says so.
+        how: a Rounding or a Side, or the text of one. Down may lead to 0, which is no price: `check` says so.
         """
         return self.price(self._prices.count(price, _rounding(how)))
 
@@ -137,11 +142,11 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
         amount = product(exact(quantity, "quantity"), self.contract_size)
         return amount if self._inverse else product(amount, exact(price, "price"))
 
-    def check(self, price: Number | None, quantity: Number, side: Side | None = None) -> OrderRule | None:
+    def check(self, price: Number | None, quantity: Number, side: Side | str | None = None) -> OrderRule | None:
         """Return the first rule that an order breaks, or None.
 
         price: None for a market order; its notional is checked only where no price is needed for it.
-        side: asks as well whether the symbol takes such orders now. CLOSE_ONLY takes those that close a position,
+        side: a Side or its text; asks as well whether the symbol takes such orders now. CLOSE_ONLY takes those that close a position,
             and whether this one does, only its owner knows.
         """
         closed = self._closed(side)
@@ -155,29 +160,30 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
         broken = self._broken(ticks, lots, closed)
         return broken[0] if broken else None
 
-    def check_ticks(self, ticks: int | None, lots: int, side: Side | None = None) -> OrderRule | None:
+    def check_ticks(self, ticks: int | None, lots: int, side: Side | str | None = None) -> OrderRule | None:
         """Return what `check` does, for a price in ticks and a quantity in lots: the fast path."""
         if type(lots) is not int or (type(ticks) is not int and ticks is not None):
             raise InvalidOrder("ticks and lots must be int", field="lots" if type(lots) is not int else "ticks")
         broken = self._broken(ticks, lots, self._closed(side))
         return broken[0] if broken else None
 
-    def check_all(self, price: Number | None, quantity: Number, side: Side | None = None) -> tuple[Violation, ...]:
+    def check_all(self, price: Number | None, quantity: Number, side: Side | str | None = None) -> list[Violation]:
         """Return every rule that an order breaks; the first is what `check` returns."""
+        wanted = None if side is None else Side.parse(side, error=InvalidOrder)
         ticks = None if price is None else Fraction(*self._prices.ratio(price))
         lots = Fraction(*self._quantities.ratio(quantity))
         found = []
-        for rule in self._broken(ticks, lots, self._closed(side)):
-            allowed = self.min_quantity if rule is OrderRule.MIN_QUANTITY else getattr(self.spec, rule)
-            found.append(Violation(rule, allowed, self._given(rule, price, quantity, side)))
-        return tuple(found)
+        for rule in self._broken(ticks, lots, self._closed(wanted)):
+            allowed = self.min_quantity if rule is OrderRule.MIN_QUANTITY else getattr(self.spec, rule.field)
+            found.append(Violation(rule, allowed, self._given(rule, price, quantity, wanted)))
+        return found
 
     def _given(self, rule: OrderRule, price: Number | None, quantity: Number, side: Side | None) -> Decimal | Side:
         if rule is OrderRule.PRICE_TICK:
             return exact(price, "price")
         if rule in (OrderRule.MIN_NOTIONAL, OrderRule.MAX_NOTIONAL):
             return self.notional(price, quantity)
-        return exact(quantity, "quantity") if "quantity" in rule or side is None else side
+        return exact(quantity, "quantity") if "quantity" in rule.field or side is None else side
 
     def _broken(
         self, ticks: int | Fraction | None, lots: int | Fraction, closed: tuple[OrderRule, ...]
@@ -202,11 +208,11 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
                 broken.append(OrderRule.MAX_NOTIONAL)
         return [*broken, *closed] if closed else broken
 
-    def _closed(self, side: Side | None) -> tuple[OrderRule, ...]:
+    def _closed(self, side: Side | str | None) -> tuple[OrderRule, ...]:
         if side is None:
             return ()
         if type(side) is not Side:
-            raise InvalidOrder("side must be Side.BUY or Side.SELL", field="side")
+            side = Side.parse(side, error=InvalidOrder)
         return self._closed_to_buy if side is Side.BUY else self._closed_to_sell
 
 
@@ -219,8 +225,12 @@ def _closed_to(spec: SymbolSpec, side: SidesAllowed) -> tuple[OrderRule, ...]:
     return tuple(rule for rule, is_kept in kept.items() if not is_kept)
 
 
-def _rounding(how: Rounded) -> Rounding:
-    rounding = how.passive if isinstance(how, Side) else how
-    if not isinstance(rounding, Rounding):
-        raise InvalidOrder("say how to round: a Rounding, or the Side of the order", field="how")
-    return rounding
+def _rounding(how: Rounded | str) -> Rounding:
+    if type(how) is Rounding:
+        return how
+    if isinstance(how, str) and how in Rounding.__members__:
+        return Rounding(how)
+    try:
+        return Side.parse(how).passive
+    except InvalidArgument:
+        raise InvalidOrder("say how to round: a Rounding, or the Side of the order", field="how") from None

@@ -47,9 +47,9 @@ class SchemaObject(msgspec.Struct, frozen=True, order=True):
 class DifferenceKind(StrEnum):
     """How an object of the database differs from the record."""
 
-    MISSING = "missing"
-    DIFFERENT = "different"
-    UNEXPECTED = "unexpected"
+    MISSING = "MISSING"
+    DIFFERENT = "DIFFERENT"
+    UNEXPECTED = "UNEXPECTED"
 
 
 class SchemaDifference(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ class SchemaDifference(msgspec.Struct, frozen=True):
     found: SchemaObject | None
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.expected or self.found}"
+        return f"{self.kind.lower()}: {self.expected or self.found}"
 
 
 async def describe_schema(*, db: Database | None = None) -> list[SchemaObject]:

@@ -14,7 +14,7 @@ from operator import attrgetter
 import msgspec
 from msgspec.structs import astuple
 
-from exchanges_db.errors import shown
+from exchanges_db.errors import InvalidArgument, shown
 from exchanges_db.symbols.enums import SidesAllowed, SymbolStatus
 from exchanges_db.symbols.models import Symbol, SymbolSpec
 
@@ -42,14 +42,22 @@ class ChangeKind(StrEnum):
 
 
 class Brake(StrEnum):
-    """Why an import is refused; the value is what allows it all the same (`--allow VALUE`)."""
+    """Why an import is refused; its name is what allows it all the same (`allow=`, `--allow`)."""
 
-    EMPTY = "empty"
-    VANISHED = "vanished"
-    JUMP = "jump"
-    DUPLICATE = "duplicate"
-    REJECTED = "rejected"
-    FOREIGN = "foreign"
+    EMPTY = "EMPTY"
+    VANISHED = "VANISHED"
+    JUMP = "JUMP"
+    DUPLICATE = "DUPLICATE"
+    REJECTED = "REJECTED"
+    FOREIGN = "FOREIGN"
+
+    @classmethod
+    def parse(cls, brake: Brake | str, field: str = "allow") -> Brake:
+        """Return the member for `brake`, or for its text in any case; raises InvalidArgument, which names `field`."""
+        member = cls.__members__.get(brake.upper()) if isinstance(brake, str) and brake.isascii() else None
+        if member is None:
+            raise InvalidArgument(f"{field} {shown(brake)} is no brake: those are {', '.join(cls)}", field=field)
+        return member
 
 
 class FieldChange(msgspec.Struct, frozen=True, gc=False):

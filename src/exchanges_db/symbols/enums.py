@@ -59,12 +59,14 @@ class Side(StrEnum):
     SELL = "SELL"
 
     @classmethod
-    def parse(cls, side: "Side | str", field: str = "side") -> Self:
-        """Return the member for `side` or its exact text; raises InvalidArgument, which names `field`."""
-        try:
+    def parse(cls, side: "Side | str", field: str = "side", error: type[InvalidArgument] = InvalidArgument) -> Self:
+        """Return the member for `side` or its exact text; raises `error`, which names `field`."""
+        if type(side) is cls:
+            return side
+        # SidesAllowed.BUY is equal to "BUY", but says what an exchange takes and not what somebody sends.
+        if isinstance(side, str) and not isinstance(side, SidesAllowed) and side in cls.__members__:
             return cls(side)
-        except ValueError:
-            raise InvalidArgument(f"{field} {shown(side)} is not one of {', '.join(cls)}", field=field) from None
+        raise error(f"{field} {shown(side)} is not one of {', '.join(cls)}", field=field)
 
     @property
     def passive(self) -> Rounding:

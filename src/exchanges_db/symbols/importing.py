@@ -55,7 +55,7 @@ async def import_symbols(
 
     exchange: whose payload it is; settle: for Gate.io futures, what the contracts settle in.
     observed_at: when the exchange gave the payload; now by default.
-    allow: brakes that do not refuse this time.
+    allow: brakes that do not refuse this time, or their names in any case.
     dry_run: only tell what would change.
     on_progress: called with the symbols written so far and their number.
 
@@ -101,10 +101,10 @@ def _known(document: str | None) -> list[KnownSymbol]:
 
 
 def _brakes(allow: Collection[Brake | str]) -> frozenset[Brake]:
-    try:
-        return frozenset(map(Brake, allow))
-    except ValueError:
-        raise InvalidArgument(f"allow takes brakes, each one of {', '.join(Brake)}", field="allow") from None
+    # A single text is a collection too, of letters.
+    if isinstance(allow, str) or not isinstance(allow, Collection):
+        raise InvalidArgument(f"allow takes a list of brakes: {', '.join(Brake)}", field="allow")
+    return frozenset(map(Brake.parse, allow))
 
 
 def _compare(exchange: str, known: Sequence[KnownSymbol], read: Payload, observed_at: datetime) -> ImportReport:
