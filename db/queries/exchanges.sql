@@ -67,15 +67,16 @@ RETURNING id;
 -- name: InsertMissingExchanges :many
 -- Which of these exchanges were not there yet, and are now?
 INSERT INTO public.exchanges AS e
-    (name, enum_value, display_name, market_type, base_url, websocket_url,
+    (name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
      rate_limit_requests_per_second, precision_default)
 SELECT missing.name, missing.enum_value, missing.display_name, missing.market_type,
-       missing.base_url, missing.websocket_url, missing.rate_limit, missing.precision_default
+       missing.is_active, missing.base_url, missing.websocket_url, missing.rate_limit, missing.precision_default
 FROM (
     SELECT unnest(@names::text[]) AS name,
            unnest(@enum_values::text[]) AS enum_value,
            unnest(@display_names::text[]) AS display_name,
            unnest(@market_types::text[]) AS market_type,
+           unnest(@are_active::boolean[]) AS is_active,
            nullif(unnest(@base_urls::text[]), '') AS base_url,
            nullif(unnest(@websocket_urls::text[]), '') AS websocket_url,
            nullif(unnest(@rate_limits::integer[]), 0) AS rate_limit,

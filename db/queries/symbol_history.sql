@@ -17,12 +17,33 @@ SELECT v.spec::text AS spec
 FROM public.symbol_versions AS v
 WHERE v.valid @> @at::timestamptz AND v.symbol_id = @symbol_id;
 
+-- name: ListSymbolSpellingsAsOf :many
+-- How did an exchange spell this canonical name, whatever its case, at a time, or ever?
+SELECT DISTINCT v.symbol::text AS symbol
+FROM public.symbol_versions AS v
+WHERE (sqlc.narg(at)::timestamptz IS NULL OR v.valid @> sqlc.narg(at)::timestamptz)
+  AND v.exchange = @exchange
+  AND lower(v.symbol) = lower(@symbol::text)
+ORDER BY 1;
+
 -- name: ListSymbolRowsAsOf :many
--- What were the symbols of an exchange at a time?
+-- What were the symbols that fitted everything that is given, at a time? One is active where its exchange was, too.
 SELECT v.spec::text AS spec
 FROM public.symbol_versions AS v
-WHERE v.valid @> @at::timestamptz AND v.exchange = @exchange
-ORDER BY v.symbol, v.symbol_id;
+LEFT JOIN (
+    SELECT DISTINCT ON (h.exchange_id) h.exchange_id, (h.new_row ->> 'is_active')::boolean AS is_active
+    FROM public.exchange_history AS h
+    WHERE h.changed_at <= @at::timestamptz
+    ORDER BY h.exchange_id, h.changed_at DESC, h.id DESC
+) AS place ON place.exchange_id = v.exchange_id
+WHERE v.valid @> @at::timestamptz
+  AND (sqlc.narg(exchange)::text IS NULL OR v.exchange = sqlc.narg(exchange)::text)
+  AND (sqlc.narg(base)::text IS NULL OR v.spec ->> 'base' = sqlc.narg(base)::text)
+  AND (sqlc.narg(quote)::text IS NULL OR v.spec ->> 'quote' = sqlc.narg(quote)::text)
+  AND (sqlc.narg(kind)::text IS NULL OR v.spec ->> 'kind' = sqlc.narg(kind)::text)
+  AND (sqlc.narg(active)::boolean IS NULL
+       OR ((v.spec ->> 'is_active')::boolean AND coalesce(place.is_active, FALSE)) = sqlc.narg(active)::boolean)
+ORDER BY v.exchange, v.symbol, v.symbol_id;
 
 -- name: ListSymbolVersions :many
 -- What was each symbol that ever had this canonical or native name, from when to when?

@@ -18,6 +18,39 @@ WHERE r.exchange = @exchange AND r.native_symbol = @native_symbol
 ORDER BY r.is_live DESC, r.id DESC
 LIMIT 1;
 
+-- name: GetSymbolById :one
+-- Which symbol has this id?
+SELECT r.*
+FROM public.symbol_rows AS r
+WHERE r.id = @id;
+
+-- name: ListSymbolsByIds :many
+-- Which symbols have one of these ids?
+SELECT r.*
+FROM public.symbol_rows AS r
+WHERE r.id = ANY(@ids::integer[]);
+
+-- name: ListSymbolsByNames :many
+-- Which symbols of an exchange have one of these canonical names, those that count first?
+SELECT r.*
+FROM public.symbol_rows AS r
+WHERE r.exchange = @exchange AND r.symbol = ANY(@symbols::text[])
+ORDER BY r.is_live DESC, r.id DESC;
+
+-- name: ListSymbolSpellings :many
+-- How does an exchange spell these canonical names, whatever their case? Asked only where the exact ones are not there.
+SELECT DISTINCT r.symbol
+FROM public.symbol_rows AS r
+WHERE r.exchange = @exchange AND lower(r.symbol) = ANY(SELECT lower(unnest(@symbols::text[])))
+ORDER BY r.symbol;
+
+-- name: ListSymbolNames :many
+-- What are the live symbols of an exchange called? For the advice to somebody who asked for one that is not there.
+SELECT r.symbol, r.native_symbol, r.base, r.quote, r.kind
+FROM public.symbol_rows AS r
+WHERE r.exchange = @exchange AND r.is_live
+ORDER BY r.symbol, r.id;
+
 -- name: ListSymbols :many
 -- Which symbols fit everything that is given?
 SELECT r.*
@@ -36,4 +69,4 @@ FROM public.symbol_rows AS r
 WHERE strpos(lower(r.native_symbol), lower(@text::text)) > 0
    OR strpos(lower(r.symbol), lower(@text::text)) > 0
 ORDER BY r.is_live DESC, length(r.symbol), r.symbol, r.exchange, r.id
-LIMIT @most::integer;
+LIMIT @max_rows::integer;

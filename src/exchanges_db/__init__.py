@@ -14,9 +14,9 @@ from exchanges_db._version import __version__ as __version__
 if TYPE_CHECKING:
     from exchanges_db.database import embedded
     from exchanges_db.database.default import DatabaseOrConnection, close_default_database, default_database
-    from exchanges_db.database.dsn import Dsn
-    from exchanges_db.database.pool import Database, Transaction
-    from exchanges_db.database.settings import Settings
+    from exchanges_db.database.dsn import Dsn, Secret
+    from exchanges_db.database.pool import Database, Isolation, Transaction
+    from exchanges_db.database.settings import Seconds, Settings
     from exchanges_db.errors import (
         AccessDenied,
         AmbiguousSymbol,
@@ -68,8 +68,18 @@ if TYPE_CHECKING:
     from exchanges_db.symbols.history import diff_symbols, get_symbol_as_of, get_symbol_history, list_symbols_as_of
     from exchanges_db.symbols.importing import import_symbols
     from exchanges_db.symbols.judge import Obstacle, TradeAnswer
-    from exchanges_db.symbols.look_ups import get_symbol, get_symbol_by_native, get_symbol_stats, list_symbols, search
+    from exchanges_db.symbols.look_ups import (
+        get_symbol,
+        get_symbol_by_id,
+        get_symbol_by_native,
+        get_symbol_stats,
+        get_symbols,
+        get_symbols_by_ids,
+        list_symbols,
+        search_symbols,
+    )
     from exchanges_db.symbols.models import Symbol, SymbolSpec, SymbolStats, SymbolVersion
+    from exchanges_db.symbols.payloads.reading import RejectedRow, UnknownValue
     from exchanges_db.symbols.report import ImportRefused, ImportReport
     from exchanges_db.symbols.sync import sync_symbols
     from exchanges_db.symbols.trading import can_trade
@@ -110,6 +120,7 @@ __all__ = [
     "InvalidExchange",
     "InvalidOrder",
     "InvalidSymbol",
+    "Isolation",
     "Latency",
     "MarketType",
     "MigrationError",
@@ -123,9 +134,12 @@ __all__ = [
     "PayloadError",
     "PoolTimeout",
     "QueryCancelled",
+    "RejectedRow",
     "Rounded",
     "Rounding",
     "SchemaMismatch",
+    "Seconds",
+    "Secret",
     "Settings",
     "Side",
     "SidesAllowed",
@@ -139,6 +153,7 @@ __all__ = [
     "SymbolVersion",
     "TradeAnswer",
     "Transaction",
+    "UnknownValue",
     "ValidationReport",
     "Violation",
     "activate_exchange",
@@ -160,14 +175,17 @@ __all__ = [
     "get_exchanges_by_market_type",
     "get_symbol",
     "get_symbol_as_of",
+    "get_symbol_by_id",
     "get_symbol_by_native",
     "get_symbol_history",
     "get_symbol_stats",
+    "get_symbols",
+    "get_symbols_by_ids",
     "import_symbols",
     "insert_exchange",
     "list_symbols",
     "list_symbols_as_of",
-    "search",
+    "search_symbols",
     "sync_symbols",
     "update_exchange",
     "validate_exchanges",
@@ -177,9 +195,9 @@ __all__ = [
 _HOMES = {
     "database": "embedded",
     "database.default": "DatabaseOrConnection close_default_database default_database",
-    "database.dsn": "Dsn",
-    "database.pool": "Database Transaction",
-    "database.settings": "Settings",
+    "database.dsn": "Dsn Secret",
+    "database.pool": "Database Isolation Transaction",
+    "database.settings": "Seconds Settings",
     "errors": (
         "AccessDenied AmbiguousSymbol ConfigurationError Conflict ConstraintViolated DatabaseError "
         "DatabaseUnavailable DownloadFailed DuplicateExchange ExchangeNotFound ExchangesDBError "
@@ -204,8 +222,12 @@ _HOMES = {
     "symbols.history": "diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
     "symbols.importing": "import_symbols",
     "symbols.judge": "Obstacle TradeAnswer",
-    "symbols.look_ups": "get_symbol get_symbol_by_native get_symbol_stats list_symbols search",
+    "symbols.look_ups": (
+        "get_symbol get_symbol_by_id get_symbol_by_native get_symbol_stats get_symbols get_symbols_by_ids "
+        "list_symbols search_symbols"
+    ),
     "symbols.models": "Symbol SymbolSpec SymbolStats SymbolVersion",
+    "symbols.payloads.reading": "RejectedRow UnknownValue",
     "symbols.report": "ImportRefused ImportReport",
     "symbols.sync": "sync_symbols",
     "symbols.trading": "can_trade",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -15,16 +16,18 @@ from exchanges_db.exchanges import history, populate, stats
 from exchanges_db.exchanges import look_ups as exchanges
 from exchanges_db.exchanges.enums import MarketType
 from exchanges_db.exchanges.models import Exchange, ExchangeChange
+from exchanges_db.exchanges.names import pick
 
 app = typer.Typer(rich_markup_mode=None)
 ExchangeKey = Annotated[str, typer.Argument(metavar="EXCHANGE", help="Its id, enum_value or name.")]
 
 
 async def _find(key: str, database: Database) -> Exchange:
-    for exchange in await exchanges.get_all_exchanges(db=database):
-        if key in (str(exchange.id), exchange.enum_value, exchange.name):
-            return exchange
-    raise ExchangeNotFound(f"no exchange has the id, enum_value or name {key!r}: see `exchanges-db list --all`")
+    known = await exchanges.get_all_exchanges(db=database)
+    # An id outranks an enum_value, and that a name, where one is another's.
+    by_name = {exchange.name: exchange for exchange in known} | {exchange.enum_value: exchange for exchange in known}
+    by_id = {str(exchange.id): exchange for exchange in known}
+    return by_id.get(key) or by_name[pick(key, by_name)]
 
 
 def _change(key: str, change: Callable[[int, Database], Awaitable[bool]]) -> Exchange:
@@ -183,9 +186,8 @@ def history_(key: ExchangeKey, as_json: AsJson = False) -> None:
 
     async def work(database: Database) -> list[ExchangeChange]:
         if key.isascii() and key.isdigit():
-            found = await history.get_exchange_history(int(key), db=database)
-            if found:
-                return found
+            with suppress(ExchangeNotFound):  # it may be a name
+                return await history.get_exchange_history(int(key), db=database)
         exchange = await _find(key, database)
         assert exchange.id is not None  # it was read from the database
         return await history.get_exchange_history(exchange.id, db=database)

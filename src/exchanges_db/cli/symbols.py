@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from exchanges_db.cli import symbol_tables, tables
 from exchanges_db.cli.session import AsJson, parse_time, run
 from exchanges_db.database.pool import Database
-from exchanges_db.errors import ConfigurationError, DownloadFailed, InvalidSymbol, PayloadError, SymbolNotFound
+from exchanges_db.errors import ConfigurationError, DownloadFailed, PayloadError
 from exchanges_db.orders import pairs as arbitrage
 from exchanges_db.symbols import history as symbol_versions
 from exchanges_db.symbols import importing as symbol_import
@@ -125,24 +125,15 @@ def list_(
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """List symbols that trade, now or, for one exchange, at a time in the past."""
-    moment = None if at is None else parse_time(at)
-    if moment is not None and exchange is None:
-        raise InvalidSymbol("--at needs an EXCHANGE")
+    """List symbols that trade, now or at a time in the past."""
+    moment, active = None if at is None else parse_time(at), None if every else True
 
     async def work(database: Database) -> list[Symbol]:
-        if moment is None or exchange is None:
-            active = None if every else True
+        if moment is None:
             return await symbols.list_symbols(exchange, base=base, quote=quote, kind=kind, active=active, db=database)
-        then = await symbol_versions.list_symbols_as_of(exchange, moment, db=database)
-        return [
-            symbol
-            for symbol in then
-            if (every or symbol.is_active)
-            and base in (None, symbol.base)
-            and quote in (None, symbol.quote)
-            and (kind is None or kind.upper() == symbol.kind)
-        ]
+        return await symbol_versions.list_symbols_as_of(
+            exchange, moment, base=base, quote=quote, kind=kind, active=active, db=database
+        )
 
     symbol_tables.print_symbols(run(work), as_json=as_json)
 
@@ -156,10 +147,11 @@ def show(exchange: Where, symbol: Name, at: At = None, as_json: AsJson = False) 
         if moment is not None:
             found = await symbol_versions.get_symbol_as_of(exchange, symbol, moment, db=database)
         else:
-            found = await symbols.get_symbol(exchange, symbol, db=database)
-            found = found or await symbols.get_symbol_by_native(exchange, symbol, db=database)
+            # The exchange's own name first: that one is taken exactly, the canonical one in another case too.
+            found = await symbols.get_symbol_by_native(exchange, symbol, db=database)
+            found = found or await symbols.get_symbol(exchange, symbol, db=database)
         if found is None:
-            raise SymbolNotFound(f"{exchange} has no symbol {symbol!r}: see `exchanges-db symbols search`")
+            raise await symbols.explain_missing(exchange, symbol, db=database)
         return found
 
     symbol_tables.print_symbol(run(work), as_json=as_json)
@@ -172,7 +164,7 @@ def history_(exchange: Where, symbol: Name, as_json: AsJson = False) -> None:
     async def work(database: Database) -> list[SymbolVersion]:
         found = await symbol_versions.get_symbol_history(exchange, symbol, db=database)
         if not found:
-            raise SymbolNotFound(f"{exchange} never had a symbol {symbol!r}")
+            raise await symbols.explain_missing(exchange, symbol, db=database)
         return found
 
     symbol_tables.print_versions(run(work), as_json=as_json)
@@ -194,11 +186,12 @@ def diff(
 @group.command("search", epilog="Example: exchanges-db symbols search pepe")
 def search(
     text: Annotated[str, typer.Argument(help="Part of a name, in any case.")],
-    most: Annotated[int, typer.Option(help="How many to list.")] = 50,
+    limit: Annotated[int, typer.Option(help="How many to list at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Find symbols by a part of their name."""
-    symbol_tables.print_symbols(run(lambda database: symbols.search(text, most=most, db=database)), as_json=as_json)
+    found = run(lambda database: symbols.search_symbols(text, limit=limit, db=database))
+    symbol_tables.print_symbols(found, as_json=as_json)
 
 
 @group.command("common", epilog="Example: exchanges-db symbols common MEXC_SPOT GATEIO_FUTURES")

@@ -55,9 +55,7 @@ def check_settings(settings: msgspec.Struct, called: Callable[[str], str]) -> No
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings of the environment; raise ConfigurationError, naming the variable, when one is unusable."""
-    given = {
-        field: environ[_variable(field)] for field in Settings.__struct_fields__ if environ.get(_variable(field))
-    }
+    given = {field: environ[_variable(field)] for field in Settings.__struct_fields__ if environ.get(_variable(field))}
     try:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as exc:

@@ -3,7 +3,7 @@
 A member's value is the text in the database; a test holds them against its CHECK constraints.
 """
 
-from enum import Enum, StrEnum
+from enum import Enum, EnumMeta, StrEnum
 
 from exchanges_db.errors import InvalidExchange, shown
 
@@ -60,3 +60,10 @@ def enum_text(exchange_enum: Enum | str) -> str:
             field="enum_value",
         )
     return str(text)
+
+
+def enum_members(kind: type[Enum]) -> list[Enum]:
+    """Return the members of an Enum class; raises InvalidExchange where it is none."""
+    if not isinstance(kind, EnumMeta):
+        raise InvalidExchange(f"an Enum class is wanted, not {shown(kind)}", field="enum_value")
+    return list(kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -11,48 +12,71 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database
 from exchanges_db.exchanges.models import Exchange, ExchangeChange
-from exchanges_db.exchanges.rules import check_exchange_id
+from exchanges_db.exchanges.names import check_key, check_known, exchange_id
 from exchanges_db.moments import check_moment
 from exchanges_sql.exchange_history import AsyncQuerier
 
 
-async def get_exchange_history(exchange_id: int, *, db: DatabaseOrConnection | None = None) -> list[ExchangeChange]:
-    """Return every change of an exchange, oldest first; also of one that was deleted. Empty for an unknown id."""
-    if not check_exchange_id(exchange_id):
-        return []
+async def get_exchange_history(
+    exchange: Enum | str | int, *, db: DatabaseOrConnection | None = None
+) -> list[ExchangeChange]:
+    """Return every change of an exchange, oldest first.
+
+    exchange: what it is called now, as everywhere, or its id: one that was deleted is found by that alone.
+
+    Raises:
+        ExchangeNotFound: there is none, and there was none with this id.
+    """
+    key = check_key(exchange)
 
     async def work(conn: AsyncConnection) -> list[ExchangeChange]:
-        return [
-            from_database(
-                {
-                    **{field: getattr(row, field) for field in ExchangeChange.__struct_fields__},
-                    "old_row": _json(row.old_row),
-                    "new_row": _json(row.new_row),
-                },
-                ExchangeChange,
-            )
-            async for row in AsyncQuerier(conn).list_exchange_changes(exchange_id=exchange_id)
-        ]
+        wanted = await exchange_id(conn, key)
+        changes = [_change(row) async for row in AsyncQuerier(conn).list_exchange_changes(exchange_id=wanted)]
+        if not changes:
+            await check_known(conn, wanted)
+        return changes
 
     return await run(db, work)
 
 
 async def get_exchange_as_of(
-    exchange_id: int, at: datetime, *, db: DatabaseOrConnection | None = None
+    exchange: Enum | str | int, at: datetime, *, db: DatabaseOrConnection | None = None
 ) -> Exchange | None:
     """Return the exchange as the database knew it at `at`; None when it did not exist then.
 
+    exchange: what it is called now, as everywhere, or its id: one that was deleted is found by that alone.
     at: a time with a time zone. Rows older than the history are known since their last change before it began.
 
-    Raises InvalidArgument when `at` has no time zone.
+    Raises:
+        InvalidArgument: `at` has no time zone, or `exchange` can be none.
+        ExchangeNotFound: there is none, and there was none with this id.
     """
+    key, moment = check_key(exchange), check_moment(at)
+
+    async def work(conn: AsyncConnection) -> Exchange | None:
+        wanted = await exchange_id(conn, key)
+        found = await _as_of(conn, wanted, moment)
+        if found is None:
+            await check_known(conn, wanted)
+        return found
+
+    return await run(db, work)
+
+
+async def get_exchange_state(known_id: int, at: datetime, *, db: DatabaseOrConnection | None = None) -> Exchange | None:
+    """Return the exchange with this id as it stood at `at`; None when there was none, whatever the reason."""
     moment = check_moment(at)
-    if not check_exchange_id(exchange_id):
-        return None
-    row = await run(db, lambda conn: AsyncQuerier(conn).get_exchange_row_as_of(exchange_id=exchange_id, at=moment))
-    if row is None or row.new_row is None:
-        return None
-    return from_database(_json(row.new_row), Exchange)
+    return await run(db, lambda conn: _as_of(conn, known_id, moment))
+
+
+async def _as_of(conn: AsyncConnection, known_id: int, moment: datetime) -> Exchange | None:
+    row = await AsyncQuerier(conn).get_exchange_row_as_of(exchange_id=known_id, at=moment)
+    return None if row is None or row.new_row is None else from_database(_json(row.new_row), Exchange)
+
+
+def _change(row: Any) -> ExchangeChange:
+    fields = {field: getattr(row, field) for field in ExchangeChange.__struct_fields__}
+    return from_database({**fields, "old_row": _json(row.old_row), "new_row": _json(row.new_row)}, ExchangeChange)
 
 
 def _json(value: Any) -> Any:

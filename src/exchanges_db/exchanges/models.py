@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar, overload
 
 import msgspec
 
 from exchanges_db.errors import InvalidExchange, shown
 from exchanges_db.exchanges.defaults import DEFAULTS
-from exchanges_db.exchanges.enums import ChangeOperation, ExchangeEnum, MarketType, enum_text
+from exchanges_db.exchanges.enums import ChangeOperation, ExchangeEnum, MarketType, enum_members, enum_text
 from exchanges_db.exchanges.rules import CHECKS, DATABASE_CHECKS, check_field
 
+AnyEnum = TypeVar("AnyEnum", bound=Enum)
 _DEFAULT_RATE_LIMIT_DELAY = 0.01
 _ALL_CHECKS = (*CHECKS.items(), *DATABASE_CHECKS.items())
 
@@ -57,14 +58,22 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         if type(self.market_type) is not MarketType:
             msgspec.structs.force_setattr(self, "market_type", MarketType(self.market_type))
 
-    def to_exchange_enum(self) -> ExchangeEnum:
-        """Return the ExchangeEnum whose value is `enum_value`; raise InvalidExchange when there is none."""
-        try:
-            return ExchangeEnum(self.enum_value)
-        except ValueError:
-            raise InvalidExchange(
-                f"no ExchangeEnum has the value {shown(self.enum_value)}", field="enum_value"
-            ) from None
+    @overload
+    def to_exchange_enum(self) -> ExchangeEnum: ...
+
+    @overload
+    def to_exchange_enum(self, kind: type[AnyEnum]) -> AnyEnum: ...
+
+    def to_exchange_enum(self, kind: type[Enum] = ExchangeEnum) -> Enum:
+        """Return the member whose value is `enum_value`: of ExchangeEnum, or of an Enum of your own.
+
+        Raises:
+            InvalidExchange: there is no such member, or `kind` is no Enum.
+        """
+        for member in enum_members(kind):
+            if member.value == self.enum_value:
+                return member
+        raise InvalidExchange(f"no {kind.__name__} has the value {shown(self.enum_value)}", field="enum_value")
 
     @classmethod
     def from_exchange_enum(cls, exchange_enum: Enum | str, **overrides: Any) -> Exchange:

@@ -1,30 +1,45 @@
-"""Put the exchanges of ExchangeEnum into the database: safe when fifty processes start together."""
+"""Put the exchanges of an Enum into the database: safe when fifty processes start together."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
-from exchanges_db.errors import DuplicateExchange
-from exchanges_db.exchanges.enums import ExchangeEnum
+from exchanges_db.errors import DuplicateExchange, InvalidExchange, shown
+from exchanges_db.exchanges.defaults import DEFAULTS
+from exchanges_db.exchanges.enums import ExchangeEnum, enum_members, enum_text
 from exchanges_db.exchanges.look_ups import as_exchange
 from exchanges_db.exchanges.models import Exchange
+from exchanges_db.exchanges.rules import DATABASE_CHECKS
 from exchanges_sql.exchanges import AsyncQuerier, InsertMissingExchangesParams
 
 log = logging.getLogger("exchanges_db")
 
 
-async def ensure_exchanges_populated(*, db: DatabaseOrConnection | None = None) -> list[Exchange]:
-    """Insert the members of ExchangeEnum that have no row, with their defaults, and return those it created.
+async def ensure_exchanges_populated(
+    exchanges: type[Enum] = ExchangeEnum,
+    *,
+    defaults: Mapping[Any, Mapping[str, Any]] | None = None,
+    db: DatabaseOrConnection | None = None,
+) -> list[Exchange]:
+    """Insert the members of an Enum that have no row, and return those it created.
 
     Compares with all rows, active or not: a deactivated exchange stays as it is. Writes nothing when none is missing.
 
+    exchanges: ExchangeEnum, or an Enum of your own whose values are the texts of `enum_value`.
+    defaults: for a member, or for its value, the fields of its row: display_name and market_type at least, where the
+        member is none of ExchangeEnum's. They are for new rows only.
+
     Raises:
+        InvalidExchange: a member has no defaults, a field of one is unusable, or `defaults` names no member.
         DuplicateExchange: a row of another enum_value holds the name of a missing one.
     """
-    wanted = {member.value: Exchange.from_exchange_enum(member) for member in ExchangeEnum}
+    wanted = _wanted(exchanges, defaults or {})
 
     async def missing(conn: AsyncConnection) -> list[Exchange]:
         present = {value async for value in AsyncQuerier(conn).list_present_enum_values(enum_values=list(wanted))}
@@ -39,6 +54,7 @@ async def ensure_exchanges_populated(*, db: DatabaseOrConnection | None = None) 
         enum_values=[exchange.enum_value for exchange in absent],
         display_names=[exchange.display_name for exchange in absent],
         market_types=[exchange.market_type for exchange in absent],
+        are_active=[exchange.is_active for exchange in absent],
         base_urls=[exchange.base_url or "" for exchange in absent],
         websocket_urls=[exchange.websocket_url or "" for exchange in absent],
         rate_limits=[exchange.rate_limit_requests_per_second or 0 for exchange in absent],
@@ -62,3 +78,33 @@ async def ensure_exchanges_populated(*, db: DatabaseOrConnection | None = None) 
                 constraint="exchanges_name_key",
             )
     return created
+
+
+def _wanted(kind: type[Enum], defaults: Mapping[Any, Mapping[str, Any]]) -> dict[str, Exchange]:
+    """Return a new row for each member, by enum_value."""
+    members = {enum_text(member): member for member in enum_members(kind)}
+    if not isinstance(defaults, Mapping) or not all(isinstance(fields, Mapping) for fields in defaults.values()):
+        raise InvalidExchange("defaults must map each member to a mapping of its fields", field="defaults")
+    given = {enum_text(key): fields for key, fields in defaults.items()}
+    strange = sorted(given.keys() - members.keys())
+    if strange:
+        raise InvalidExchange(
+            f"defaults are given for {', '.join(strange)}, which {kind.__name__} does not have", field="defaults"
+        )
+    wanted = {}
+    for text, member in members.items():
+        fields = dict(given.get(text, {}))
+        own = sorted(fields.keys() & {"enum_value", *DATABASE_CHECKS})
+        if own:
+            raise InvalidExchange(f"defaults of {shown(member)} cannot set {', '.join(own)}", field=own[0])
+        lacking = [
+            field for field in ("display_name", "market_type") if field not in {**DEFAULTS.get(text, {}), **fields}
+        ]
+        if lacking:
+            raise InvalidExchange(
+                f"{shown(member)} is not known here: pass defaults={{{shown(member)}: {{...}}}} "
+                f"with {' and '.join(lacking)}",
+                field=lacking[0],
+            )
+        wanted[text] = Exchange.from_exchange_enum(member, **fields)
+    return wanted

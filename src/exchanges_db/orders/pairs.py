@@ -37,7 +37,7 @@ async def common_symbols(
     """Return every pair of symbols with one base and one quote that both exchanges trade now, by base and quote.
 
     A spot symbol pairs with a perpetual too. The codes are the exchanges' own: two coins may share one, so check the
-    prices before you trust a pair. Empty where an exchange is unknown or not active.
+    prices before you trust a pair. Empty where an exchange is not active. Raises ExchangeNotFound.
     """
     here, there = await list_symbols(exchange_a, db=db), await list_symbols(exchange_b, db=db)
     by_pair: dict[tuple[str, str], list[Symbol]] = defaultdict(list)

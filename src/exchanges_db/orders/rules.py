@@ -146,8 +146,8 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
         """Return the first rule that an order breaks, or None.
 
         price: None for a market order; its notional is checked only where no price is needed for it.
-        side: a Side or its text; asks as well whether the symbol takes such orders now. CLOSE_ONLY takes those that close a position,
-            and whether this one does, only its owner knows.
+        side: a Side or its text; asks as well whether the symbol takes such orders now. CLOSE_ONLY takes those that
+            close a position, and whether this one does, only its owner knows.
         """
         closed = self._closed(side)
         ticks = off_tick = None

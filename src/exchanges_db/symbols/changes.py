@@ -134,7 +134,7 @@ def is_live(spec: SymbolSpec) -> bool:
     return spec.status not in _DEAD
 
 
-def find_changes_between(before: Iterable[Symbol], after: Iterable[Symbol]) -> tuple[SymbolChange, ...]:
+def find_changes_between(before: Iterable[Symbol], after: Iterable[Symbol]) -> list[SymbolChange]:
     """Return what happened between two states of the database, told apart by id."""
     old = {row.id: row for row in before}
     changes: list[SymbolChange] = []
@@ -145,7 +145,7 @@ def find_changes_between(before: Iterable[Symbol], after: Iterable[Symbol]) -> t
             kind = ChangeKind.LISTED if was is None else _kind(was.status, row.status)
             changes.append(SymbolChange(kind=kind, symbol_id=row.id, spec=row, fields=fields))
     changes.extend(SymbolChange(kind=ChangeKind.DELISTED, symbol_id=row.id, spec=row) for row in old.values())
-    return tuple(changes)
+    return changes
 
 
 def _change(row: KnownSymbol | None, spec: SymbolSpec, observed_at: datetime) -> Iterable[SymbolChange]:

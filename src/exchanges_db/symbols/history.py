@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import TypeVar
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database_json
+from exchanges_db.exchanges.names import check_exchange, spelled
 from exchanges_db.moments import check_moment, check_period
 from exchanges_db.symbols.changes import SymbolChange, find_changes_between
-from exchanges_db.symbols.look_ups import check_exchange, check_name
+from exchanges_db.symbols.enums import SymbolKind
+from exchanges_db.symbols.look_ups import check_filters
 from exchanges_db.symbols.models import Symbol, SymbolVersion
-from exchanges_sql.symbol_history import AsyncQuerier
+from exchanges_db.symbols.names import check_name, spelled_symbol_then
+from exchanges_sql.symbol_history import AsyncQuerier, ListSymbolRowsAsOfParams, ListSymbolVersionsRow
 
-T = TypeVar("T")
 _decoder = msgspec.json.Decoder(Symbol)
 
 
@@ -26,24 +27,57 @@ async def get_symbol_as_of(
 ) -> Symbol | None:
     """Return the symbol as the database knew it at `at`, by its canonical or native name; None when it knew none.
 
-    Raises InvalidArgument when `at` has no time zone.
+    Raises:
+        InvalidArgument: `at` has no time zone.
+        ExchangeNotFound: there is no such exchange.
+        AmbiguousSymbol: the canonical name was spelt otherwise, and in several ways.
     """
     place, name, moment = check_exchange(exchange), check_name(symbol), check_moment(at)
-    spec = await run(db, lambda conn: AsyncQuerier(conn).get_symbol_row_as_of(at=moment, exchange=place, symbol=name))
+
+    async def work(conn: AsyncConnection) -> str | None:
+        querier = AsyncQuerier(conn)
+        spec = await querier.get_symbol_row_as_of(at=moment, exchange=place, symbol=name)
+        if spec is None:
+            exact, spelling = await spelled_symbol_then(conn, place, name, moment)
+            if (exact, spelling or name) != (place, name):
+                spec = await querier.get_symbol_row_as_of(at=moment, exchange=exact, symbol=spelling or name)
+        return spec
+
+    spec = await run(db, work)
     return None if spec is None else _symbol(spec)
 
 
 async def list_symbols_as_of(
-    exchange: Enum | str, at: datetime, *, db: DatabaseOrConnection | None = None
+    exchange: Enum | str | None,
+    at: datetime,
+    *,
+    base: str | None = None,
+    quote: str | None = None,
+    kind: SymbolKind | str | None = None,
+    active: bool | None = True,
+    db: DatabaseOrConnection | None = None,
 ) -> list[Symbol]:
-    """Return every symbol of an exchange, in whatever state, as the database knew them at `at`, by name.
+    """Return what `list_symbols` would have returned at `at`, by what the database knew then.
 
-    Raises InvalidArgument when `at` has no time zone.
+    exchange: None for all of them. active: True for those that traded then on an exchange that was active then.
+
+    Raises:
+        InvalidArgument: `at` has no time zone, or a filter cannot be meant.
+        ExchangeNotFound: there is no such exchange.
     """
-    place, moment = check_exchange(exchange), check_moment(at)
+    place, moment = None if exchange is None else check_exchange(exchange), check_moment(at)
+    wanted = check_filters(base=base, quote=quote, kind=kind, active=active)
+
+    async def fetch(conn: AsyncConnection, enum_value: str | None) -> list[Symbol]:
+        parameters = ListSymbolRowsAsOfParams(at=moment, exchange=enum_value, **wanted)
+        return [_symbol(spec) async for spec in AsyncQuerier(conn).list_symbol_rows_as_of(parameters)]
 
     async def work(conn: AsyncConnection) -> list[Symbol]:
-        return [_symbol(spec) async for spec in AsyncQuerier(conn).list_symbol_rows_as_of(at=moment, exchange=place)]
+        found = await fetch(conn, place)
+        if found or place is None:
+            return found
+        exact = await spelled(conn, place)
+        return found if exact == place else await fetch(conn, exact)
 
     return await run(db, work)
 
@@ -51,36 +85,39 @@ async def list_symbols_as_of(
 async def get_symbol_history(
     exchange: Enum | str, symbol: str, *, db: DatabaseOrConnection | None = None
 ) -> list[SymbolVersion]:
-    """Return every version of what bore this canonical or native name, oldest first; empty where nothing did."""
+    """Return every version of each symbol that ever had this canonical or native name, oldest first.
+
+    Empty where none had. Raises ExchangeNotFound and AmbiguousSymbol as `get_symbol_as_of` does.
+    """
     place, name = check_exchange(exchange), check_name(symbol)
 
+    async def fetch(conn: AsyncConnection, enum_value: str, spelling: str) -> list[SymbolVersion]:
+        rows = AsyncQuerier(conn).list_symbol_versions(exchange=enum_value, symbol=spelling)
+        return [_version(row) async for row in rows]
+
     async def work(conn: AsyncConnection) -> list[SymbolVersion]:
-        return [
-            SymbolVersion(
-                spec_version=row.spec_version,
-                valid_from=row.valid_from,
-                valid_to=row.valid_to,
-                operation=row.operation,
-                ended_by=row.ended_by,
-                application_name=row.application_name,
-                symbol=_symbol(row.spec),
-            )
-            async for row in AsyncQuerier(conn).list_symbol_versions(exchange=place, symbol=name)
-        ]
+        found = await fetch(conn, place, name)
+        if found:
+            return found
+        exact, spelling = await spelled_symbol_then(conn, place, name, None)
+        same = (exact, spelling or name) == (place, name)
+        return found if same else await fetch(conn, exact, spelling or name)
 
     return await run(db, work)
 
 
 async def diff_symbols(
     exchange: Enum | str, since: datetime, until: datetime | None = None, *, db: DatabaseOrConnection | None = None
-) -> tuple[SymbolChange, ...]:
-    """Return what changed in an exchange's symbols from `since` to `until`, which is now by default.
+) -> list[SymbolChange]:
+    """Return what changed in an exchange's symbols, in whatever state, from `since` to `until`, by default now.
 
-    Raises InvalidArgument when one of them has no time zone, or `since` lies after `until`.
+    Raises:
+        InvalidArgument: one of them has no time zone, or `since` lies after `until`.
+        ExchangeNotFound: there is no such exchange.
     """
     first, last = check_period(since, until)
-    before = await list_symbols_as_of(exchange, first, db=db)
-    after = await list_symbols_as_of(exchange, last, db=db)
+    before = await list_symbols_as_of(exchange, first, active=None, db=db)
+    after = await list_symbols_as_of(exchange, last, active=None, db=db)
     return find_changes_between(before, after)
 
 
@@ -89,6 +126,18 @@ async def get_symbol_state(symbol_id: int, at: datetime, *, db: DatabaseOrConnec
     moment = check_moment(at)
     spec = await run(db, lambda conn: AsyncQuerier(conn).get_symbol_row_by_id_as_of(symbol_id=symbol_id, at=moment))
     return None if spec is None else _symbol(spec)
+
+
+def _version(row: ListSymbolVersionsRow) -> SymbolVersion:
+    return SymbolVersion(
+        spec_version=row.spec_version,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        operation=row.operation,
+        ended_by=row.ended_by,
+        application_name=row.application_name,
+        symbol=_symbol(row.spec),
+    )
 
 
 def _symbol(spec: str) -> Symbol:

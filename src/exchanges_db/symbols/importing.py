@@ -13,9 +13,10 @@ from enum import Enum
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db.database.default import DatabaseOrConnection, run_in_transaction
+from exchanges_db.database.default import DatabaseOrConnection, run, run_in_transaction
 from exchanges_db.database.rows import from_database_json
 from exchanges_db.errors import ExchangeNotFound, InvalidArgument, shown
+from exchanges_db.exchanges.names import check_exchange, spelled
 from exchanges_db.moments import check_moment
 from exchanges_db.symbols.changes import (
     Brake,
@@ -25,7 +26,6 @@ from exchanges_db.symbols.changes import (
     find_changes,
     is_live,
 )
-from exchanges_db.symbols.look_ups import check_exchange
 from exchanges_db.symbols.payloads.readers import read_payload
 from exchanges_db.symbols.payloads.reading import Payload
 from exchanges_db.symbols.report import ImportRefused, ImportReport
@@ -66,13 +66,15 @@ async def import_symbols(
         ExchangeNotFound: the exchange has no row.
     """
     moment = datetime.now(UTC) if observed_at is None else check_moment(observed_at, "observed_at")
-    enum_value, allowed = check_exchange(exchange), _brakes(allow)
+    place, allowed = check_exchange(exchange), _brakes(allow)
+    # First of all, since it decides which reader is right.
+    enum_value = await run(db, lambda conn: spelled(conn, place))
     read = read_payload(enum_value, payload, settle=settle, observed_at=moment)
 
     async def work(conn: AsyncConnection) -> ImportReport:
         exchange_id = await ExchangeQuerier(conn).get_exchange_id_by_enum_value(enum_value=enum_value)
         if exchange_id is None:
-            raise ExchangeNotFound(f"no exchange has the enum_value {shown(enum_value)}: see `exchanges-db list --all`")
+            raise ExchangeNotFound(f"exchange {shown(enum_value)} was deleted meanwhile")
         querier = AsyncQuerier(conn)
         if not dry_run:
             await querier.lock_symbol_import(lock_class=_LOCK_CLASS, exchange_id=exchange_id)

@@ -1,47 +1,128 @@
 """Look-ups of symbols: what there is to trade, and by which exact rules.
 
 Every function takes `db=` as those of `exchanges` do, and raises DatabaseError on failure. An exchange is named by an
-ExchangeEnum, by any Enum whose value is the text, or by the text.
+ExchangeEnum, by any Enum whose value is the text, or by the text; one that is not there is an ExchangeNotFound, which
+names the nearest. The exact spelling is the fast one; another case is found where only one is spelt so.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from enum import Enum
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database
-from exchanges_db.errors import InvalidSymbol, shown
-from exchanges_db.exchanges.enums import enum_text
-from exchanges_db.exchanges.rules import INTEGER_MAX, check_field
+from exchanges_db.errors import InvalidSymbol, SymbolNotFound, shown
+from exchanges_db.exchanges.names import check_exchange, spelled
+from exchanges_db.exchanges.rules import INTEGER_MAX
 from exchanges_db.symbols.enums import SymbolKind
 from exchanges_db.symbols.models import Symbol, SymbolStats
+from exchanges_db.symbols.names import check_name, check_names, spelled_symbols, symbol_not_found
 from exchanges_sql.symbol_stats import AsyncQuerier as StatsQuerier
 from exchanges_sql.symbols import AsyncQuerier, ListSymbolsParams
-
-_LONGEST = 200
 
 
 async def get_symbol(exchange: Enum | str, symbol: str, *, db: DatabaseOrConnection | None = None) -> Symbol | None:
     """Return the symbol with this canonical name (BASE/QUOTE[:SETTLE[-YYMMDD]]); None when there is none.
 
     Where a name was given again, the live symbol is returned, else the last one that was delisted.
+
+    Raises:
+        ExchangeNotFound: there is no such exchange.
+        AmbiguousSymbol: it is spelt otherwise, and in several ways.
     """
     place, name = check_exchange(exchange), check_name(symbol)
-    row = await run(db, lambda conn: AsyncQuerier(conn).get_symbol(exchange=place, symbol=name))
-    return None if row is None else _symbol(row)
+
+    async def work(conn: AsyncConnection) -> Symbol | None:
+        querier = AsyncQuerier(conn)
+        row = await querier.get_symbol(exchange=place, symbol=name)
+        if row is None:
+            exact, spelling = await spelled_symbols(conn, place, [name])
+            if name in spelling:
+                row = await querier.get_symbol(exchange=exact, symbol=spelling[name])
+        return None if row is None else _symbol(row)
+
+    return await run(db, work)
 
 
 async def get_symbol_by_native(
     exchange: Enum | str, native_symbol: str, *, db: DatabaseOrConnection | None = None
 ) -> Symbol | None:
-    """Return the symbol that the exchange calls so, as `get_symbol` does."""
-    place, name = check_exchange(exchange), check_name(native_symbol)
-    row = await run(db, lambda conn: AsyncQuerier(conn).get_symbol_by_native(exchange=place, native_symbol=name))
+    """Return the symbol that has this name in the exchange's own requests, exactly; None when there is none.
+
+    Which one, where a name was given again, is as `get_symbol` has it. Raises ExchangeNotFound.
+    """
+    place, name = check_exchange(exchange), check_name(native_symbol, "native_symbol")
+
+    async def work(conn: AsyncConnection) -> Symbol | None:
+        querier = AsyncQuerier(conn)
+        row = await querier.get_symbol_by_native(exchange=place, native_symbol=name)
+        if row is None:
+            exact = await spelled(conn, place)
+            if exact != place:
+                row = await querier.get_symbol_by_native(exchange=exact, native_symbol=name)
+        return None if row is None else _symbol(row)
+
+    return await run(db, work)
+
+
+async def get_symbol_by_id(symbol_id: int, *, db: DatabaseOrConnection | None = None) -> Symbol | None:
+    """Return the symbol with this primary key, in whatever state; None when there is none."""
+    if not _is_symbol_id(symbol_id):
+        return None
+    row = await run(db, lambda conn: AsyncQuerier(conn).get_symbol_by_id(id=symbol_id))
     return None if row is None else _symbol(row)
+
+
+async def get_symbols_by_ids(symbol_ids: Iterable[int], *, db: DatabaseOrConnection | None = None) -> dict[int, Symbol]:
+    """Return the symbols with these primary keys, by id, in the order asked for; one statement.
+
+    An id that no symbol has is not among the keys, as `get_symbol_by_id` gives None for it.
+    """
+    if isinstance(symbol_ids, str) or not isinstance(symbol_ids, Iterable):
+        raise InvalidSymbol("symbol_ids must be a list of ids", field="symbol_ids")
+    wanted = [number for number in symbol_ids if _is_symbol_id(number, "symbol_ids")]
+
+    async def work(conn: AsyncConnection) -> dict[int, Symbol]:
+        return {row.id: _symbol(row) async for row in AsyncQuerier(conn).list_symbols_by_ids(ids=wanted)}
+
+    found = await run(db, work)
+    return {number: found[number] for number in wanted if number in found}
+
+
+async def get_symbols(
+    exchange: Enum | str, symbols: Iterable[str], *, db: DatabaseOrConnection | None = None
+) -> dict[str, Symbol]:
+    """Return the symbols with these canonical names, by the name as it was given, in that order; one statement.
+
+    A name that is not there is not among the keys, as `get_symbol` gives None for it: `set(names) - found.keys()`
+    tells which. Names in another case, and missing ones, cost three statements more, however many they are.
+
+    Raises as `get_symbol` does.
+    """
+    place, names = check_exchange(exchange), check_names(symbols)
+
+    async def work(conn: AsyncConnection) -> dict[str, Symbol]:
+        found = await _by_names(conn, place, names)
+        missing = [name for name in names if name not in found]
+        if missing or not names:
+            exact, spelling = await spelled_symbols(conn, place, missing)
+            more = await _by_names(conn, exact, [*spelling.values()]) if spelling else {}
+            found |= {name: more[spelling[name]] for name in spelling if spelling[name] in more}
+        return {name: found[name] for name in names if name in found}
+
+    return await run(db, work)
+
+
+async def _by_names(conn: AsyncConnection, place: str, names: list[str]) -> dict[str, Symbol]:
+    found: dict[str, Symbol] = {}
+    async for row in AsyncQuerier(conn).list_symbols_by_names(exchange=place, symbols=names):
+        if row.symbol not in found:  # the one that counts comes first
+            found[row.symbol] = _symbol(row)
+    return found
 
 
 async def list_symbols(
@@ -55,30 +136,37 @@ async def list_symbols(
 ) -> list[Symbol]:
     """Return the symbols that fit everything given, by exchange and name.
 
+    base, quote: the codes exactly as the exchange has them, which is in capitals nearly always.
+    kind: a SymbolKind or its text, in any case.
     active: True for those that trade on an active exchange, False for the others, None for all.
+
+    Raises ExchangeNotFound.
     """
-    wanted = ListSymbolsParams(
-        exchange=None if exchange is None else check_exchange(exchange),
-        base=None if base is None else check_name(base),
-        quote=None if quote is None else check_name(quote),
-        kind=None if kind is None else _kind(kind),
-        active=active,
-    )
+    place = None if exchange is None else check_exchange(exchange)
+    wanted = check_filters(base=base, quote=quote, kind=kind, active=active)
 
     async def work(conn: AsyncConnection) -> list[Symbol]:
-        return await _symbols(AsyncQuerier(conn).list_symbols(wanted))
+        querier = AsyncQuerier(conn)
+        found = await _symbols(querier.list_symbols(ListSymbolsParams(exchange=place, **wanted)))
+        if found or place is None:
+            return found
+        exact = await spelled(conn, place)
+        return found if exact == place else await _symbols(querier.list_symbols(ListSymbolsParams(exact, **wanted)))
 
     return await run(db, work)
 
 
-async def search(text: str, *, most: int = 50, db: DatabaseOrConnection | None = None) -> list[Symbol]:
-    """Return symbols whose native or canonical name holds `text`, in any case: live ones first, short names first."""
-    part = check_name(text)
-    if type(most) is not int or not 0 < most <= INTEGER_MAX:
-        raise InvalidSymbol("most must be a positive integer")
+async def search_symbols(text: str, *, limit: int = 50, db: DatabaseOrConnection | None = None) -> list[Symbol]:
+    """Return symbols whose native or canonical name holds `text`, in any case: live ones first, short names first.
+
+    limit: how many at most.
+    """
+    part = check_name(text, "text")
+    if type(limit) is not int or not 0 < limit <= INTEGER_MAX:
+        raise InvalidSymbol("limit must be a positive integer", field="limit")
 
     async def work(conn: AsyncConnection) -> list[Symbol]:
-        return await _symbols(AsyncQuerier(conn).list_matching_symbols(text=part, most=most))
+        return await _symbols(AsyncQuerier(conn).list_matching_symbols(text=part, max_rows=limit))
 
     return await run(db, work)
 
@@ -92,6 +180,43 @@ async def get_symbol_stats(*, db: DatabaseOrConnection | None = None) -> list[Sy
     return await run(db, work)
 
 
+async def explain_missing(
+    exchange: Enum | str, symbol: str, *, db: DatabaseOrConnection | None = None
+) -> SymbolNotFound:
+    """Return the error for a name that a look-up has not found, with what the symbol may be called instead."""
+    place, name = check_exchange(exchange), check_name(symbol)
+    return await run(db, lambda conn: symbol_not_found(conn, place, name))
+
+
+class Filters(TypedDict):
+    """What a list of symbols is narrowed to, checked."""
+
+    base: str | None
+    quote: str | None
+    kind: str | None
+    active: bool | None
+
+
+def check_filters(
+    *, base: str | None, quote: str | None, kind: SymbolKind | str | None, active: bool | None
+) -> Filters:
+    """Return the filters of a list, now or at a time; raises InvalidSymbol, which names the one to blame."""
+    if active is not None and type(active) is not bool:
+        raise InvalidSymbol(f"active must be True, False or None, not {shown(active)}", field="active")
+    return Filters(
+        base=None if base is None else check_name(base, "base"),
+        quote=None if quote is None else check_name(quote, "quote"),
+        kind=None if kind is None else _kind(kind),
+        active=active,
+    )
+
+
+def _is_symbol_id(symbol_id: int, field: str = "symbol_id") -> bool:
+    if type(symbol_id) is not int:
+        raise InvalidSymbol(f"the id of a symbol must be an integer, not {type(symbol_id).__name__}", field=field)
+    return -INTEGER_MAX - 1 <= symbol_id <= INTEGER_MAX
+
+
 async def _symbols(rows: AsyncIterator[Any]) -> list[Symbol]:
     return [_symbol(row) async for row in rows]
 
@@ -100,29 +225,9 @@ def _symbol(row: object) -> Symbol:
     return from_database(row, Symbol)
 
 
-def check_exchange(exchange: Enum | str) -> str:
-    """Return the enum_value of an exchange; raises InvalidExchange where it is none."""
-    text: str = check_field("enum_value", enum_text(exchange))
-    return text
-
-
-def check_name(text: str) -> str:
-    """Return `text`, which a symbol or a currency may be called; raises InvalidSymbol."""
-    if not isinstance(text, str) or not 0 < len(text) <= _LONGEST or "\x00" in text or not _encodable(text):
-        raise InvalidSymbol(f"the name of a symbol must be text of 1 to {_LONGEST} characters")
-    return text
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _kind(kind: SymbolKind | str) -> str:
-    try:
-        return SymbolKind(kind.upper()).value
-    except (ValueError, AttributeError):
-        raise InvalidSymbol(f"kind {shown(kind)} is not one of {', '.join(SymbolKind)}") from None
+    # ASCII only: the capitals of some other letters are Latin ones.
+    member = SymbolKind.__members__.get(kind.upper()) if isinstance(kind, str) and kind.isascii() else None
+    if member is None:
+        raise InvalidSymbol(f"kind {shown(kind)} is not one of {', '.join(SymbolKind)}", field="kind")
+    return member.value

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from exchanges_db.database.default import DatabaseOrConnection
-from exchanges_db.errors import ConfigurationError, ExchangeNotFound, shown
+from exchanges_db.errors import ConfigurationError, shown
 from exchanges_db.exchanges.look_ups import get_all_exchanges
+from exchanges_db.exchanges.names import check_exchange, pick
 from exchanges_db.symbols.changes import Brake
 from exchanges_db.symbols.download_settings import DownloadSettings
 from exchanges_db.symbols.importing import import_symbols
-from exchanges_db.symbols.look_ups import check_exchange
 from exchanges_db.symbols.payloads.readers import READERS
 from exchanges_db.symbols.report import ImportReport
 
@@ -40,20 +40,20 @@ async def sync_symbols(
     """
     from exchanges_db.symbols.download import Downloader  # an HTTP client costs 0.1 s, which only this needs
 
-    enum_value = check_exchange(exchange)
-    rows = [row for row in await get_all_exchanges(db=db) if row.enum_value == enum_value]
-    if not rows:
-        raise ExchangeNotFound(f"no exchange has the enum_value {shown(enum_value)}: see `exchanges-db list --all`")
+    place = check_exchange(exchange)
+    known = {row.enum_value: row for row in await get_all_exchanges(db=db)}
+    enum_value = pick(place, known, names=(row.name for row in known.values()))
+    row = known[enum_value]
     if enum_value not in READERS:
         raise ConfigurationError(f"there is a reader for {', '.join(READERS)} only, none for {shown(enum_value)}")
-    if rows[0].base_url is None:
+    if row.base_url is None:
         raise ConfigurationError(f"{enum_value} has no base_url: exchanges-db set {enum_value} base_url=https://...")
     reports = []
     async with Downloader(settings) as downloader:
         for settle, path in READERS[enum_value].PATHS.items():
             payload = await downloader.fetch(
-                _join(rows[0].base_url, path),
-                requests_per_second=rows[0].rate_limit_requests_per_second,
+                _join(row.base_url, path),
+                requests_per_second=row.rate_limit_requests_per_second,
                 on_progress=on_download,
                 on_retry=on_retry,
             )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from exchanges_db.database.default import DatabaseOrConnection
 from exchanges_db.errors import InvalidSymbol, shown
-from exchanges_db.exchanges.history import get_exchange_as_of
+from exchanges_db.exchanges.history import get_exchange_state
 from exchanges_db.moments import check_moment
 from exchanges_db.symbols.enums import Side
 from exchanges_db.symbols.history import get_symbol_state
@@ -36,7 +36,7 @@ async def can_trade(
     wanted = Side.parse(side)
     moment = datetime.now(UTC) if at is None else check_moment(at)
     then = await get_symbol_state(symbol.id, moment, db=db)
-    exchange = await get_exchange_as_of(symbol.exchange_id, moment, db=db)
+    exchange = await get_exchange_state(symbol.exchange_id, moment, db=db)
     if then is None or exchange is None:
         return TradeAnswer(False, Obstacle.UNKNOWN_THEN, "the database did not know it at that time")
     if not exchange.is_active:

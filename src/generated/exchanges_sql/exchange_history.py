@@ -27,6 +27,12 @@ class GetExchangeRowAsOfRow:
     new_row: Optional[Any]
 
 
+IS_EXCHANGE_KNOWN = """-- name: is_exchange_known \\:one
+SELECT (EXISTS (SELECT FROM public.exchanges AS e WHERE e.id = :p1)
+     OR EXISTS (SELECT FROM public.exchange_history AS h WHERE h.exchange_id = :p1))\\:\\:boolean AS is_known
+"""
+
+
 LIST_EXCHANGE_CHANGES = """-- name: list_exchange_changes \\:many
 
 SELECT id, exchange_id, version, operation, changed_at, changed_by, application_name,
@@ -49,6 +55,12 @@ class AsyncQuerier:
             operation=row[0],
             new_row=row[1],
         )
+
+    async def is_exchange_known(self, *, exchange_id: int) -> Optional[bool]:
+        row = (await self._conn.execute(sqlalchemy.text(IS_EXCHANGE_KNOWN), {"p1": exchange_id})).first()
+        if row is None:
+            return None
+        return row[0]
 
     async def list_exchange_changes(self, *, exchange_id: int) -> AsyncIterator[models.ExchangeHistory]:
         result = await self._conn.stream(sqlalchemy.text(LIST_EXCHANGE_CHANGES), {"p1": exchange_id})

@@ -62,19 +62,20 @@ class InsertExchangeParams:
 
 INSERT_MISSING_EXCHANGES = """-- name: insert_missing_exchanges \\:many
 INSERT INTO public.exchanges AS e
-    (name, enum_value, display_name, market_type, base_url, websocket_url,
+    (name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
      rate_limit_requests_per_second, precision_default)
 SELECT missing.name, missing.enum_value, missing.display_name, missing.market_type,
-       missing.base_url, missing.websocket_url, missing.rate_limit, missing.precision_default
+       missing.is_active, missing.base_url, missing.websocket_url, missing.rate_limit, missing.precision_default
 FROM (
     SELECT unnest(:p1\\:\\:text[]) AS name,
            unnest(:p2\\:\\:text[]) AS enum_value,
            unnest(:p3\\:\\:text[]) AS display_name,
            unnest(:p4\\:\\:text[]) AS market_type,
-           nullif(unnest(:p5\\:\\:text[]), '') AS base_url,
-           nullif(unnest(:p6\\:\\:text[]), '') AS websocket_url,
-           nullif(unnest(:p7\\:\\:integer[]), 0) AS rate_limit,
-           unnest(:p8\\:\\:smallint[]) AS precision_default
+           unnest(:p5\\:\\:boolean[]) AS is_active,
+           nullif(unnest(:p6\\:\\:text[]), '') AS base_url,
+           nullif(unnest(:p7\\:\\:text[]), '') AS websocket_url,
+           nullif(unnest(:p8\\:\\:integer[]), 0) AS rate_limit,
+           unnest(:p9\\:\\:smallint[]) AS precision_default
 ) AS missing
 ORDER BY missing.enum_value
 ON CONFLICT DO NOTHING
@@ -88,6 +89,7 @@ class InsertMissingExchangesParams:
     enum_values: List[str]
     display_names: List[str]
     market_types: List[str]
+    are_active: List[bool]
     base_urls: List[str]
     websocket_urls: List[str]
     rate_limits: List[int]
@@ -293,10 +295,11 @@ class AsyncQuerier:
             "p2": arg.enum_values,
             "p3": arg.display_names,
             "p4": arg.market_types,
-            "p5": arg.base_urls,
-            "p6": arg.websocket_urls,
-            "p7": arg.rate_limits,
-            "p8": arg.precision_defaults,
+            "p5": arg.are_active,
+            "p6": arg.base_urls,
+            "p7": arg.websocket_urls,
+            "p8": arg.rate_limits,
+            "p9": arg.precision_defaults,
         })
         async for row in result:
             yield models.Exchange(

@@ -34,8 +34,40 @@ WHERE v.valid @> :p1\\:\\:timestamptz AND v.symbol_id = :p2
 LIST_SYMBOL_ROWS_AS_OF = """-- name: list_symbol_rows_as_of \\:many
 SELECT v.spec\\:\\:text AS spec
 FROM public.symbol_versions AS v
-WHERE v.valid @> :p1\\:\\:timestamptz AND v.exchange = :p2
-ORDER BY v.symbol, v.symbol_id
+LEFT JOIN (
+    SELECT DISTINCT ON (h.exchange_id) h.exchange_id, (h.new_row ->> 'is_active')\\:\\:boolean AS is_active
+    FROM public.exchange_history AS h
+    WHERE h.changed_at <= :p1\\:\\:timestamptz
+    ORDER BY h.exchange_id, h.changed_at DESC, h.id DESC
+) AS place ON place.exchange_id = v.exchange_id
+WHERE v.valid @> :p1\\:\\:timestamptz
+  AND (:p2\\:\\:text IS NULL OR v.exchange = :p2\\:\\:text)
+  AND (:p3\\:\\:text IS NULL OR v.spec ->> 'base' = :p3\\:\\:text)
+  AND (:p4\\:\\:text IS NULL OR v.spec ->> 'quote' = :p4\\:\\:text)
+  AND (:p5\\:\\:text IS NULL OR v.spec ->> 'kind' = :p5\\:\\:text)
+  AND (:p6\\:\\:boolean IS NULL
+       OR ((v.spec ->> 'is_active')\\:\\:boolean AND coalesce(place.is_active, FALSE)) = :p6\\:\\:boolean)
+ORDER BY v.exchange, v.symbol, v.symbol_id
+"""
+
+
+@dataclasses.dataclass()
+class ListSymbolRowsAsOfParams:
+    at: datetime.datetime
+    exchange: Optional[str]
+    base: Optional[str]
+    quote: Optional[str]
+    kind: Optional[str]
+    active: Optional[bool]
+
+
+LIST_SYMBOL_SPELLINGS_AS_OF = """-- name: list_symbol_spellings_as_of \\:many
+SELECT DISTINCT v.symbol\\:\\:text AS symbol
+FROM public.symbol_versions AS v
+WHERE (:p1\\:\\:timestamptz IS NULL OR v.valid @> :p1\\:\\:timestamptz)
+  AND v.exchange = :p2
+  AND lower(v.symbol) = lower(:p3\\:\\:text)
+ORDER BY 1
 """
 
 
@@ -75,8 +107,20 @@ class AsyncQuerier:
             return None
         return row[0]
 
-    async def list_symbol_rows_as_of(self, *, at: datetime.datetime, exchange: str) -> AsyncIterator[str]:
-        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_ROWS_AS_OF), {"p1": at, "p2": exchange})
+    async def list_symbol_rows_as_of(self, arg: ListSymbolRowsAsOfParams) -> AsyncIterator[str]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_ROWS_AS_OF), {
+            "p1": arg.at,
+            "p2": arg.exchange,
+            "p3": arg.base,
+            "p4": arg.quote,
+            "p5": arg.kind,
+            "p6": arg.active,
+        })
+        async for row in result:
+            yield row[0]
+
+    async def list_symbol_spellings_as_of(self, *, at: Optional[datetime.datetime], exchange: str, symbol: str) -> AsyncIterator[str]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_SPELLINGS_AS_OF), {"p1": at, "p2": exchange, "p3": symbol})
         async for row in result:
             yield row[0]
 

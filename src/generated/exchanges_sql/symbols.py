@@ -3,7 +3,7 @@
 #   sqlc v1.31.1
 # source: symbols.sql
 import dataclasses
-from typing import AsyncIterator, Optional
+from typing import AsyncIterator, List, Optional
 
 import sqlalchemy
 import sqlalchemy.ext.asyncio
@@ -18,6 +18,13 @@ FROM public.symbol_rows AS r
 WHERE r.exchange = :p1 AND r.symbol = :p2
 ORDER BY r.is_live DESC, r.id DESC
 LIMIT 1
+"""
+
+
+GET_SYMBOL_BY_ID = """-- name: get_symbol_by_id \\:one
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
+FROM public.symbol_rows AS r
+WHERE r.id = :p1
 """
 
 
@@ -37,6 +44,31 @@ WHERE strpos(lower(r.native_symbol), lower(:p1\\:\\:text)) > 0
    OR strpos(lower(r.symbol), lower(:p1\\:\\:text)) > 0
 ORDER BY r.is_live DESC, length(r.symbol), r.symbol, r.exchange, r.id
 LIMIT :p2\\:\\:integer
+"""
+
+
+LIST_SYMBOL_NAMES = """-- name: list_symbol_names \\:many
+SELECT r.symbol, r.native_symbol, r.base, r.quote, r.kind
+FROM public.symbol_rows AS r
+WHERE r.exchange = :p1 AND r.is_live
+ORDER BY r.symbol, r.id
+"""
+
+
+@dataclasses.dataclass()
+class ListSymbolNamesRow:
+    symbol: str
+    native_symbol: str
+    base: str
+    quote: str
+    kind: str
+
+
+LIST_SYMBOL_SPELLINGS = """-- name: list_symbol_spellings \\:many
+SELECT DISTINCT r.symbol
+FROM public.symbol_rows AS r
+WHERE r.exchange = :p1 AND lower(r.symbol) = ANY(SELECT lower(unnest(:p2\\:\\:text[])))
+ORDER BY r.symbol
 """
 
 
@@ -61,12 +93,68 @@ class ListSymbolsParams:
     active: Optional[bool]
 
 
+LIST_SYMBOLS_BY_IDS = """-- name: list_symbols_by_ids \\:many
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
+FROM public.symbol_rows AS r
+WHERE r.id = ANY(:p1\\:\\:integer[])
+"""
+
+
+LIST_SYMBOLS_BY_NAMES = """-- name: list_symbols_by_names \\:many
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
+FROM public.symbol_rows AS r
+WHERE r.exchange = :p1 AND r.symbol = ANY(:p2\\:\\:text[])
+ORDER BY r.is_live DESC, r.id DESC
+"""
+
+
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
 
     async def get_symbol(self, *, exchange: str, symbol: str) -> Optional[models.SymbolRow]:
         row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL), {"p1": exchange, "p2": symbol})).first()
+        if row is None:
+            return None
+        return models.SymbolRow(
+            exchange=row[0],
+            id=row[1],
+            exchange_id=row[2],
+            native_symbol=row[3],
+            symbol=row[4],
+            base=row[5],
+            quote=row[6],
+            settle=row[7],
+            kind=row[8],
+            direction=row[9],
+            contract_size=row[10],
+            price_tick=row[11],
+            quantity_step=row[12],
+            price_decimals=row[13],
+            quantity_decimals=row[14],
+            min_quantity=row[15],
+            max_quantity=row[16],
+            min_notional=row[17],
+            max_notional=row[18],
+            maker_fee=row[19],
+            taker_fee=row[20],
+            status=row[21],
+            is_active=row[22],
+            is_live=row[23],
+            sides=row[24],
+            api_tradable=row[25],
+            listed_at=row[26],
+            delisting_at=row[27],
+            delisted_at=row[28],
+            expires_at=row[29],
+            spec_version=row[30],
+            created_at=row[31],
+            updated_at=row[32],
+            exchange_is_active=row[33],
+        )
+
+    async def get_symbol_by_id(self, *, id: int) -> Optional[models.SymbolRow]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL_BY_ID), {"p1": id})).first()
         if row is None:
             return None
         return models.SymbolRow(
@@ -147,8 +235,8 @@ class AsyncQuerier:
             exchange_is_active=row[33],
         )
 
-    async def list_matching_symbols(self, *, text: str, most: int) -> AsyncIterator[models.SymbolRow]:
-        result = await self._conn.stream(sqlalchemy.text(LIST_MATCHING_SYMBOLS), {"p1": text, "p2": most})
+    async def list_matching_symbols(self, *, text: str, max_rows: int) -> AsyncIterator[models.SymbolRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_MATCHING_SYMBOLS), {"p1": text, "p2": max_rows})
         async for row in result:
             yield models.SymbolRow(
                 exchange=row[0],
@@ -187,6 +275,22 @@ class AsyncQuerier:
                 exchange_is_active=row[33],
             )
 
+    async def list_symbol_names(self, *, exchange: str) -> AsyncIterator[ListSymbolNamesRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_NAMES), {"p1": exchange})
+        async for row in result:
+            yield ListSymbolNamesRow(
+                symbol=row[0],
+                native_symbol=row[1],
+                base=row[2],
+                quote=row[3],
+                kind=row[4],
+            )
+
+    async def list_symbol_spellings(self, *, exchange: str, symbols: List[str]) -> AsyncIterator[str]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_SPELLINGS), {"p1": exchange, "p2": symbols})
+        async for row in result:
+            yield row[0]
+
     async def list_symbols(self, arg: ListSymbolsParams) -> AsyncIterator[models.SymbolRow]:
         result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOLS), {
             "p1": arg.exchange,
@@ -195,6 +299,86 @@ class AsyncQuerier:
             "p4": arg.kind,
             "p5": arg.active,
         })
+        async for row in result:
+            yield models.SymbolRow(
+                exchange=row[0],
+                id=row[1],
+                exchange_id=row[2],
+                native_symbol=row[3],
+                symbol=row[4],
+                base=row[5],
+                quote=row[6],
+                settle=row[7],
+                kind=row[8],
+                direction=row[9],
+                contract_size=row[10],
+                price_tick=row[11],
+                quantity_step=row[12],
+                price_decimals=row[13],
+                quantity_decimals=row[14],
+                min_quantity=row[15],
+                max_quantity=row[16],
+                min_notional=row[17],
+                max_notional=row[18],
+                maker_fee=row[19],
+                taker_fee=row[20],
+                status=row[21],
+                is_active=row[22],
+                is_live=row[23],
+                sides=row[24],
+                api_tradable=row[25],
+                listed_at=row[26],
+                delisting_at=row[27],
+                delisted_at=row[28],
+                expires_at=row[29],
+                spec_version=row[30],
+                created_at=row[31],
+                updated_at=row[32],
+                exchange_is_active=row[33],
+            )
+
+    async def list_symbols_by_ids(self, *, ids: List[int]) -> AsyncIterator[models.SymbolRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOLS_BY_IDS), {"p1": ids})
+        async for row in result:
+            yield models.SymbolRow(
+                exchange=row[0],
+                id=row[1],
+                exchange_id=row[2],
+                native_symbol=row[3],
+                symbol=row[4],
+                base=row[5],
+                quote=row[6],
+                settle=row[7],
+                kind=row[8],
+                direction=row[9],
+                contract_size=row[10],
+                price_tick=row[11],
+                quantity_step=row[12],
+                price_decimals=row[13],
+                quantity_decimals=row[14],
+                min_quantity=row[15],
+                max_quantity=row[16],
+                min_notional=row[17],
+                max_notional=row[18],
+                maker_fee=row[19],
+                taker_fee=row[20],
+                status=row[21],
+                is_active=row[22],
+                is_live=row[23],
+                sides=row[24],
+                api_tradable=row[25],
+                listed_at=row[26],
+                delisting_at=row[27],
+                delisted_at=row[28],
+                expires_at=row[29],
+                spec_version=row[30],
+                created_at=row[31],
+                updated_at=row[32],
+                exchange_is_active=row[33],
+            )
+
+    async def list_symbols_by_names(self, *, exchange: str, symbols: List[str]) -> AsyncIterator[models.SymbolRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOLS_BY_NAMES), {"p1": exchange, "p2": symbols})
         async for row in result:
             yield models.SymbolRow(
                 exchange=row[0],

@@ -1,0 +1,108 @@
+"""Which exchange somebody means, and what to say to anyone who names one that is not there.
+
+The exact spelling wins. Another case is taken where only one exchange is spelt like that. It costs a statement of its
+own, so callers ask here only after the exact spelling has found nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from difflib import get_close_matches
+from enum import Enum
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from exchanges_db.errors import ExchangeNotFound, shown
+from exchanges_db.exchanges.enums import enum_text
+from exchanges_db.exchanges.rules import check_exchange_id, check_field
+from exchanges_sql.exchange_history import AsyncQuerier as HistoryQuerier
+from exchanges_sql.exchanges import AsyncQuerier
+
+_MOST_NAMES = 3
+_LEAST_PREFIX = 2
+
+
+def check_exchange(exchange: Enum | str) -> str:
+    """Return the enum_value of an exchange; raises InvalidExchange where no exchange could have it."""
+    text: str = check_field("enum_value", enum_text(exchange))
+    return text
+
+
+async def spelled(conn: AsyncConnection, enum_value: str) -> str:
+    """Return the enum_value as its row spells it.
+
+    Raises:
+        ExchangeNotFound: there is no such exchange, or several that differ in case only; the message names the nearest.
+    """
+    known = {row.enum_value: row.name async for row in AsyncQuerier(conn).list_exchanges()}
+    return pick(enum_value, known, names=known.values())
+
+
+def check_key(exchange: Enum | str | int) -> str | int:
+    """Return the enum_value of an exchange, or its id where it is given by that.
+
+    Raises:
+        InvalidExchange: no exchange could be called so.
+        ExchangeNotFound: no exchange could have this id.
+    """
+    if not isinstance(exchange, int) or isinstance(exchange, Enum):
+        return check_exchange(exchange)
+    if not check_exchange_id(exchange):
+        raise no_such_id(exchange)
+    return exchange
+
+
+async def exchange_id(conn: AsyncConnection, key: str | int) -> int:
+    """Return the id of an exchange; an id is returned as it is, also where no row has it any more.
+
+    Raises:
+        ExchangeNotFound: no exchange is called so; the message names the nearest.
+    """
+    if isinstance(key, int):
+        return key
+    enum_value = key
+    querier = AsyncQuerier(conn)
+    found = await querier.get_exchange_id_by_enum_value(enum_value=enum_value)
+    if found is None:
+        found = await querier.get_exchange_id_by_enum_value(enum_value=await spelled(conn, enum_value))
+    if found is None:
+        raise ExchangeNotFound(f"exchange {shown(enum_value)} was deleted meanwhile")
+    return found
+
+
+async def check_known(conn: AsyncConnection, known_id: int) -> None:
+    """Raise ExchangeNotFound where no exchange has this id, nor ever had."""
+    if not await HistoryQuerier(conn).is_exchange_known(exchange_id=known_id):
+        raise no_such_id(known_id)
+
+
+def no_such_id(wrong_id: int) -> ExchangeNotFound:
+    """Return the error for an id that no exchange has or had."""
+    return ExchangeNotFound(f"no exchange has the id {shown(wrong_id)}, nor had one: see `exchanges-db list --all`")
+
+
+def pick(text: str, known: Collection[str], *, names: Iterable[str] = ()) -> str:
+    """Return the one of `known` that is spelt as `text`, else the only one that is so in another case.
+
+    names: what else the exchanges are called, for the advice only.
+
+    Raises:
+        ExchangeNotFound: there is none, or there are several; the message names the nearest.
+    """
+    if text in known:
+        return text
+    alike = [one for one in known if one.casefold() == text.casefold()]
+    if len(alike) == 1:
+        return alike[0]
+    near = sorted(alike) or nearest(text, list(dict.fromkeys([*known, *names])))
+    advice = f"did you mean {' or '.join(near)}?" if near else "see `exchanges-db list --all`"
+    raise ExchangeNotFound(f"no exchange is called {shown(text)}: {advice}")
+
+
+def nearest(text: str, names: Sequence[str]) -> list[str]:
+    """Return up to three of `names` that somebody who wrote `text` may have meant: those that begin so, then others."""
+    folded = text.casefold()
+    by_fold = {name.casefold(): name for name in reversed(names)}
+    begin = [fold for fold in by_fold if len(folded) >= _LEAST_PREFIX and fold.startswith(folded)]
+    close = get_close_matches(folded, by_fold, n=_MOST_NAMES)
+    return [by_fold[fold] for fold in dict.fromkeys([*sorted(begin, key=len), *close])][:_MOST_NAMES]

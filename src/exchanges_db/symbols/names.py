@@ -1,0 +1,107 @@
+"""Which symbol somebody means, and what to say to anyone who names one that is not there.
+
+The exact spelling wins. A canonical name in another case is taken where only one symbol is spelt like that; the
+exchange's own names are taken as they are. It costs statements of its own, so it is asked only after the exact spelling
+has found nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from exchanges_db.errors import AmbiguousSymbol, InvalidSymbol, SymbolNotFound, shown
+from exchanges_db.exchanges.names import nearest, spelled
+from exchanges_db.symbols.enums import SymbolKind
+from exchanges_sql.symbol_history import AsyncQuerier as HistoryQuerier
+from exchanges_sql.symbols import AsyncQuerier, ListSymbolNamesRow
+
+_LONGEST = 200
+_MOST_NAMES = 3
+_KINDS = {SymbolKind.SPOT: "spot symbol"}
+
+
+def check_name(text: str, field: str = "symbol") -> str:
+    """Return `text`, which a symbol or a currency may be called; raises InvalidSymbol, which names `field`."""
+    if not isinstance(text, str) or not 0 < len(text) <= _LONGEST or "\x00" in text or not _encodable(text):
+        raise InvalidSymbol(f"{field} must be text of 1 to {_LONGEST} characters", field=field)
+    return text
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+async def spelled_symbols(conn: AsyncConnection, place: str, names: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Return the exchange and each of `names` as they are spelt there; names that are not there are left out.
+
+    Raises:
+        ExchangeNotFound: there is no such exchange.
+        AmbiguousSymbol: a name is spelt in several other ways.
+    """
+    exact = await spelled(conn, place)
+    spellings = [one async for one in AsyncQuerier(conn).list_symbol_spellings(exchange=exact, symbols=list(names))]
+    chosen = {name: _choose(exact, name, [one for one in spellings if one.lower() == name.lower()]) for name in names}
+    return exact, {name: spelling for name, spelling in chosen.items() if spelling is not None}
+
+
+async def spelled_symbol_then(
+    conn: AsyncConnection, place: str, name: str, at: datetime | None
+) -> tuple[str, str | None]:
+    """Return the exchange and one name as they were spelt at a time, or ever; the name as None where it was not there.
+
+    Raises as `spelled_symbols`.
+    """
+    exact = await spelled(conn, place)
+    querier = HistoryQuerier(conn)
+    spellings = [one async for one in querier.list_symbol_spellings_as_of(at=at, exchange=exact, symbol=name)]
+    return exact, _choose(exact, name, spellings)
+
+
+def _choose(place: str, name: str, spellings: Sequence[str]) -> str | None:
+    if name in spellings:
+        return name
+    if len(spellings) > 1:
+        raise AmbiguousSymbol(
+            f"{place} has no symbol {shown(name)}, but several that differ from it in case only: "
+            f"{', '.join(map(shown, spellings))}",
+            candidates=tuple(spellings),
+        )
+    return spellings[0] if spellings else None
+
+
+async def symbol_not_found(conn: AsyncConnection, place: str, name: str) -> SymbolNotFound:
+    """Return the error for a name that an exchange does not have, with what it may be called there."""
+    exact = await spelled(conn, place)
+    known = [row async for row in AsyncQuerier(conn).list_symbol_names(exchange=exact)]
+    return SymbolNotFound(f"{exact} has no symbol {shown(name)}: {_advice(name, known)}")
+
+
+def _advice(name: str, known: Sequence[ListSymbolNamesRow]) -> str:
+    pair = _letters(name.partition(":")[0])
+    same = [row for row in known if _letters(row.base + row.quote) == pair]
+    if same:
+        return ", ".join(f"the {_kind(row.kind)} is called {row.symbol}" for row in same[:_MOST_NAMES])
+    near = nearest(name, [*(row.symbol for row in known), *(row.native_symbol for row in known)])
+    return f"did you mean {' or '.join(near)}?" if near else "see `exchanges-db symbols search`"
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).casefold()
+
+
+def _kind(kind: str) -> str:
+    return _KINDS.get(SymbolKind(kind), kind.lower())
+
+
+def check_names(names: Iterable[str]) -> list[str]:
+    """Return the names of several symbols, each once; raises InvalidSymbol, also for a single text."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise InvalidSymbol("symbols must be a list of names", field="symbols")
+    return [*dict.fromkeys(check_name(name, "symbols") for name in names)]
