@@ -16,7 +16,7 @@ import sqlalchemy
 from benchmarks import with_asyncpg
 from benchmarks.figures import BASELINE, OURS
 from benchmarks.look_up import ENUM, ENUM_VALUE, Contender, LookUp
-from exchanges_db import Exchange, get_exchange_by_enum
+from exchanges_db import StoredExchange, get_exchange_by_enum
 from exchanges_db.database.bridge import bridge
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.exchanges.look_ups import as_exchange
@@ -43,7 +43,7 @@ async def open_checked(dsn: Dsn) -> AsyncIterator[LookUp]:
     """The same, and the row made into a validated Exchange."""
     connection = await asyncpg.connect(**dsn.asyncpg_arguments())
 
-    async def look_up() -> Exchange:
+    async def look_up() -> StoredExchange:
         row = await AsyncQuerier(bridge(connection)).get_active_exchange_by_enum_value(enum_value=ENUM_VALUE)
         return as_exchange(row)
 

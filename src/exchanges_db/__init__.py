@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         insert_exchange,
         update_exchange,
     )
-    from exchanges_db.exchanges.models import Exchange, ExchangeChange, ExchangeStats
+    from exchanges_db.exchanges.models import Exchange, ExchangeChange, ExchangeStats, StoredExchange
     from exchanges_db.exchanges.populate import ensure_exchanges_populated
     from exchanges_db.exchanges.stats import get_exchange_stats
     from exchanges_db.orders.numbers import Number
@@ -143,6 +143,7 @@ __all__ = [
     "Settings",
     "Side",
     "SidesAllowed",
+    "StoredExchange",
     "Symbol",
     "SymbolChange",
     "SymbolKind",
@@ -210,7 +211,7 @@ _HOMES = {
         "activate_exchange deactivate_exchange get_all_active_exchanges get_all_exchanges "
         "get_exchange_by_enum get_exchange_by_id get_exchanges_by_market_type insert_exchange update_exchange"
     ),
-    "exchanges.models": "Exchange ExchangeChange ExchangeStats",
+    "exchanges.models": "Exchange ExchangeChange ExchangeStats StoredExchange",
     "exchanges.populate": "ensure_exchanges_populated",
     "exchanges.stats": "get_exchange_stats",
     "orders.numbers": "Number",

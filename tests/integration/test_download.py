@@ -234,7 +234,7 @@ async def test_no_secret_leaves_it(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_retries_are_told_by_our_logger_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """stamina has a logger and hooks for the whole process: ours say nothing there, everybody else's do as before."""
+    """Stamina has a logger and hooks for the whole process: ours say nothing there, everybody else's do as before."""
     with caplog.at_level(logging.DEBUG):
         async with serving(answer(status=503), answer(status=503), answer(b"[1]")) as server:
             assert await fetch(f"{server.url}/list") == b"[1]"

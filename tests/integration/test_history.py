@@ -16,6 +16,7 @@ from exchanges_db import (
     Exchange,
     ExchangeChange,
     InvalidArgument,
+    StoredExchange,
     deactivate_exchange,
     get_exchange_as_of,
     get_exchange_by_id,
@@ -37,7 +38,7 @@ async def last_change(conn: asyncpg.Connection, exchange_id: int = 1) -> Exchang
     return (await get_exchange_history(exchange_id, db=conn))[-1]
 
 
-async def stored(conn: asyncpg.Connection, exchange_id: int = 1) -> Exchange:
+async def stored(conn: asyncpg.Connection, exchange_id: int = 1) -> StoredExchange:
     """The row of an exchange that is there."""
     exchange = await get_exchange_by_id(exchange_id, db=conn)
     assert exchange is not None
@@ -139,9 +140,6 @@ async def test_version_and_times_cannot_be_set_by_hand(conn: asyncpg.Connection)
         " WHERE id = 1"
     )
     after = await stored(conn)
-    assert before.version is not None
-    assert before.updated_at is not None
-    assert after.updated_at is not None
     assert (after.version, after.created_at) == (before.version + 1, before.created_at)
     assert after.updated_at > before.updated_at
     new_id = await conn.fetchval(
@@ -150,7 +148,6 @@ async def test_version_and_times_cannot_be_set_by_hand(conn: asyncpg.Connection)
     )
     new = await stored(conn, new_id)
     assert new.version == 1
-    assert new.created_at is not None
     assert new.created_at > before.updated_at
 
 
@@ -195,8 +192,6 @@ async def test_as_of_gives_the_row_of_each_moment(conn: asyncpg.Connection) -> N
     second = await stored(conn, new_id)
     await conn.execute("DELETE FROM exchanges WHERE id = $1", new_id)
     deleted = (await last_change(conn, new_id)).changed_at
-    assert first.updated_at is not None
-    assert second.updated_at is not None
     for moment, expected in [
         (datetime.min.replace(tzinfo=UTC), None),
         (first.updated_at - MICROSECOND, None),
@@ -263,7 +258,6 @@ async def test_rows_older_than_the_history_get_a_snapshot(empty_dsn: Dsn, tmp_pa
         assert await get_exchange_as_of(1, moment - MICROSECOND, db=conn) is None
         then = await get_exchange_as_of(1, moment, db=conn)
         assert then == await stored(conn)
-        assert then.updated_at is not None
         assert then.updated_at.tzinfo is UTC
         await update_exchange(1, {"display_name": "Newer"}, db=conn)
         newer = (await last_change(conn)).new_row

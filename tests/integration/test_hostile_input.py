@@ -11,6 +11,7 @@ import pytest
 from exchanges_db import (
     Exchange,
     InvalidExchange,
+    StoredExchange,
     activate_exchange,
     deactivate_exchange,
     get_exchange_as_of,
@@ -55,7 +56,7 @@ async def guarded(conn: asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]
     assert await conn.fetchrow(query) == before
 
 
-async def stored_or_refused(conn: asyncpg.Connection, action: Callable[[], Awaitable[int]]) -> Exchange | None:
+async def stored_or_refused(conn: asyncpg.Connection, action: Callable[[], Awaitable[int]]) -> StoredExchange | None:
     """The row that `action` left, read back and then rolled back; None where it was refused."""
     transaction = conn.transaction()
     await transaction.start()

@@ -18,6 +18,7 @@ from exchanges_db import (
     InvalidExchange,
     MarketType,
     Settings,
+    StoredExchange,
     Transaction,
     activate_exchange,
     default_database,
@@ -37,29 +38,29 @@ from exchanges_db import (
 
 async def reads(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
     """What each look-up gives."""
-    assert_type(await get_exchange_by_enum(ExchangeEnum.MEXC, db=db), Exchange | None)
-    assert_type(await get_exchange_by_enum(venue), Exchange | None)
-    assert_type(await get_exchange_by_enum("MEXC_SPOT"), Exchange | None)
-    assert_type(await get_exchange_by_id(1), Exchange | None)
-    assert_type(await get_all_active_exchanges(), list[Exchange])
-    assert_type(await get_all_exchanges(), list[Exchange])
-    assert_type(await get_exchanges_by_market_type(MarketType.SPOT), list[Exchange])
-    assert_type(await get_exchanges_by_market_type("spot"), list[Exchange])
+    assert_type(await get_exchange_by_enum(ExchangeEnum.MEXC, db=db), StoredExchange | None)
+    assert_type(await get_exchange_by_enum(venue), StoredExchange | None)
+    assert_type(await get_exchange_by_enum("MEXC_SPOT"), StoredExchange | None)
+    assert_type(await get_exchange_by_id(1), StoredExchange | None)
+    assert_type(await get_all_active_exchanges(), list[StoredExchange])
+    assert_type(await get_all_exchanges(), list[StoredExchange])
+    assert_type(await get_exchanges_by_market_type(MarketType.SPOT), list[StoredExchange])
+    assert_type(await get_exchanges_by_market_type("spot"), list[StoredExchange])
     assert_type(await get_exchange_stats(), ExchangeStats)
     assert_type((await get_exchange_stats())["exchange_list"], list[str])
     assert_type(await get_exchange_history(1), list[ExchangeChange])
-    assert_type(await get_exchange_as_of(1, at), Exchange | None)
+    assert_type(await get_exchange_as_of(1, at), StoredExchange | None)
     await get_exchange_as_of(1, "2026-01-01")  # type: ignore[arg-type]  # text is no moment
     await get_exchange_by_id("1")  # type: ignore[arg-type]  # text is no id
     await get_exchange_by_id(1, db="postgresql://h/d")  # type: ignore[arg-type]  # a URL is no Database yet
 
 
-async def writes(exchange: Exchange) -> None:
+async def writes(exchange: StoredExchange) -> None:
     """What each change gives."""
-    assert_type(await insert_exchange(exchange), int)
-    assert_type(await update_exchange(1, {"display_name": "x"}, if_version=exchange.version), bool)
+    assert_type(await insert_exchange(Exchange.from_exchange_enum(ExchangeEnum.MEXC)), int)
+    assert_type(await update_exchange(exchange.id, {"display_name": "x"}, if_version=exchange.version), bool)
     assert_type(await activate_exchange(1), bool)
-    assert_type(await ensure_exchanges_populated(), list[Exchange])
+    assert_type(await ensure_exchanges_populated(), list[StoredExchange])
     exchange.name = "x"  # type: ignore[misc]  # frozen
 
 
@@ -78,11 +79,13 @@ async def connections(
     database.transaction(isolation="chaos")  # type: ignore[arg-type]  # PostgreSQL has three
 
 
-def fields(exchange: Exchange, error: InvalidExchange) -> None:
-    """What the values are made of."""
-    assert_type(exchange.id, int | None)
+def fields(exchange: StoredExchange, draft: Exchange, error: InvalidExchange) -> None:
+    """What the values are made of: a row has what the database sets, a draft may not have it."""
+    assert_type((exchange.id, exchange.version), tuple[int, int])
+    assert_type((exchange.created_at, exchange.updated_at), tuple[datetime, datetime])
+    assert_type((draft.id, draft.version), tuple[int | None, int | None])
+    assert_type((draft.created_at, draft.updated_at), tuple[datetime | None, datetime | None])
     assert_type(exchange.market_type, MarketType)
-    assert_type(exchange.updated_at, datetime | None)
     assert_type(exchange.to_exchange_enum(), ExchangeEnum)
     assert_type(exchange.get_rate_limit_delay(), float)
     assert_type(Exchange.from_exchange_enum(ExchangeEnum.MEXC, is_active=False), Exchange)

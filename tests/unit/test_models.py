@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchanges_db import Exchange, ExchangeEnum, ExchangesDBError, InvalidExchange, MarketType
+from exchanges_db import Exchange, ExchangeEnum, ExchangesDBError, InvalidExchange, MarketType, StoredExchange
 from exchanges_db.exchanges.defaults import DEFAULTS
 from exchanges_db.exchanges.models import check_updates
 from exchanges_db.exchanges.rules import CHECKS, INTEGER_MAX, SMALLINT_MAX
@@ -131,6 +131,50 @@ def test_replace_checks_again() -> None:
     with pytest.raises(InvalidExchange) as info:
         msgspec.structs.replace(an_exchange(), precision_default=19)
     assert info.value.field == "precision_default"
+
+
+BY_DATABASE = {"id": 3, "version": 1, "created_at": datetime.now(UTC), "updated_at": datetime.now(UTC)}
+
+
+@pytest.mark.parametrize("field", BY_DATABASE)
+def test_a_row_always_has_what_the_database_sets(field: str) -> None:
+    """Neither left out nor None; a changed copy of a row is held to the same."""
+    fields = exchange_fields(**BY_DATABASE)
+    row = StoredExchange(**fields)
+    assert getattr(row, field) == BY_DATABASE[field]
+    with pytest.raises(InvalidExchange, match="never None") as info:
+        StoredExchange(**{**fields, field: None})
+    assert info.value.field == field
+    with pytest.raises(InvalidExchange, match="never None"):
+        msgspec.structs.replace(row, **{field: None})
+    with pytest.raises(TypeError, match=field):
+        StoredExchange(**{name: value for name, value in fields.items() if name != field})
+    with pytest.raises(msgspec.ValidationError, match=field):
+        msgspec.convert({**fields, field: None}, StoredExchange)
+
+
+def test_a_row_is_checked_as_a_draft_is() -> None:
+    """It is an Exchange in every respect."""
+    with pytest.raises(InvalidExchange) as info:
+        StoredExchange(**exchange_fields(**BY_DATABASE, precision_default=19))
+    assert info.value.field == "precision_default"
+    row = StoredExchange(**exchange_fields(**BY_DATABASE))
+    assert isinstance(row, Exchange)
+    assert row.is_spot_exchange()
+    assert row.__struct_fields__ == FIELDS
+    assert pickle.loads(pickle.dumps(row)) == row
+    with pytest.raises(InvalidExchange, match="pass id=") as info:
+        StoredExchange.from_exchange_enum(ExchangeEnum.MEXC)
+    assert StoredExchange.from_exchange_enum(ExchangeEnum.MEXC, **BY_DATABASE).version == 1
+
+
+def test_a_row_is_no_draft() -> None:
+    """Two rows with the same fields are equal; a draft with the fields of a row is still no row."""
+    fields = exchange_fields(**BY_DATABASE)
+    row = StoredExchange(**fields)
+    assert row == StoredExchange(**fields)
+    assert hash(row) == hash(StoredExchange(**fields))
+    assert row != Exchange(**fields)
 
 
 @pytest.mark.parametrize("member", ExchangeEnum)

@@ -15,14 +15,14 @@ from exchanges_db.errors import ExchangeNotFound, InvalidExchange
 from exchanges_db.exchanges import history, populate, stats
 from exchanges_db.exchanges import look_ups as exchanges
 from exchanges_db.exchanges.enums import MarketType
-from exchanges_db.exchanges.models import Exchange, ExchangeChange
+from exchanges_db.exchanges.models import Exchange, ExchangeChange, StoredExchange
 from exchanges_db.exchanges.names import pick
 
 app = typer.Typer(rich_markup_mode=None)
 ExchangeKey = Annotated[str, typer.Argument(metavar="EXCHANGE", help="Its id, enum_value or name.")]
 
 
-async def _find(key: str, database: Database) -> Exchange:
+async def _find(key: str, database: Database) -> StoredExchange:
     known = await exchanges.get_all_exchanges(db=database)
     # An id outranks an enum_value, and that a name, where one is another's.
     by_name = {exchange.name: exchange for exchange in known} | {exchange.enum_value: exchange for exchange in known}
@@ -30,10 +30,9 @@ async def _find(key: str, database: Database) -> Exchange:
     return by_id.get(key) or by_name[pick(key, by_name)]
 
 
-def _change(key: str, change: Callable[[int, Database], Awaitable[bool]]) -> Exchange:
-    async def work(database: Database) -> Exchange:
+def _change(key: str, change: Callable[[int, Database], Awaitable[bool]]) -> StoredExchange:
+    async def work(database: Database) -> StoredExchange:
         exchange = await _find(key, database)
-        assert exchange.id is not None  # it was read from the database
         if not await change(exchange.id, database):
             raise ExchangeNotFound(f"exchange {key!r} was deleted meanwhile")
         return await _find(str(exchange.id), database)
@@ -67,7 +66,7 @@ def list_(
     """List the active exchanges."""
     wanted = None if market_type is None else MarketType.parse(market_type)
 
-    async def work(database: Database) -> list[Exchange]:
+    async def work(database: Database) -> list[StoredExchange]:
         if every:
             found = await exchanges.get_all_exchanges(db=database)
             return [exchange for exchange in found if wanted in (None, exchange.market_type)]
@@ -87,11 +86,10 @@ def show(
     """Show one exchange, now or at a time in the past."""
     moment = None if at is None else parse_time(at)
 
-    async def work(database: Database) -> Exchange:
+    async def work(database: Database) -> StoredExchange:
         exchange = await _find(key, database)
         if moment is None:
             return exchange
-        assert exchange.id is not None  # it was read from the database
         then = await history.get_exchange_as_of(exchange.id, moment, db=database)
         if then is None:
             raise ExchangeNotFound(f"nothing is known of exchange {key!r} at {moment.isoformat()}")
@@ -126,7 +124,7 @@ def add(
         precision_default=precision,
     )
 
-    async def work(database: Database) -> Exchange | None:
+    async def work(database: Database) -> StoredExchange | None:
         return await exchanges.get_exchange_by_id(await exchanges.insert_exchange(exchange, db=database), db=database)
 
     tables.print_exchange(run(work), as_json=as_json)
@@ -189,7 +187,6 @@ def history_(key: ExchangeKey, as_json: AsJson = False) -> None:
             with suppress(ExchangeNotFound):  # it may be a name
                 return await history.get_exchange_history(int(key), db=database)
         exchange = await _find(key, database)
-        assert exchange.id is not None  # it was read from the database
         return await history.get_exchange_history(exchange.id, db=database)
 
     tables.print_history(run(work), as_json=as_json)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database
-from exchanges_db.exchanges.models import Exchange, ExchangeChange
+from exchanges_db.exchanges.models import ExchangeChange, StoredExchange
 from exchanges_db.exchanges.names import check_key, check_known, exchange_id
 from exchanges_db.moments import check_moment
 from exchanges_sql.exchange_history import AsyncQuerier
@@ -41,7 +41,7 @@ async def get_exchange_history(
 
 async def get_exchange_as_of(
     exchange: Enum | str | int, at: datetime, *, db: DatabaseOrConnection | None = None
-) -> Exchange | None:
+) -> StoredExchange | None:
     """Return the exchange as the database knew it at `at`; None when it did not exist then.
 
     exchange: what it is called now, as everywhere, or its id: one that was deleted is found by that alone.
@@ -53,7 +53,7 @@ async def get_exchange_as_of(
     """
     key, moment = check_key(exchange), check_moment(at)
 
-    async def work(conn: AsyncConnection) -> Exchange | None:
+    async def work(conn: AsyncConnection) -> StoredExchange | None:
         wanted = await exchange_id(conn, key)
         found = await _as_of(conn, wanted, moment)
         if found is None:
@@ -63,15 +63,15 @@ async def get_exchange_as_of(
     return await run(db, work)
 
 
-async def get_exchange_state(known_id: int, at: datetime, *, db: DatabaseOrConnection | None = None) -> Exchange | None:
+async def get_exchange_state(known_id: int, at: datetime, *, db: DatabaseOrConnection | None = None) -> StoredExchange | None:
     """Return the exchange with this id as it stood at `at`; None when there was none, whatever the reason."""
     moment = check_moment(at)
     return await run(db, lambda conn: _as_of(conn, known_id, moment))
 
 
-async def _as_of(conn: AsyncConnection, known_id: int, moment: datetime) -> Exchange | None:
+async def _as_of(conn: AsyncConnection, known_id: int, moment: datetime) -> StoredExchange | None:
     row = await AsyncQuerier(conn).get_exchange_row_as_of(exchange_id=known_id, at=moment)
-    return None if row is None or row.new_row is None else from_database(_json(row.new_row), Exchange)
+    return None if row is None or row.new_row is None else from_database(_json(row.new_row), StoredExchange)
 
 
 def _change(row: Any) -> ExchangeChange:

@@ -20,7 +20,7 @@ from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database
 from exchanges_db.errors import Conflict, InvalidExchange
 from exchanges_db.exchanges.enums import MarketType, enum_text
-from exchanges_db.exchanges.models import Exchange, check_updates
+from exchanges_db.exchanges.models import Exchange, StoredExchange, check_updates
 from exchanges_db.exchanges.rules import CHECKS, INTEGER_MAX, check_exchange_id, check_field
 from exchanges_sql import exchanges as generated
 from exchanges_sql.exchanges import (
@@ -37,7 +37,9 @@ _KEYS = ("name", "enum_value")  # what a user's own table may refer to, beside t
 _bridge.reuse_texts(generated)  # the look-ups are what is asked most
 
 
-async def get_exchange_by_enum(exchange_enum: Enum | str, *, db: DatabaseOrConnection | None = None) -> Exchange | None:
+async def get_exchange_by_enum(
+    exchange_enum: Enum | str, *, db: DatabaseOrConnection | None = None
+) -> StoredExchange | None:
     """Return the active exchange of an ExchangeEnum, of an Enum whose value is the text, or of the text.
 
     None when there is none, or it is inactive. Raises InvalidExchange when no exchange could have that value.
@@ -47,7 +49,7 @@ async def get_exchange_by_enum(exchange_enum: Enum | str, *, db: DatabaseOrConne
     return None if row is None else as_exchange(row)
 
 
-async def get_exchange_by_id(exchange_id: int, *, db: DatabaseOrConnection | None = None) -> Exchange | None:
+async def get_exchange_by_id(exchange_id: int, *, db: DatabaseOrConnection | None = None) -> StoredExchange | None:
     """Return the exchange with this primary key, active or not; None when there is none."""
     if not check_exchange_id(exchange_id):
         return None
@@ -55,19 +57,19 @@ async def get_exchange_by_id(exchange_id: int, *, db: DatabaseOrConnection | Non
     return None if row is None else as_exchange(row)
 
 
-async def get_all_active_exchanges(*, db: DatabaseOrConnection | None = None) -> list[Exchange]:
+async def get_all_active_exchanges(*, db: DatabaseOrConnection | None = None) -> list[StoredExchange]:
     """Return every active exchange, by name."""
 
-    async def work(conn: AsyncConnection) -> list[Exchange]:
+    async def work(conn: AsyncConnection) -> list[StoredExchange]:
         return [as_exchange(row) async for row in AsyncQuerier(conn).list_active_exchanges()]
 
     return await run(db, work)
 
 
-async def get_all_exchanges(*, db: DatabaseOrConnection | None = None) -> list[Exchange]:
+async def get_all_exchanges(*, db: DatabaseOrConnection | None = None) -> list[StoredExchange]:
     """Return every exchange, active or not, by name."""
 
-    async def work(conn: AsyncConnection) -> list[Exchange]:
+    async def work(conn: AsyncConnection) -> list[StoredExchange]:
         return [as_exchange(row) async for row in AsyncQuerier(conn).list_exchanges()]
 
     return await run(db, work)
@@ -75,14 +77,14 @@ async def get_all_exchanges(*, db: DatabaseOrConnection | None = None) -> list[E
 
 async def get_exchanges_by_market_type(
     market_type: MarketType | str, *, db: DatabaseOrConnection | None = None
-) -> list[Exchange]:
+) -> list[StoredExchange]:
     """Return the active exchanges of a market type (SPOT, FUTURES or OPTIONS, in any case), by name.
 
     Raises InvalidExchange for an unknown type.
     """
     wanted = MarketType.parse(market_type)
 
-    async def work(conn: AsyncConnection) -> list[Exchange]:
+    async def work(conn: AsyncConnection) -> list[StoredExchange]:
         rows = AsyncQuerier(conn).list_active_exchanges_by_market_type(market_type=wanted.value)
         return [as_exchange(row) async for row in rows]
 
@@ -173,15 +175,15 @@ async def deactivate_exchange(exchange_id: int, *, db: DatabaseOrConnection | No
     return await update_exchange(exchange_id, {"is_active": False}, db=db)
 
 
-def as_exchange(row: object) -> Exchange:
-    """Return a generated row as an Exchange; one that equals an earlier row, types included, as that same Exchange."""
+def as_exchange(row: object) -> StoredExchange:
+    """Return a generated row as a StoredExchange; one that equals an earlier row, types included, as that same one."""
     return _checked(*_columns(row))
 
 
-_columns = attrgetter(*Exchange.__struct_fields__)
+_columns = attrgetter(*StoredExchange.__struct_fields__)
 
 
-# An Exchange cannot change, so it can be shared; the server was asked all the same, only the checks are not repeated.
+# A row cannot change, so it can be shared; the server was asked all the same, only the checks are not repeated.
 @lru_cache(maxsize=1024, typed=True)
-def _checked(*values: object) -> Exchange:
-    return from_database(dict(zip(Exchange.__struct_fields__, values, strict=True)), Exchange)
+def _checked(*values: object) -> StoredExchange:
+    return from_database(dict(zip(StoredExchange.__struct_fields__, values, strict=True)), StoredExchange)

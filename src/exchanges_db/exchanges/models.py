@@ -1,4 +1,7 @@
-"""What callers hand in and get back. An Exchange that exists is valid: its fields were checked when it was made."""
+"""What callers hand in and get back: a draft is an Exchange, a row of the database a StoredExchange.
+
+One that exists is valid: its fields were checked when it was made.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _ALL_CHECKS = (*CHECKS.items(), *DATABASE_CHECKS.items())
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of `exchanges`: an exchange and market, and the rules to reach it by.
+    """An exchange and market, and the rules to reach it by. Look-ups return it as a StoredExchange.
 
     Attributes:
         id: primary key; None until the database has given one. So are the two times and `version`.
@@ -87,7 +90,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         if unknown:
             raise InvalidExchange(f"an Exchange has no field {', '.join(unknown)}", field=unknown[0])
         fields = {"name": text, "enum_value": text, **DEFAULTS.get(text, {}), **overrides}
-        missing = [field for field in ("display_name", "market_type") if field not in fields]
+        missing = [field.name for field in msgspec.structs.fields(cls) if field.required and field.name not in fields]
         if missing:
             needed = " and ".join(f"{field}=..." for field in missing)
             raise InvalidExchange(f"there are no defaults for {shown(exchange_enum)}: pass {needed}", field=missing[0])
@@ -106,6 +109,24 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     def is_spot_exchange(self) -> bool:
         """Return whether spot is traded here."""
         return self.market_type is MarketType.SPOT
+
+
+class StoredExchange(Exchange, frozen=True, kw_only=True):
+    """One row of `exchanges`, as look-ups return it: an Exchange whose id, times and version are there.
+
+    It never equals an Exchange that was not read from the database, not even one with the same fields.
+    """
+
+    id: int
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in DATABASE_CHECKS:
+            if getattr(self, field) is None:
+                raise InvalidExchange(f"{field} of a row is never None", field=field)
 
 
 class ExchangeChange(msgspec.Struct, frozen=True, kw_only=True):

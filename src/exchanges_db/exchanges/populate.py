@@ -14,7 +14,7 @@ from exchanges_db.errors import DuplicateExchange, InvalidExchange, shown
 from exchanges_db.exchanges.defaults import DEFAULTS
 from exchanges_db.exchanges.enums import ExchangeEnum, enum_members, enum_text
 from exchanges_db.exchanges.look_ups import as_exchange
-from exchanges_db.exchanges.models import Exchange
+from exchanges_db.exchanges.models import Exchange, StoredExchange
 from exchanges_db.exchanges.rules import DATABASE_CHECKS
 from exchanges_sql.exchanges import AsyncQuerier, InsertMissingExchangesParams
 
@@ -26,7 +26,7 @@ async def ensure_exchanges_populated(
     *,
     defaults: Mapping[Any, Mapping[str, Any]] | None = None,
     db: DatabaseOrConnection | None = None,
-) -> list[Exchange]:
+) -> list[StoredExchange]:
     """Insert the members of an Enum that have no row, and return those it created.
 
     Compares with all rows, active or not: a deactivated exchange stays as it is. Writes nothing when none is missing.
@@ -62,7 +62,7 @@ async def ensure_exchanges_populated(
     )
 
     # One sorted statement: row by row, two processes deadlock.
-    async def insert(conn: AsyncConnection) -> list[Exchange]:
+    async def insert(conn: AsyncConnection) -> list[StoredExchange]:
         return [as_exchange(row) async for row in AsyncQuerier(conn).insert_missing_exchanges(parameters)]
 
     created = await run(db, insert, write=True)

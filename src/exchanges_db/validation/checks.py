@@ -14,7 +14,7 @@ from exchanges_db.database.pool import Database, Transaction
 from exchanges_db.errors import AccessDenied
 from exchanges_db.exchanges.enums import ExchangeEnum, MarketType
 from exchanges_db.exchanges.look_ups import get_all_exchanges, get_exchange_by_enum
-from exchanges_db.exchanges.models import Exchange, ExchangeStats
+from exchanges_db.exchanges.models import ExchangeStats, StoredExchange
 from exchanges_db.exchanges.stats import get_exchange_stats
 from exchanges_db.schema.comparison import check_schema, recorded_schema
 from exchanges_db.schema.ledger import Ledger, read_ledger, what_is_wrong
@@ -135,7 +135,7 @@ async def check_indexes_used(context: Context) -> str:
 
 
 async def _expect_index(
-    transaction: Transaction, look_up: LookUp, arguments: Sequence[Any], *, rows: list[Exchange], matching: int
+    transaction: Transaction, look_up: LookUp, arguments: Sequence[Any], *, rows: list[StoredExchange], matching: int
 ) -> None:
     used = indexes_in(await transaction.connection.fetchval(look_up.explain, *arguments))
     fitting = {look_up.index_name}
@@ -147,7 +147,7 @@ async def _expect_index(
     )
 
 
-def _count(rows: list[Exchange], market_type: MarketType) -> int:
+def _count(rows: list[StoredExchange], market_type: MarketType) -> int:
     return sum(row.market_type is market_type for row in rows)
 
 
@@ -177,7 +177,7 @@ async def check_stats(context: Context) -> str:
     return f"{len(counted)} figures fit {figures['total_exchanges']} rows"
 
 
-def count_exchanges(rows: list[Exchange]) -> ExchangeStats:
+def count_exchanges(rows: list[StoredExchange]) -> ExchangeStats:
     """Return the figures that get_exchange_stats should give for these rows, which are sorted by name."""
     active = [row for row in rows if row.is_active]
     return ExchangeStats(

@@ -24,7 +24,7 @@ from exchanges_db.exchanges.look_ups import (
     get_exchanges_by_market_type,
     update_exchange,
 )
-from exchanges_db.exchanges.models import Exchange
+from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.exchanges.rules import CHECKS
 from exchanges_db.validation.checks import CheckFailed, Context, expect
 from exchanges_sql.exchanges import AsyncQuerier, InsertProbeExchangeParams, UpdateExchangeParams
@@ -43,7 +43,7 @@ class Probe(NamedTuple):
     id: int
     free_id: int
 
-    async def read(self) -> Exchange:
+    async def read(self) -> StoredExchange:
         """Return the row."""
         exchange = await get_exchange_by_id(self.id, db=self.transaction)
         if exchange is None:
