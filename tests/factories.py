@@ -1,9 +1,9 @@
 """Valid objects to start a test from, and the strategies and settings of the property tests."""
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import asyncpg
@@ -11,26 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from exchanges_db import (
-    Database,
-    DatabaseOrConnection,
-    Exchange,
-    ExchangeEnum,
-    MarketType,
-    activate_exchange,
-    deactivate_exchange,
-    ensure_exchanges_populated,
-    get_all_active_exchanges,
-    get_all_exchanges,
-    get_exchange_as_of,
-    get_exchange_by_enum,
-    get_exchange_by_id,
-    get_exchange_history,
-    get_exchange_stats,
-    get_exchanges_by_market_type,
-    insert_exchange,
-    update_exchange,
-)
+from exchanges_db import Database, Exchange, ExchangeEnum, MarketType, get_exchange_stats
 from exchanges_db.database.dsn import Dsn
 
 _numbers = itertools.count(1)
@@ -73,29 +54,6 @@ def exchange_fields(**overrides: Any) -> dict[str, Any]:
 def an_exchange(**overrides: Any) -> Exchange:
     """An Exchange that can be inserted."""
     return Exchange(**exchange_fields(**overrides))
-
-
-Call = Callable[[DatabaseOrConnection | None], Awaitable[Any]]
-
-# Every public function that asks the database, with arguments that a fresh database can answer.
-READS: dict[str, Call] = {
-    "get_exchange_by_enum": lambda db: get_exchange_by_enum(ExchangeEnum.MEXC, db=db),
-    "get_exchange_by_id": lambda db: get_exchange_by_id(1, db=db),
-    "get_all_active_exchanges": lambda db: get_all_active_exchanges(db=db),
-    "get_all_exchanges": lambda db: get_all_exchanges(db=db),
-    "get_exchanges_by_market_type": lambda db: get_exchanges_by_market_type("spot", db=db),
-    "get_exchange_stats": lambda db: get_exchange_stats(db=db),
-    "get_exchange_history": lambda db: get_exchange_history(1, db=db),
-    "get_exchange_as_of": lambda db: get_exchange_as_of(1, datetime.now(UTC), db=db),
-    "ensure_exchanges_populated": lambda db: ensure_exchanges_populated(db=db),
-}
-WRITES: dict[str, Call] = {
-    "insert_exchange": lambda db: insert_exchange(an_exchange(), db=db),
-    "update_exchange": lambda db: update_exchange(1, {"display_name": "Other"}, db=db),
-    "activate_exchange": lambda db: activate_exchange(1, db=db),
-    "deactivate_exchange": lambda db: deactivate_exchange(1, db=db),
-}
-CALLS = {**READS, **WRITES}
 
 
 @asynccontextmanager

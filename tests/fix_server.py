@@ -1,7 +1,7 @@
 """The servers and databases that tests run on: one server a session, one migrated template, a clone where needed.
 
 `conn` is rolled back and shares one database: the default. `dsn` is a database of one's own, for what must commit.
-`empty_dsn` is one without any table.
+`stocked_dsn` is one that holds symbols too. `empty_dsn` is one without any table.
 """
 
 import asyncio
@@ -10,17 +10,20 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from exchanges_db import Database, Settings, close_default_database
+from exchanges_db import Database, Settings, close_default_database, import_symbols, update_exchange
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.schema.dbmate import dbmate_program
+from tests.payload_rows import FUTURES, MEXC, SPOT, futures, many, payload, spot
 
 ROOT = Path(__file__).resolve().parents[1]
 _numbers = itertools.count(1)
@@ -85,6 +88,50 @@ def template(server: Dsn) -> Iterator[Dsn]:
     asyncio.run(_run_on(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+class _Mexc(BaseHTTPRequestHandler):
+    """MEXC's part: the same two symbols at every address."""
+
+    def do_GET(self) -> None:
+        body = payload(MEXC, many(MEXC, 2))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the library's
+        pass
+
+
+@pytest.fixture(scope="session")
+def exchange_url() -> Iterator[str]:
+    """Where a server in MEXC's place listens; in a thread, because it outlives the event loops of the tests."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Mexc) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+async def _stock(dsn: Dsn, exchange_url: str) -> None:
+    async with Database(dsn) as database:
+        await import_symbols(SPOT, payload(SPOT, [spot(), spot("ETH")]), db=database)
+        await import_symbols(FUTURES, payload(FUTURES, [futures("BTC"), futures("ETH")]), db=database)
+        assert await update_exchange(1, {"base_url": exchange_url}, db=database)
+
+
+@pytest.fixture(scope="session")
+def stocked_template(server: Dsn, template: Dsn, exchange_url: str) -> Iterator[Dsn]:
+    """A migrated database with symbols of Gate.io, in which MEXC's address leads to a server of ours."""
+    name = _new_name()
+    asyncio.run(_run_on(server, f"CREATE DATABASE {name} TEMPLATE {template.database}"))
+    dsn = replace(server, database=name)
+    asyncio.run(_stock(dsn, exchange_url))
+    yield dsn
+    asyncio.run(_run_on(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
 @pytest.fixture(scope="session")
 def shared_dsn(server: Dsn, template: Dsn) -> Iterator[Dsn]:
     """One clone for all tests that roll back."""
@@ -112,6 +159,15 @@ async def dsn(server: Dsn, template: Dsn) -> AsyncIterator[Dsn]:
     """A migrated database of one's own."""
     name = _new_name()
     await _run_on(server, f"CREATE DATABASE {name} TEMPLATE {template.database}")
+    yield replace(server, database=name)
+    await _run_on(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def stocked_dsn(server: Dsn, stocked_template: Dsn) -> AsyncIterator[Dsn]:
+    """A database of one's own with symbols in it."""
+    name = _new_name()
+    await _run_on(server, f"CREATE DATABASE {name} TEMPLATE {stocked_template.database}")
     yield replace(server, database=name)
     await _run_on(server, f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -1,9 +1,7 @@
 """Rules that the code in src/exchanges_db keeps, read from its syntax trees."""
 
 import ast
-import inspect
 import re
-import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,8 +13,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src/exchanges_db"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|ALTER|CREATE|DROP)\b")
 MAX_LINES = 300
-# Where a number is no price and no size: dsn.py reads a time limit in seconds out of an address.
-FLOAT_IS_RIGHT = frozenset({"dsn.py"})
+# Where a number is no price and no size: a time limit in seconds is read out of an address.
+FLOAT_IS_RIGHT = PACKAGE / "database/dsn.py"
 # Where a connection is sent a text that does not stand there as a constant: module, function, and why that is right.
 TEXT_IS_NO_CONSTANT = {
     # Written by a person or by sqlc, and only handed on.
@@ -127,16 +125,6 @@ def too_long(source: str) -> bool:
     return len(source.splitlines()) > MAX_LINES
 
 
-def undocumented_names(names: dict[str, object]) -> list[str]:
-    """Return the public names without a docstring of their own; an alias of types cannot have one."""
-    return [
-        name
-        for name, value in names.items()
-        if not isinstance(value, types.UnionType | str)
-        and not (value.__dict__.get("__doc__") if inspect.isclass(value) else inspect.getdoc(value))
-    ]
-
-
 def from_generated_code(names: dict[str, object]) -> list[str]:
     """Return the public names that generated code defines."""
     return [name for name, value in names.items() if getattr(value, "__module__", "").startswith("exchanges_sql")]
@@ -147,12 +135,13 @@ def public_names() -> dict[str, object]:
     return {name: getattr(exchanges_db, name) for name in exchanges_db.__all__}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [(path, rule) for path in MODULES for rule in RULES if (path, rule) != (FLOAT_IS_RIGHT, float_calls)],
+    ids=lambda value: value.stem if isinstance(value, Path) else value.__name__,
+)
 def test_the_package_keeps_the_rules(path: Path, rule: Rule) -> None:
     """No module of the package has a line that a rule names."""
-    if rule is float_calls and path.name in FLOAT_IS_RIGHT:
-        return
     assert not rule(ast.parse(path.read_text())), f"lines of {path.name}"
 
 
@@ -183,20 +172,15 @@ def test_sql_that_is_no_constant_is_noticed(source: str, names: list[str]) -> No
     assert sent_at_run_time(ast.parse(source)) == names
 
 
+def test_the_exception_is_still_needed() -> None:
+    """A module that no longer calls float() keeps the rule like the others."""
+    assert float_calls(ast.parse(FLOAT_IS_RIGHT.read_text()))
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
 def test_modules_are_small(path: Path) -> None:
     """A module has at most 300 lines."""
     assert not too_long(path.read_text())
-
-
-def test_the_door_is_sorted() -> None:
-    """__all__ is sorted and names nothing twice."""
-    assert exchanges_db.__all__ == sorted(set(exchanges_db.__all__))
-
-
-def test_public_names_resolve_and_are_documented() -> None:
-    """Every name in __all__ is there and says what it is."""
-    assert not undocumented_names(public_names())
 
 
 def test_generated_code_stays_inside() -> None:
@@ -247,8 +231,7 @@ def test_good_code_passes(rule: Rule, source: str) -> None:
 
 
 def test_the_checks_of_names_and_length_can_fail() -> None:
-    """A long module, a name without a docstring and a class of the generated package are noticed."""
+    """A long module and a class of the generated package are noticed."""
     generated = type("Exchange", (), {"__module__": "exchanges_sql.models"})
     assert too_long("\n" * (MAX_LINES + 1))
-    assert undocumented_names({"Exchange": generated, "get": lambda: None}) == ["Exchange", "get"]
     assert from_generated_code({"Exchange": generated}) == ["Exchange"]

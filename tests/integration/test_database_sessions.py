@@ -5,6 +5,7 @@ import random
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 
+import asyncpg
 import pytest
 
 from exchanges_db import (
@@ -51,6 +52,19 @@ async def test_the_next_borrower_sees_no_trace(dsn: Dsn, clean: str, how: str) -
         async with database.transaction() as transaction:
             assert await transaction.connection.fetchval("SELECT pg_backend_pid()") == pid
             assert await transaction.connection.fetchval(clean) is True
+
+
+async def test_the_next_borrower_has_drawn_from_no_sequence(dsn: Dsn) -> None:
+    """Else its lastval() would be an id of another's row instead of an error."""
+    async with Database(dsn, ONE) as database:
+        async with database.transaction() as transaction:
+            pid = await transaction.connection.fetchval("SELECT pg_backend_pid()")
+            await transaction.connection.execute("SELECT nextval('exchanges_id_seq')")
+        async with database.transaction() as transaction:
+            assert await transaction.connection.fetchval("SELECT pg_backend_pid()") == pid
+            with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError):
+                await transaction.connection.fetchval("SELECT lastval()")
+            transaction.discard()
 
 
 async def test_a_transaction_that_was_ended_by_hand_leaves_nothing_open(dsn: Dsn) -> None:

@@ -18,7 +18,8 @@ from exchanges_db import (
     get_exchange_by_id,
 )
 from exchanges_db.database.dsn import Dsn
-from tests.factories import CALLS, connected
+from tests.cases import Case, every_call
+from tests.factories import connected
 from tests.fix_server import ROOT
 
 
@@ -52,13 +53,12 @@ async def test_after_closing_the_next_call_opens_another(default_url: str) -> No
     assert await default_database() is not first
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@every_call
 async def test_without_database_url_every_function_says_what_to_set(
-    call: object, monkeypatch: pytest.MonkeyPatch
+    call: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And after that nothing stands in the way of the right call."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    assert callable(call)
     with pytest.raises(ConfigurationError, match="DATABASE_URL is not set"):
         await call(None)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,7 +40,8 @@ from exchanges_db import (
 )
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.exchanges.rules import CHECKS
-from tests.factories import CALLS, an_exchange, connected, row_count, sqlalchemy_connected
+from tests.cases import Case, every_call, expect_failure
+from tests.factories import an_exchange, connected, row_count, sqlalchemy_connected
 
 KINDS = ["Database", "Transaction", "asyncpg", "asyncpg in a transaction", "pool", "SQLAlchemy", "default"]
 
@@ -186,17 +188,24 @@ async def test_a_version_that_no_row_has_is_refused(conn: asyncpg.Connection, ve
     assert info.value.field == "version"
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@every_call
 @pytest.mark.parametrize("wrong", ["postgresql://h/d", 7, object(), asyncpg.Pool], ids=str)
-async def test_a_db_of_another_kind_is_our_error(call: Any, wrong: Any) -> None:
-    """The message lists what is taken."""
-    with pytest.raises(ConfigurationError, match="db must be a Database, a Transaction, an asyncpg connection"):
+async def test_a_db_of_another_kind_is_our_error(call: Case, wrong: Any) -> None:
+    """The message says what is taken."""
+    taken = "to be validated" if call.kind == "validation" else ", a Transaction, an asyncpg connection"
+    with pytest.raises(ConfigurationError, match=f"db must be a Database{taken}"):
         await call(wrong)
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_a_connection_that_is_no_longer_one_is_our_error(call: Any, shared_dsn: Dsn) -> None:
-    """Closed, given back to its pool, or closed in SQLAlchemy: always an error of this package."""
+@every_call
+async def test_a_connection_that_is_no_longer_one_is_our_error(call: Case, shared_dsn: Dsn) -> None:
+    """Closed, given back to its pool, or closed in SQLAlchemy: always an error of this package.
+
+    A validation, which takes a Database only, refuses the connection for what it is.
+    """
+    unavailable, failed = DatabaseUnavailable, DatabaseError
+    if call.kind == "validation":
+        unavailable = failed = ConfigurationError
     async with connected(shared_dsn) as closed:
         pass
     async with asyncpg.create_pool(**shared_dsn.asyncpg_arguments(), min_size=1) as pool:
@@ -205,10 +214,18 @@ async def test_a_connection_that_is_no_longer_one_is_our_error(call: Any, shared
         async with sqlalchemy_connected(shared_dsn) as alchemy:
             pass
         for gone in (closed, released):
-            with pytest.raises(DatabaseUnavailable):
+            with pytest.raises(unavailable):
                 await call(gone)
-        with pytest.raises(DatabaseError):
+        with pytest.raises(failed):
             await call(alchemy)
+
+
+@every_call
+async def test_a_closed_database_is_our_error(call: Case, shared_dsn: Dsn) -> None:
+    """And does not open itself again."""
+    async with Database(shared_dsn) as closed:
+        pass
+    await expect_failure(call, closed, DatabaseUnavailable, "this Database is closed")
 
 
 async def test_several_functions_commit_together(database: Database) -> None:
@@ -263,12 +280,11 @@ async def test_sqlalchemy_without_transactions_says_what_is_missing(dsn: Dsn) ->
             await get_all_exchanges(db=alchemy)
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_an_unmigrated_database_says_migrate(call: Any, empty_dsn: Dsn) -> None:
+@every_call
+async def test_an_unmigrated_database_says_migrate(call: Case, empty_dsn: Dsn) -> None:
     """The missing table is a SchemaMismatch."""
-    async with connected(empty_dsn) as bare:
-        with pytest.raises(SchemaMismatch, match="exchanges-db migrate"):
-            await call(bare)
+    async with Database(empty_dsn) as bare:
+        await expect_failure(call, bare, SchemaMismatch, "exchanges-db migrate")
 
 
 async def test_a_row_this_version_cannot_read_is_a_schema_mismatch(conn: asyncpg.Connection) -> None:
@@ -281,18 +297,19 @@ async def test_a_row_this_version_cannot_read_is_a_schema_mismatch(conn: asyncpg
         await get_exchange_as_of(1, datetime.now(UTC), db=conn)
 
 
-async def test_a_missing_right_is_access_denied(conn: asyncpg.Connection) -> None:
-    """SQLSTATE 42501."""
-    await conn.execute("CREATE ROLE nobody_at_all; SET ROLE nobody_at_all")
-    with pytest.raises(AccessDenied) as info:
-        await get_all_exchanges(db=conn)
-    assert info.value.sqlstate == "42501"
+@every_call
+async def test_a_missing_right_is_access_denied(call: Case, stocked_dsn: Dsn) -> None:
+    """Whatever a role without rights asks for; SQLSTATE 42501."""
+    async with Database(replace(stocked_dsn, settings={"role": "pg_read_all_stats"})) as database:
+        await expect_failure(call, database, AccessDenied, "42501")
 
 
-async def test_a_read_only_session_is_unavailable_for_writes(conn: asyncpg.Connection) -> None:
-    """SQLSTATE 25006: the server is a standby or the session says so."""
-    await conn.execute("SET transaction_read_only = on")
-    assert await get_all_exchanges(db=conn)
-    with pytest.raises(DatabaseUnavailable, match="read-only") as info:
-        await deactivate_exchange(1, db=conn)
-    assert info.value.sqlstate == "25006"
+@every_call
+async def test_a_read_only_session_takes_reads_and_no_writes(call: Case, stocked_dsn: Dsn) -> None:
+    """SQLSTATE 25006: the server is a standby or the session says so. What `cases` calls a read is one."""
+    async with Database(replace(stocked_dsn, settings={"default_transaction_read_only": "on"})) as database:
+        if call.kind in ("write", "transaction"):
+            with pytest.raises(DatabaseUnavailable, match="25006"):
+                await call(database)
+        else:
+            assert await call(database) is not None

@@ -151,16 +151,18 @@ def test_more_than_a_tenth_missing_is_not_believed(missing: int, hit: bool) -> N
 
 @pytest.mark.parametrize("field", ["price_tick", "contract_size"])
 @pytest.mark.parametrize(
-    ("old", "new", "hit"),
-    [("1", "100", True), ("1", "0.01", True), ("1", "99", False), ("1", "0.011", False), ("1", None, False)],
+    ("old", "new", "hit"), [("1", "100", True), ("1", "0.01", True), ("1", "99", False), ("1", "0.011", False)]
 )
-def test_a_tick_or_size_a_hundred_times_off_is_not_believed(field: str, old: str, new: str | None, hit: bool) -> None:
+def test_a_tick_or_size_a_hundred_times_off_is_not_believed(field: str, old: str, new: str, hit: bool) -> None:
     """In either direction."""
-    after = None if new is None else Decimal(new)
     before: dict[str, Any] = {field: Decimal(old)}
-    then: dict[str, Any] = {field: after}
-    found = brakes([known(**before)], [spec(**then)]) if new or field != "price_tick" else []
-    assert found == ([Brake.JUMP] if hit else [])
+    then: dict[str, Any] = {field: Decimal(new)}
+    assert brakes([known(**before)], [spec(**then)]) == ([Brake.JUMP] if hit else [])
+
+
+def test_a_size_that_is_gone_is_no_jump() -> None:
+    """A symbol need not have one, so there is nothing to compare; a tick it always has."""
+    assert brakes([known(contract_size=Decimal(1))], [spec(contract_size=None)]) == []
 
 
 def test_the_other_brakes() -> None:

@@ -91,7 +91,11 @@ async def validate_exchanges(
     """
     if type(lookups) is not int or lookups < 1 or not target_ms > 0:
         raise ConfigurationError("lookups must be a positive integer and target_ms positive")
-    context = Context(db or await default_database(), lookups, target_ms, parse_ledger(migrations_table))
+    if db is None:
+        db = await default_database()
+    if not isinstance(db, Database):
+        raise ConfigurationError(f"db must be a Database to be validated, not {type(db).__name__}")
+    context = Context(db, lookups, target_ms, parse_ledger(migrations_table))
     started_at = datetime.now(UTC)
     results: list[CheckResult] = []
     unreachable = False

@@ -1,0 +1,147 @@
+"""One call of every public function that asks the database: a new function gets its line here.
+
+`test_cases.py` holds the names to `exchanges_db.__all__`, and the server to what is said of each. The arguments are
+what the database of the fixture `stocked_dsn` answers: symbols of Gate.io are there, those of MEXC still to come.
+"""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import FunctionType
+from typing import Any, Literal
+
+import msgspec
+import pytest
+
+import exchanges_db
+import exchanges_db.symbols.download  # which sync_symbols loads when it is called: no call is timed with that
+from exchanges_db import (
+    ExchangeEnum,
+    Symbol,
+    activate_exchange,
+    can_trade,
+    common_symbols,
+    deactivate_exchange,
+    diff_symbols,
+    ensure_exchanges_populated,
+    get_all_active_exchanges,
+    get_all_exchanges,
+    get_exchange_as_of,
+    get_exchange_by_enum,
+    get_exchange_by_id,
+    get_exchange_history,
+    get_exchange_stats,
+    get_exchanges_by_market_type,
+    get_symbol,
+    get_symbol_as_of,
+    get_symbol_by_native,
+    get_symbol_history,
+    get_symbol_stats,
+    import_symbols,
+    insert_exchange,
+    list_symbols,
+    list_symbols_as_of,
+    search,
+    sync_symbols,
+    update_exchange,
+    validate_exchanges,
+)
+from exchanges_db.symbols.payloads.readers import read_payload
+from tests.factories import an_exchange
+from tests.payload_rows import FUTURES, MEXC, SPOT, many, payload, spot
+
+# What becomes of a call: a write by itself may have been done when its answer is lost; one in a transaction was not
+# committed; a validation raises nothing but tells what failed in its report, and takes a Database only.
+Kind = Literal["read", "write", "transaction", "validation"]
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+NEW_SYMBOLS = payload(MEXC, many(MEXC, 2))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A function and its arguments by name; an argument that is a function itself is called for each call."""
+
+    function: Callable[..., Awaitable[Any]]
+    arguments: dict[str, Any]
+    kind: Kind
+
+    def __call__(self, db: Any, **others: Any) -> Awaitable[Any]:
+        """Call it, with `others` in the place of its own arguments."""
+        own = {name: value() if isinstance(value, FunctionType) else value for name, value in self.arguments.items()}
+        return self.function(**{**own, **others}, db=db)
+
+
+def _case(what: Kind, function: Callable[..., Awaitable[Any]], /, *arguments: Any, **keywords: Any) -> Case:
+    return Case(function, inspect.signature(function).bind(*arguments, **keywords).arguments, what)
+
+
+def now() -> datetime:
+    """The present, which a call takes anew each time."""
+    return datetime.now(UTC)
+
+
+def a_symbol() -> Symbol:
+    """The first symbol of the stocked database, as get_symbol returns it in all that a judge looks up."""
+    (read,) = read_payload(SPOT, payload(SPOT, [spot()]), observed_at=LONG_AGO).symbols
+    rest = {"price_decimals": 1, "quantity_decimals": 6, "is_active": True, "spec_version": 1}
+    times = {"created_at": LONG_AGO, "updated_at": LONG_AGO}
+    return Symbol(id=1, exchange_id=2, exchange=SPOT, **rest, **times, **msgspec.structs.asdict(read.spec))
+
+
+CASES = (
+    _case("read", get_exchange_by_enum, ExchangeEnum.MEXC),
+    _case("read", get_exchange_by_id, 1),
+    _case("read", get_all_active_exchanges),
+    _case("read", get_all_exchanges),
+    _case("read", get_exchanges_by_market_type, "spot"),
+    _case("read", get_exchange_stats),
+    _case("read", get_exchange_history, 1),
+    _case("read", get_exchange_as_of, 1, now),
+    # It writes only where a row is missing.
+    _case("read", ensure_exchanges_populated),
+    _case("read", get_symbol, SPOT, "BTC/USDT"),
+    _case("read", get_symbol_by_native, SPOT, "BTC_USDT"),
+    _case("read", get_symbol_as_of, SPOT, "BTC/USDT", now),
+    _case("read", get_symbol_history, SPOT, "BTC/USDT"),
+    _case("read", get_symbol_stats),
+    _case("read", list_symbols, SPOT, base="BTC", quote="USDT", kind="SPOT"),
+    _case("read", list_symbols_as_of, SPOT, now),
+    _case("read", search, "btc"),
+    _case("read", common_symbols, SPOT, FUTURES),
+    _case("read", diff_symbols, SPOT, LONG_AGO),
+    _case("read", can_trade, a_symbol, "BUY"),
+    _case("write", insert_exchange, an_exchange),
+    _case("write", update_exchange, 1, {"display_name": "Other"}),
+    _case("write", deactivate_exchange, 3),
+    _case("write", activate_exchange, 3),
+    _case("transaction", import_symbols, MEXC, NEW_SYMBOLS, settle="usdt", allow=["vanished"]),
+    _case("transaction", sync_symbols, MEXC, allow=["vanished"]),
+    _case("validation", validate_exchanges, lookups=5, target_ms=1000),
+)
+CALLS = {case.function.__name__: case for case in CASES}
+READS = {name: case for name, case in CALLS.items() if case.kind == "read"}
+WRITES = {name: case for name, case in CALLS.items() if case.kind in ("write", "transaction")}
+every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+
+def functions_with_db() -> set[str]:
+    """The public functions that ask a database: each coroutine function of the door with a parameter `db`."""
+    door = {name: getattr(exchanges_db, name) for name in exchanges_db.__all__}
+    return {
+        name
+        for name, value in door.items()
+        if inspect.iscoroutinefunction(value) and "db" in inspect.signature(value).parameters
+    }
+
+
+async def expect_failure(call: Case, db: Any, kind: type[Exception] | tuple[type[Exception], ...], said: str) -> None:
+    """Fail unless the call raises `kind`, with `said` in its message; of a validation the first check says it."""
+    if call.kind == "validation":
+        report = await call(db)
+        assert not report.passed
+        assert re.search(said, report.checks[0].detail)
+        return
+    with pytest.raises(kind, match=said):
+        await call(db)
