@@ -1,6 +1,7 @@
-"""Typed use of the public names, checked by mypy --strict and never run."""
+"""Typed use of every public name, checked by mypy --strict and never run; `test_types.py` holds it to the door."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import Enum
 from typing import assert_type
 
@@ -9,19 +10,80 @@ from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db import (
+    AccessDenied,
+    AmbiguousSymbol,
+    Brake,
+    BrakeHit,
+    ChangeKind,
+    ChangeOperation,
+    CheckResult,
+    CommonSymbol,
+    ConfigurationError,
+    Conflict,
+    ConstraintViolated,
+    ContractDirection,
     Database,
+    DatabaseError,
     DatabaseOrConnection,
+    DatabaseUnavailable,
+    DownloadFailed,
+    DownloadSettings,
+    Dsn,
+    DuplicateExchange,
     Exchange,
     ExchangeChange,
     ExchangeEnum,
+    ExchangeNotFound,
+    ExchangesDBError,
     ExchangeStats,
+    FieldChange,
+    FieldValue,
+    ImportRefused,
+    ImportReport,
+    InvalidArgument,
     InvalidExchange,
+    InvalidOrder,
+    InvalidSymbol,
+    Latency,
     MarketType,
+    MigrationError,
+    MigrationLocked,
+    NotFound,
+    Number,
+    Obstacle,
+    OrderRule,
+    OrderRules,
+    OutcomeUnknown,
+    PayloadError,
+    PoolTimeout,
+    QueryCancelled,
+    Rounded,
+    Rounding,
+    SchemaMismatch,
     Settings,
+    Side,
+    SidesAllowed,
     StoredExchange,
+    Symbol,
+    SymbolChange,
+    SymbolKind,
+    SymbolNotFound,
+    SymbolSpec,
+    SymbolStats,
+    SymbolStatus,
+    SymbolVersion,
+    TradeAnswer,
     Transaction,
+    ValidationReport,
+    Violation,
     activate_exchange,
+    can_trade,
+    close_default_database,
+    common_symbols,
+    deactivate_exchange,
     default_database,
+    diff_symbols,
+    embedded,
     ensure_exchanges_populated,
     get_all_active_exchanges,
     get_all_exchanges,
@@ -31,8 +93,19 @@ from exchanges_db import (
     get_exchange_history,
     get_exchange_stats,
     get_exchanges_by_market_type,
+    get_symbol,
+    get_symbol_as_of,
+    get_symbol_by_native,
+    get_symbol_history,
+    get_symbol_stats,
+    import_symbols,
     insert_exchange,
+    list_symbols,
+    list_symbols_as_of,
+    search,
+    sync_symbols,
     update_exchange,
+    validate_exchanges,
 )
 
 
@@ -60,6 +133,7 @@ async def writes(exchange: StoredExchange) -> None:
     assert_type(await insert_exchange(Exchange.from_exchange_enum(ExchangeEnum.MEXC)), int)
     assert_type(await update_exchange(exchange.id, {"display_name": "x"}, if_version=exchange.version), bool)
     assert_type(await activate_exchange(1), bool)
+    assert_type(await deactivate_exchange(1), bool)
     assert_type(await ensure_exchanges_populated(), list[StoredExchange])
     exchange.name = "x"  # type: ignore[misc]  # frozen
 
@@ -76,6 +150,9 @@ async def connections(
     for db in (raw, pooled, alchemy, database, None):
         await get_exchange_by_id(1, db=db)
     assert_type(await default_database(), Database)
+    assert_type(await close_default_database(), None)
+    assert_type(embedded.start(), str)
+    Database(Dsn(hosts=(("h", 5432),), user="u", database="d"))
     database.transaction(isolation="chaos")  # type: ignore[arg-type]  # PostgreSQL has three
 
 
@@ -90,3 +167,90 @@ def fields(exchange: StoredExchange, draft: Exchange, error: InvalidExchange) ->
     assert_type(exchange.get_rate_limit_delay(), float)
     assert_type(Exchange.from_exchange_enum(ExchangeEnum.MEXC, is_active=False), Exchange)
     assert_type(error.field, str | None)
+
+
+async def symbols(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
+    """What each look-up of symbols gives."""
+    assert_type(await get_symbol(ExchangeEnum.GATEIO, "BTC/USDT", db=db), Symbol | None)
+    assert_type(await get_symbol(venue, "BTC/USDT"), Symbol | None)
+    assert_type(await get_symbol_by_native("GATEIO_SPOT", "BTC_USDT"), Symbol | None)
+    assert_type(await list_symbols(venue, base="BTC", kind=SymbolKind.SPOT, active=None), list[Symbol])
+    assert_type(await search("btc"), list[Symbol])
+    assert_type(await get_symbol_stats(), list[SymbolStats])
+    assert_type(await get_symbol_as_of(venue, "BTC/USDT", at), Symbol | None)
+    assert_type(await list_symbols_as_of(venue, at), list[Symbol])
+    assert_type(await get_symbol_history(venue, "BTC/USDT"), list[SymbolVersion])
+    changes = await diff_symbols(venue, at)
+    assert_type(changes[0], SymbolChange)
+    assert_type(changes[0].kind, ChangeKind)
+    assert_type(changes[0].spec, SymbolSpec)
+    assert_type(changes[0].fields, tuple[FieldChange, ...])
+    assert_type(changes[0].fields[0].old, FieldValue)
+    (pair,) = await common_symbols(venue, "MEXC_SPOT")
+    assert_type(pair, CommonSymbol)
+    assert_type((pair.a, pair.price_tick, pair.quantity_step), tuple[Symbol, Decimal, Decimal | None])
+    await get_symbol("MEXC_SPOT", 7)  # type: ignore[arg-type]  # a number is no name
+    await list_symbols_as_of(venue, "2026-01-01")  # type: ignore[arg-type]  # text is no moment
+
+
+async def trading(symbol: Symbol, price: Number, how: Rounded) -> None:
+    """What an order is checked with, and what the answers are."""
+    answer = await can_trade(symbol, Side.BUY, closing=True)
+    assert_type(answer, TradeAnswer)
+    assert_type((answer.allowed, answer.obstacle), tuple[bool, Obstacle | None])
+    rules = OrderRules.from_symbol(symbol)
+    assert_type(rules, OrderRules)
+    assert_type(rules.check("64000.1", 1, Side.SELL), OrderRule | None)
+    assert_type(rules.check_all(price, Decimal(1)), tuple[Violation, ...])
+    assert_type(rules.round_price(price, how), Decimal)
+    assert_type(rules.round_price(price, Rounding.DOWN), Decimal)
+    assert_type((symbol.kind, symbol.status, symbol.sides), tuple[SymbolKind, SymbolStatus, SidesAllowed])
+    assert_type((symbol.direction, symbol.price_tick), tuple[ContractDirection | None, Decimal])
+    rules.check(0.1, 1)  # type: ignore[arg-type]  # a float is no exact number
+
+
+async def imports(payload: bytes) -> None:
+    """What comes of an import, and what of a validation."""
+    report = await import_symbols(ExchangeEnum.MEXC, payload, allow=[Brake.EMPTY, "jump"], dry_run=True)
+    assert_type(report, ImportReport)
+    assert_type(report.brakes, tuple[BrakeHit, ...])
+    assert_type(await sync_symbols("MEXC_SPOT", settings=DownloadSettings(attempts=2)), list[ImportReport])
+    await import_symbols("MEXC_SPOT", "[]")  # type: ignore[arg-type]  # text is no payload
+    validation = await validate_exchanges(lookups=10)
+    assert_type(validation, ValidationReport)
+    assert_type(validation.checks, tuple[CheckResult, ...])
+    assert_type(validation.latency, Latency | None)
+
+
+def changes_of_an_exchange(change: ExchangeChange) -> None:
+    """What the audit trail is made of."""
+    assert_type(change.operation, ChangeOperation)
+
+
+def errors(error: ExchangesDBError) -> None:
+    """What each error says beside its message, and which kinds hold others."""
+    match error:
+        case InvalidExchange() | InvalidSymbol() | InvalidOrder():
+            argument: InvalidArgument = error
+            assert_type(argument.field, str | None)
+        case ExchangeNotFound() | SymbolNotFound():
+            missing: NotFound = error
+            missing.add_note("as a LookupError")
+        case DuplicateExchange():
+            violated: ConstraintViolated = error
+            assert_type(violated.constraint, str | None)
+        case PoolTimeout():
+            unavailable: DatabaseUnavailable = error
+            assert_type(unavailable.sqlstate, str | None)
+        case AccessDenied() | Conflict() | OutcomeUnknown() | QueryCancelled() | SchemaMismatch():
+            failed: DatabaseError = error
+            assert_type(failed.sqlstate, str | None)
+        case MigrationLocked():
+            migration: MigrationError = error
+            migration.add_note("somebody else migrates")
+        case DownloadFailed():
+            assert_type((error.status, error.attempts), tuple[int | None, int])
+        case ImportRefused():
+            assert_type(error.report, ImportReport)
+        case AmbiguousSymbol() | ConfigurationError() | PayloadError():
+            error.add_note("said in its message")
