@@ -12,7 +12,6 @@ from rich.console import Console
 
 from exchanges_db import ConfigurationError
 from exchanges_db.validation.latency import Latency, latency_of
-from exchanges_db.validation.plans import indexes_in
 from exchanges_db.validation.report import bar_edges, print_report, report_html, report_json
 from exchanges_db.validation.validate import CheckResult, ValidationReport
 
@@ -198,10 +197,3 @@ def test_without_the_extra_the_page_says_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ConfigurationError, match=r"pip install 'exchanges_db\[report\]'"):
         report_html(a_report(latency=a_latency()))
-
-
-def test_the_indexes_of_a_plan_are_found_at_every_depth() -> None:
-    """Indexes of nested nodes count; a plan that reads the whole table has none."""
-    nested = '[{"Plan": {"Plans": [{"Plans": [{"Index Name": "a"}, {"Index Name": "b"}]}, {"Node Type": "Sort"}]}}]'
-    assert indexes_in(nested) == {"a", "b"}
-    assert indexes_in('[{"Plan": {"Node Type": "Seq Scan"}}]') == set()

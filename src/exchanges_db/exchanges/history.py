@@ -63,7 +63,9 @@ async def get_exchange_as_of(
     return await run(db, work)
 
 
-async def get_exchange_state(known_id: int, at: datetime, *, db: DatabaseOrConnection | None = None) -> StoredExchange | None:
+async def get_exchange_state(
+    known_id: int, at: datetime, *, db: DatabaseOrConnection | None = None
+) -> StoredExchange | None:
     """Return the exchange with this id as it stood at `at`; None when there was none, whatever the reason."""
     moment = check_moment(at)
     return await run(db, lambda conn: _as_of(conn, known_id, moment))

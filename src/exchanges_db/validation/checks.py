@@ -21,7 +21,16 @@ from exchanges_db.schema.ledger import Ledger, read_ledger, what_is_wrong
 from exchanges_db.schema.migration_files import read_files
 from exchanges_db.schema.sql_files import migrations_directory
 from exchanges_db.validation.latency import Latency, time_lookups
-from exchanges_db.validation.plans import ACTIVE, BY_ENUM, BY_ID, BY_MARKET_TYPE, LookUp, indexes_in
+from exchanges_db.validation.plans import (
+    ACTIVE,
+    BY_ENUM,
+    BY_ID,
+    BY_MARKET_TYPE,
+    SYMBOL,
+    SYMBOL_BY_NATIVE,
+    LookUp,
+    indexes_used,
+)
 from exchanges_sql.schema_catalog import AsyncQuerier as CatalogQuerier
 
 _FEWEST_IDS_LEFT = 0.05
@@ -127,6 +136,8 @@ async def check_indexes_used(context: Context) -> str:
             (BY_ID, [1], 1),
             (ACTIVE, [], len(rows)),
             (BY_MARKET_TYPE, [rarest.value], _count(rows, rarest)),
+            (SYMBOL, [ExchangeEnum.MEXC.value, "BTC/USDT"], 1),
+            (SYMBOL_BY_NATIVE, [ExchangeEnum.MEXC.value, "BTCUSDT"], 1),
         ]
         for look_up, arguments, matching in look_ups:
             await _expect_index(transaction, look_up, arguments, rows=rows, matching=matching)
@@ -137,7 +148,7 @@ async def check_indexes_used(context: Context) -> str:
 async def _expect_index(
     transaction: Transaction, look_up: LookUp, arguments: Sequence[Any], *, rows: list[StoredExchange], matching: int
 ) -> None:
-    used = indexes_in(await transaction.connection.fetchval(look_up.explain, *arguments))
+    used = await indexes_used(transaction.connection, look_up, *arguments)
     fitting = {look_up.index_name}
     if look_up in (BY_ENUM, BY_MARKET_TYPE) and sum(row.is_active for row in rows) <= matching:
         # Where hardly any row is active, their index leaves no more rows than the look-up's own.

@@ -1,50 +1,44 @@
-"""EXPLAIN of the look-ups: of the compiled statement itself, which sqlc cannot compile with EXPLAIN before it."""
+"""Which indexes the planner takes for a look-up: EXPLAIN of the very statement that the look-up sends."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import msgspec
 import sqlalchemy
 
-from exchanges_db.database.bridge import translate_statement
-from exchanges_sql import exchanges
+from exchanges_db.database.bridge import RawConnection, translate_statement
+from exchanges_sql import exchanges, symbols
 
 
 class LookUp(NamedTuple):
-    """A look-up: its generated text, and the index that is there for it."""
+    """A look-up: its name, the constant of generated code that is its statement, and the index made for it."""
 
     name: str
-    text: str
+    statement: str
     index_name: str
 
-    @property
-    def explain(self) -> str:
-        """Return the statement that explains it."""
-        return f"EXPLAIN (FORMAT JSON) {translate_statement(sqlalchemy.text(self.text)).sql}"
 
-
-BY_ENUM = LookUp(
-    "get_active_exchange_by_enum_value", exchanges.GET_ACTIVE_EXCHANGE_BY_ENUM_VALUE, "exchanges_enum_value_key"
-)
+BY_ENUM = LookUp("get_exchange_by_enum", exchanges.GET_ACTIVE_EXCHANGE_BY_ENUM_VALUE, "exchanges_enum_value_key")
 BY_ID = LookUp("get_exchange_by_id", exchanges.GET_EXCHANGE_BY_ID, "exchanges_pkey")
-ACTIVE = LookUp("list_active_exchanges", exchanges.LIST_ACTIVE_EXCHANGES, "idx_exchanges_active")
+ACTIVE = LookUp("get_all_active_exchanges", exchanges.LIST_ACTIVE_EXCHANGES, "idx_exchanges_active")
 BY_MARKET_TYPE = LookUp(
-    "list_active_exchanges_by_market_type",
-    exchanges.LIST_ACTIVE_EXCHANGES_BY_MARKET_TYPE,
-    "idx_exchanges_market_type",
+    "get_exchanges_by_market_type", exchanges.LIST_ACTIVE_EXCHANGES_BY_MARKET_TYPE, "idx_exchanges_market_type"
 )
+SYMBOL = LookUp("get_symbol", symbols.GET_SYMBOL, "idx_symbols_symbol")
+SYMBOL_BY_NATIVE = LookUp("get_symbol_by_native", symbols.GET_SYMBOL_BY_NATIVE, "idx_symbols_native_symbol")
 
 
-def indexes_in(plan: str) -> set[str]:
-    """Return the names of the indexes that a plan, as EXPLAIN (FORMAT JSON) prints it, reads."""
-    (root,) = msgspec.json.decode(plan)
-    return set(_indexes_below(root["Plan"]))
+async def indexes_used(connection: RawConnection, look_up: LookUp, *arguments: Any) -> set[str]:
+    """Return the names of the indexes that the planner would read for a look-up with these arguments."""
+    prepared = await connection.prepare(translate_statement(sqlalchemy.text(look_up.statement)).sql)
+    (root,) = await prepared.explain(*arguments)
+    return set(indexes_below(root["Plan"]))
 
 
-def _indexes_below(node: dict[str, Any]) -> Iterator[str]:
+def indexes_below(node: dict[str, Any]) -> Iterator[str]:
+    """Yield the index of a node of a plan, as EXPLAIN (FORMAT JSON) has it, and those of the nodes under it."""
     if "Index Name" in node:
         yield node["Index Name"]
     for child in node.get("Plans", ()):
-        yield from _indexes_below(child)
+        yield from indexes_below(child)

@@ -65,7 +65,6 @@ CHECKS: dict[str, Check] = {
     "look-ups in time": checks.check_latency,
     "stats fit the rows": checks.check_stats,
     "CRUD round trip": probes.check_crud,
-    "injection refused": probes.check_injection,
     "ids left": checks.check_ids_left,
 }
 
