@@ -418,7 +418,6 @@ def test_fees_and_limits_that_cannot_be_are_rejected() -> None:
         (b'{"symbols": [', "cut off"),
         (b'{"symbols": 7}', "no whole JSON"),
         (b"[] trailing", "no whole JSON"),
-        (b"[" * 5000 + b"]" * 5000, "no whole JSON"),
         (b'{"label": "TOO_MANY_REQUESTS", "message": "slow down"}', "no list of symbols"),
         (b'{"code": 429, "msg": "x"}', "no list of symbols"),
         (b'[{"a": 1}, {"b": 2}]', "no list of symbols"),

@@ -17,6 +17,7 @@ import msgspec
 
 from exchanges_db.errors import PayloadError, shown
 from exchanges_db.symbols.models import SymbolSpec
+from exchanges_db.symbols.payloads.nesting import check_nesting, nests_too_deeply, too_deep
 from exchanges_db.symbols.payloads.values import NAME, BrokenRow
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -111,21 +112,27 @@ class Document(msgspec.Struct, frozen=True):
 def split(payload: bytes) -> Document:
     """Return a payload as its rows.
 
-    Raises PayloadError.
+    Raises PayloadError, also for one that nests deeper than `nesting.DEEPEST`, on every interpreter alike.
     """
     payload = payload.removeprefix(b"\xef\xbb\xbf").strip()
     if not payload:
         raise PayloadError("the payload is empty: there is no JSON in it")
+    if payload[:1] not in (b"[", b"{"):
+        raise PayloadError("the payload is neither a JSON list nor a JSON object: is it an error page?")
     try:
-        if payload[:1] == b"[":
-            return Document(None, _split_list(payload), b"\\u0000" not in payload)
-        if payload[:1] == b"{":
-            top = _names_of(payload)
-            rows = _split_list(bytes(top["symbols"])) if "symbols" in top else []
-            return Document(top, rows, b"\\u0000" not in payload)
+        top = _names_of(payload) if payload[:1] == b"{" else None
+        text = payload if top is None else bytes(top.get("symbols", b"[]"))
+        rows = _split_list(text)
     except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
+        # Whether this interpreter gave up or came to another fault: what nests too deeply is always called that.
+        if nests_too_deeply(payload):
+            raise too_deep() from exc
+        if isinstance(exc, RecursionError):
+            raise  # the caller's own stack is full
         raise PayloadError(f"the payload is no whole JSON document, perhaps cut off: {shown(str(exc))}") from exc
-    raise PayloadError("the payload is neither a JSON list nor a JSON object: is it an error page?")
+    check_nesting(rows, above=1 if top is None else 2)
+    check_nesting((value for name, value in (top or {}).items() if name != "symbols"), above=1)
+    return Document(top, rows, b"\\u0000" not in payload)
 
 
 def _split_list(text: bytes) -> list[Raw]:
@@ -164,7 +171,7 @@ def _skip_space(text: str, position: int) -> int:
 def _keys(row: Raw) -> frozenset[str]:
     try:
         return frozenset(_names_of(row))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return frozenset()
 
 
@@ -194,7 +201,7 @@ def read_rows(
                 unknown.update(_names_of(raw).keys() - known_fields)
                 row = decode(raw)
             spec = to_spec(row, notes)
-        except (BrokenRow, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        except (BrokenRow, msgspec.MsgspecError, UnicodeDecodeError) as exc:
             rejected.append(RejectedRow(index, _name_of(raw, name_field), _reason(exc)))
             continue
         name = spec.native_symbol
@@ -232,16 +239,14 @@ def _closed(row_type: type[Row], known_fields: frozenset[str]) -> type[Row]:
 
 
 def _reason(exc: Exception) -> str:
-    if isinstance(exc, UnicodeDecodeError):
-        return "is not UTF-8"
-    return "is nested too deeply" if isinstance(exc, RecursionError) else str(exc)
+    return "is not UTF-8" if isinstance(exc, UnicodeDecodeError) else str(exc)
 
 
 def _name_of(raw: Raw, name_field: str) -> str | None:
     try:
         value = _names_of(raw).get(name_field)
         return None if value is None else msgspec.json.decode(value, type=str)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
