@@ -36,6 +36,7 @@ def read(exchange: str, text: bytes) -> Payload:
 @pytest.mark.parametrize("braces", [False, True])
 @pytest.mark.parametrize("exchange", READERS)
 def test_a_payload_may_nest_to_the_bound(exchange: str, braces: bool) -> None:
+    """What is refused is nested more deeply than any list of symbols; up to there a row is read like any other."""
     found = read(exchange, deep_payload(exchange, DEEPEST, braces=braces))
     assert (len(found.symbols), found.rejected) == (1, ())
 
@@ -61,6 +62,7 @@ def test_a_payload_below_the_bound_is_refused(exchange: str, braces: bool, depth
     ],
 )
 def test_the_depth_is_named_before_every_other_fault(around: bytes, depth: int) -> None:
+    """One version of Python gives up where another reads on to the next fault."""
     for exchange in READERS:
         with pytest.raises(PayloadError, match=TOO_DEEP):
             read(exchange, around % bytes(nested(depth)))
@@ -80,6 +82,7 @@ def test_the_depth_is_named_before_every_other_fault(around: bytes, depth: int) 
     ],
 )
 def test_brackets_in_strings_do_not_count(text: bytes, deep: bool) -> None:
+    """Else a name could forge a depth, or hide one."""
     assert nests_too_deeply(text) is deep
 
 

@@ -17,7 +17,7 @@ import asyncpg
 from exchanges_db.database.bridge import bridge
 from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.database.hosts import connect_error
+from exchanges_db.database.hosts import connect_error, refuse_old_server
 from exchanges_db.errors import MigrationError, MigrationLocked
 from exchanges_db.schema.dbmate import run_dbmate
 from exchanges_db.schema.ledger import (
@@ -49,7 +49,7 @@ async def get_migrations(
     migrations_table: dbmate's ledger, TABLE or SCHEMA.TABLE; None means DBMATE_MIGRATIONS_TABLE.
 
     Raises:
-        ConfigurationError: migrations_table is unusable.
+        ConfigurationError: migrations_table is unusable, or the server is older than the oldest that is supported.
         DatabaseError: the database cannot be asked.
         MigrationError: two files have the same version.
     """
@@ -164,6 +164,7 @@ async def _connection(dsn: Dsn) -> AsyncIterator[tuple[asyncpg.Connection[asyncp
         except DRIVER_ERRORS as exc:
             failure = exc
             continue
+        refuse_old_server(connection)
         try:
             yield connection, one_host
         except DRIVER_ERRORS as exc:

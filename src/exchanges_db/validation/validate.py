@@ -99,9 +99,9 @@ async def validate_exchanges(
     results: list[CheckResult] = []
     unreachable = False
     for name, check in CHECKS.items():
-        # Without a server every further check would only wait for the same time limit.
+        # Without a server every further check would only wait for the same time limit; one too old refuses them all.
         result, error = _not_made(name) if unreachable else await _make(name, check, context)
-        unreachable = unreachable or (not results and isinstance(error, DatabaseUnavailable))
+        unreachable = unreachable or (not results and isinstance(error, DatabaseUnavailable | ConfigurationError))
         results.append(result)
         if on_check is not None:
             on_check(result)
@@ -117,7 +117,7 @@ async def validate_exchanges(
 
 
 def _not_made(name: str) -> tuple[CheckResult, None]:
-    return CheckResult(name=name, passed=False, detail="not made: no server", seconds=0.0), None
+    return CheckResult(name=name, passed=False, detail="not made: no server that can be asked", seconds=0.0), None
 
 
 async def _make(name: str, check: Check, context: Context) -> tuple[CheckResult, Exception | None]:
