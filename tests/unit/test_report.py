@@ -5,22 +5,44 @@ import io
 import sys
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import msgspec
 import pytest
 from rich.console import Console
 
-from exchanges_db import ConfigurationError
+from exchanges_db import ConfigurationError, SymbolKind, SymbolStats, SymbolStatus
 from exchanges_db.validation.latency import Latency, latency_of
-from exchanges_db.validation.report import bar_edges, print_report, report_html, report_json
+from exchanges_db.validation.picture import bar_edges, picture_of
+from exchanges_db.validation.report import print_report, report_html, report_json
 from exchanges_db.validation.validate import CheckResult, ValidationReport
 
 VOID = {"meta", "link", "br"}
+SYMBOLS = (
+    SymbolStats(
+        exchange="GATEIO_FUTURES",
+        kind=SymbolKind.PERPETUAL,
+        status=SymbolStatus.TRADING,
+        symbols=612,
+        latest_update=datetime(2026, 1, 31, 11, tzinfo=UTC),
+    ),
+    SymbolStats(
+        exchange="MEXC_SPOT",
+        kind=SymbolKind.SPOT,
+        status=SymbolStatus.DELISTED,
+        symbols=34,
+        latest_update=datetime(2026, 1, 30, 11, tzinfo=UTC),
+    ),
+)
 HOSTILE = "</td><script>alert('x')</script> [red]no markup[/red] & \x1b[2J"
 
 
 def a_report(
-    detail: str = "as it should be", *, passed: bool = True, latency: Latency | None = None
+    detail: str = "as it should be",
+    *,
+    passed: bool = True,
+    latency: Latency | None = None,
+    symbols: tuple[SymbolStats, ...] | None = SYMBOLS,
 ) -> ValidationReport:
     """A report of two checks, of which the second is as told."""
     return ValidationReport(
@@ -34,6 +56,7 @@ def a_report(
             CheckResult(name="schema as recorded", passed=passed, detail=detail, seconds=0.5),
         ),
         latency=latency,
+        symbols=symbols,
     )
 
 
@@ -160,13 +183,55 @@ def test_hostile_text_stays_text_on_the_page() -> None:
 
 
 def test_the_picture_shows_the_distribution() -> None:
-    """It is well-formed SVG with the lines for p50, p99 and the target, and is described for who cannot see it."""
+    """It is well-formed SVG with the lines for p50, p99 and the target, and is told in words besides."""
     text = report_html(a_report(latency=a_latency()))
-    picture = ET.fromstring(text[text.index("<svg") : text.index("</svg>") + len("</svg>")])
+    start = text.index('<svg xmlns="')
+    picture = ET.fromstring(text[start : text.index("</svg>", start) + len("</svg>")])
     words = " ".join(picture.itertext())
     for label in ("p50 0.12 ms", "p99 3 ms", "target (mean) 1 ms", "look-ups"):
         assert label in words
     assert "half took at most 0.120 ms, 99 of 100 at most 3.000 ms" in Page(text).text
+
+
+def test_the_legend_is_outside_of_the_picture() -> None:
+    """Inside it lay on the line of p99 as soon as that was far to the right."""
+    text = report_html(a_report(latency=a_latency()))
+    legend = Page(text[text.index('<ul class="legend"') : text.index("</ul>") + len("</ul>")])
+    assert legend.text.split() == ["p50", "0.12", "ms", "p99", "3", "ms", "target", "(mean)", "1", "ms"]
+    assert text.index("</ul>") < text.index('<svg xmlns="')
+
+
+@pytest.mark.parametrize("times_ms", [(0.1,), (0.5, 0.5, 0.5), (20.0, 30.0), (0.0001, 1000.0), (0.1,) * 999 + (40.0,)])
+def test_all_that_is_drawn_lies_inside_of_the_picture(times_ms: tuple[float, ...]) -> None:
+    """Every look-up is in a bar that can be seen, and the numbers of the scale do not run into each other."""
+    picture = picture_of(a_latency(*times_ms))
+    assert sum(bar.lookups for bar in picture.bars) == len(times_ms)
+    assert max(bar.height for bar in picture.bars) == picture.bottom - picture.top
+    for bar in picture.bars:
+        assert picture.left <= bar.x < bar.x + bar.width <= picture.right + 0.2
+        assert picture.top <= bar.y < picture.bottom
+        assert bar.height >= 1
+    places = [mark.x for mark in picture.marks]
+    assert all(picture.left <= mark.x <= picture.right for mark in picture.marks + picture.lines)
+    assert all(later - earlier > 30 for earlier, later in pairwise(places))
+
+
+def test_the_page_fits_a_phone_and_the_night() -> None:
+    """It is as wide as its screen, folds its widest table there, and has colours for dark mode."""
+    page = report_html(a_report())
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
+    assert "@media (max-width: 40rem)" in page
+    assert "@media (prefers-color-scheme: dark)" in page
+    assert "color-scheme: light dark" in page
+
+
+def test_the_symbols_are_counted_on_the_page() -> None:
+    """Per exchange, kind and status, as get_symbol_stats gives them."""
+    text = Page(report_html(a_report())).text
+    for word in ("646 symbols", "GATEIO_FUTURES", "PERPETUAL", "TRADING", "612", "MEXC_SPOT", "DELISTED", "34"):
+        assert word in text
+    assert "There are no symbols yet." in Page(report_html(a_report(symbols=()))).text
+    assert "Symbols could not be counted." in Page(report_html(a_report(symbols=None))).text
 
 
 def test_the_same_report_gives_the_same_page() -> None:
@@ -191,9 +256,8 @@ def test_bars_cover_every_time_and_the_target(times_ms: tuple[float, ...]) -> No
     assert edges[-1] > max(*times_ms, 1.0)
 
 
-@pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
-def test_without_the_extra_the_page_says_what_to_install(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+def test_without_the_extra_the_page_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing package is an error that names the extra."""
-    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'exchanges_db\[report\]'"):
         report_html(a_report(latency=a_latency()))

@@ -11,8 +11,10 @@ import msgspec
 from exchanges_db._version import __version__
 from exchanges_db.database.default import default_database
 from exchanges_db.database.pool import Database
-from exchanges_db.errors import ConfigurationError, DatabaseUnavailable, ExchangesDBError
+from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable, ExchangesDBError
 from exchanges_db.schema.ledger import parse_ledger
+from exchanges_db.symbols.look_ups import get_symbol_stats
+from exchanges_db.symbols.models import SymbolStats
 from exchanges_db.validation import checks, probes
 from exchanges_db.validation.checks import CheckFailed, Context
 from exchanges_db.validation.latency import Latency
@@ -36,6 +38,7 @@ class ValidationReport(msgspec.Struct, frozen=True, kw_only=True):
         latency: None when the look-ups could not be timed.
         server_version, database_name: None when the server did not answer.
         schema_version: our newest migration that was applied; None where this role cannot see it.
+        symbols: how many there are per exchange, kind and status; None when they could not be counted.
     """
 
     started_at: datetime
@@ -45,6 +48,7 @@ class ValidationReport(msgspec.Struct, frozen=True, kw_only=True):
     schema_version: str | None
     checks: tuple[CheckResult, ...]
     latency: Latency | None
+    symbols: tuple[SymbolStats, ...] | None = None
 
     @property
     def passed(self) -> bool:
@@ -113,6 +117,7 @@ async def validate_exchanges(
         schema_version=context.schema_version,
         checks=tuple(results),
         latency=context.latency,
+        symbols=None if unreachable else await _count_symbols(context.database),
     )
 
 
@@ -128,3 +133,11 @@ async def _make(name: str, check: Check, context: Context) -> tuple[CheckResult,
     except (CheckFailed, ExchangesDBError) as exc:
         error, detail = exc, str(exc)
     return CheckResult(name=name, passed=error is None, detail=detail, seconds=perf_counter() - began), error
+
+
+async def _count_symbols(database: Database) -> tuple[SymbolStats, ...] | None:
+    try:
+        return tuple(await get_symbol_stats(db=database))
+    except DatabaseError:
+        # The table is not there yet, or not for this role to read; a check says which.
+        return None
