@@ -33,15 +33,15 @@ def running_server() -> Iterator[Dsn]:
         return
     folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
     try:
-        url = embedded.start(folder / "postgres")
+        url = embedded.start(folder)
         os.environ["DATABASE_URL"] = url
         dsn = parse_dsn(url)
         _migrate(dsn)
-        _separate(folder / "postgres")
+        _separate(folder)
         yield dsn
     finally:
         os.environ.pop("DATABASE_URL", None)
-        embedded.stop(folder / "postgres")
+        embedded.stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 

