@@ -84,8 +84,17 @@ def _start(folder: Path, *, keep_running: bool) -> str:
         os.close(before)
     _used[folder] = used
     if keeper is not None:
+        _forget(_keepers.pop(folder, None), 1)  # its server has ended
         _keepers[folder] = keeper
     return f"postgresql://postgres@/postgres?host={quote(socket_folder, safe='')}&port=5432"
+
+
+def _forget(keeper: subprocess.Popen[bytes] | None, seconds: int) -> None:
+    if keeper is not None:
+        try:
+            keeper.wait(seconds)
+        except subprocess.TimeoutExpired:
+            keeper.returncode = 0  # it outlives this process on purpose, which Popen would warn of
 
 
 def _let_go(folder: Path, *, stop_kept: bool) -> None:
@@ -125,7 +134,7 @@ def _let_go_of_all() -> None:
         with suppress(ConfigurationError), _one_line_errors(folder, "stop"):  # its keeper stops it then
             _let_go(folder, stop_kept=False)
     for keeper in _keepers.values():
-        keeper.returncode = 0  # it outlives this process on purpose, which Popen would warn of
+        _forget(keeper, 0)
 
 
 atexit.register(_let_go_of_all)

