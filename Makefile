@@ -22,7 +22,8 @@ install: .venv/.installed ## make .venv with the pinned dependencies
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: export EXCHANGES_DB_EMBEDDED_DIR ?= $(CURDIR)/.demo/postgres
+# The server of root runs as another user, who may not be able to enter this folder.
+demo: export EXCHANGES_DB_EMBEDDED_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/exchanges_db/demo,$(CURDIR)/.demo/postgres)
 demo: install ## the main job from end to end: migrate, populate, look up, stats, history, validate
 	@mkdir -p .demo
 	exchanges-db migrate

@@ -356,8 +356,10 @@ async def test_a_server_that_lost_client_and_keeper_is_joined_and_then_stopped(
 async def test_after_a_crash_the_same_process_starts_it_again(folder: Path) -> None:
     """Of the server and its keeper both."""
     embedded.start(folder)
-    for process in (keeper(folder), *running(folder).children(), running(folder)):
+    watcher, servers = keeper(folder), [running(folder), *running(folder).children()]
+    for process in (watcher, *servers):
         process.kill()
+    psutil.wait_procs(servers, SECONDS)
     await setting(embedded.start(folder), "port")
     embedded.stop(folder)
 
