@@ -6,13 +6,17 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
-from exchanges_db.cli import tables
-from exchanges_db.cli.session import AsJson, resolve_dsn, run
+from exchanges_db.cli import output, tables
+from exchanges_db.cli.commands import command
+from exchanges_db.cli.progress import waiting
+from exchanges_db.cli.session import note_written, resolve_dsn, run
+from exchanges_db.errors import ConfigurationError
 from exchanges_db.schema import migrations
 from exchanges_db.schema.ledger import parse_ledger, what_is_wrong
-from exchanges_db.validation.report import print_report, report_html, report_json
+from exchanges_db.validation.report import report_html, summary
 from exchanges_db.validation.validate import validate_exchanges
 
 app = typer.Typer(rich_markup_mode=None)
@@ -26,7 +30,7 @@ MigrationsTable = Annotated[
 ]
 
 
-@app.command(epilog="Example: exchanges-db migrate && exchanges-db status")
+@command(app, example="migrate && exchanges-db status", answers=False)
 def migrate(
     strict: Annotated[bool, typer.Option(help="Refuse files older than one applied already.")] = True,
     lock_timeout: LockTimeout = 300.0,
@@ -37,35 +41,33 @@ def migrate(
     One deployer at a time: others wait. Refuses when a file changed after it was applied, or when another project
     applied a version that one of our files has.
     """
+    dsn = resolve_dsn()
     applied = asyncio.run(
         migrations.migrate(
-            resolve_dsn(),
-            strict=strict,
-            lock_timeout=lock_timeout,
-            migrations_table=migrations_table,
-            on_line=tables.print_note,
+            dsn, strict=strict, lock_timeout=lock_timeout, migrations_table=migrations_table, on_line=output.note
         )
     )
-    typer.echo(f"applied {', '.join(applied)}" if applied else "nothing to apply")
+    note_written()
+    output.say(f"applied {', '.join(applied)}" if applied else "nothing to apply")
 
 
-@app.command(epilog="Example: exchanges-db status || exchanges-db migrate")
-def status(as_json: AsJson = False, migrations_table: MigrationsTable = None) -> None:
+@command(app, example="status || exchanges-db migrate", lists=True)
+def status(migrations_table: MigrationsTable = None) -> None:
     """List applied and pending migrations.
 
     Exit code 1 when one is pending, its file was changed after it was applied, or its version was applied by another
     project.
     """
     found = asyncio.run(migrations.get_migrations(resolve_dsn(), migrations_table=migrations_table))
-    tables.print_migrations(found, as_json=as_json)
+    output.show(found, tables.MIGRATIONS, nothing="no migrations")
     wrong = what_is_wrong(found, parse_ledger(migrations_table))
     if wrong is not None:
-        tables.print_note(wrong)
+        output.note(wrong)
     if not all(migration.is_settled for migration in found):
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: exchanges-db rollback --yes")
+@command(app, example="rollback --yes", answers=False)
 def rollback(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     lock_timeout: LockTimeout = 300.0,
@@ -79,34 +81,36 @@ def rollback(
     if not yes:
         typer.confirm(f"Undo the newest migration of {dsn}, with the data in its tables?", abort=True, err=True)
     undone = asyncio.run(
-        migrations.rollback(
-            dsn, lock_timeout=lock_timeout, migrations_table=migrations_table, on_line=tables.print_note
-        )
+        migrations.rollback(dsn, lock_timeout=lock_timeout, migrations_table=migrations_table, on_line=output.note)
     )
-    typer.echo(f"undid {undone}" if undone else "nothing to undo")
+    note_written()
+    output.say(f"undid {undone}" if undone else "nothing to undo")
 
 
-@app.command(epilog="Example: exchanges-db validate --html report.html")
+@command(app, example="validate --html report.html", lists=True)
 def validate(
     html: Annotated[Path | None, typer.Option(help="Write the report as a page to this file.")] = None,
     lookups: Annotated[int, typer.Option(min=100, max=1_000_000, help="How many look-ups to time.")] = 1000,
-    as_json: AsJson = False,
     migrations_table: MigrationsTable = None,
 ) -> None:
     """Check migrations, tables, rows, rules and speed.
 
     Leaves nothing behind. Exit code 1 when something is not as it should be.
     """
-    with tables.progress("validating"):
+    with waiting("validating"):
         result = run(
             lambda database: validate_exchanges(db=database, lookups=lookups, migrations_table=migrations_table)
         )
-    if as_json:
-        typer.echo(report_json(result))
-    else:
-        print_report(result, tables.answers)
     if html is not None:
-        html.write_text(report_html(result), encoding="utf-8")
-        tables.print_note(f"wrote {html}")
+        try:
+            html.write_text(report_html(result), encoding="utf-8")
+        except OSError as exc:
+            raise ConfigurationError(f"cannot write {str(html)!r}: {exc.strerror}") from exc
+        output.note(f"wrote {html}")
+    if output.is_json():
+        output.show_json({"passed": result.passed, **msgspec.structs.asdict(result)})
+    else:
+        output.show(result.checks, tables.CHECKS, nothing="no checks")
+        output.note(summary(result))
     if not result.passed:
         raise typer.Exit(1)

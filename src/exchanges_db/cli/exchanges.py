@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from exchanges_db.cli import tables
-from exchanges_db.cli.session import AsJson, parse_time, run
+from exchanges_db.cli import output, tables
+from exchanges_db.cli.commands import command
+from exchanges_db.cli.completion import complete_exchange
+from exchanges_db.cli.session import parse_time, run
 from exchanges_db.database.pool import Database
 from exchanges_db.errors import ExchangeNotFound, InvalidExchange
 from exchanges_db.exchanges import history, populate, stats
@@ -19,7 +21,9 @@ from exchanges_db.exchanges.models import Exchange, ExchangeChange, StoredExchan
 from exchanges_db.exchanges.names import pick
 
 app = typer.Typer(rich_markup_mode=None)
-ExchangeKey = Annotated[str, typer.Argument(metavar="EXCHANGE", help="Its id, enum_value or name.")]
+ExchangeKey = Annotated[
+    str, typer.Argument(metavar="EXCHANGE", help="Its id, enum_value or name.", autocompletion=complete_exchange)
+]
 
 
 async def _find(key: str, database: Database) -> StoredExchange:
@@ -37,7 +41,7 @@ def _change(key: str, change: Callable[[int, Database], Awaitable[bool]]) -> Sto
             raise ExchangeNotFound(f"exchange {key!r} was deleted meanwhile")
         return await _find(str(exchange.id), database)
 
-    return run(work)
+    return run(work, writes=True)
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -57,11 +61,10 @@ def _assignment(text: str) -> tuple[str, Any]:
     return field, MarketType.parse(value) if field == "market_type" else value
 
 
-@app.command("list", epilog="Example: exchanges-db list --market-type spot --json")
+@command(app, "list", example="list --market-type spot --json", lists=True)
 def list_(
     every: Annotated[bool, typer.Option("--all", help="Also the inactive ones.")] = False,
     market_type: Annotated[str | None, typer.Option(help="Only SPOT, FUTURES or OPTIONS; any case.")] = None,
-    as_json: AsJson = False,
 ) -> None:
     """List the active exchanges."""
     wanted = None if market_type is None else MarketType.parse(market_type)
@@ -74,14 +77,13 @@ def list_(
             return await exchanges.get_exchanges_by_market_type(wanted, db=database)
         return await exchanges.get_all_active_exchanges(db=database)
 
-    tables.print_exchanges(run(work), as_json=as_json)
+    output.show(run(work), tables.EXCHANGES, nothing="no exchanges")
 
 
-@app.command(epilog="Example: exchanges-db show MEXC_SPOT --at 2026-01-31T12:00:00Z")
+@command(app, example="show MEXC_SPOT --at 2026-01-31T12:00:00Z")
 def show(
     key: ExchangeKey,
     at: Annotated[str | None, typer.Option(metavar="TIME", help="As known then: ISO 8601 with time zone.")] = None,
-    as_json: AsJson = False,
 ) -> None:
     """Show one exchange, now or at a time in the past."""
     moment = None if at is None else parse_time(at)
@@ -95,10 +97,10 @@ def show(
             raise ExchangeNotFound(f"nothing is known of exchange {key!r} at {moment.isoformat()}")
         return then
 
-    tables.print_exchange(run(work), as_json=as_json)
+    output.show_record(run(work))
 
 
-@app.command(epilog="Example: exchanges-db add KRAKEN_SPOT --display-name Kraken --market-type spot --inactive")
+@command(app, example="add KRAKEN_SPOT --display-name Kraken --market-type spot --inactive")
 def add(
     name: Annotated[str, typer.Argument(help="Unique, at most 50 characters.")],
     market_type: Annotated[str, typer.Option(help="SPOT, FUTURES or OPTIONS; any case.")],
@@ -109,7 +111,6 @@ def add(
     rate_limit: Annotated[int | None, typer.Option(help="Requests per second.")] = None,
     precision: Annotated[int, typer.Option(help="Decimals, 0 to 18.")] = 8,
     inactive: Annotated[bool, typer.Option("--inactive", help="Not to be traded yet.")] = False,
-    as_json: AsJson = False,
 ) -> None:
     """Add an exchange."""
     exchange = Exchange(
@@ -124,59 +125,58 @@ def add(
         precision_default=precision,
     )
 
-    async def work(database: Database) -> StoredExchange | None:
-        return await exchanges.get_exchange_by_id(await exchanges.insert_exchange(exchange, db=database), db=database)
+    async def work(database: Database) -> StoredExchange:
+        return await _find(str(await exchanges.insert_exchange(exchange, db=database)), database)
 
-    tables.print_exchange(run(work), as_json=as_json)
+    output.show_record(run(work, writes=True))
 
 
-@app.command("set", epilog="Example: exchanges-db set MEXC_SPOT rate_limit_requests_per_second=50 websocket_url=")
+@command(app, "set", example="set MEXC_SPOT rate_limit_requests_per_second=50 websocket_url=")
 def set_(
     key: ExchangeKey,
-    assignments: Annotated[list[str], typer.Argument(metavar="FIELD=VALUE...", help="No VALUE clears the field.")],
+    assignments: Annotated[list[str], typer.Argument(metavar="FIELD=VALUE", help="No VALUE clears the field.")],
     if_version: Annotated[int | None, typer.Option(help="Only if the row still has this version.")] = None,
-    as_json: AsJson = False,
 ) -> None:
     """Change fields of an exchange."""
     updates = dict(_assignment(text) for text in assignments)
     changed = _change(
         key, lambda found, database: exchanges.update_exchange(found, updates, if_version=if_version, db=database)
     )
-    tables.print_exchange(changed, as_json=as_json)
+    output.show_record(changed)
 
 
-@app.command(epilog="Example: exchanges-db activate MEXC_SPOT")
-def activate(key: ExchangeKey, as_json: AsJson = False) -> None:
+@command(app, example="activate MEXC_SPOT")
+def activate(key: ExchangeKey) -> None:
     """Make an exchange findable for trading."""
     changed = _change(key, lambda found, database: exchanges.activate_exchange(found, db=database))
-    tables.print_exchange(changed, as_json=as_json)
+    output.show_record(changed)
 
 
-@app.command(epilog="Example: exchanges-db deactivate MEXC_SPOT")
-def deactivate(key: ExchangeKey, as_json: AsJson = False) -> None:
+@command(app, example="deactivate MEXC_SPOT")
+def deactivate(key: ExchangeKey) -> None:
     """Take an exchange out of trading; its row stays."""
     changed = _change(key, lambda found, database: exchanges.deactivate_exchange(found, db=database))
-    tables.print_exchange(changed, as_json=as_json)
+    output.show_record(changed)
 
 
-@app.command("populate", epilog="Example: exchanges-db populate --json")
-def populate_(as_json: AsJson = False) -> None:
+@command(app, "populate", example="populate --json", lists=True)
+def populate_() -> None:
     """Insert the missing members of ExchangeEnum.
 
     Lists those it inserted; never touches a row that is there.
     """
-    created = run(lambda database: populate.ensure_exchanges_populated(db=database))
-    tables.print_exchanges(created, as_json=as_json, none="nothing was missing")
+    created = run(lambda database: populate.ensure_exchanges_populated(db=database), writes=True)
+    output.show(created, tables.EXCHANGES, nothing="nothing was missing")
 
 
-@app.command("stats", epilog="Example: exchanges-db stats --json")
-def stats_(as_json: AsJson = False) -> None:
+@command(app, "stats", example="stats --json", lists=True)
+def stats_() -> None:
     """Print figures for monitoring."""
-    tables.print_stats(run(lambda database: stats.get_exchange_stats(db=database)), as_json=as_json)
+    output.show_fields({**run(lambda database: stats.get_exchange_stats(db=database))})
 
 
-@app.command("history", epilog="Example: exchanges-db history MEXC_SPOT")
-def history_(key: ExchangeKey, as_json: AsJson = False) -> None:
+@command(app, "history", example="history MEXC_SPOT", lists=True)
+def history_(key: ExchangeKey) -> None:
     """List every change: when, by whom, what.
 
     A deleted exchange is found by its id.
@@ -189,4 +189,4 @@ def history_(key: ExchangeKey, as_json: AsJson = False) -> None:
         exchange = await _find(key, database)
         return await history.get_exchange_history(exchange.id, db=database)
 
-    tables.print_history(run(work), as_json=as_json)
+    output.show(run(work), tables.EXCHANGE_CHANGES, nothing="no changes")

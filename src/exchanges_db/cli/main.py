@@ -5,17 +5,21 @@ Answers go to stdout, everything else to stderr; an error of ours is one line, n
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
-from typing import Annotated, NoReturn
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from exchanges_db._version import __version__
 from exchanges_db.cli import database as cli_database
 from exchanges_db.cli import exchanges as cli_exchanges
+from exchanges_db.cli import output, session
 from exchanges_db.cli import symbols as cli_symbols
-from exchanges_db.cli import tables
+from exchanges_db.cli.commands import HELP, AskEmbedded
 from exchanges_db.errors import (
     AccessDenied,
     AmbiguousSymbol,
@@ -37,8 +41,10 @@ EXIT_CODES = (
     "Exit codes: 0 done; 1 the answer is no (pending migrations, failed validation, no such exchange or symbol); "
     "2 wrong usage, value or configuration; 3 database out of reach or its schema too old; 4 refused by the "
     "database (constraint, conflict, rights); 5 outcome of a write unknown; 6 migration failed or locked; "
-    "7 a list of symbols refused, unreadable or not to be had."
+    "7 a list of symbols refused, unreadable or not to be had; 8 stdout did not take the answer, and what was written "
+    "to the database stays written; 130 interrupted; 141 nobody read the answer to its end."
 )
+_ANSWER_LOST, _INTERRUPTED, _NO_READER = 8, 130, 141
 # The first class that fits decides.
 _EXIT_CODE: list[tuple[type[ExchangesDBError], int]] = [
     (NotFound, 1),
@@ -60,41 +66,84 @@ app = typer.Typer(
     name="exchanges-db",
     help="Reference data of a trading system: exchanges, symbols and their rules, in PostgreSQL (DATABASE_URL).",
     epilog=EXIT_CODES,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings=HELP,
 )
 app.add_typer(cli_database.app)
 app.add_typer(cli_exchanges.app)
 app.add_typer(cli_symbols.app)
 
 
-def main() -> NoReturn:
-    """Run the command line; an error of ours becomes one line on stderr and an exit code."""
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; an error of ours is one line on stderr, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what an encoding cannot show is escaped
+    session.begin()
+    output.choose()
     try:
-        app()
+        return _run(arguments)
+    finally:
+        output.settle()
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        code = typer.main.get_command(app).main(
+            list(arguments) or ["--help"], prog_name="exchanges-db", standalone_mode=False
+        )
+    except output.AnswerLost as exc:
+        return _lost(exc)
     except ExchangesDBError as exc:
-        tables.print_error(str(exc))
-        sys.exit(next(code for kind, code in _EXIT_CODE if isinstance(exc, kind)))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(0)
+        output.note(f"error: {exc}")
+        return next(code for kind, code in _EXIT_CODE if isinstance(exc, kind))
+    except typer.TyperException as exc:  # wrong usage, found by typer
+        context = getattr(exc, "ctx", None)
+        advice = "" if context is None else f" (see `{context.command_path} --help`)"
+        output.note(f"error: {exc.format_message()}{advice}")
+        return 2
+    except typer.Abort:
+        output.note("error: not done: it was not confirmed")
+        return 1
+    except OSError as exc:
+        if exc.filename is not None:
+            raise
+        # What typer writes by itself: help, version, completion.
+        return _lost(output.AnswerLost(exc.strerror or str(exc), quiet=isinstance(exc, BrokenPipeError)))
+    if code == _INTERRUPTED:
+        output.note("interrupted: a change that was under way may or may not have been made")
+    return code if isinstance(code, int) else 0
+
+
+def _lost(lost: output.AnswerLost) -> int:
+    if lost.quiet:
+        return _NO_READER
+    done = "; what was written to the database stays written" if session.has_written() else ""
+    output.note(f"error: the answer could not be written to stdout: {lost}{done}")
+    return _ANSWER_LOST
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"exchanges-db {__version__}")
+        output.say(f"exchanges-db {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def common(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log each event to stderr.")] = False,
+    ask_embedded: AskEmbedded = False,
+    env_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Read what the environment lacks from here; default: .env, as dbmate does."),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
     """Options of every command."""
+    session.choose(ask_embedded=ask_embedded, env_file=env_file)
     logging.basicConfig(
         level=logging.INFO if verbose else logging.ERROR, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -1,52 +1,132 @@
-"""What every command needs: the database it runs on, and the options they share."""
+"""What a command works on: the database that was asked for, and no other."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
-from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
 
-import typer
+import dotenv
 
-from exchanges_db.cli import tables
+from exchanges_db.cli import output
+from exchanges_db.cli.progress import waiting
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.database.pool import Database
-from exchanges_db.database.settings import database_url, load_settings
-from exchanges_db.errors import InvalidExchange
+from exchanges_db.database.settings import EMBEDDED, database_url, load_dsn, load_settings
+from exchanges_db.errors import ConfigurationError, InvalidArgument
 
 T = TypeVar("T")
+_ENV_FILE = Path(".env")
+_NAMES_IT = re.compile(r"^\s*(export\s+)?DATABASE_URL\b", re.MULTILINE)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+@dataclass
+class _Choice:
+    """What the options before and behind a command say, and whether it has written anything yet."""
+
+    embedded: bool = False
+    env_file: Path | None = None
+    dsn: Dsn | None = None
+    has_written: bool = False
+
+
+_choice = _Choice()
+
+
+def begin() -> None:
+    """Forget what another command of this process was told, and has done."""
+    for field in fields(_Choice):
+        setattr(_choice, field.name, field.default)
+
+
+def choose(*, ask_embedded: bool = False, env_file: Path | None = None) -> None:
+    """Say which database is meant; what was said before stays where nothing is said."""
+    _choice.embedded = _choice.embedded or ask_embedded
+    _choice.env_file = env_file or _choice.env_file
+
+
+def has_written() -> bool:
+    """Return whether this command has changed a database."""
+    return _choice.has_written
 
 
 def resolve_dsn() -> Dsn:
-    """Return where DATABASE_URL leads; without it, start the embedded server."""
-    url = database_url()
-    if url is None:
-        with tables.progress("DATABASE_URL is not set: starting the embedded PostgreSQL"):
-            url = embedded.start()
-    return parse_dsn(url)
+    """Return the database that was asked for: `--embedded`, else DATABASE_URL, else that of the .env file.
+
+    Raises:
+        ConfigurationError: none was asked for, or what leads to it is unusable. Nothing is guessed.
+    """
+    read_env_file()
+    if _choice.embedded or database_url() == EMBEDDED:
+        with waiting(f"starting the embedded PostgreSQL in {embedded.data_directory()}"):
+            _choice.dsn = parse_dsn(embedded.start())
+    elif database_url() is None:
+        raise ConfigurationError(
+            "DATABASE_URL is not set, so there is no database to work on: set it to "
+            "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or pass --embedded for a PostgreSQL of its own"
+        )
+    else:
+        _choice.dsn = load_dsn()
+    return _choice.dsn
 
 
-def run(work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
-    """Return what `work` makes of the database, which is closed afterwards."""
+def read_env_file() -> None:
+    """Set what the environment lacks from the .env file in the working directory, as dbmate does.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or programs read its DATABASE_URL differently.
+    """
+    path = _choice.env_file or _ENV_FILE
+    if _choice.env_file is None and not path.exists():
+        return
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = dotenv.dotenv_values(path, interpolate=False)
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "it is not UTF-8 text"
+        raise ConfigurationError(f"cannot read {str(path)!r}: {reason}") from exc
+    url = found.get("DATABASE_URL")
+    if url is None and _NAMES_IT.search(text):
+        raise ConfigurationError(f"the line of DATABASE_URL in {str(path)!r} is not of the form DATABASE_URL=VALUE")
+    if url is not None and "$" in url:
+        # dbmate puts variables in there, others do not: that may be two databases.
+        raise ConfigurationError(f"DATABASE_URL in {str(path)!r} holds a $, which programs read differently: write %24")
+    dotenv.load_dotenv(path, override=False)
+
+
+def run(work: Callable[[Database], Coroutine[Any, Any, T]], *, writes: bool = False) -> T:
+    """Return what `work` makes of the database, which is closed afterwards; say where, if it `writes`."""
     dsn, settings = resolve_dsn(), load_settings()
 
     async def session() -> T:
         async with Database(dsn, settings) as database:
             return await work(database)
 
-    return asyncio.run(session())
+    result = asyncio.run(session())
+    if writes:
+        note_written()
+    return result
+
+
+def note_written() -> None:
+    """Say on stderr, once, which database this command has written to."""
+    if not _choice.has_written:
+        _choice.has_written = True
+        output.note(f"database: {_choice.dsn}")
 
 
 def parse_time(text: str) -> datetime:
-    """Return an ISO 8601 time with its time zone; raises InvalidExchange."""
+    """Return an ISO 8601 time with its time zone; raises InvalidArgument."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidExchange(f"{text!r} is no ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
+        raise InvalidArgument(f"{text!r} is no ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
     if moment.utcoffset() is None:
-        raise InvalidExchange(f"{text!r} has no time zone: write {text}Z for UTC")
+        in_utc = moment.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
+        raise InvalidArgument(f"{text!r} has no time zone: write {in_utc} for UTC")
     return moment

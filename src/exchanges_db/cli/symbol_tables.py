@@ -1,146 +1,140 @@
-"""How a person reads symbols and what an import changes; a program gets the same as JSON."""
+"""How symbols, their versions and what an import changes are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from collections import Counter
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import NamedTuple
 
-import msgspec
-
-from exchanges_db.cli.tables import answers, print_json, print_note, print_table
+from exchanges_db.cli import output
+from exchanges_db.cli.output import Column
+from exchanges_db.cli.tables import columns_of, difference
 from exchanges_db.orders.pairs import CommonSymbol
-from exchanges_db.symbols.changes import FieldChange, SymbolChange
+from exchanges_db.symbols.changes import SymbolChange
 from exchanges_db.symbols.models import Symbol, SymbolStats, SymbolVersion
 from exchanges_db.symbols.report import ImportReport
 
-_MOST_ROWS = 50
+_MOST_OF_A_KIND = 20
 # What makes a version, in the order a reader wants it.
 _SPECIFICATION = tuple(
     field for field in Symbol.__struct_fields__ if field not in ("id", "exchange_id", "spec_version", "updated_at")
 )
+SYMBOLS = columns_of(
+    Symbol,
+    {
+        "exchange": "exchange",
+        "symbol": "symbol",
+        "native_symbol": "native",
+        "status": "status",
+        "price_tick": "tick",
+        "quantity_step": "step",
+        "min_quantity": "min_quantity",
+        "min_notional": "min_notional",
+        "contract_size": "contract",
+    },
+    "symbol",
+)
+SYMBOL_STATS = columns_of(
+    SymbolStats,
+    {
+        "exchange": "exchange",
+        "kind": "kind",
+        "status": "status",
+        "symbols": "symbols",
+        "latest_update": "latest update",
+    },
+    "exchange",
+    "symbols",
+)
+COMMON_SYMBOLS: list[Column[CommonSymbol]] = [
+    Column("a", attrgetter("a.symbol"), must=True),
+    Column("b", attrgetter("b.symbol"), must=True),
+    Column("tick", attrgetter("price_tick")),
+    Column("step", attrgetter("quantity_step")),
+]
 
 
-def print_symbols(found: Sequence[Symbol], *, as_json: bool) -> None:
-    """Print one line a symbol."""
-    if as_json:
-        print_json(found)
-    elif not found:
-        answers.print("no symbols")
-    else:
-        print_table(
-            ("exchange", "symbol", "native", "status", "tick", "step", "minimum", "contract"),
-            ((s.exchange, s.symbol, s.native_symbol, s.status, *map(_number, _figures(s))) for s in found),
-        )
+def _changed(change: SymbolChange) -> tuple[str, ...]:
+    return difference((field.field, field.old, field.new) for field in change.fields)
 
 
-def _figures(s: Symbol) -> tuple[Decimal | None, ...]:
-    return s.price_tick, s.quantity_step, s.min_quantity, s.contract_size
+SYMBOL_CHANGES: list[Column[SymbolChange]] = [
+    Column("what", attrgetter("kind"), must=True),
+    Column("symbol", attrgetter("spec.symbol"), must=True),
+    Column("native", attrgetter("spec.native_symbol")),
+    Column("change", _changed, must=True),
+]
 
 
-def print_symbol(symbol: Symbol, *, as_json: bool) -> None:
-    """Print one symbol, a line a field."""
-    if as_json:
-        print_json(symbol)
-    else:
-        values = msgspec.structs.asdict(symbol).items()
-        print_table(("field", "value"), ((name, _number(value)) for name, value in values))
+class _Step(NamedTuple):
+    """A version, and the one of the same symbol before it."""
+
+    version: SymbolVersion
+    before: SymbolVersion | None
+
+    def changed(self) -> tuple[str, ...]:
+        """Return what is different from the one before, or which symbol it is."""
+        new = self.version.symbol
+        if self.before is None:
+            return (new.symbol,)
+        old = self.before.symbol
+        pairs = [(field, getattr(old, field), getattr(new, field)) for field in _SPECIFICATION]
+        return difference(pair for pair in pairs if pair[1] != pair[2])
 
 
-def print_versions(versions: Sequence[SymbolVersion], *, as_json: bool) -> None:
-    """Print one line a version, with what is different from the one before it."""
-    if as_json:
-        print_json(versions)
+_STEPS: list[Column[_Step]] = [
+    Column("id", attrgetter("version.symbol.id")),
+    Column("version", attrgetter("version.spec_version"), must=True),
+    Column("from", attrgetter("version.valid_from"), must=True),
+    Column("what", _Step.changed, must=True),
+    Column("to", attrgetter("version.valid_to")),
+    Column("ended by", attrgetter("version.ended_by"), piped=True),
+]
+
+
+def show_versions(versions: Sequence[SymbolVersion]) -> None:
+    """Show every version, with what is different from the one before it."""
+    if output.is_json():
+        output.show_json(versions)
         return
-    rows = []
-    previous: SymbolVersion | None = None
+    before: dict[int, SymbolVersion] = {}
+    steps = []
     for version in versions:
-        same = previous is not None and previous.symbol.id == version.symbol.id
-        what = _between(previous.symbol, version.symbol) if same and previous is not None else version.symbol.symbol
-        rows.append((version.symbol.id, version.spec_version, version.valid_from, version.valid_to, what))
-        previous = version
-    print_table(("id", "version", "from", "to", "what"), rows)
+        steps.append(_Step(version, before.get(version.symbol.id)))
+        before[version.symbol.id] = version
+    output.show(steps, _STEPS, nothing="no versions")
 
 
-def _between(old: Symbol, new: Symbol) -> str:
-    return _fields(
-        FieldChange(field, getattr(old, field), getattr(new, field))
-        for field in _SPECIFICATION
-        if getattr(old, field) != getattr(new, field)
-    )
-
-
-def print_changes(changes: Sequence[SymbolChange], *, as_json: bool) -> None:
-    """Print one line a change."""
-    if as_json:
-        print_json(changes)
-    elif not changes:
-        answers.print("nothing changed")
-    else:
-        _print_changes(changes)
-
-
-def _print_changes(changes: Sequence[SymbolChange]) -> None:
-    print_table(
-        ("what", "symbol", "native", "change"),
-        ((c.kind, c.spec.symbol, c.spec.native_symbol, _fields(c.fields)) for c in changes),
-    )
-
-
-def print_reports(reports: Sequence[ImportReport], *, as_json: bool, every: bool = False) -> None:
-    """Print what imports changed, the figures last; at most 50 changes each unless `every`."""
-    if as_json:
-        print_json(reports)
+def show_reports(reports: Sequence[ImportReport], *, every: bool) -> None:
+    """Show what imports changed, or would: the counts, then at most 20 changes of a kind unless `every`."""
+    if output.is_json():
+        output.show_json(reports)
         return
     for report in reports:
-        print_report(report, every=every)
+        _show_report(report, every=every)
 
 
-def print_report(report: ImportReport, *, every: bool = False) -> None:
-    """Print what one import changed, or would."""
-    shown = report.changes if every else report.changes[:_MOST_ROWS]
-    if shown:
-        _print_changes(shown)
-    if len(shown) < len(report.changes):
-        answers.print(f"and {len(report.changes) - len(shown)} more: --all lists them")
-    for row in report.rejected:
-        print_note(f"row {row.index} {row.native_symbol or ''} cannot be read: {row.reason}")
-    for value in report.unknown_values:
-        print_note(f"{value.rows} rows have a {value.field} that is not known, {value.value!r}: they count as HALTED")
-    if report.unknown_fields:
-        print_note(f"fields that are not known: {', '.join(report.unknown_fields)}")
-    for hit in report.brakes:
-        print_note(f"brake: {hit.reason} (--allow {hit.brake})")
+def _show_report(report: ImportReport, *, every: bool) -> None:
     counts = ", ".join(f"{count} {kind.lower()}" for kind, count in report.counts().items() if count)
     done = "imported" if report.applied else "not applied"
-    answers.print(f"{report.exchange}: {counts or 'nothing changed'}, {report.unchanged} unchanged, {done}")
-
-
-def print_symbol_stats(found: Sequence[SymbolStats], *, as_json: bool) -> None:
-    """Print one line an exchange, kind and status."""
-    if as_json:
-        print_json(found)
-    else:
-        print_table(
-            ("exchange", "kind", "status", "symbols", "latest update"),
-            ((s.exchange, s.kind, s.status, s.symbols, s.latest_update) for s in found),
-        )
-
-
-def print_common(found: Sequence[CommonSymbol], *, as_json: bool) -> None:
-    """Print one line a pair."""
-    if as_json:
-        print_json(found)
-    else:
-        print_table(
-            ("a", "b", "tick", "step"),
-            ((c.a.symbol, c.b.symbol, _number(c.price_tick), _number(c.quantity_step)) for c in found),
-        )
-
-
-def _fields(fields: Iterable[FieldChange]) -> str:
-    return "\n".join(f"{f.field}: {_number(f.old)} -> {_number(f.new)}" for f in fields)
-
-
-def _number(value: object) -> object:
-    """Return a number as people write it: 1000000, not 1E+6."""
-    return f"{value:f}" if isinstance(value, Decimal) else "-" if value is None else value
+    output.say(f"{report.exchange}: {counts or 'nothing changed'}, {report.unchanged} unchanged, {done}")
+    for row in report.rejected:
+        output.note(f"row {row.index} {row.native_symbol or ''} cannot be read: {row.reason}")
+    for value in report.unknown_values:
+        output.note(f"{value.rows} rows have a {value.field} that is not known, {value.value!r}: they count as HALTED")
+    if report.unknown_fields:
+        output.note(f"fields that are not known: {', '.join(report.unknown_fields)}")
+    for hit in report.brakes:
+        output.note(f"brake: {hit.reason} (--allow {hit.brake})")
+    seen: Counter[str] = Counter()
+    shown = []
+    for change in report.changes:
+        seen[change.kind] += 1
+        if every or seen[change.kind] <= _MOST_OF_A_KIND:
+            shown.append(change)
+    if shown:
+        output.show(shown, SYMBOL_CHANGES, nothing="")
+    left = [f"{count - _MOST_OF_A_KIND} {kind.lower()}" for kind, count in seen.items() if count > _MOST_OF_A_KIND]
+    if left and not every:
+        output.note(f"not shown: {', '.join(left)}; --all shows every change")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from exchanges_db.cli import symbol_tables, tables
-from exchanges_db.cli.session import AsJson, parse_time, run
+from exchanges_db.cli import output, symbol_tables
+from exchanges_db.cli.commands import HELP, command
+from exchanges_db.cli.completion import complete_exchange
+from exchanges_db.cli.progress import bars
+from exchanges_db.cli.session import note_written, parse_time, run
 from exchanges_db.database.pool import Database
 from exchanges_db.errors import ConfigurationError, DownloadFailed, PayloadError
 from exchanges_db.orders import pairs as arbitrage
@@ -26,11 +29,16 @@ from exchanges_db.symbols.payloads.readers import READERS
 from exchanges_db.symbols.report import ImportRefused, ImportReport
 
 app = typer.Typer(rich_markup_mode=None)
-group = typer.Typer(help="Look symbols up: list, show, history, diff and more.", rich_markup_mode=None)
+group = typer.Typer(
+    help="Look symbols up: list, show, history, diff and more.", rich_markup_mode=None, context_settings=HELP
+)
 app.add_typer(group, name="symbols")
 
 _LARGEST_FILE = 256 * 2**20
-Where = Annotated[str, typer.Argument(metavar="EXCHANGE", help="Its enum_value, such as GATEIO_SPOT.")]
+Where = Annotated[
+    str,
+    typer.Argument(metavar="EXCHANGE", help="Its enum_value, such as GATEIO_SPOT.", autocompletion=complete_exchange),
+]
 Name = Annotated[str, typer.Argument(metavar="SYMBOL", help="Canonical name (BTC/USDT:USDT) or the exchange's own.")]
 At = Annotated[str | None, typer.Option(metavar="TIME", help="As known then: ISO 8601 with time zone.")]
 Allow = Annotated[
@@ -38,10 +46,10 @@ Allow = Annotated[
     typer.Option(case_sensitive=False, help="A brake that does not refuse this time; may be given several times."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
-Every = Annotated[bool, typer.Option("--all", help="Show every change, not the first 50.")]
+Every = Annotated[bool, typer.Option("--all", help="Show every change, not the first 20 of a kind.")]
 
 
-@app.command("import", epilog="Example: exchanges-db import GATEIO_FUTURES contracts.json --settle usdt --dry-run")
+@command(app, "import", example="import GATEIO_FUTURES contracts.json --settle usdt --dry-run")
 def import_(
     exchange: Where,
     file: Annotated[str, typer.Argument(metavar="FILE", help="The exchange's whole answer, as it came; - for stdin.")],
@@ -50,14 +58,16 @@ def import_(
     allow: Allow = None,
     dry_run: DryRun = False,
     every: Every = False,
-    as_json: AsJson = False,
 ) -> None:
-    """Import an exchange's list of symbols from a file: all of it or nothing."""
+    """Import a list of symbols from a file.
+
+    All of it or nothing.
+    """
     moment = None if observed_at is None else parse_time(observed_at)
     payload = _read(file)
 
     async def work(database: Database) -> ImportReport:
-        with _bars() as bars:
+        with bars() as add_bar:
             return await symbol_import.import_symbols(
                 exchange,
                 payload,
@@ -65,67 +75,79 @@ def import_(
                 observed_at=moment,
                 allow=allow or (),
                 dry_run=dry_run,
-                on_progress=_bar(bars, f"{exchange} import"),
+                on_progress=add_bar(f"{exchange} import"),
                 db=database,
             )
 
     try:
-        report = run(work)
+        report = run(work, writes=not dry_run)
     except ImportRefused as exc:
-        symbol_tables.print_reports([exc.report], as_json=as_json, every=every)
+        with suppress(output.AnswerLost):  # that it was refused is what matters
+            symbol_tables.show_reports([exc.report], every=every)
         raise
-    symbol_tables.print_reports([report], as_json=as_json, every=every)
+    symbol_tables.show_reports([report], every=every)
 
 
-@app.command("sync", epilog="Example: exchanges-db sync MEXC_SPOT GATEIO_SPOT --dry-run")
+@command(app, "sync", example="sync MEXC_SPOT GATEIO_SPOT --dry-run")
 def sync_(
-    exchanges: Annotated[list[str] | None, typer.Argument(metavar="[EXCHANGE...]", help="Default: all it can.")] = None,
+    exchanges: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="EXCHANGE", help="Default: all it can.", autocompletion=complete_exchange),
+    ] = None,
     allow: Allow = None,
     dry_run: DryRun = False,
     every: Every = False,
-    as_json: AsJson = False,
 ) -> None:
-    """Fetch lists of symbols from the exchanges and import them; one that fails does not stop the others."""
+    """Fetch lists of symbols and import them.
+
+    An exchange that fails does not stop the others.
+    """
     failed = False
 
     async def work(database: Database) -> list[ImportReport]:
         nonlocal failed
         reports: list[ImportReport] = []
-        with _bars() as bars:
+        with bars() as add_bar:
             for exchange in exchanges or READERS:
                 try:
                     reports += await sync.sync_symbols(
                         exchange,
                         allow=allow or (),
                         dry_run=dry_run,
-                        on_download=_bar(bars, f"{exchange} download"),
+                        on_download=add_bar(f"{exchange} download"),
                         on_retry=partial(_note_retry, exchange),
-                        on_progress=_bar(bars, f"{exchange} import"),
+                        on_progress=add_bar(f"{exchange} import"),
                         db=database,
                     )
+                    if not dry_run:
+                        note_written()
                 except (DownloadFailed, PayloadError, ImportRefused) as exc:
                     failed = True
-                    tables.print_error(f"{exchange}: {exc}")
+                    output.note(f"error: {exchange}: {exc}")
                     if isinstance(exc, ImportRefused):
                         reports.append(exc.report)
         return reports
 
-    symbol_tables.print_reports(run(work), as_json=as_json, every=every)
+    symbol_tables.show_reports(run(work), every=every)
     if failed:
         raise typer.Exit(7)
 
 
-@group.command("list", epilog="Example: exchanges-db symbols list GATEIO_SPOT --quote USDT --json")
+@command(group, "list", example="symbols list GATEIO_SPOT --quote USDT --json", lists=True)
 def list_(
-    exchange: Annotated[str | None, typer.Argument(metavar="[EXCHANGE]", help="Only this one's.")] = None,
+    exchange: Annotated[
+        str | None, typer.Argument(metavar="EXCHANGE", help="Only this one's.", autocompletion=complete_exchange)
+    ] = None,
     base: Annotated[str | None, typer.Option(help="Only of this coin.")] = None,
     quote: Annotated[str | None, typer.Option(help="Only quoted in this.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only SPOT, PERPETUAL, FUTURE or OPTION; any case.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Also those that do not trade.")] = False,
     at: At = None,
-    as_json: AsJson = False,
 ) -> None:
-    """List symbols that trade, now or at a time in the past."""
+    """List the symbols that trade.
+
+    Now, or at a time in the past.
+    """
     moment, active = None if at is None else parse_time(at), None if every else True
 
     async def work(database: Database) -> list[Symbol]:
@@ -135,11 +157,11 @@ def list_(
             exchange, moment, base=base, quote=quote, kind=kind, active=active, db=database
         )
 
-    symbol_tables.print_symbols(run(work), as_json=as_json)
+    output.show(run(work), symbol_tables.SYMBOLS, nothing="no symbols")
 
 
-@group.command("show", epilog="Example: exchanges-db symbols show GATEIO_FUTURES BTC_USDT --at 2026-01-31T12:00:00Z")
-def show(exchange: Where, symbol: Name, at: At = None, as_json: AsJson = False) -> None:
+@command(group, "show", example="symbols show GATEIO_FUTURES BTC_USDT --at 2026-01-31T12:00:00Z")
+def show(exchange: Where, symbol: Name, at: At = None) -> None:
     """Show one symbol, now or at a time in the past."""
     moment = None if at is None else parse_time(at)
 
@@ -154,12 +176,15 @@ def show(exchange: Where, symbol: Name, at: At = None, as_json: AsJson = False) 
             raise await symbols.explain_missing(exchange, symbol, db=database)
         return found
 
-    symbol_tables.print_symbol(run(work), as_json=as_json)
+    output.show_record(run(work))
 
 
-@group.command("history", epilog="Example: exchanges-db symbols history GATEIO_FUTURES BTC_USDT")
-def history_(exchange: Where, symbol: Name, as_json: AsJson = False) -> None:
-    """List every version of a symbol: when it held, and what was different."""
+@command(group, "history", example="symbols history GATEIO_FUTURES BTC_USDT", lists=True)
+def history_(exchange: Where, symbol: Name) -> None:
+    """List every version of a symbol.
+
+    When it held, and what was different from the one before it.
+    """
 
     async def work(database: Database) -> list[SymbolVersion]:
         found = await symbol_versions.get_symbol_history(exchange, symbol, db=database)
@@ -167,45 +192,46 @@ def history_(exchange: Where, symbol: Name, as_json: AsJson = False) -> None:
             raise await symbols.explain_missing(exchange, symbol, db=database)
         return found
 
-    symbol_tables.print_versions(run(work), as_json=as_json)
+    symbol_tables.show_versions(run(work))
 
 
-@group.command("diff", epilog="Example: exchanges-db symbols diff GATEIO_SPOT --since 2026-01-31T12:00:00Z")
+@command(group, "diff", example="symbols diff GATEIO_SPOT --since 2026-01-31T12:00:00Z", lists=True)
 def diff(
     exchange: Where,
     since: Annotated[str, typer.Option(metavar="TIME", help="ISO 8601 with time zone.")],
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Default: now.")] = None,
-    as_json: AsJson = False,
 ) -> None:
-    """List what changed in an exchange's symbols between two times."""
+    """List what changed between two times."""
     first, last = parse_time(since), None if until is None else parse_time(until)
     changes = run(lambda database: symbol_versions.diff_symbols(exchange, first, last, db=database))
-    symbol_tables.print_changes(changes, as_json=as_json)
+    output.show(changes, symbol_tables.SYMBOL_CHANGES, nothing="nothing changed")
 
 
-@group.command("search", epilog="Example: exchanges-db symbols search pepe")
+@command(group, "search", example="symbols search pepe", lists=True)
 def search(
-    text: Annotated[str, typer.Argument(help="Part of a name, in any case.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Part of a name, in any case.")],
     limit: Annotated[int, typer.Option(help="How many to list at most.")] = 50,
-    as_json: AsJson = False,
 ) -> None:
     """Find symbols by a part of their name."""
     found = run(lambda database: symbols.search_symbols(text, limit=limit, db=database))
-    symbol_tables.print_symbols(found, as_json=as_json)
+    output.show(found, symbol_tables.SYMBOLS, nothing="no symbols")
 
 
-@group.command("common", epilog="Example: exchanges-db symbols common MEXC_SPOT GATEIO_FUTURES")
-def common(exchange_a: Where, exchange_b: Where, as_json: AsJson = False) -> None:
-    """List what two exchanges both trade, and the price and quantity grids they share."""
+@command(group, "common", example="symbols common MEXC_SPOT GATEIO_FUTURES", lists=True)
+def common(exchange_a: Where, exchange_b: Where) -> None:
+    """List what two exchanges both trade.
+
+    With the price and quantity grids they share.
+    """
     found = run(lambda database: arbitrage.common_symbols(exchange_a, exchange_b, db=database))
-    symbol_tables.print_common(found, as_json=as_json)
+    output.show(found, symbol_tables.COMMON_SYMBOLS, nothing="no symbols in common")
 
 
-@group.command("stats", epilog="Example: exchanges-db symbols stats --json")
-def stats(as_json: AsJson = False) -> None:
+@command(group, "stats", example="symbols stats --json", lists=True)
+def stats() -> None:
     """Count symbols by exchange, kind and status."""
     found = run(lambda database: symbols.get_symbol_stats(db=database))
-    symbol_tables.print_symbol_stats(found, as_json=as_json)
+    output.show(found, symbol_tables.SYMBOL_STATS, nothing="no symbols")
 
 
 def _read(file: str) -> bytes:
@@ -223,26 +249,5 @@ def _read(file: str) -> bytes:
     return payload
 
 
-def _bars() -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.completed:,.0f}"),
-        console=tables.notes,
-        transient=True,
-        disable=not tables.notes.is_terminal,
-    )
-
-
-def _bar(bars: Progress, text: str) -> Callable[[int, int | None], None]:
-    task = bars.add_task(text, total=None)
-
-    def advance(done: int, total: int | None) -> None:
-        bars.update(task, completed=done, total=total)
-
-    return advance
-
-
 def _note_retry(exchange: str, reason: str, wait: float) -> None:
-    tables.print_note(f"{exchange} {reason}: next try in {wait:.1f} s")
+    output.note(f"{exchange} {reason}: next try in {wait:.1f} s")

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from exchanges_db.database.bridge import RawConnection, bridge, is_closed
 from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, translate
@@ -25,6 +25,13 @@ DatabaseOrConnection: TypeAlias = Database | Transaction | RawConnection | Async
 
 _defaults: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Database, AsyncGenerator[None, None]]] = (
     WeakKeyDictionary()
+)
+# What people have at hand instead, and how they come to what is needed.
+_INSTEAD: tuple[tuple[type, str], ...] = (
+    (asyncpg.Pool, "`async with pool.acquire() as conn:` and db=conn"),
+    (AsyncEngine, "`async with engine.connect() as conn:` and db=conn"),
+    (AsyncSession, "db=await session.connection()"),
+    (str, "db=Database(url)"),
 )
 
 
@@ -82,10 +89,7 @@ async def run(db: DatabaseOrConnection | None, work: Work[T], *, write: bool = F
     except DRIVER_ERRORS as exc:
         still_open = not isinstance(db, AsyncConnection) and not is_closed(db)
         raise translate(exc, unknown_if_lost=commits, still_open=still_open) from exc
-    raise ConfigurationError(
-        "db must be a Database, a Transaction, an asyncpg connection or a SQLAlchemy AsyncConnection, "
-        f"not {type(db).__name__}"
-    )
+    raise _unusable(db)
 
 
 async def run_in_transaction(db: DatabaseOrConnection | None, work: Work[T], *, readonly: bool = False) -> T:
@@ -105,6 +109,17 @@ async def run_in_transaction(db: DatabaseOrConnection | None, work: Work[T], *, 
         except (*ASYNCPG_ERRORS, OSError) as exc:
             raise translate(exc, unknown_if_lost=not db.is_in_transaction()) from exc
     return await run(db, work, write=not readonly)
+
+
+def _unusable(db: object) -> ConfigurationError:
+    """Return the error for what is no database, with what to pass in its place."""
+    for kind, advice in _INSTEAD:
+        if isinstance(db, kind):
+            return ConfigurationError(f"db is a {kind.__name__}, and must be one connection or a Database: {advice}")
+    return ConfigurationError(
+        "db must be a Database, a Transaction, an asyncpg connection or a SQLAlchemy AsyncConnection, "
+        f"not {type(db).__name__}"
+    )
 
 
 async def _is_autocommit(connection: AsyncConnection) -> bool:

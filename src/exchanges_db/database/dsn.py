@@ -21,6 +21,7 @@ _URL = re.compile(
     # No @ behind the login: it would be one of a password that was not encoded, and what precedes it a piece of it.
     r"(?P<hosts>[^@/?#]*)(?:/(?P<database>[^@/?#]*))?(?:\?(?P<query>[^@#]*))?"
 )
+_DRIVER = re.compile(r"\s*postgres(?:ql)?\+(?P<driver>asyncpg|psycopg|psycopg2|psycopg_async|pg8000)://")
 _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]*))(?::(?P<port>[0-9]{1,5}))?")
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -131,12 +132,19 @@ class Dsn:
 
     def __str__(self) -> str:
         """Return where this leads, without user and password."""
-        hosts = ",".join(f"{host}:{port}" for host, port in self.hosts) or "the default host"
-        return f"{self.database or 'the default database'} on {hosts}"
+        environ = os.environ.get  # what the driver goes by where the URL is silent
+        hosts = ",".join(f"{host}:{port}" for host, port in self.hosts) or environ("PGHOST") or "the default host"
+        database = self.database or environ("PGDATABASE") or "the default database"
+        return f"{database} on {hosts}"
 
 
 def parse_dsn(url: str) -> Dsn:
     """Return the parsed DATABASE_URL; raise ConfigurationError, which repeats nothing of it, when it is unusable."""
+    driver = _DRIVER.match(url)
+    if driver is not None:
+        raise ConfigurationError(
+            f"DATABASE_URL names a driver, as SQLAlchemy's URLs do: drop +{driver['driver']} and write {_LONG_FORM}"
+        )
     match = _URL.fullmatch(url.strip())
     if match is None:
         raise ConfigurationError(

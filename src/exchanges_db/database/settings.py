@@ -8,10 +8,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.errors import ConfigurationError
 
 _PREFIX = "EXCHANGES_DB_"
+_FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+EMBEDDED = "embedded:"  # a DATABASE_URL that asks for the embedded server
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
 
@@ -68,8 +71,17 @@ def _variable(field: str) -> str:
 
 
 def database_url(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return DATABASE_URL, or None where it is unset or empty."""
-    return environ.get("DATABASE_URL") or None
+    """Return DATABASE_URL, or None where it is unset.
+
+    Raises:
+        ConfigurationError: it is set to nothing. A secret that was not filled in must not lead to another database.
+    """
+    url = environ.get("DATABASE_URL")
+    if url is not None and not url.strip():
+        raise ConfigurationError(
+            f"DATABASE_URL is set but empty, as by a secret that was not filled in: set it to {_FORM}, or unset it"
+        )
+    return url
 
 
 def migrations_table(environ: Mapping[str, str] = os.environ) -> str:
@@ -78,11 +90,14 @@ def migrations_table(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def load_dsn(environ: Mapping[str, str] = os.environ) -> Dsn:
-    """Return where DATABASE_URL leads; raise ConfigurationError when it is unset or unusable."""
+    """Return where DATABASE_URL leads; `embedded:` starts the embedded server, which nothing else does.
+
+    Raises:
+        ConfigurationError: it is unset, empty or unusable.
+    """
     url = database_url(environ)
     if url is None:
         raise ConfigurationError(
-            "DATABASE_URL is not set: set it to postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
-            "or pass db=Database(url) to the function"
+            f"DATABASE_URL is not set: set it to {_FORM}, or pass db=Database(url) to the function"
         )
-    return parse_dsn(url)
+    return parse_dsn(embedded.start() if url == EMBEDDED else url)

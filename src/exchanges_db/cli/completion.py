@@ -1,0 +1,35 @@
+"""What a shell offers for an exchange: the names in the database, or those we know when it does not answer at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from exchanges_db.cli import session
+from exchanges_db.database.pool import Database
+from exchanges_db.database.settings import EMBEDDED, Settings, database_url, load_dsn
+from exchanges_db.errors import ExchangesDBError
+from exchanges_db.exchanges.enums import ExchangeEnum
+from exchanges_db.exchanges.look_ups import get_all_exchanges
+
+_SECONDS = 1.0  # longer than this nobody waits for a Tab
+
+
+def complete_exchange(incomplete: str) -> list[str]:
+    """Return the exchanges whose enum_value begins with what was typed, in any case."""
+    return [name for name in _names() if name.upper().startswith(incomplete.upper())]
+
+
+def _names() -> list[str]:
+    try:
+        session.read_env_file()
+        if database_url() not in (None, EMBEDDED):  # a Tab starts no server
+            return asyncio.run(_stored_names())
+    except (ExchangesDBError, TimeoutError):
+        pass  # a shell has no place for an error while it completes
+    return [member.value for member in ExchangeEnum]
+
+
+async def _stored_names() -> list[str]:
+    limits = Settings(connect_timeout=_SECONDS, acquire_timeout=_SECONDS, command_timeout=_SECONDS)
+    async with asyncio.timeout(_SECONDS), Database(load_dsn(), limits) as database:
+        return sorted(exchange.enum_value for exchange in await get_all_exchanges(db=database))
