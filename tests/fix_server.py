@@ -22,6 +22,7 @@ import pytest
 from exchanges_db import Database, Settings, close_default_database, import_symbols, update_exchange
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
+from exchanges_db.database.settings import EMBEDDED, database_url
 from exchanges_db.schema.dbmate import dbmate_program
 from tests.payload_rows import FUTURES, MEXC, SPOT, futures, many, payload, spot
 
@@ -44,12 +45,20 @@ async def _run_on(dsn: Dsn, *statements: str) -> None:
 
 
 def run_dbmate(
-    dsn: Dsn, *arguments: str, migrations: Path = ROOT / "db/migrations", **environment: str
+    dsn: Dsn,
+    *arguments: str,
+    migrations: Path = ROOT / "db/migrations",
+    folder: Path | None = None,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run plain dbmate on `dsn`, as a deploy does."""
+    """Run plain dbmate on `dsn`, as a deploy does; in a `folder` on the database that its .env file names."""
+    environment = {**os.environ, "DATABASE_URL": dsn.dbmate_url(), **variables}
+    if folder is not None:
+        del environment["DATABASE_URL"]
     return subprocess.run(
         [dbmate_program(), "--no-dump-schema", "--migrations-dir", str(migrations), *arguments],
-        env={**os.environ, "DATABASE_URL": dsn.dbmate_url(), **environment},
+        env=environment,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -59,8 +68,8 @@ def run_dbmate(
 @pytest.fixture(scope="session")
 def server() -> Iterator[Dsn]:
     """The server of DATABASE_URL, else an embedded one in a temporary folder."""
-    given = os.environ.get("DATABASE_URL")
-    if given:
+    given = database_url()
+    if given not in (None, EMBEDDED):
         yield parse_dsn(given)
         return
     folder = Path(tempfile.mkdtemp(prefix="exchanges_db_test_"))

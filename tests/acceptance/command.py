@@ -35,7 +35,7 @@ def run(
     """Return what `exchanges-db ARGUMENTS` printed and how it ended; it runs in this process, on DATABASE_URL `url`."""
     with _environment(url, environment), contextlib.chdir(folder or tempfile.gettempdir()):
         out, err = stdout(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), mock.patch("sys.stdin", io.StringIO()):
             code = run_command_line(arguments)
     return Result([*arguments], code, out.getvalue(), err.getvalue())
 

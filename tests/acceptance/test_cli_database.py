@@ -1,4 +1,4 @@
-"""The commands on the database as a whole, as a subprocess on a real server."""
+"""The commands on the database as a whole, on a real server."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exchanges_db.database.dsn import Dsn
-from tests.acceptance.command import ok, run
+from tests.acceptance.command import ok, run, run_program
 from tests.fix_server import run_dbmate, url_of
 
 
@@ -72,6 +72,7 @@ def test_rollback_asks_first_and_undoes_one(url: str) -> None:
     """Without --yes and without a terminal nothing happens."""
     ok("migrate", url=url)
     refused = run("rollback", url=url)
+    assert "not confirmed" in refused.stderr
     assert refused.returncode == 1
     assert ok("status", url=url)
     assert "undid 004_create_symbols.sql" in ok("rollback", "--yes", url=url)
@@ -82,7 +83,7 @@ def test_rollback_asks_first_and_undoes_one(url: str) -> None:
 def test_two_migrates_at_once_both_succeed_and_apply_once(url: str) -> None:
     """Five deployers: one applies, the others wait and find nothing to do."""
     with ThreadPoolExecutor() as threads:
-        results = list(threads.map(lambda _: run("migrate", url=url), range(5)))
+        results = list(threads.map(lambda _: run_program("migrate", url=url), range(5)))
     assert [result.returncode for result in results] == [0] * 5, [result.stderr for result in results]
     assert sorted(result.stdout.startswith("applied") for result in results) == [False] * 4 + [True]
     assert ok("status", url=url)
@@ -132,24 +133,3 @@ def test_a_bad_url_gives_one_line_without_the_password(command: str, wrong: str,
     for piece in ("cana", "ry@", "canary"):
         assert piece not in result.stdout + result.stderr
     assert "Traceback" not in result.stderr
-
-
-def test_help_of_every_command_has_an_example() -> None:
-    """--help lists the exit codes and each command's help shows how it is used."""
-    text = ok("--help", url=None)
-    assert "Exit codes: 0 done" in text
-    for command in ("migrate", "status", "rollback", "list", "show", "add", "set", "activate", "deactivate",
-                    "populate", "stats", "history", "validate"):  # fmt: skip
-        assert f"  {command} " in text
-        assert "Example: exchanges-db" in ok(command, "--help", url=None)
-
-
-def test_completion_and_version_are_there() -> None:
-    """A shell can ask for completion, a person for the version."""
-    # What --install-completion puts into a shell; asked this way because the option itself looks at the parent process.
-    script = run(url=None, _EXCHANGES_DB_COMPLETE="source_bash").stdout
-    assert "complete" in script
-    words = {"COMP_WORDS": "exchanges-db dea", "COMP_CWORD": "1"}
-    assert run(url=None, _EXCHANGES_DB_COMPLETE="complete_bash", **words).stdout.strip() == "deactivate"
-    assert "--show-completion" in ok("--help", url=None)
-    assert ok("--version", url=None).startswith("exchanges-db ")

@@ -1,12 +1,12 @@
 """Hostile text in every argument: kept as given or refused, never executed, never read as markup."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
 
 import pytest
 
 from exchanges_db.database.dsn import Dsn
-from tests.acceptance.command import ok, run
+from tests.acceptance.command import ok, run, run_program
 from tests.fix_server import url_of
 
 HOSTILE = [
@@ -34,11 +34,19 @@ def url(dsn: Dsn) -> str:
     return url_of(dsn)
 
 
+def check(result: subprocess.CompletedProcess[str]) -> None:
+    """Hold that a command ended in one of our ways, and that nothing it printed can steer a terminal."""
+    assert result.returncode in (0, 1, 2), (result.args, result.stderr)
+    assert "Traceback" not in result.stderr
+    assert "\x1b" not in result.stdout + result.stderr
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_kept_or_refused(url: str, text: str) -> None:
     """Through every free argument the rows that were there stay, and what is added comes back as given."""
     before = json.loads(ok("list", "--all", "--json", url=url))
-    commands = [
+    added = []
+    for command in (
         ["add", "--market-type", "spot", "--inactive", "--", text],
         ["add", "--market-type", text, "--", "X"],
         ["add", "B", "--market-type", "spot", "--base-url", text, "--inactive"],
@@ -47,16 +55,24 @@ def test_hostile_text_is_kept_or_refused(url: str, text: str) -> None:
         ["history", "--", text],
         ["show", "MEXC_SPOT", "--at", text],
         ["list", "--market-type", text],
-    ]
-    added = []
-    with ThreadPoolExecutor() as threads:
-        results = list(threads.map(lambda command: run(*command, url=url), commands))
-    for command, result in zip(commands, results, strict=True):
-        assert result.returncode in (0, 1, 2), (command, result.stderr)
-        assert "Traceback" not in result.stderr
-        assert "\x1b" not in result.stdout + result.stderr
+        ["symbols", "search", "--", text],
+        [text],
+        ["list", f"--{text}"],
+    ):
+        if command in ([""], ["--all"]):
+            continue  # nothing is asked for
+        result = run(*command, url=url)
+        check(result)
         if result.returncode == 0 and command[0] == "add":
             added.append(text)
     after = json.loads(ok("list", "--all", "--json", url=url))
     assert [row for row in after if row["name"] not in added] == before
     assert sorted(row["name"] for row in after if row["name"] in added) == sorted(added)
+
+
+@pytest.mark.parametrize("text", ["\x1b[31m'; DROP TABLE exchanges; --", "a\nb"])
+def test_so_does_the_program(url: str, text: str) -> None:
+    """A process of its own reads its arguments from the system, and writes to files."""
+    result = run_program("show", "--", text, url=url)
+    check(result)
+    assert result.returncode == 1

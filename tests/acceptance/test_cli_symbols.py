@@ -208,11 +208,3 @@ def test_sync_goes_on_after_a_failure(url: str) -> None:
     finally:
         done.set()
         thread.join()
-
-
-def test_every_command_has_an_example(url: str) -> None:
-    """In its --help."""
-    for command in ("list", "show", "history", "diff", "search", "common", "stats"):
-        assert f"Example: exchanges-db symbols {command}" in ok("symbols", command, "--help", url=url)
-    for command in ("import", "sync"):
-        assert f"Example: exchanges-db {command}" in ok(command, "--help", url=url)

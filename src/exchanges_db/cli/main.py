@@ -89,6 +89,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    stdout = sys.stdout
     try:
         code = typer.main.get_command(app).main(
             list(arguments) or ["--help"], prog_name="exchanges-db", standalone_mode=False
@@ -106,8 +107,13 @@ def _run(arguments: Sequence[str]) -> int:
     except typer.Abort:
         output.note("error: not done: it was not confirmed")
         return 1
+    except SystemExit as exc:  # how typer ends a completion, and help that nobody reads
+        if sys.stdout is not stdout:
+            sys.stdout = stdout
+            return _NO_READER
+        return int(exc.code or 0)
     except OSError as exc:
-        if exc.filename is not None:
+        if exc.errno is None or exc.filename is not None:
             raise
         # What typer writes by itself: help, version, completion.
         return _lost(output.AnswerLost(exc.strerror or str(exc), quiet=isinstance(exc, BrokenPipeError)))
