@@ -1,6 +1,7 @@
 """What the commands print: the same values on a terminal, into a pipe and as JSON, wherever stdout leads."""
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -163,9 +164,8 @@ def test_nothing_has_no_heading(loaded: str, url: str, name: str) -> None:
     if name not in empty:
         assert name in ("history", "stats", "status", "validate", "symbols history", "symbols stats")
         return
-    for stdout in (Terminal, None):
-        given = {} if stdout is None else {"stdout": stdout}
-        result = run(*name.split(), *empty[name], "--header", url=loaded, **given)
+    for stdout in (Terminal, io.StringIO):
+        result = run(*name.split(), *empty[name], "--header", url=loaded, stdout=stdout)
         assert (result.returncode, result.stdout) == (0, "")
         assert len(result.stderr.splitlines()) == (2 if name == "populate" else 1)
 
@@ -187,23 +187,23 @@ def test_a_report_begins_with_its_counts_and_shows_twenty_of_a_kind(url: str, tm
     """--all shows every change."""
     file = tmp_path / "spot.json"
     file.write_bytes(payload(SPOT, many(SPOT, 60)))
-    for stdout in ({}, {"stdout": Terminal}):
-        trial = run("import", SPOT, str(file), "--dry-run", url=url, **stdout)
+    for stdout in (io.StringIO, Terminal):
+        trial = run("import", SPOT, str(file), "--dry-run", url=url, stdout=stdout)
         assert trial.stdout.startswith("GATEIO_SPOT: 60 listed, 0 unchanged, not applied\n")
         assert trial.stdout.count("LISTED") == 20
         assert "not shown: 40 listed; --all shows every change" in trial.stderr
-        assert ok("import", SPOT, str(file), "--dry-run", "--all", url=url, **stdout).count("LISTED") == 60
+        assert ok("import", SPOT, str(file), "--dry-run", "--all", url=url, stdout=stdout).count("LISTED") == 60
     assert len(json.loads(ok("import", SPOT, str(file), "--json", url=url))[0]["changes"]) == 60
 
 
 def test_a_name_in_a_payload_forges_no_line(url: str, tmp_path: Path) -> None:
     """A newline in a name, a word or a field is written as an escape, on a terminal too."""
     forged = "X\ndatabase: production\n\x1b[2J"
-    rows = [*many(SPOT, 20), spot("BAD", id=forged, precision="x"), spot("ODD", trade_status=forged, **{forged: 1})]
+    rows = [*many(SPOT, 20), spot("BAD", id=forged, precision="x"), spot("ODD", trade_status=forged) | {forged: 1}]
     file = tmp_path / "spot.json"
     file.write_bytes(payload(SPOT, rows))
-    for stdout in ({}, {"stdout": Terminal}):
-        result = run("import", SPOT, str(file), "--dry-run", url=url, NO_COLOR="1", **stdout)
+    for stdout in (io.StringIO, Terminal):
+        result = run("import", SPOT, str(file), "--dry-run", url=url, NO_COLOR="1", stdout=stdout)
         assert "X\\ndatabase: production" in result.stderr
         assert not re.search(r"^(database|\x1b)", result.stdout + result.stderr, re.MULTILINE)
         assert "\x1b[2J" not in result.stdout + result.stderr

@@ -20,7 +20,8 @@ from tests.payload_rows import SPOT, many, payload
 NEEDS = {
     "show": ["MEXC_SPOT"], "add": ["X", "--market-type", "spot"], "set": ["MEXC_SPOT", "name=X"], "rollback": ["--yes"],
     "activate": ["MEXC_SPOT"], "deactivate": ["MEXC_SPOT"], "history": ["MEXC_SPOT"], "import": [SPOT, "{file}"],
-    "symbols show": [SPOT, "X"], "symbols history": [SPOT, "X"], "symbols diff": [SPOT, "--since", "2026-01-01T00:00:00Z"],
+    "symbols show": [SPOT, "X"], "symbols history": [SPOT, "X"],
+    "symbols diff": [SPOT, "--since", "2026-01-01T00:00:00Z"],
     "symbols search": ["X"], "symbols common": [SPOT, "MEXC_SPOT"],
 }  # fmt: skip
 
@@ -52,14 +53,14 @@ def test_without_a_database_every_command_refuses(name: str, file: str) -> None:
 def test_every_command_can_be_told_to_use_the_embedded_server(name: str, file: str, tmp_path: Path) -> None:
     """In front of the command and behind it, and by DATABASE_URL; it is the only way to it."""
     (tmp_path / "not-a-folder").write_text("")
-    place = {"EXCHANGES_DB_EMBEDDED_DIR": str(tmp_path / "not-a-folder" / "postgres")}
+    place = str(tmp_path / "not-a-folder" / "postgres")
     words = arguments_of(name, file)
     for arguments, url in (
         (["--embedded", *words], None),
         ([*words, "--embedded"], "postgresql://nobody@localhost:1/nowhere"),
         (words, "embedded:"),
     ):
-        result = run(*arguments, url=url, **place)
+        result = run(*arguments, url=url, EXCHANGES_DB_EMBEDDED_DIR=place)
         assert (result.returncode, "the embedded PostgreSQL in" in result.stderr) == (2, True), result.stderr
 
 

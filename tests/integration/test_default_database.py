@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any, cast
 
+import asyncpg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from exchanges_db import (
     ConfigurationError,
@@ -16,11 +20,13 @@ from exchanges_db import (
     default_database,
     get_all_exchanges,
     get_exchange_by_id,
+    import_symbols,
 )
 from exchanges_db.database.dsn import Dsn
 from tests.cases import Case, every_call
 from tests.factories import connected
 from tests.fix_server import ROOT
+from tests.payload_rows import MEXC, many, payload
 
 
 async def run_program(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -152,3 +158,35 @@ def test_a_database_of_another_loop_is_told_apart(shared_dsn: Dsn) -> None:
             with pytest.raises(ConfigurationError, match="another event loop"):
                 second.run(work)
         first.run(database.close())
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+async def test_what_people_have_at_hand_gets_advice_what_to_pass(call: Call, dsn: Dsn) -> None:
+    """A pool, an engine, a session, a URL: the advice names the connection to take of it."""
+    arguments = dsn.asyncpg_arguments()
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(**arguments))
+    async with asyncpg.create_pool(**arguments, min_size=0) as pool, AsyncSession(engine) as session:
+        for given, advice in (
+            (pool, "`async with pool.acquire() as conn:` and db=conn"),
+            (engine, "`async with engine.connect() as conn:` and db=conn"),
+            (session, "db=await session.connection()"),
+            ("postgresql://localhost/d", "db=Database(url)"),
+        ):
+            with pytest.raises(ConfigurationError, match=re.escape(advice)):
+                await call(cast("Any", given))
+    await engine.dispose()
+
+
+async def test_the_advice_can_be_followed(dsn: Dsn) -> None:
+    """In a transaction of its own too, as an import begins one."""
+    arguments = dsn.asyncpg_arguments()
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(**arguments))
+    async with asyncpg.create_pool(**arguments, min_size=0) as pool, AsyncSession(engine) as session:
+        async with pool.acquire() as conn:
+            assert len(await get_all_exchanges(db=conn)) == 3
+        async with engine.connect() as connection:
+            assert len(await get_all_exchanges(db=connection)) == 3
+        assert len(await get_all_exchanges(db=await session.connection())) == 3
+        with pytest.raises(ConfigurationError, match=re.escape("pool.acquire()")):
+            await import_symbols("MEXC_SPOT", payload(MEXC, many(MEXC, 1)), db=cast("Any", pool))
+    await engine.dispose()

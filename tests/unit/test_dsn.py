@@ -237,3 +237,19 @@ def test_a_secret_shows_itself_to_reveal_alone() -> None:
     assert "canary" not in f"{secret}{secret!r}{secret!s}{Dsn(password=secret)}{Dsn(password=secret)!r}"
     assert secret.reveal() == "canary"
     assert "canary" not in repr(Dsn(password=secret).asyncpg_arguments())
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg", "psycopg2"])
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_a_url_of_sqlalchemy_is_told_what_to_drop(scheme: str, driver: str) -> None:
+    """And nothing of what follows is repeated."""
+    with pytest.raises(ConfigurationError, match=rf"drop \+{driver} and write postgresql://USER") as info:
+        parse_dsn(f"{scheme}+{driver}://bob:canary@localhost/d")
+    assert "canary" not in str(info.value)
+
+
+def test_where_the_url_is_silent_the_drivers_variables_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said about a write is where it really went."""
+    monkeypatch.setenv("PGHOST", "db.example")
+    monkeypatch.setenv("PGDATABASE", "trading")
+    assert str(parse_dsn("postgresql://")) == "trading on db.example"

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from exchanges_db import ConfigurationError, Database, DownloadSettings, Settings
+from exchanges_db.database import embedded
 from exchanges_db.database.settings import database_url, load_dsn, load_settings
 
 
@@ -66,13 +67,26 @@ def test_settings_made_in_code_obey_the_same_limits(wrong: dict[str, Any]) -> No
         Settings(**wrong)
 
 
-@pytest.mark.parametrize("environ", [{}, {"DATABASE_URL": ""}])
-def test_no_database_url_says_what_to_do(environ: dict[str, str]) -> None:
+def test_no_database_url_says_what_to_do() -> None:
     """Set it, or pass db=."""
-    assert database_url(environ) is None
+    assert database_url({}) is None
     with pytest.raises(ConfigurationError, match="DATABASE_URL is not set") as info:
-        load_dsn(environ)
+        load_dsn({})
     assert "db=Database(url)" in str(info.value)
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\n"])
+def test_an_empty_database_url_is_an_error(empty: str) -> None:
+    """A deploy whose secret was not filled in must not go on to another database."""
+    for read in (database_url, load_dsn):
+        with pytest.raises(ConfigurationError, match="a secret that was not filled in"):
+            read({"DATABASE_URL": empty})
+
+
+def test_embedded_asks_for_the_embedded_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else starts it."""
+    monkeypatch.setattr(embedded, "start", lambda: "postgresql://u@h/started")
+    assert load_dsn({"DATABASE_URL": "embedded:"}).database == "started"
 
 
 @pytest.mark.parametrize("wrong", [None, 7, b"postgresql://h/d"])

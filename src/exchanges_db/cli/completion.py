@@ -15,8 +15,8 @@ _SECONDS = 1.0  # longer than this nobody waits for a Tab
 
 
 def complete_exchange(incomplete: str) -> list[str]:
-    """Return the exchanges whose enum_value begins with what was typed, in any case."""
-    return [name for name in _names() if name.upper().startswith(incomplete.upper())]
+    """Return the exchanges whose enum_value begins with what was typed."""
+    return [name for name in _names() if name.startswith(incomplete)]
 
 
 def _names() -> list[str]:
