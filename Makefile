@@ -22,18 +22,8 @@ install: .venv/.installed ## make .venv with the pinned dependencies
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-# The server of root runs as another user, who may not be able to enter this folder.
-demo: export EXCHANGES_DB_EMBEDDED_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/exchanges_db/demo,$(CURDIR)/.demo/postgres)
-demo: export DATABASE_URL := embedded:
-demo: install ## the main job from end to end: migrate, populate, look up, stats, history, validate
-	@mkdir -p .demo
-	exchanges-db migrate
-	exchanges-db populate
-	exchanges-db list
-	env -u DATABASE_URL python examples/quickstart.py
-	exchanges-db stats
-	exchanges-db history MEXC_SPOT
-	exchanges-db validate --html .demo/validation.html
+demo: install ## the main job from end to end on sample lists: migrate, import, look up, trade, history, validate
+	examples/demo.sh
 
 test: install ## every test, on a real PostgreSQL, with branch coverage
 	coverage erase

@@ -1,36 +1,35 @@
 import asyncio
-import os
-from datetime import UTC, datetime
 
 from exchanges_db import (
-    Database,
     ExchangeEnum,
-    embedded,
-    ensure_exchanges_populated,
-    get_exchange_as_of,
+    OrderRules,
+    can_trade,
+    default_database,
     get_exchange_by_enum,
-    get_exchange_history,
-    get_exchange_stats,
+    get_symbol,
     update_exchange,
 )
 
 
 async def main() -> None:
-    url = os.environ.get("DATABASE_URL") or embedded.start()
-    async with Database(url) as db:
-        await ensure_exchanges_populated(db=db)
-        mexc = await get_exchange_by_enum(ExchangeEnum.MEXC, db=db)
-        print(mexc.display_name, mexc.base_url, mexc.get_rate_limit_delay(), "s between requests")
+    gateio = await get_exchange_by_enum(ExchangeEnum.GATEIO)
+    btc = await get_symbol(ExchangeEnum.GATEIO, "BTC/USDT")
+    if gateio is None or btc is None:
+        raise SystemExit("nothing is known yet: run `exchanges-db migrate` and `exchanges-db sync GATEIO_SPOT`")
+    print(gateio.display_name, gateio.get_rate_limit_delay(), "s between requests")
+    print(btc.native_symbol, "tick", btc.price_tick, "step", btc.quantity_step, "minimum", btc.min_notional)
 
-        async with db.transaction() as tx:  # several calls, one transaction
-            await update_exchange(mexc.id, {"rate_limit_requests_per_second": 50}, if_version=mexc.version, db=tx)
-            for change in await get_exchange_history(mexc.id, db=tx):
-                print(change.changed_at, change.operation, *change.changed_columns)
-            then = await get_exchange_as_of(mexc.id, mexc.updated_at, db=tx)
-            print("before:", then.rate_limit_requests_per_second, "requests per second")
-            tx.discard()  # only a trial: nothing of it stays
+    rules = OrderRules.from_symbol(btc)
+    price = rules.round_price("64123.4567", "BUY")  # down: a buyer never pays more than was meant
+    print("0.00001 at", price, "breaks", rules.check(price, "0.00001"))
+    print("0.001 at", price, "breaks", rules.check(price, "0.001"))
+    print("may I buy?", await can_trade(btc, "BUY"))
 
-        print((await get_exchange_stats(db=db))["exchange_list"], "at", datetime.now(UTC))
+    db = await default_database()  # of DATABASE_URL; closed when the event loop ends
+    async with db.transaction() as tx:  # several calls, one transaction
+        await update_exchange(gateio.id, {"is_active": False}, if_version=gateio.version, db=tx)
+        print("and now?", await can_trade(btc, "BUY", db=tx))
+        tx.discard()  # only a trial: nothing of it stays
 
 
 asyncio.run(main())
