@@ -3,7 +3,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 COMPILE := uv pip compile --quiet pyproject.toml --extra embedded --extra report --group dev
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lowest check fix generate schema bench peers lock clean FORCE
+.PHONY: help install demo test lowest check fix generate schema bench peers integrate lock clean FORCE
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 12
@@ -63,6 +63,13 @@ bench: .venv/.peers ## speed beside asyncpg and the peers, in one run
 peers: .venv/.peers ## our readers beside ccxt's, row by row; EXCHANGES_DB_PAYLOADS=FOLDER adds recorded answers
 	pytest -q -s tests/peers
 
+integrate: .venv/.integrate ## run every file of docs/integrate.md beside FastAPI, pandas, polars, SQLAlchemy, Alembic and sqlc
+	pytest -q tests/integrate
+
+.venv/.integrate: tests/integrate/requirements.lock .venv/.installed
+	pip install --disable-pip-version-check --require-hashes -r tests/integrate/requirements.lock
+	@touch $@
+
 .venv/.peers: benchmarks/requirements.lock .venv/.installed
 	pip install --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
 	@touch $@
@@ -70,6 +77,7 @@ peers: .venv/.peers ## our readers beside ccxt's, row by row; EXCHANGES_DB_PAYLO
 lock: ## pin the newest allowed versions
 	$(COMPILE) --upgrade -o requirements.lock
 	$(COMPILE) --group peers -c requirements.lock -o benchmarks/requirements.lock
+	$(COMPILE) --group integrate -c requirements.lock -o tests/integrate/requirements.lock
 
 clean: ## remove what make made
 	rm -rf .venv .venv-lowest .python .demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

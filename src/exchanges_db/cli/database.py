@@ -16,6 +16,7 @@ from exchanges_db.cli.session import note_written, resolve_dsn, run
 from exchanges_db.errors import ConfigurationError
 from exchanges_db.schema import migrations
 from exchanges_db.schema.ledger import parse_ledger, what_is_wrong
+from exchanges_db.schema.sql_files import schema_sql
 from exchanges_db.validation.report import report_html, summary
 from exchanges_db.validation.validate import validate_exchanges
 
@@ -114,3 +115,12 @@ def validate(
         output.note(summary(result))
     if not result.passed:
         raise typer.Exit(1)
+
+
+@command(app, example="schema > exchanges_db.sql", answers=False)
+def schema() -> None:
+    """Print the schema as SQL, for a sqlc project of your own or a folder of a container's first start.
+
+    Asks no database. It has the tables without the rows: `exchanges-db populate` inserts the exchanges.
+    """
+    output.write(schema_sql())

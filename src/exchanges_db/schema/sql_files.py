@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+# What pg_dump writes for one version of psql or of the server: others stop at it, and the schema does not need it.
+_OF_ONE_VERSION = re.compile(r"^(\\(un)?restrict .*|SET transaction_timeout = 0;)\n", re.MULTILINE)
 
 
 def _db_directory() -> Path:
@@ -24,3 +28,8 @@ def bookkeeping_file() -> Path:
 def schema_objects_file() -> Path:
     """Return the schema of record, object by object."""
     return _db_directory() / "schema.json"
+
+
+def schema_sql() -> str:
+    """Return db/schema.sql as any psql, any supported server and sqlc can read it."""
+    return _OF_ONE_VERSION.sub("", (_db_directory() / "schema.sql").read_text())
