@@ -38,7 +38,7 @@ NewTask = Callable[[str, int], Callable[[], None]]
 def main(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds in which every contender has its turn.")] = 60,
     loops: Annotated[int, typer.Option(min=1, help="Calls in a turn.")] = 100,
-    out: Annotated[Path, typer.Option(help="Folder for the JSON and the picture.")] = Path("benchmarks/results"),
+    out: Annotated[Path, typer.Option(help="Folder for the JSON.")] = Path("benchmarks/results"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Measure the look-up beside its peers. Reads only; without DATABASE_URL on an embedded server."""
@@ -54,8 +54,7 @@ def main(
         sys.stdout.write(report.to_json(run).decode())
     else:
         report.print_tables(run, Console())
-    for path in report.write(run, out):
-        sys.stderr.write(f"wrote {path}\n")
+    sys.stderr.write(f"wrote {report.write(run, out)}\n")
     raise typer.Exit(bool(run.missed()))
 
 

@@ -1,4 +1,4 @@
-"""A run as a person reads it: tables in the terminal, JSON, and a picture."""
+"""A run as a person reads it: tables in the terminal, and JSON."""
 
 from __future__ import annotations
 
@@ -74,32 +74,10 @@ def _ratio(one: Measured) -> str:
     return "" if one.key == OURS else f"{one.ratio:.2f}"
 
 
-def write(run: Run, folder: Path) -> list[Path]:
-    """Write the JSON and the picture into `folder`, which git ignores, and return their paths."""
+def write(run: Run, folder: Path) -> Path:
+    """Write the run as JSON into `folder`, which git ignores, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ".gitignore").write_text("*\n")
-    data, picture = folder / "benchmark.json", folder / "benchmark.svg"
+    data = folder / "benchmark.json"
     data.write_bytes(to_json(run))
-    draw(run, picture)
-    return [data, picture]
-
-
-def draw(run: Run, path: Path) -> None:
-    """Draw how many times as long as ours each contender takes, one bar per event loop."""
-    from matplotlib.figure import Figure
-
-    loops = list(dict.fromkeys(one.loop for one in run.look_ups))
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    axes = figure.subplots()
-    for index, loop in enumerate(loops):
-        rows = [one for one in run.look_ups if one.loop == loop]
-        places = [place + index * 0.4 for place in range(len(rows))]
-        bars = axes.barh(places, [1 / one.ratio for one in rows], height=0.38, label=loop)
-        axes.bar_label(bars, fmt="%.2f", padding=3)
-    names = [one.name for one in run.look_ups if one.loop == loops[0]]
-    axes.set_yticks([place + 0.2 * (len(loops) - 1) for place in range(len(names))], names)
-    axes.axvline(1, color="black", linewidth=0.8)
-    axes.invert_yaxis()
-    axes.set_xlabel("time of one look-up, as a multiple of get_exchange_by_enum (less is faster)")
-    axes.legend()
-    figure.savefig(path)
+    return data

@@ -1,7 +1,6 @@
 """The benchmark's arithmetic, its verdicts and what it writes; nothing here is timed."""
 
 from io import StringIO
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -19,7 +18,7 @@ from benchmarks.figures import (
     percentile,
     steps_of,
 )
-from benchmarks.report import draw, print_tables, to_json, verdict
+from benchmarks.report import print_tables, to_json, verdict
 
 NAMES = {OURS: "ours", BASELINE: "asyncpg by hand", "pool": "asyncpg's pool", "other": "no target"}
 
@@ -137,9 +136,3 @@ def test_tables_fit_eighty_columns() -> None:
     assert "MISSED: at most 1.40" in text
     assert "4 targets are missed" in text
     assert "…" not in text
-
-
-def test_picture_shows_both_loops(tmp_path: Path) -> None:
-    """The picture is an SVG whose bars are labelled with their multiple of ours."""
-    draw(a_run(), tmp_path / "benchmark.svg")
-    assert (tmp_path / "benchmark.svg").read_text().count("<svg") == 1
