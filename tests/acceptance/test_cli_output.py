@@ -32,14 +32,14 @@ def url(dsn: Dsn) -> str:
 async def _write_odd_rows(dsn: Dsn) -> None:
     connection = await asyncpg.connect(**dsn.asyncpg_arguments())
     try:
-        odd = {
+        odd: dict[str, Any] = {
             "exchange_id": 2,
             "symbol": "永续/USDT",
             "base": "永续",
             "price_tick": "0.0000000001",
             "min_notional": "3.10",
         }
-        await insert(connection, native_symbol="永续_USDT", min_notional="3.10", **odd)
+        await insert(connection, native_symbol="永续_USDT", **odd)
         await insert(connection, native_symbol="B\\USDT", symbol="B/USDT", base="B", max_quantity="10000000")
         await connection.execute("UPDATE exchanges SET display_name = 'a\u202eb \u6c38' WHERE id = 2")
         await connection.execute("UPDATE symbols SET status = 'HALTED', min_quantity = 0.0000001 WHERE base = 'B'")
