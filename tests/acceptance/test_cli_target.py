@@ -68,6 +68,7 @@ def test_every_command_can_be_told_to_use_the_embedded_server(name: str, file: s
 def folder() -> Iterator[str]:
     """A new place for the server's data; short, as the name of a socket must be."""
     parent = Path(tempfile.mkdtemp(prefix="exchanges_db_"))
+    parent.chmod(0o755)  # as root, the server runs as a user who must come in
     yield str(parent / "postgres")
     shutil.rmtree(parent, ignore_errors=True)
 

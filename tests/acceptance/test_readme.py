@@ -45,7 +45,7 @@ def test_every_name_it_lists_is_exported() -> None:
 
 def test_every_command_it_lists_exists() -> None:
     """The commands named under Deploy are those of --help."""
-    listed = re.search(r"lists the commands: (.*?)\. Those", README, re.DOTALL)
+    listed = re.search(r"lists the commands: (.*?)\. They", README, re.DOTALL)
     assert listed is not None
     shown = re.search(r"Commands:\n(.*?)\n\n", ok("--help", url=None), re.DOTALL)
     assert shown is not None
