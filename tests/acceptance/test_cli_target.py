@@ -79,7 +79,7 @@ def test_what_one_command_writes_the_next_one_reads(folder: str) -> None:
         result = run_program(*arguments, url=None, EXCHANGES_DB_EMBEDDED_DIR=folder)
         assert result.returncode == 0, result.stderr
         assert f"starting the embedded PostgreSQL in {folder}" in result.stderr
-        assert f"database: postgres on {folder}" in result.stderr
+        assert f"database: postgres of the embedded server in {folder}" in result.stderr
     shown = run_program("show", "MEXC_SPOT", "--json", url="embedded:", EXCHANGES_DB_EMBEDDED_DIR=folder)
     assert json.loads(shown.stdout)["precision_default"] == 5
     assert not (Path(folder) / "postmaster.pid").exists()

@@ -160,10 +160,10 @@ def test_a_database_of_another_loop_is_told_apart(shared_dsn: Dsn) -> None:
         first.run(database.close())
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_what_people_have_at_hand_gets_advice_what_to_pass(call: Call, dsn: Dsn) -> None:
+@every_call
+async def test_what_people_have_at_hand_gets_advice_what_to_pass(call: Case, shared_dsn: Dsn) -> None:
     """A pool, an engine, a session, a URL: the advice names the connection to take of it."""
-    arguments = dsn.asyncpg_arguments()
+    arguments = shared_dsn.asyncpg_arguments()
     engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(**arguments))
     async with asyncpg.create_pool(**arguments, min_size=0) as pool, AsyncSession(engine) as session:
         for given, advice in (

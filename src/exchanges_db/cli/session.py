@@ -31,7 +31,7 @@ class _Choice:
 
     embedded: bool = False
     env_file: Path | None = None
-    dsn: Dsn | None = None
+    where: str = ""
     has_written: bool = False
 
 
@@ -64,15 +64,17 @@ def resolve_dsn() -> Dsn:
     read_env_file()
     if _choice.embedded or database_url() == EMBEDDED:
         with waiting(f"starting the embedded PostgreSQL in {embedded.data_directory()}"):
-            _choice.dsn = parse_dsn(embedded.start())
-    elif database_url() is None:
+            dsn = parse_dsn(embedded.start())
+        _choice.where = f"{dsn.database} of the embedded server in {embedded.data_directory()}"
+        return dsn
+    if database_url() is None:
         raise ConfigurationError(
             "DATABASE_URL is not set, so there is no database to work on: set it to "
             "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or pass --embedded for a PostgreSQL of its own"
         )
-    else:
-        _choice.dsn = load_dsn()
-    return _choice.dsn
+    dsn = load_dsn()
+    _choice.where = str(dsn)
+    return dsn
 
 
 def read_env_file() -> None:
@@ -117,7 +119,7 @@ def note_written() -> None:
     """Say on stderr, once, which database this command has written to."""
     if not _choice.has_written:
         _choice.has_written = True
-        output.note(f"database: {_choice.dsn}")
+        output.note(f"database: {_choice.where}")
 
 
 def parse_time(text: str) -> datetime:
