@@ -32,7 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import Target
-from exchanges_db import Database, OrderRules, Side, import_symbols
+from exchanges_db import Database, OrderRules, Side, get_symbol, get_symbols, import_symbols
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.schema.dbmate import dbmate_program
@@ -43,6 +43,7 @@ EXCHANGE = "GATEIO_SPOT"
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 FIRST, AGAIN = Target("at most", 5.0), Target("at most", 3.0)
 FASTER, CHECK = Target("at least", 3.0), Target("less than", 2.0)
+MANY, NAMES = Target("at most", 0.15), 50
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -119,14 +120,22 @@ def _imports(count: int, rounds: int) -> list[Figure]:
     finally:
         embedded.stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
-    copy, first, again = (statistics.median(column) for column in zip(*times, strict=True))
+    copy, first, again, singly, at_once = (statistics.median(column) for column in zip(*times, strict=True))
     peak = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB peak of the process"
     first_ratio = statistics.median(one[1] / one[0] for one in times)
     again_ratio = statistics.median(one[2] / one[0] for one in times)
+    many_ratio = statistics.median(one[4] / one[3] for one in times)
     sys.stderr.write(f"COPY of {count} rows: {copy:.2f} s, {count / copy:,.0f} rows/s\n")
     return [
         _figure("first import / COPY", f"{first:.2f} s, {count / first:,.0f} rows/s", first_ratio, FIRST, peak),
         _figure("import, nothing new / COPY", f"{again:.2f} s, {count / again:,.0f} rows/s", again_ratio, AGAIN, peak),
+        _figure(
+            f"get_symbols of {NAMES} names / one get_symbol each",
+            f"{1e3 * at_once:.2f} ms, {1e3 * singly:.2f} ms",
+            many_ratio,
+            MANY,
+            "",
+        ),
     ]
 
 
@@ -139,8 +148,8 @@ def _migrate(dsn: Dsn) -> None:
     )
 
 
-async def _round(dsn: Dsn, payload: bytes) -> tuple[float, float, float]:
-    """Seconds of a bare COPY, of a first import and of one that changes nothing."""
+async def _round(dsn: Dsn, payload: bytes) -> tuple[float, ...]:
+    """Seconds of a bare COPY, of a first import, of one that changes nothing, and of names one by one and at once."""
     copy = await _copy(dsn, payload)
     async with Database(dsn) as database:
         times = []
@@ -148,7 +157,23 @@ async def _round(dsn: Dsn, payload: bytes) -> tuple[float, float, float]:
             begin = perf_counter()
             await import_symbols(EXCHANGE, payload, observed_at=NOW, db=database)
             times.append(perf_counter() - begin)
-    return copy, times[0], times[1]
+        times += await _look_ups(database)
+    return copy, *times
+
+
+async def _look_ups(database: Database) -> tuple[float, float]:
+    """Seconds of 50 look-ups by name, and of one for all 50; each the best of 20, taken in turns."""
+    names = [f"C{number}/USDT" for number in range(0, NAMES * 7, 7)]
+    singly, at_once = [], []
+    for _ in range(20):
+        begin = perf_counter()
+        each = {name: await get_symbol(EXCHANGE, name, db=database) for name in names}
+        singly.append(perf_counter() - begin)
+        begin = perf_counter()
+        together = await get_symbols(EXCHANGE, names, db=database)
+        at_once.append(perf_counter() - begin)
+        assert together == each
+    return min(singly), min(at_once)
 
 
 async def _copy(dsn: Dsn, payload: bytes) -> float:

@@ -80,7 +80,7 @@ def test_odd_rows_are_told_on_stderr(url: str, tmp_path: Path) -> None:
     [
         ((SPOT, "/no/such/file"), 2, "No such file"),
         ((SPOT, "/"), 2, "Is a directory"),
-        (("NOBODY", "{file}", "--allow", "foreign"), 1, "no exchange has the enum_value"),
+        (("NOBODY", "{file}", "--allow", "foreign"), 1, "no exchange is called"),
         (("MEXC_SPOT", "{file}"), 7, "--allow FOREIGN"),
         ((SPOT, "{file}", "--allow", "everything"), 2, "everything"),
         ((SPOT, "{file}", "--observed-at", "yesterday"), 2, "ISO 8601"),
@@ -132,6 +132,62 @@ def test_symbols_are_listed_and_shown(loaded: str) -> None:
     assert json.loads(ok("symbols", "list", FUTURES, "--at", "2001-01-01T00:00:00Z", "--json", url=loaded)) == []
 
 
+def test_a_list_of_the_past_is_narrowed_as_one_of_now(loaded: str) -> None:
+    """With and without an exchange; --at alone once needed one, and had a filter of its own."""
+    for options in ([], [MEXC], ["--base", "C1"], ["--kind", "perpetual"], ["--all"], ["--quote", "EUR"]):
+        now = json.loads(ok("symbols", "list", *options, "--json", url=loaded))
+        then = json.loads(ok("symbols", "list", *options, "--at", "2099-01-01T00:00:00Z", "--json", url=loaded))
+        assert [row["id"] for row in then] == [row["id"] for row in now]
+    ok("deactivate", FUTURES, url=loaded)
+    assert "ETH/USDT:USDT" not in ok("symbols", "list", "--at", "2099-01-01T00:00:00Z", url=loaded)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("symbols", "show", FUTURES, "ETH/USDT"), "the perpetual is called ETH/USDT:USDT"),
+        (("symbols", "show", FUTURES, "ethusdt"), "the perpetual is called ETH/USDT:USDT"),
+        (("symbols", "show", FUTURES, "ETH/USDT", "--at", "2099-01-01T00:00:00Z"), "is called ETH/USDT:USDT"),
+        (("symbols", "history", FUTURES, "ETH/USDT"), "the perpetual is called ETH/USDT:USDT"),
+        (("symbols", "show", MEXC, "C1/USDT:USDT"), "the spot symbol is called C1/USDT"),
+        (("symbols", "show", FUTURES, "ETH/USDD:USDT"), "did you mean ETH/USDT:USDT"),
+        (("symbols", "show", FUTURES, "QQQQQQ"), "see `exchanges-db symbols search`"),
+        *(
+            (command, "no exchange is called 'GATEIO': did you mean GATEIO_SPOT or GATEIO_FUTURES?")
+            for command in [
+                ("symbols", "show", "GATEIO", "ETH/USDT"),
+                ("symbols", "history", "GATEIO", "ETH/USDT"),
+                ("symbols", "list", "GATEIO"),
+                ("symbols", "list", "GATEIO", "--at", "2026-01-31T12:00:00Z"),
+                ("symbols", "diff", "GATEIO", "--since", "2026-01-31T12:00:00Z"),
+                ("symbols", "common", MEXC, "GATEIO"),
+                ("symbols", "common", "GATEIO", MEXC),
+                ("import", "GATEIO", "/dev/null"),
+                ("sync", "GATEIO", "--dry-run"),
+                ("show", "GATEIO"),
+                ("show", "GATEIO", "--at", "2026-01-31T12:00:00Z"),
+                ("history", "GATEIO"),
+                ("set", "GATEIO", "precision_default=4"),
+                ("activate", "GATEIO"),
+                ("deactivate", "GATEIO"),
+            ]
+        ),
+    ],
+)
+def test_a_name_that_is_not_there_leads_to_the_right_one(loaded: str, arguments: tuple[str, ...], words: str) -> None:
+    """Exit code 1 and one line; a silent empty list looked like an answer."""
+    result = run(*arguments, url=loaded)
+    assert (result.returncode, words in result.stderr) == (1, True), result.stderr
+    assert result.stdout == ""
+
+
+def test_a_name_in_another_case_is_found(loaded: str) -> None:
+    """Of an exchange and of a symbol."""
+    exact = ok("symbols", "show", FUTURES, "ETH/USDT:USDT", "--json", url=loaded)
+    assert ok("symbols", "show", FUTURES.lower(), "eth/usdt:usdt", "--json", url=loaded) == exact
+    assert json.loads(ok("show", FUTURES.lower(), "--json", url=loaded))["enum_value"] == FUTURES
+
+
 def test_history_and_diff(loaded: str) -> None:
     """What changed, when, and what it was before."""
     text = ok("symbols", "history", FUTURES, "ETH_USDT", url=loaded)
@@ -149,7 +205,7 @@ def test_history_and_diff(loaded: str) -> None:
 def test_search_common_and_stats(loaded: str) -> None:
     """Tables and JSON."""
     assert "ETH/USDT:USDT" in ok("symbols", "search", "eth", url=loaded)
-    assert len(json.loads(ok("symbols", "search", "c", "--most", "2", "--json", url=loaded))) == 2
+    assert len(json.loads(ok("symbols", "search", "c", "--limit", "2", "--json", url=loaded))) == 2
     assert "C1/USDT:USDT" in ok("symbols", "common", MEXC, FUTURES, url=loaded)
     (pair,) = json.loads(ok("symbols", "common", MEXC, FUTURES, "--json", url=loaded))
     assert (pair["price_tick"], pair["quantity_step"]) == ("0.05", "0.01")
@@ -163,9 +219,11 @@ def test_search_common_and_stats(loaded: str) -> None:
         (("show", SPOT, "NO_SUCH"), 1),
         (("history", SPOT, "NO_SUCH"), 1),
         (("list", "--kind", "swap"), 2),
-        (("list", "--at", "2026-01-01T00:00:00Z"), 2),
+        (("list", "NOBODY"), 1),
+        (("list", "--at", "2026-01-01T00:00:00"), 2),
+        (("list", "--at", "2026-01-01T00:00:00Z", "--kind", "swap"), 2),
         (("search", ""), 2),
-        (("search", "x", "--most", "0"), 2),
+        (("search", "x", "--limit", "0"), 2),
         (("diff", SPOT, "--since", "x"), 2),
     ],
 )

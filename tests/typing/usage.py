@@ -102,11 +102,20 @@ from exchanges_db import (
     insert_exchange,
     list_symbols,
     list_symbols_as_of,
-    search,
     sync_symbols,
+    get_symbol_by_id,
+    get_symbols,
+    get_symbols_by_ids,
+    search_symbols,
     update_exchange,
     validate_exchanges,
 )
+
+
+class Venue(Enum):
+    """An Enum of a user's own."""
+
+    HERE = "MEXC_SPOT"
 
 
 async def reads(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
@@ -122,10 +131,35 @@ async def reads(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
     assert_type(await get_exchange_stats(), ExchangeStats)
     assert_type((await get_exchange_stats())["exchange_list"], list[str])
     assert_type(await get_exchange_history(1), list[ExchangeChange])
+    assert_type(await get_exchange_history(venue), list[ExchangeChange])
     assert_type(await get_exchange_as_of(1, at), StoredExchange | None)
+    assert_type(await get_exchange_as_of("MEXC_SPOT", at), StoredExchange | None)
     await get_exchange_as_of(1, "2026-01-01")  # type: ignore[arg-type]  # text is no moment
     await get_exchange_by_id("1")  # type: ignore[arg-type]  # text is no id
     await get_exchange_by_id(1, db="postgresql://h/d")  # type: ignore[arg-type]  # a URL is no Database yet
+
+
+async def symbols_by_name(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
+    """What each look-up of symbols gives."""
+    assert_type(await get_symbol(venue, "BTC/USDT", db=db), Symbol | None)
+    assert_type(await get_symbol_by_native("MEXC_SPOT", "BTCUSDT"), Symbol | None)
+    assert_type(await get_symbol_by_id(1), Symbol | None)
+    assert_type(await get_symbols_by_ids([1, 2]), dict[int, Symbol])
+    assert_type(await get_symbols(venue, ["BTC/USDT"]), dict[str, Symbol])
+    assert_type(await list_symbols(base="BTC", kind="spot", active=None), list[Symbol])
+    assert_type(await list_symbols_as_of(None, at, base="BTC", kind=SymbolKind.SPOT, active=None), list[Symbol])
+    assert_type(await search_symbols("pepe", limit=5), list[Symbol])
+    assert_type(await diff_symbols(venue, at), list[SymbolChange])
+    await get_symbol_by_id("1")  # type: ignore[arg-type]  # text is no id
+    await get_symbols(venue, [1])  # type: ignore[list-item]  # ids are asked for by get_symbols_by_ids
+
+
+def orders(rules: OrderRules, order: Decimal) -> None:
+    """A side is an enum or its text."""
+    assert_type(rules.check(order, order, "BUY"), OrderRule | None)
+    assert_type(rules.check_ticks(1, 1, Side.SELL), OrderRule | None)
+    assert_type(rules.check_all(order, order, "BUY"), list[Violation])
+    assert_type(rules.round_price(order, "SELL"), Decimal)
 
 
 async def writes(exchange: StoredExchange) -> None:
@@ -135,6 +169,8 @@ async def writes(exchange: StoredExchange) -> None:
     assert_type(await activate_exchange(1), bool)
     assert_type(await deactivate_exchange(1), bool)
     assert_type(await ensure_exchanges_populated(), list[StoredExchange])
+    assert_type(await ensure_exchanges_populated(Venue, defaults={Venue.HERE: {"display_name": "x"}}), list[StoredExchange])
+    await ensure_exchanges_populated(Venue.HERE)  # type: ignore[arg-type]  # a member is no Enum
     exchange.name = "x"  # type: ignore[misc]  # frozen
 
 
@@ -164,6 +200,7 @@ def fields(exchange: StoredExchange, draft: Exchange, error: InvalidExchange) ->
     assert_type((draft.created_at, draft.updated_at), tuple[datetime | None, datetime | None])
     assert_type(exchange.market_type, MarketType)
     assert_type(exchange.to_exchange_enum(), ExchangeEnum)
+    assert_type(exchange.to_exchange_enum(Venue), Venue)
     assert_type(exchange.get_rate_limit_delay(), float)
     assert_type(Exchange.from_exchange_enum(ExchangeEnum.MEXC, is_active=False), Exchange)
     assert_type(error.field, str | None)
@@ -175,7 +212,7 @@ async def symbols(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
     assert_type(await get_symbol(venue, "BTC/USDT"), Symbol | None)
     assert_type(await get_symbol_by_native("GATEIO_SPOT", "BTC_USDT"), Symbol | None)
     assert_type(await list_symbols(venue, base="BTC", kind=SymbolKind.SPOT, active=None), list[Symbol])
-    assert_type(await search("btc"), list[Symbol])
+    assert_type(await search_symbols("btc"), list[Symbol])
     assert_type(await get_symbol_stats(), list[SymbolStats])
     assert_type(await get_symbol_as_of(venue, "BTC/USDT", at), Symbol | None)
     assert_type(await list_symbols_as_of(venue, at), list[Symbol])
