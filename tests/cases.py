@@ -67,6 +67,11 @@ class Case:
     arguments: dict[str, Any]
     kind: Kind
 
+    @property
+    def name(self) -> str:
+        """The function's."""
+        return self.function.__name__
+
     def __call__(self, db: Any, **others: Any) -> Awaitable[Any]:
         """Call it, with `others` in the place of its own arguments."""
         own = {name: value() if isinstance(value, FunctionType) else value for name, value in self.arguments.items()}
@@ -85,9 +90,18 @@ def now() -> datetime:
 def a_symbol() -> Symbol:
     """The first symbol of the stocked database, as get_symbol returns it in all that a judge looks up."""
     (read,) = read_payload(SPOT, payload(SPOT, [spot()]), observed_at=LONG_AGO).symbols
-    rest = {"price_decimals": 1, "quantity_decimals": 6, "is_active": True, "spec_version": 1}
-    times = {"created_at": LONG_AGO, "updated_at": LONG_AGO}
-    return Symbol(id=1, exchange_id=2, exchange=SPOT, **rest, **times, **msgspec.structs.asdict(read.spec))
+    rest: dict[str, Any] = {
+        "id": 1,
+        "exchange_id": 2,
+        "exchange": SPOT,
+        "price_decimals": 1,
+        "quantity_decimals": 6,
+        "is_active": True,
+        "spec_version": 1,
+        "created_at": LONG_AGO,
+        "updated_at": LONG_AGO,
+    }
+    return Symbol(**rest, **msgspec.structs.asdict(read.spec))
 
 
 CASES = (
@@ -120,9 +134,7 @@ CASES = (
     _case("transaction", sync_symbols, MEXC, allow=["vanished"]),
     _case("validation", validate_exchanges, lookups=5, target_ms=1000),
 )
-CALLS = {case.function.__name__: case for case in CASES}
-READS = {name: case for name, case in CALLS.items() if case.kind == "read"}
-WRITES = {name: case for name, case in CALLS.items() if case.kind in ("write", "transaction")}
+CALLS = {case.name: case for case in CASES}
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 

@@ -113,11 +113,12 @@ async def test_each_check_refuses_what_it_should(
     assert str(error).startswith(field)
 
 
-def test_every_check_on_exchanges_is_shown_to_refuse() -> None:
-    """A new CHECK cannot come in without a value that it refuses."""
-    kinds = ("_printable", "_known", "_scheme", "_positive", "_range")
-    checks = {name for name in CONSTRAINTS if name.startswith("exchanges_") and name.endswith(kinds)}
-    assert {name for name, _, _ in REFUSED} == checks - {"exchanges_version_positive"}
+async def test_every_check_on_exchanges_is_shown_to_refuse(conn: asyncpg.Connection) -> None:
+    """A new CHECK cannot come in without a value that it refuses; the version's is below, for a trigger sets it."""
+    rows = await conn.fetch(
+        "SELECT conname FROM pg_constraint WHERE conrelid = 'exchanges'::regclass AND contype = 'c'"
+    )
+    assert {name for name, _, _ in REFUSED} == {name for (name,) in rows} - {"exchanges_version_positive"}
 
 
 async def test_a_version_below_one_is_refused(conn: asyncpg.Connection) -> None:

@@ -203,9 +203,7 @@ async def test_a_connection_that_is_no_longer_one_is_our_error(call: Case, share
 
     A validation, which takes a Database only, refuses the connection for what it is.
     """
-    unavailable, failed = DatabaseUnavailable, DatabaseError
-    if call.kind == "validation":
-        unavailable = failed = ConfigurationError
+    refused = call.kind == "validation"
     async with connected(shared_dsn) as closed:
         pass
     async with asyncpg.create_pool(**shared_dsn.asyncpg_arguments(), min_size=1) as pool:
@@ -214,9 +212,9 @@ async def test_a_connection_that_is_no_longer_one_is_our_error(call: Case, share
         async with sqlalchemy_connected(shared_dsn) as alchemy:
             pass
         for gone in (closed, released):
-            with pytest.raises(unavailable):
+            with pytest.raises(ConfigurationError if refused else DatabaseUnavailable):
                 await call(gone)
-        with pytest.raises(failed):
+        with pytest.raises(ConfigurationError if refused else DatabaseError):
             await call(alchemy)
 
 

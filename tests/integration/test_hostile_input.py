@@ -1,16 +1,23 @@
 """Hostile text and hostile objects through every public function: stored as they are, or InvalidExchange."""
 
+import re
+import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from exchanges_db import (
+    Conflict,
+    DatabaseError,
     Exchange,
+    ExchangesDBError,
     InvalidExchange,
+    MarketType,
     StoredExchange,
     activate_exchange,
     deactivate_exchange,
@@ -22,8 +29,11 @@ from exchanges_db import (
     insert_exchange,
     update_exchange,
 )
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.errors import shown
 from exchanges_db.exchanges.rules import CHECKS
-from tests.factories import exchange_fields
+from tests.cases import CALLS, Case
+from tests.factories import connected, exchange_fields
 from tests.hostile_text import HOSTILE
 
 
@@ -33,7 +43,8 @@ class Number(Enum):
     ONE = 1
 
 
-TEXT_FIELDS = ["name", "enum_value", "display_name", "market_type", "base_url", "websocket_url"]
+# Every field that is text; a market type is text until it is checked.
+TEXT_FIELDS = [field.name for field in msgspec.structs.fields(Exchange) if field.type in (str, str | None, MarketType)]
 # No id can be it, but a version can.
 SMALLINT_BEYOND = 2**15
 HOSTILE_OBJECTS: list[Any] = [
@@ -41,6 +52,21 @@ HOSTILE_OBJECTS: list[Any] = [
     bytearray(b"x"), [], ["x"], (), {}, {"name": "x"}, set(), object(), object, len, Ellipsis, datetime.now(UTC),
     datetime(2026, 1, 1), Exchange, InvalidExchange("x"), Number.ONE, range(3), memoryview(b"x"),  # noqa: DTZ001
 ]  # fmt: skip
+
+
+@pytest.fixture
+async def stocked(stocked_dsn: Dsn) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to a database with symbols, on which everything is as before at the end."""
+    async with connected(stocked_dsn) as conn:
+        await conn.execute("CREATE TABLE canary (id int); INSERT INTO canary VALUES (1), (2)")
+        query = """
+            SELECT (SELECT count(*) FROM canary), (SELECT array_agg(e) FROM exchanges AS e),
+                   (SELECT array_agg(s.spec_version) FROM symbols AS s), (SELECT count(*) FROM pg_class),
+                   (SELECT count(*) FROM pg_proc), current_user, session_user
+        """
+        before = await conn.fetchrow(query)
+        yield conn
+        assert await conn.fetchrow(query) == before
 
 
 @pytest.fixture
@@ -66,6 +92,16 @@ async def stored_or_refused(conn: asyncpg.Connection, action: Callable[[], Await
         return None
     finally:
         await transaction.rollback()
+
+
+# What the caller is called back with or lends; a validation asks nothing of a caller but figures.
+NOT_DATA = {"return", "db", "settings", "on_progress", "on_download", "on_retry"}
+PARAMETERS = [
+    (call, name)
+    for call in CALLS.values()
+    for name in typing.get_type_hints(call.function)
+    if call.kind != "validation" and name not in NOT_DATA
+]
 
 
 def test_the_corpus_is_large_and_holds_nothing_twice() -> None:
@@ -120,6 +156,30 @@ async def test_text_for_a_field_name_is_refused(guarded: asyncpg.Connection) -> 
         for updates in ({text: "x"}, {"display_name": "x", text: 1}):
             with pytest.raises(InvalidExchange, match="cannot update"):
                 await update_exchange(2, updates, db=guarded)
+
+
+@pytest.mark.parametrize(("call", "parameter"), PARAMETERS, ids=[f"{call.name}-{name}" for call, name in PARAMETERS])
+async def test_whatever_a_parameter_is_given_is_answered_or_refused(
+    stocked: asyncpg.Connection, call: Case, parameter: str
+) -> None:
+    """Every parameter of every function: by an error of ours, before the server stumbles over it."""
+    hint = typing.get_type_hints(call.function)[parameter]
+    texts: list[Any] = list(HOSTILE if hint is str or re.search(r"\bstr\b", str(hint)) else HOSTILE[:5])
+    if "Collection" in str(hint):
+        texts = [[text] for text in texts]
+    for value in [*texts, *HOSTILE_OBJECTS]:
+        transaction = stocked.transaction()
+        await transaction.start()
+        try:
+            await call(stocked, **{parameter: value})
+        except Conflict:
+            assert parameter == "if_version"  # a version that a row can have, but this one has not
+        except DatabaseError as exc:
+            raise AssertionError(f"{shown(value)} reached the server") from exc
+        except ExchangesDBError:
+            pass
+        finally:
+            await transaction.rollback()
 
 
 async def test_text_for_an_enum_finds_the_row_or_nothing(guarded: asyncpg.Connection) -> None:

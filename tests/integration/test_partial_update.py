@@ -26,6 +26,11 @@ VALID = {
 }
 
 
+def test_every_field_that_can_be_updated_is() -> None:
+    """A new one fails here until there are values for it."""
+    assert VALID.keys() == CHECKS.keys()
+
+
 async def _read(conn: asyncpg.Connection) -> StoredExchange:
     exchange = await get_exchange_by_id(1, db=conn)
     assert exchange is not None

@@ -17,7 +17,7 @@ from exchanges_db.exchanges.rules import CHECKS, DATABASE_CHECKS
 from exchanges_sql.models import Exchange as GeneratedExchange
 
 # The Struct of each table's rows: a field of an enum's type is a column that holds the enum.
-ROWS = {"exchanges": Exchange, "exchange_history": ExchangeChange, "symbols": Symbol}
+ROWS: dict[str, type[msgspec.Struct]] = {"exchanges": Exchange, "exchange_history": ExchangeChange, "symbols": Symbol}
 # What the history of symbols records ends a version; the other members belong to the trail of exchanges.
 ENDS_A_VERSION = {"UPDATE", "DELETE", "TRUNCATE"}
 # No column holds these: the order's and the caller's words, and what is worked out from rows.
@@ -66,7 +66,7 @@ async def test_the_enums_are_what_the_tables_take_and_nothing_more(conn: asyncpg
     assert lists == {**expected, ("symbol_history", "operation"): ENDS_A_VERSION}
 
 
-@pytest.mark.parametrize("enum", sorted(set(stored().values()), key=lambda enum: enum.__name__))
+@pytest.mark.parametrize("enum", sorted(set(stored().values()), key=str))
 def test_a_member_is_named_as_its_value(enum: type[StrEnum]) -> None:
     """What is looked up by name and by value is the same."""
     assert all(member.name == member.value for member in enum)

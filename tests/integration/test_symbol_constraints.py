@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from exchanges_db import ContractDirection, SymbolKind, SymbolStatus
 from tests.symbol_rows import KINDS, insert
 
 P = "symbols_"
@@ -70,6 +71,13 @@ async def test_every_constraint_has_a_case(conn: asyncpg.Connection) -> None:
     assert {row["conname"] for row in rows} == {name for name, *_ in REFUSED} | ELSEWHERE
 
 
+def test_there_is_a_row_of_every_kind() -> None:
+    """And of every direction: a new one fails here until it has its row."""
+    assert {row["kind"] for row in KINDS.values()} == {kind.value for kind in SymbolKind}
+    directions = {direction.value for direction in ContractDirection}
+    assert {row.get("direction") for row in KINDS.values()} == directions | {None}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "fields",
@@ -104,8 +112,8 @@ async def test_decimals_are_derived(conn: asyncpg.Connection, step: str, decimal
     assert row["price_tick"] == Decimal(step)
 
 
-@pytest.mark.parametrize("status", ["PRELAUNCH", "TRADING", "HALTED", "CLOSE_ONLY", "DELISTING", "DELISTED", "EXPIRED"])
-async def test_is_active_follows_from_status(conn: asyncpg.Connection, status: str) -> None:
+@pytest.mark.parametrize("status", SymbolStatus)
+async def test_is_active_follows_from_status(conn: asyncpg.Connection, status: SymbolStatus) -> None:
     """And cannot be written."""
     symbol = await insert(conn, status=status, delisted_at="2026-01-01T00:00:00Z")
     assert await conn.fetchval("SELECT is_active FROM symbols WHERE id = $1", symbol) is (status == "TRADING")

@@ -44,6 +44,11 @@ def reason(exchange: str, row: dict[str, Any], settle: str = "usdt") -> str:
     return result.rejected[0].reason
 
 
+def test_every_reader_is_tested() -> None:
+    """A new one fails here until there is a row to test it with."""
+    assert ROWS.keys() == NAME_FIELDS.keys() == BASE_FIELDS.keys() == READERS.keys()
+
+
 def test_a_mexc_row() -> None:
     """A MEXC row."""
     assert one(MEXC, mexc()) == SymbolSpec(
