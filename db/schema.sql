@@ -653,49 +653,38 @@ COMMENT ON VIEW public.symbol_rows IS 'What is known of a symbol, and where it i
 
 CREATE VIEW public.symbol_versions AS
  SELECT e.enum_value AS exchange,
-    v.symbol_id,
-    v.exchange_id,
-    v.native_symbol,
-    v.symbol,
-    v.is_live,
-    v.spec_version,
-    v.valid,
-    v.valid_from,
-    v.valid_to,
-    (v.spec || jsonb_build_object('exchange', e.enum_value)) AS spec,
-    v.operation,
-    v.ended_by,
-    v.application_name
-   FROM (( SELECT s.id AS symbol_id,
-            s.exchange_id,
-            s.native_symbol,
-            s.symbol,
-            s.is_live,
-            s.spec_version,
-            tstzrange(s.updated_at, NULL::timestamp with time zone) AS valid,
-            s.updated_at AS valid_from,
-            NULL::timestamp with time zone AS valid_to,
-            (to_jsonb(s.*) - 'raw'::text) AS spec,
-            NULL::text AS operation,
-            NULL::text AS ended_by,
-            NULL::text AS application_name
-           FROM public.symbols s
-        UNION ALL
-         SELECT h.symbol_id,
-            h.exchange_id,
-            (h.spec ->> 'native_symbol'::text),
-            (h.spec ->> 'symbol'::text),
-            ((h.spec ->> 'is_live'::text))::boolean AS bool,
-            h.spec_version,
-            h.valid,
-            lower(h.valid) AS lower,
-            upper(h.valid) AS upper,
-            h.spec,
-            h.operation,
-            h.ended_by,
-            h.application_name
-           FROM public.symbol_history h) v
-     JOIN public.exchanges e ON ((e.id = v.exchange_id)));
+    s.id AS symbol_id,
+    s.exchange_id,
+    s.native_symbol,
+    s.symbol,
+    s.is_live,
+    s.spec_version,
+    tstzrange(s.updated_at, NULL::timestamp with time zone) AS valid,
+    s.updated_at AS valid_from,
+    NULL::timestamp with time zone AS valid_to,
+    ((to_jsonb(s.*) - 'raw'::text) || jsonb_build_object('exchange', e.enum_value)) AS spec,
+    NULL::text AS operation,
+    NULL::text AS ended_by,
+    NULL::text AS application_name
+   FROM (public.symbols s
+     JOIN public.exchanges e ON ((e.id = s.exchange_id)))
+UNION ALL
+ SELECT e.enum_value AS exchange,
+    h.symbol_id,
+    h.exchange_id,
+    (h.spec ->> 'native_symbol'::text) AS native_symbol,
+    (h.spec ->> 'symbol'::text) AS symbol,
+    ((h.spec ->> 'is_live'::text))::boolean AS is_live,
+    h.spec_version,
+    h.valid,
+    lower(h.valid) AS valid_from,
+    upper(h.valid) AS valid_to,
+    (h.spec || jsonb_build_object('exchange', e.enum_value)) AS spec,
+    h.operation,
+    h.ended_by,
+    h.application_name
+   FROM (public.symbol_history h
+     JOIN public.exchanges e ON ((e.id = h.exchange_id)));
 
 
 --

@@ -151,24 +151,21 @@ JOIN public.exchanges AS e ON e.id = s.exchange_id;
 
 COMMENT ON VIEW public.symbol_rows IS 'What is known of a symbol, and where it is traded: a row of symbols without raw, and of its exchange what a caller asks for';
 
--- The names are columns beside spec, so that a condition on one is answered from symbols without making its JSON.
+-- Both halves join the exchange themselves, and the names are columns beside spec: so a condition on either is met
+-- before any JSON is made.
 CREATE VIEW public.symbol_versions AS
-SELECT e.enum_value AS exchange, v.symbol_id, v.exchange_id, v.native_symbol, v.symbol, v.is_live, v.spec_version,
-       v.valid, v.valid_from, v.valid_to, v.spec || jsonb_build_object('exchange', e.enum_value) AS spec,
-       v.operation, v.ended_by, v.application_name
-FROM (
-    SELECT s.id AS symbol_id, s.exchange_id, s.native_symbol, s.symbol, s.is_live, s.spec_version,
-           tstzrange(s.updated_at, NULL) AS valid, s.updated_at AS valid_from, NULL::timestamptz AS valid_to,
-           to_jsonb(s) - 'raw' AS spec,
-           NULL::text AS operation, NULL::text AS ended_by, NULL::text AS application_name
-    FROM public.symbols AS s
-    UNION ALL
-    SELECT h.symbol_id, h.exchange_id, h.spec ->> 'native_symbol', h.spec ->> 'symbol',
-           (h.spec ->> 'is_live')::boolean, h.spec_version, h.valid, lower(h.valid), upper(h.valid), h.spec,
-           h.operation, h.ended_by, h.application_name
-    FROM public.symbol_history AS h
-) AS v
-JOIN public.exchanges AS e ON e.id = v.exchange_id;
+SELECT e.enum_value AS exchange, s.id AS symbol_id, s.exchange_id, s.native_symbol, s.symbol, s.is_live, s.spec_version,
+       tstzrange(s.updated_at, NULL) AS valid, s.updated_at AS valid_from, NULL::timestamptz AS valid_to,
+       (to_jsonb(s) - 'raw') || jsonb_build_object('exchange', e.enum_value) AS spec,
+       NULL::text AS operation, NULL::text AS ended_by, NULL::text AS application_name
+FROM public.symbols AS s
+JOIN public.exchanges AS e ON e.id = s.exchange_id
+UNION ALL
+SELECT e.enum_value, h.symbol_id, h.exchange_id, h.spec ->> 'native_symbol', h.spec ->> 'symbol',
+       (h.spec ->> 'is_live')::boolean, h.spec_version, h.valid, lower(h.valid), upper(h.valid),
+       h.spec || jsonb_build_object('exchange', e.enum_value), h.operation, h.ended_by, h.application_name
+FROM public.symbol_history AS h
+JOIN public.exchanges AS e ON e.id = h.exchange_id;
 
 COMMENT ON VIEW public.symbol_versions IS 'What symbols were and are: every specification, those of symbol_history and the one that holds, with the exchange''s enum_value in it';
 COMMENT ON COLUMN public.symbol_versions.valid IS 'When it held, from valid_from up to valid_to; without an end for the one that holds now';

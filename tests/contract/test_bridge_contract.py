@@ -4,111 +4,69 @@ import ast
 import re
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import sqlalchemy
 
-from exchanges_db.database.bridge import translate_statement
-from tests.contract.generated_description import Query, describe_project
-from tests.contract.generated_names import method_name, sqlalchemy_sql
+from exchanges_db.database.bridge import _Statement, translate_statement
+from tests.contract.sqlc_json import GENERATED, Query, queries_of_sql
 
 ROOT = Path(__file__).resolve().parents[2]
-GENERATED = ROOT / "src/generated/exchanges_sql"
+# What the plugin wrote: file and constant to its text, as Python reads it.
+COMMITTED = {
+    (f"{path.stem}.sql", ast.unparse(node.targets[0]).lower()): str(node.value.value)
+    for path in sorted((ROOT / GENERATED).glob("*.py"))
+    for node in ast.parse(path.read_text()).body
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+}
 
 
-class Sent(NamedTuple):
-    """A statement as asyncpg gets it, apart from its first line, with sqlc's numbers for its parameters."""
-
-    header: str
-    sql: str
-    command: str
-    parameters: tuple[str, ...]
-
-
-class Committed(NamedTuple):
-    """A constant of the generated code, as Python reads it."""
-
-    source: str
-    name: str
-    text: str
-
-    def query(self) -> Query:
-        """Return sqlc's description of it."""
-        _, description = describe_project(ROOT)
-        (query,) = (
-            query
-            for query in description.queries
-            if (query.filename, method_name(query.name).upper()) == (self.source, self.name)
-        )
-        return query
-
-
-def committed_statements() -> list[Committed]:
-    """Return every SQL constant in src/generated, without importing anything."""
-    return [
-        Committed(f"{path.stem}.sql", name, text)
-        for path in sorted(GENERATED.glob("*.py"))
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-        for name, text in [(ast.unparse(node.targets[0]), str(node.value.value))]
-    ]
-
-
-def sent(text: str) -> Sent:
-    """Return what the bridge makes of a constant."""
-    statement = translate_statement(sqlalchemy.text(text))
-    header, _, sql = statement.sql.partition("\n")
+def in_sqlcs_terms(statement: _Statement) -> str:
+    """Return what is sent, with sqlc's numbers for its parameters."""
     numbers = [name.removeprefix("p") for name in statement.parameters]
-    sql = re.sub(r"\B\$(\d+)\b", lambda match: "$" + numbers[int(match[1]) - 1], sql)
-    return Sent(header, sql, statement.command, statement.parameters)
+    return re.sub(r"\B\$(\d+)\b", lambda match: "$" + numbers[int(match[1]) - 1], statement.sql)
 
 
 def there_and_back(sql: str) -> str:
     """Return `sql` after the plugin's escaping, Python's reading of it and the bridge."""
+    escaped = re.sub(r"(?<!\w)\$(\d+)", r":p\1", sql.replace(":", r"\\:"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        text = ast.literal_eval(f'"""-- name: sample \\\\:one\n{sqlalchemy_sql(sql)}\n"""')
-    return sent(text).sql.removesuffix("\n")
+        text = ast.literal_eval(f'"""-- name: sample \\\\:one\n{escaped}\n"""')
+    return in_sqlcs_terms(translate_statement(sqlalchemy.text(text))).removesuffix("\n-- name: sample :one")
 
 
-every_statement = pytest.mark.parametrize(
-    "committed", committed_statements(), ids=lambda committed: f"{committed.source}:{committed.name.lower()}"
-)
+@pytest.fixture(scope="module")
+def described() -> dict[tuple[str, str], Query]:
+    """sqlc's own description of every query."""
+    return {(query.filename, query.name): query for query in queries_of_sql(ROOT)}
 
 
-def test_statements_are_found() -> None:
+def test_statements_are_found(described: dict[tuple[str, str], Query]) -> None:
     """The tests below are about something: as many constants as queries."""
-    assert len(committed_statements()) == len(describe_project(ROOT)[1].queries) > 0
+    assert COMMITTED.keys() == described.keys() != set()
 
 
-@every_statement
-def test_the_sql_that_is_sent_is_what_sqlc_checked(committed: Committed) -> None:
-    """Escaped by the plugin, read by SQLAlchemy and translated by the bridge, a query is sqlc's text again."""
-    assert sent(committed.text).sql == committed.query().text + "\n"
+@pytest.mark.parametrize("key", COMMITTED, ids=":".join)
+def test_the_sql_that_is_sent_is_what_sqlc_checked(
+    key: tuple[str, str], described: dict[tuple[str, str], Query]
+) -> None:
+    """Escaped by the plugin, read by SQLAlchemy and translated by the bridge, a query is sqlc's text again.
 
-
-@every_statement
-def test_the_header_and_the_command_arrive(committed: Committed) -> None:
-    """The bridge fetches by the command of the SQL file, and the server's log shows the query's name."""
-    query, statement = committed.query(), sent(committed.text)
+    Its name comes last: the server's log shows it, and tracing tools, which go by the first word, see a SELECT.
+    """
+    query, statement = described[key], translate_statement(sqlalchemy.text(COMMITTED[key]))
+    assert in_sqlcs_terms(statement) == f"{query.text.strip()}\n-- name: {query.name} {query.cmd}"
     assert f":{statement.command}" == query.cmd
-    assert statement.header == f"-- name: {method_name(query.name)} {query.cmd}"
-
-
-@every_statement
-def test_every_parameter_is_used(committed: Committed) -> None:
-    """Parameters are numbered 1..N without a gap, and the bridge asks for p1..pN, each once."""
-    numbers = [parameter.number for parameter in committed.query().params]
-    assert numbers == list(range(1, len(numbers) + 1))
-    assert sorted(sent(committed.text).parameters) == sorted(f"p{number}" for number in numbers)
+    assert re.match(r"(SELECT|INSERT|UPDATE|DELETE|WITH)\s", statement.sql)
+    assert sorted(statement.parameters) == sorted({f"p{number}" for number in re.findall(r"\B\$(\d+)", query.text)})
 
 
 @pytest.mark.parametrize(
     "sql",
     [
         "SELECT $2::text[], $1::integer, $2",
-        "SELECT '12:30', ':p1', '[[:alpha:]]'",
+        "SELECT '12:30', ':p', '[[:alpha:]]'",
         "SELECT '%', '%%', '%s', '?', '{}', '$', 'a$1'",
         "SELECT x -> 'a', x @> y, x ? 'b', x #>> '{c}' FROM t -- : $ % @",
     ],

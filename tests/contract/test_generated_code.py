@@ -1,164 +1,103 @@
-"""Guard 1 passes on the committed Python, and fails on every way in which it can differ from its SQL."""
+"""src/generated is what sqlc made of db/: whatever changes alone, or is written down without being made, is noticed."""
 
+import re
 import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from tests.contract.generated_code import _settled, problems, problems_of_project
-from tests.contract.generated_description import (
-    Description,
-    Project,
-    copy_sql,
-    describe,
-    describe_project,
-    read_project,
-)
-from tests.contract.generated_mutations import PYTHON_MUTATIONS, SQL_MUTATIONS, Mutation
-from tests.contract.generated_names import class_name, method_name, singular
+from tests.contract.sqlc_json import queries_of_python, queries_of_sql
+from tools.write_manifest import INPUTS, MANIFEST, OUTPUTS, describe, differences
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class Described(NamedTuple):
-    """The project, sqlc's description of it, and what sqlc says when its SQL is changed."""
-
-    project: Project
-    committed: Description
-    mutated: dict[str, Description]
-
-
-@pytest.fixture(scope="module")
-def described(tmp_path_factory: pytest.TempPathFactory) -> Described:
-    """The committed SQL and every changed one, all of these described in one run of sqlc."""
-    project, committed = describe_project(ROOT)
-    scratch = tmp_path_factory.mktemp("mutated")
-    trees = [scratch / str(number) for number in range(len(SQL_MUTATIONS))]
-    for mutation, tree in zip(SQL_MUTATIONS, trees, strict=True):
-        copy_sql(ROOT, tree)
-        mutation.apply(tree)
-    claims = (mutation.claim for mutation in SQL_MUTATIONS)
-    return Described(project, committed, dict(zip(claims, describe(project, trees, scratch), strict=True)))
+GENERATED = Path("src/generated/exchanges_sql")
+FILES = sorted(
+    path.relative_to(ROOT)
+    for pattern in INPUTS + OUTPUTS
+    for path in ROOT.glob(pattern)
+    if path.is_file() and "__pycache__" not in path.parts
+)
 
 
 @pytest.fixture
-def copy(described: Described, tmp_path: Path) -> Path:
-    """A copy of the generated code that a test may spoil."""
-    folder = tmp_path / "generated"
-    shutil.copytree(ROOT / described.project.out, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
+def copy(tmp_path: Path) -> Path:
+    """The inputs, the generated files and the manifest, for a test to spoil."""
+    for file in (*FILES, Path(MANIFEST)):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    return tmp_path
 
 
-def test_committed_python_is_what_the_sql_asks_for() -> None:
-    """src/generated is what sqlc and its plugin make of db/ today; `make generate` when it is not."""
-    found = problems_of_project(ROOT)
-    assert not found, "\n".join(["run `make generate`, never edit src/generated:", *found])
+def test_nothing_changed_since_the_code_was_generated() -> None:
+    """Run `make generate`, and never edit what it writes, when this fails."""
+    assert not differences(ROOT)
 
 
-def test_description_is_from_the_sqlc_that_runs(described: Described) -> None:
-    """The version that the headers are compared with is what `sqlc version` says."""
-    version = subprocess.run(["sqlc", "version"], capture_output=True, text=True, check=True).stdout.strip()
-    assert described.committed.sqlc_version == version
+def test_every_statement_is_the_one_that_sqlc_made() -> None:
+    """A manifest that was written over stale code does not make it right."""
+    assert queries_of_python(ROOT) == queries_of_sql(ROOT)
 
 
-@pytest.mark.parametrize("mutation", PYTHON_MUTATIONS, ids=lambda mutation: mutation.claim)
-def test_a_change_in_the_python_is_noticed(mutation: Mutation, described: Described, copy: Path) -> None:
-    """A generated file that was changed by hand is named."""
-    mutation.apply(copy)
-    found = problems(described.committed, described.project.options, copy)
-    assert found
-    assert all(problem.startswith(f"{mutation.file}: ") for problem in found)
+def test_the_manifest_is_not_empty() -> None:
+    """It names each migration, each query file and the module made of it."""
+    named = {line.partition("  ")[2] for line in (ROOT / MANIFEST).read_text().splitlines()}
+    queries = list((ROOT / "db/queries").iterdir())
+    assert queries
+    assert {f"db/queries/{path.name}" for path in queries} <= named
+    assert {f"{GENERATED}/{path.stem}.py" for path in queries} <= named
+    assert {f"db/migrations/{path.name}" for path in (ROOT / "db/migrations").iterdir()} <= named
+    assert {"sqlc.yaml", "db/bookkeeping.sql", f"{GENERATED}/models.py"} <= named
 
 
-@pytest.mark.parametrize("mutation", SQL_MUTATIONS, ids=lambda mutation: mutation.claim)
-def test_a_change_in_the_sql_is_noticed(mutation: Mutation, described: Described) -> None:
-    """SQL that was changed without regeneration is noticed in the Python."""
-    assert problems(described.mutated[mutation.claim], described.project.options, ROOT / described.project.out)
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_a_file_that_changed_is_noticed(copy: Path, file: Path) -> None:
+    """One more blank line is enough."""
+    (copy / file).write_bytes((copy / file).read_bytes() + b"\n")
+    assert differences(copy) == [f"{file}: changed"]
 
 
-def test_a_leftover_module_is_noticed(described: Described, copy: Path) -> None:
-    """A module whose query file is gone is named."""
-    shutil.copy(copy / "exchanges.py", copy / "markets.py")
-    found = problems(described.committed, described.project.options, copy)
-    assert found == ["markets.py: left over, nothing in the SQL asks for it"]
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_a_file_that_is_missing_is_noticed(copy: Path, file: Path) -> None:
+    """The manifest names what must be there."""
+    (copy / file).unlink()
+    assert differences(copy) == [f"{file}: missing"]
 
 
-@pytest.mark.parametrize("name", ["exchanges.py", "models.py", "__init__.py", "py.typed"])
-def test_a_missing_file_is_noticed(name: str, described: Described, copy: Path) -> None:
-    """Every generated module must be there, and the two files by hand."""
-    (copy / name).unlink()
-    assert problems(described.committed, described.project.options, copy) == [f"{name}: missing"]
+@pytest.mark.parametrize("file", [GENERATED / "markets.py", GENERATED / "a/b.py", Path("db/queries/markets.sql")])
+def test_a_file_too_many_is_noticed(copy: Path, file: Path) -> None:
+    """What is left over when its query file is gone, and a query file that nothing was made of."""
+    (copy / file).parent.mkdir(exist_ok=True)
+    (copy / file).write_text("")
+    assert differences(copy) == [f"{file}: not in the manifest"]
 
 
-def test_layout_is_not_compared(described: Described, copy: Path) -> None:
-    """Blank lines are the plugin's affair: guard 2 compares bytes."""
-    path = copy / "exchanges.py"
-    path.write_text(path.read_text() + "\n\n")
-    assert not problems(described.committed, described.project.options, copy)
+def _replace(file: str, pattern: str, replacement: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        text, count = re.subn(pattern, replacement, (root / file).read_text(), count=1)
+        assert count == 1
+        (root / file).write_text(text)
+
+    return change
 
 
-def test_the_place_of_import_uuid_is_left_to_chance() -> None:
-    """The plugin sorts this one import by chance, so either place is right."""
-    after = ["import enum", "from typing import Any", "import uuid", "import sqlalchemy"]
-    before = ["import enum", "import uuid", "from typing import Any", "import sqlalchemy"]
-    assert _settled(list(after)) == _settled(list(before)) == before
+EXCHANGES = "db/queries/exchanges.sql"
+STALE = {
+    "query reworded": _replace(EXCHANGES, r"ORDER BY e\.name;", "ORDER BY e.id;"),
+    "query added": _replace(EXCHANGES, r"\Z", "\n-- name: CountNames :one\nSELECT 1::integer AS one;\n"),
+    "query renamed": _replace(EXCHANGES, r"-- name: GetExchangeVersion", "-- name: GetExchangeVersionNow"),
+    "command changed": _replace(EXCHANGES, r"(-- name: Get\w+) :one", r"\1 :many"),
+    "column added to a table": _replace(
+        "db/migrations/003_create_exchange_history.sql", r"(ADD COLUMN version)", r"ADD COLUMN extra TEXT, \1"
+    ),
+    "python edited": _replace(f"{GENERATED}/exchanges.py", r"ORDER BY e\.name", "ORDER BY e.id"),
+}
 
 
-def test_a_problem_says_where_and_what(described: Described, copy: Path) -> None:
-    """A message names the file and the method, and shows what is expected beside what is found."""
-    Mutation("", "exchanges.py", r"row\[1\]", "row[2]").apply(copy)
-    (problem,) = problems(described.committed, described.project.options, copy)
-    assert problem.startswith("exchanges.py: AsyncQuerier.get_")
-    assert "name=row[1]" in problem
-    assert "name=row[2]" in problem
-
-
-def test_sql_that_sqlc_refuses_is_an_error(described: Described, tmp_path: Path) -> None:
-    """SQL that does not compile is reported in sqlc's words, not taken for no queries."""
-    copy_sql(ROOT, tmp_path / "tree")
-    Mutation("", "db/queries/exchanges.sql", r"SELECT id", "SELECT nonsense").apply(tmp_path / "tree")
-    with pytest.raises(ValueError, match="nonsense"):
-        describe(described.project, [tmp_path / "tree"], tmp_path)
-
-
-@pytest.mark.parametrize(
-    "options",
-    ["{package: p, emit_async_querier: true, emit_str_enum: true}", "{package: p, emit_async_querier: false}"],
-)
-def test_an_unknown_option_of_the_plugin_is_refused(options: str, tmp_path: Path) -> None:
-    """An option whose effect the comparison does not know is an error, not a gap."""
-    package = f"{{schema: db, queries: db, codegen: [{{plugin: python, out: src, options: {options}}}]}}"
-    (tmp_path / "sqlc.yaml").write_text(f"sql: [{package}]")
-    with pytest.raises(ValueError, match="emit_"):
-        read_project(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("table", "expected"),
-    [
-        ("exchanges", "Exchange"),
-        ("exchange_history", "ExchangeHistory"),
-        ("fees", "Fee"),
-        ("currencies", "Currency"),
-        ("batches", "Batch"),
-        ("symbol_status", "SymbolStatus"),
-        ("address", "Address"),
-    ],
-)
-def test_a_row_is_named_in_the_singular(table: str, expected: str) -> None:
-    """A table's class is its name in CamelCase and in the singular."""
-    assert class_name(singular(table)) == expected
-
-
-def test_a_plural_without_a_rule_is_refused() -> None:
-    """A guessed class name would be a false alarm or none."""
-    with pytest.raises(ValueError, match="market_data"):
-        singular("market_data")
-
-
-def test_a_method_is_the_query_in_snake_case() -> None:
-    """Capitals in a row stay together."""
-    assert method_name("GetExchangeById") == "get_exchange_by_id"
-    assert method_name("ListHTTPHeaders") == "list_http_headers"
+@pytest.mark.parametrize("change", STALE.values(), ids=STALE)
+def test_a_manifest_over_stale_code_is_noticed(copy: Path, change: Callable[[Path], None]) -> None:
+    """The SQL was changed, the manifest written anew, and nothing generated."""
+    change(copy)
+    (copy / MANIFEST).write_text(describe(copy))
+    assert not differences(copy)
+    assert queries_of_python(copy) != queries_of_sql(copy)
