@@ -84,6 +84,9 @@ CHANGES = [
     ("ALTER FUNCTION exchanges_record_change() RESET search_path", "different: function exchanges_record_change()"),
     ("COMMENT ON COLUMN exchanges.market_type IS 'other'", "different: comment exchanges.market_type"),
     ("COMMENT ON TABLE exchanges IS NULL", "missing: comment exchanges"),
+    ("COMMENT ON VIEW symbol_rows IS 'other'", "different: comment symbol_rows"),
+    ("ALTER VIEW symbol_rows SET (security_barrier = true)", "different: view symbol_rows.symbol_rows"),
+    ("DROP VIEW symbol_versions", "missing: view symbol_versions.symbol_versions"),
 ]
 
 
@@ -106,15 +109,23 @@ async def test_a_changed_constraint_is_noticed(database: Database, dsn: Dsn, rul
     ]
 
 
+async def test_a_changed_view_is_noticed(database: Database, dsn: Dsn) -> None:
+    """A view with one more column, or with another condition, is not the recorded one."""
+    async with connected(dsn) as connection:
+        definition = await connection.fetchval("SELECT rtrim(pg_get_viewdef('symbol_rows'::regclass), ';')")
+        await connection.execute(f"CREATE OR REPLACE VIEW symbol_rows AS {definition} WHERE s.is_live")
+    assert [str(found) for found in await check_schema(db=database)] == ["different: view symbol_rows.symbol_rows"]
+
+
 async def test_a_changed_function_body_is_noticed(database: Database, dsn: Dsn) -> None:
     """A trigger function that was replaced by one that does nothing is not the recorded one."""
     async with connected(dsn) as connection:
         await connection.execute(
-            "CREATE OR REPLACE FUNCTION exchange_history_refuse() RETURNS trigger LANGUAGE plpgsql "
+            "CREATE OR REPLACE FUNCTION history_refuse() RETURNS trigger LANGUAGE plpgsql "
             "SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NULL; END'"
         )
     assert [str(found) for found in await check_schema(db=database)] == [
-        "different: function exchange_history_refuse()"
+        "different: function history_refuse()"
     ]
 
 

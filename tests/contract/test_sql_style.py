@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.sqlc_json import queries_of_sql
+
 DB = Path(__file__).resolve().parents[2] / "db"
 QUERIES = sorted((DB / "queries").glob("*.sql"))
 MIGRATIONS = sorted((DB / "migrations").glob("*.sql"))
@@ -32,8 +34,18 @@ def not_ascii(sql: str) -> list[str]:
 
 
 def star_columns(sql: str) -> list[str]:
-    """Name the places where a query returns whatever columns there are."""
+    """Name the places where a statement returns whatever columns there are."""
     return re.findall(r"(?:\bSELECT|\bDISTINCT|\bALL|\bRETURNING|,) ?(?:\w+\.)*\*", code(sql), re.IGNORECASE)
+
+
+def loose_stars(sql: str) -> list[str]:
+    """Name the stars that are not the whole row of one table or view, the one kind that sqlc gives a shared class."""
+    return star_columns(re.sub(r"\b(SELECT|RETURNING) \w+\.\*(?= FROM|;)", r"\1 row", code(sql)))
+
+
+def unanswered(sql: str) -> list[str]:
+    """Name the queries under whose name no sentence says what they answer."""
+    return re.findall(r"^-- name: (\w+) :\w+\n(?!-- [A-Z].*[.?]$)(?!-- [A-Z].*\n-- )", sql, re.MULTILINE)
 
 
 def unqualified_tables(sql: str) -> list[str]:
@@ -88,7 +100,14 @@ def missing_directions(sql: str) -> list[str]:
     return [direction for direction, body in found.items() if not code(body).strip()]
 
 
-QUERY_LINTS: tuple[Lint, ...] = (not_ascii, star_columns, unqualified_tables, what_the_plugin_lacks, query_names)
+QUERY_LINTS: tuple[Lint, ...] = (
+    not_ascii,
+    loose_stars,
+    unanswered,
+    unqualified_tables,
+    what_the_plugin_lacks,
+    query_names,
+)
 MIGRATION_LINTS: tuple[Lint, ...] = (
     not_ascii,
     star_columns,
@@ -116,6 +135,13 @@ def test_queries_keep_the_habits(path: Path, lint: Lint) -> None:
 def test_migrations_keep_the_habits(path: Path, lint: Lint) -> None:
     """A migration has nothing that a lint names."""
     assert not lint(path.read_text())
+
+
+def test_what_is_sent_names_each_column() -> None:
+    """sqlc writes out the stars of the query files, so that a column that is added later changes no answer."""
+    queries = queries_of_sql(DB.parent)
+    assert queries
+    assert not [query.name for query in queries if star_columns(query.text)]
 
 
 def test_query_files_are_python_modules() -> None:
@@ -155,6 +181,13 @@ def test_bookkeeping_is_ascii_and_has_a_header() -> None:
         (star_columns, "SELECT * FROM public.a"),
         (star_columns, "SELECT a.id,\n  b.* FROM public.a"),
         (star_columns, "DELETE FROM public.a RETURNING *"),
+        (loose_stars, "SELECT * FROM public.a"),
+        (loose_stars, "SELECT a.*, b.id FROM public.a"),
+        (loose_stars, "SELECT a.id, a.* FROM public.a"),
+        (loose_stars, "SELECT DISTINCT a.* FROM public.a"),
+        (unanswered, "-- name: GetOne :one\nSELECT 1;"),
+        (unanswered, "-- name: GetOne :one\n-- one\nSELECT 1;"),
+        (unanswered, "-- name: GetOne :one\n\n-- Which is one?\nSELECT 1;"),
         (unqualified_tables, "SELECT id FROM exchanges"),
         (unqualified_tables, "SELECT id FROM public.a JOIN\nb ON true"),
         (unqualified_tables, "INSERT INTO exchanges (id) VALUES (1)"),
@@ -185,6 +218,7 @@ def test_a_lint_can_fail(lint: Lint, sql: str) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
+        "-- name: GetA :one\n-- Which a is there?\nSELECT a.* FROM public.a; DELETE FROM public.a RETURNING a.*;",
         "SELECT count(*), 2 * 3 FROM public.a WHERE a IS DISTINCT FROM b",
         "WITH x AS (SELECT 1) SELECT one FROM x JOIN LATERAL unnest(array[1]) AS one ON true FOR UPDATE",
         "SELECT '-- FROM a', 'it''s * FROM b' FROM (SELECT 1) AS c -- FROM d, it's",
@@ -195,4 +229,4 @@ def test_a_lint_can_fail(lint: Lint, sql: str) -> None:
 )
 def test_good_sql_passes(sql: str) -> None:
     """No lint takes a text, a comment, a function or a CTE for a table, or a product for columns."""
-    assert not [lint(sql) for lint in (star_columns, unqualified_tables, unnamed_constraints) if lint(sql)]
+    assert not [lint(sql) for lint in (loose_stars, unanswered, unqualified_tables, unnamed_constraints) if lint(sql)]

@@ -6,16 +6,18 @@ from typing import Any
 import asyncpg
 import pytest
 
-from exchanges_db import ContractDirection, SymbolKind, SymbolStatus
+from exchanges_db import ContractDirection, SymbolKind, SymbolStatus, get_symbol
+from exchanges_db.symbols.changes import is_live
 from tests.symbol_rows import KINDS, insert
 
 P = "symbols_"
 NUMBERS = ("min_quantity", "max_quantity", "min_notional", "max_notional")
+LENGTHS = {"native_symbol": 100, "symbol": 200, "base": 50, "quote": 50, "settle": 50}
 REFUSED: list[tuple[str, str, dict[str, Any]]] = [
     *(
         (f"{P}{field}_printable", "quanto" if field == "settle" else "spot", {field: text})
-        for field in ("native_symbol", "symbol", "base", "quote", "settle")
-        for text in ("", " ", " X", "X ", "a\nb", "a\tb", "\x7f", "\x1b[31m")
+        for field in LENGTHS
+        for text in ("", " ", " X", "X ", "a\nb", "a\tb", "\x7f", "\x1b[31m", "X" * (LENGTHS[field] + 1))
     ),
     (f"{P}kind_known", "linear", {"kind": "SWAP"}),
     (f"{P}direction_known", "linear", {"direction": "ODD"}),
@@ -119,6 +121,39 @@ async def test_is_active_follows_from_status(conn: asyncpg.Connection, status: S
     assert await conn.fetchval("SELECT is_active FROM symbols WHERE id = $1", symbol) is (status == "TRADING")
     with pytest.raises(asyncpg.GeneratedAlwaysError):
         await conn.execute("UPDATE symbols SET is_active = true WHERE id = $1", symbol)
+
+
+@pytest.mark.parametrize("field", LENGTHS)
+async def test_the_longest_text_is_taken(conn: asyncpg.Connection, field: str) -> None:
+    """Letters are counted, not bytes."""
+    text = "\N{CURRENCY EXCHANGE}" * LENGTHS[field]
+    symbol = await insert(conn, "quanto", **{field: text})
+    assert await conn.fetchval(f"SELECT {field} FROM symbols WHERE id = $1", symbol) == text
+
+
+@pytest.mark.parametrize("status", SymbolStatus)
+async def test_is_live_is_what_python_calls_live(conn: asyncpg.Connection, status: SymbolStatus) -> None:
+    """The table and the rules of an import agree on which symbols an exchange still knows."""
+    symbol = await insert(conn, status=status, delisted_at="2026-01-01T00:00:00Z")
+    row = await conn.fetchrow("SELECT s.*, h.is_live AS seen FROM symbols AS s JOIN symbol_rows AS h USING (id)")
+    assert row is not None
+    assert row["id"] == symbol
+    spec = await get_symbol("MEXC_SPOT", "BTC/USDT", db=conn)
+    assert spec is not None
+    assert row["is_live"] is row["seen"] is is_live(spec)
+
+
+async def test_what_is_generated_is_no_part_of_the_specification(conn: asyncpg.Connection) -> None:
+    """A column that is generated later and forgotten by the trigger would make each write of the same a change."""
+    generated = await conn.fetch(
+        "SELECT attname, attnotnull FROM pg_attribute WHERE attrelid = 'symbols'::regclass AND attgenerated <> ''"
+    )
+    assert {"is_active", "is_live", "price_decimals", "quantity_decimals"} <= {row["attname"] for row in generated}
+    assert {"is_active", "is_live"} <= {row["attname"] for row in generated if row["attnotnull"]}
+    symbol = await insert(conn)
+    await conn.execute("UPDATE symbols SET price_tick = price_tick, raw = '{}' WHERE id = $1", symbol)
+    assert await conn.fetchval("SELECT spec_version FROM symbols WHERE id = $1", symbol) == 1
+    assert await conn.fetchval("SELECT count(*) FROM symbol_history") == 0
 
 
 async def test_a_native_symbol_is_unique_while_it_is_live(conn: asyncpg.Connection) -> None:

@@ -212,7 +212,7 @@ async def test_an_unmigrated_database_fails_with_what_to_do(empty_dsn: Dsn) -> N
         report = await validated(database)
     wrong = failed(report)
     assert wrong.keys() == set(CHECKS)
-    assert wrong.pop(SCHEMA).startswith("missing: function exchange_history_refuse()")
+    assert wrong.pop(SCHEMA).startswith("missing: function exchanges_record_change()")
     assert all("run `exchanges-db migrate`" in found for found in wrong.values())
     assert report.latency is None
     assert report.schema_version is None

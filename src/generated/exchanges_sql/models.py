@@ -79,8 +79,8 @@ class Symbol:
     price_tick: decimal.Decimal
     # Quantities are multiples of this: of base for spot, of contracts else
     quantity_step: decimal.Decimal
-    price_decimals: int
-    quantity_decimals: int
+    price_decimals: Optional[int]
+    quantity_decimals: Optional[int]
     min_quantity: Optional[decimal.Decimal]
     max_quantity: Optional[decimal.Decimal]
     # In quote; NULL means no limit, as in the other limits
@@ -140,8 +140,8 @@ class SymbolRow:
     contract_size: Optional[decimal.Decimal]
     price_tick: decimal.Decimal
     quantity_step: decimal.Decimal
-    price_decimals: int
-    quantity_decimals: int
+    price_decimals: Optional[int]
+    quantity_decimals: Optional[int]
     min_quantity: Optional[decimal.Decimal]
     max_quantity: Optional[decimal.Decimal]
     min_notional: Optional[decimal.Decimal]

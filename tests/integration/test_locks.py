@@ -1,0 +1,97 @@
+"""A write of ours and a user's transaction that refers to our rows never wait for one another.
+
+A user's own tables have foreign keys on exchanges and symbols. Whoever would have to wait fails at once: lock_timeout.
+"""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from exchanges_db import Database, Settings, get_exchange_by_id, import_symbols, update_exchange
+from exchanges_db.database.dsn import Dsn
+from tests.factories import WRITES, Call, connected
+from tests.payload_rows import MEXC, mexc, payload
+
+USERS_TABLE = """
+    CREATE TABLE users_orders (
+        exchange_id smallint REFERENCES exchanges (id),
+        exchange text REFERENCES exchanges (enum_value),
+        exchange_name text REFERENCES exchanges (name),
+        symbol_id integer REFERENCES symbols (id)
+    );
+    INSERT INTO symbols
+        (exchange_id, native_symbol, symbol, base, quote, kind, price_tick, quantity_step, status, sides, api_tradable)
+    VALUES (1, 'BTCUSDT', 'BTC/USDT', 'BTC', 'USDT', 'SPOT', 0.5, 0.5, 'TRADING', 'ALL', true);
+"""
+REFER = """
+    INSERT INTO users_orders (exchange_id, exchange, exchange_name, symbol_id)
+    SELECT e.id, e.enum_value, e.name, s.id FROM exchanges AS e LEFT JOIN symbols AS s ON s.exchange_id = e.id
+"""
+IMPATIENT = {"lock_timeout": "200ms"}
+ALL_WRITES: dict[str, Call] = {
+    **WRITES,
+    "import_symbols": lambda db: import_symbols(MEXC, payload(MEXC, [mexc()]), allow=["jump"], db=db),
+    "update_exchange with the name it has": lambda db: update_exchange(
+        1, {"name": "MEXC_SPOT", "enum_value": "MEXC_SPOT", "display_name": "Other"}, db=db
+    ),
+}
+
+
+@pytest.fixture
+async def user(dsn: Dsn) -> AsyncIterator[asyncpg.Connection]:
+    """The user's own session."""
+    async with connected(dsn, server_settings=IMPATIENT) as connection:
+        await connection.execute(USERS_TABLE)
+        yield connection
+
+
+@pytest.fixture
+async def ours(dsn: Dsn) -> AsyncIterator[Database]:
+    """A Database that does not wait for locks."""
+    async with Database(Dsn(**{**vars(dsn), "settings": IMPATIENT}), Settings()) as database:
+        yield database
+
+
+@pytest.mark.parametrize("write", ALL_WRITES.values(), ids=ALL_WRITES)
+async def test_a_write_does_not_wait_for_who_refers_to_the_row(
+    user: asyncpg.Connection, ours: Database, write: Call
+) -> None:
+    """Taking an exchange out of trading must not wait until every order that is being written is committed."""
+    async with user.transaction():
+        await user.execute(REFER)
+        await write(ours)
+
+
+@pytest.mark.parametrize("write", ALL_WRITES.values(), ids=ALL_WRITES)
+async def test_who_refers_to_the_row_does_not_wait_for_a_write(
+    user: asyncpg.Connection, ours: Database, write: Call
+) -> None:
+    """And what was written is what the write was about: it is no empty statement that takes no lock."""
+    before = await user.fetch("SELECT xmin::text, id FROM exchanges UNION ALL SELECT xmin::text, id FROM symbols")
+    async with ours.transaction() as transaction:
+        await write(transaction)
+        await user.execute(REFER)
+    after = await user.fetch("SELECT xmin::text, id FROM exchanges UNION ALL SELECT xmin::text, id FROM symbols")
+    assert set(before) != set(after)
+
+
+@pytest.mark.parametrize("field", ["name", "enum_value"])
+async def test_a_key_that_others_refer_to_is_changed_with_the_rest_at_once(ours: Database, dsn: Dsn, field: str) -> None:
+    """One statement, one entry of the history, whatever fields come with it."""
+    assert await update_exchange(1, {field: "OTHER", "is_active": False}, db=ours)
+    exchange = await get_exchange_by_id(1, db=ours)
+    assert exchange is not None
+    assert (getattr(exchange, field), exchange.is_active, exchange.version) == ("OTHER", False, 2)
+    async with connected(dsn) as connection:
+        changed = await connection.fetchval("SELECT changed_columns FROM exchange_history WHERE operation = 'UPDATE'")
+    assert changed == sorted([field, "is_active"])
+    assert await update_exchange(1, {field: "THIRD"}, if_version=2, db=ours)
+
+
+async def test_a_key_that_changes_waits(user: asyncpg.Connection, ours: Database) -> None:
+    """The tests above can fail: a new enum_value has to wait for a transaction that refers to the old one."""
+    async with user.transaction():
+        await user.execute(REFER)
+        with pytest.raises(Exception, match="lock"):
+            await update_exchange(1, {"enum_value": "OTHER"}, db=ours)

