@@ -54,6 +54,7 @@ fix: install ## format, and mend what the linter can
 
 generate: install ## compile db/queries into src/generated (downloads the plugin once)
 	sqlc generate
+	python tools/write_manifest.py
 
 schema: install ## write db/schema.sql and db/schema.json from the migrations
 	python tools/write_schema.py

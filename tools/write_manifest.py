@@ -1,7 +1,7 @@
 """`make generate`, last step: write down what src/generated was made of, and what was made.
 
-src/generated/manifest.sha256 has the form of sha256sum. `make check` compares it with the files, so that neither an input
-nor a generated file changes alone.
+src/generated/manifest.sha256 has the form of sha256sum. `make check` compares it with the files, so that neither an
+input nor a generated file changes alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ def describe(root: Path) -> str:
         for path in root.glob(pattern)
         if path.is_file() and "__pycache__" not in path.parts
     }
-    return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(root)}\n" for path in sorted(files))
+    return "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(root)}\n" for path in sorted(files)
+    )
 
 
 def differences(root: Path) -> list[str]:

@@ -38,7 +38,7 @@ def there_and_back(sql: str) -> str:
 
 @pytest.fixture(scope="module")
 def described() -> dict[tuple[str, str], Query]:
-    """sqlc's own description of every query."""
+    """Sqlc's own description of every query."""
     return {(query.filename, query.name): query for query in queries_of_sql(ROOT)}
 
 

@@ -124,9 +124,7 @@ async def test_a_changed_function_body_is_noticed(database: Database, dsn: Dsn) 
             "CREATE OR REPLACE FUNCTION history_refuse() RETURNS trigger LANGUAGE plpgsql "
             "SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NULL; END'"
         )
-    assert [str(found) for found in await check_schema(db=database)] == [
-        "different: function history_refuse()"
-    ]
+    assert [str(found) for found in await check_schema(db=database)] == ["different: function history_refuse()"]
 
 
 async def test_an_index_that_was_not_finished_is_noticed(database: Database, dsn: Dsn) -> None:

@@ -138,7 +138,7 @@ def test_migrations_keep_the_habits(path: Path, lint: Lint) -> None:
 
 
 def test_what_is_sent_names_each_column() -> None:
-    """sqlc writes out the stars of the query files, so that a column that is added later changes no answer."""
+    """Sqlc writes out the stars of the query files, so that a column that is added later changes no answer."""
     queries = queries_of_sql(DB.parent)
     assert queries
     assert not [query.name for query in queries if star_columns(query.text)]

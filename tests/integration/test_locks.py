@@ -77,7 +77,7 @@ async def test_who_refers_to_the_row_does_not_wait_for_a_write(
 
 
 @pytest.mark.parametrize("field", ["name", "enum_value"])
-async def test_a_key_that_others_refer_to_is_changed_with_the_rest_at_once(ours: Database, dsn: Dsn, field: str) -> None:
+async def test_a_key_is_changed_with_the_rest_at_once(ours: Database, dsn: Dsn, field: str) -> None:
     """One statement, one entry of the history, whatever fields come with it."""
     assert await update_exchange(1, {field: "OTHER", "is_active": False}, db=ours)
     exchange = await get_exchange_by_id(1, db=ours)

@@ -28,7 +28,7 @@ _HEADER = re.compile(r"-- name: \w+ :(one|many|exec|execrows)\n")
 
 
 class _Statement(NamedTuple):
-    """A generated statement in asyncpg's terms: its command, its SQL with $1, its name last, and which parameter $1 is."""
+    """A generated statement in asyncpg's terms: its command, its SQL with $1, its name last, and what $1 is."""
 
     command: str
     sql: str

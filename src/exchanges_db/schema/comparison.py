@@ -26,7 +26,7 @@ class SchemaObject(msgspec.Struct, frozen=True, order=True):
     Attributes:
         kind: table, view, column, constraint, index, trigger, function or comment.
         table_name: the table or view it belongs to; empty for a function.
-        object_name: its name, for a function with its arguments; for a comment the column's, or empty for the table or view.
+        object_name: its name, for a function with its arguments; for a comment the column's, or empty.
         definition: as the catalog's own functions print it.
     """
 
