@@ -3,7 +3,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 COMPILE := uv pip compile --quiet pyproject.toml --extra embedded --extra report --group dev
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lowest check lint fix generate schema bench peers integrate lock clean FORCE
+.PHONY: help install demo test lowest check fix generate schema bench peers integrate lock clean FORCE
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 12
@@ -25,9 +25,9 @@ install: .venv/.installed ## make .venv with the pinned dependencies
 demo: install ## the main job from end to end on sample lists: migrate, import, look up, trade, history, validate
 	examples/demo.sh
 
-test: install ## every test, on a real PostgreSQL, with branch coverage
+test: install ## every test but those of `make check`, on a real PostgreSQL, with branch coverage
 	coverage erase
-	coverage run -m pytest
+	coverage run -m pytest tests/acceptance tests/integration tests/typing tests/unit
 	coverage combine --quiet
 	coverage report
 
@@ -38,14 +38,12 @@ lowest: install ## the unit and integration tests on the oldest versions that py
 	uv pip install --quiet --no-config --python .venv-lowest hypothesis psutil pytest pytest-asyncio pyyaml
 	PATH="$(CURDIR)/.venv-lowest/bin:$$PATH" pytest -q tests/unit tests/integration
 
-check: lint ## what `lint` does, and the tests of tests/contract, which `test` runs too; never writes
-	pytest -q tests/contract
-
-lint: install ## linters, types, layers and the plugin's guard of the generated code; never writes
+check: install ## linters, types, layers, contracts and the guards of the generated code; never writes
 	ruff format --check
 	ruff check
 	mypy
 	lint-imports --no-cache
+	pytest -q tests/contract
 	.ci/sqlc-diff
 
 fix: install ## format, and mend what the linter can

@@ -108,7 +108,8 @@ async def test_autogenerate_leaves_our_tables_alone(project: Path, dsn: Dsn) -> 
 
     async def differences(**options: Any) -> list[Any]:
         def compare(connection: Any) -> list[Any]:
-            return compare_metadata(MigrationContext.configure(connection, opts=options), models.metadata)
+            found: list[Any] = compare_metadata(MigrationContext.configure(connection, opts=options), models.metadata)
+            return found
 
         engine = create_async_engine(os.environ["SQLALCHEMY_URL"])
         async with engine.connect() as connection:

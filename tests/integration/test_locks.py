@@ -3,14 +3,16 @@
 A user's own tables have foreign keys on exchanges and symbols. Whoever would have to wait fails at once: lock_timeout.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import asyncpg
 import pytest
 
-from exchanges_db import Database, Settings, get_exchange_by_id, import_symbols, update_exchange
+from exchanges_db import Database, DatabaseOrConnection, Settings, get_exchange_by_id, import_symbols, update_exchange
 from exchanges_db.database.dsn import Dsn
-from tests.factories import WRITES, Call, connected
+from tests.cases import CASES
+from tests.factories import connected
 from tests.payload_rows import MEXC, mexc, payload
 
 USERS_TABLE = """
@@ -29,8 +31,10 @@ REFER = """
     SELECT e.id, e.enum_value, e.name, s.id FROM exchanges AS e LEFT JOIN symbols AS s ON s.exchange_id = e.id
 """
 IMPATIENT = {"lock_timeout": "200ms"}
+Call = Callable[[DatabaseOrConnection], Awaitable[Any]]
+# A synchronization writes as an import does.
 ALL_WRITES: dict[str, Call] = {
-    **WRITES,
+    **{case.name: case for case in CASES if case.kind == "write"},
     "import_symbols": lambda db: import_symbols(MEXC, payload(MEXC, [mexc()]), allow=["jump"], db=db),
     "update_exchange with the name it has": lambda db: update_exchange(
         1, {"name": "MEXC_SPOT", "enum_value": "MEXC_SPOT", "display_name": "Other"}, db=db

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
-from exchanges_db.validation.plans import LookUp, indexes_in
+from exchanges_db.validation.plans import LookUp, indexes_used
 from exchanges_sql import symbol_history, symbols
 from tests.symbol_rows import insert
 
@@ -33,4 +33,4 @@ async def test_a_look_up_by_name_reads_its_index(
     await insert(conn)
     await conn.execute(MANY)
     await conn.execute("ANALYZE symbols")
-    assert look_up.index_name in indexes_in(await conn.fetchval(look_up.explain, *arguments))
+    assert look_up.index_name in await indexes_used(conn, look_up, *arguments)

@@ -95,18 +95,18 @@ from exchanges_db import (
     get_exchanges_by_market_type,
     get_symbol,
     get_symbol_as_of,
+    get_symbol_by_id,
     get_symbol_by_native,
     get_symbol_history,
     get_symbol_stats,
+    get_symbols,
+    get_symbols_by_ids,
     import_symbols,
     insert_exchange,
     list_symbols,
     list_symbols_as_of,
-    sync_symbols,
-    get_symbol_by_id,
-    get_symbols,
-    get_symbols_by_ids,
     search_symbols,
+    sync_symbols,
     update_exchange,
     validate_exchanges,
 )
@@ -169,7 +169,9 @@ async def writes(exchange: StoredExchange) -> None:
     assert_type(await activate_exchange(1), bool)
     assert_type(await deactivate_exchange(1), bool)
     assert_type(await ensure_exchanges_populated(), list[StoredExchange])
-    assert_type(await ensure_exchanges_populated(Venue, defaults={Venue.HERE: {"display_name": "x"}}), list[StoredExchange])
+    assert_type(
+        await ensure_exchanges_populated(Venue, defaults={Venue.HERE: {"display_name": "x"}}), list[StoredExchange]
+    )
     await ensure_exchanges_populated(Venue.HERE)  # type: ignore[arg-type]  # a member is no Enum
     exchange.name = "x"  # type: ignore[misc]  # frozen
 
@@ -238,7 +240,7 @@ async def trading(symbol: Symbol, price: Number, how: Rounded) -> None:
     rules = OrderRules.from_symbol(symbol)
     assert_type(rules, OrderRules)
     assert_type(rules.check("64000.1", 1, Side.SELL), OrderRule | None)
-    assert_type(rules.check_all(price, Decimal(1)), tuple[Violation, ...])
+    assert_type(rules.check_all(price, Decimal(1)), list[Violation])
     assert_type(rules.round_price(price, how), Decimal)
     assert_type(rules.round_price(price, Rounding.DOWN), Decimal)
     assert_type((symbol.kind, symbol.status, symbol.sides), tuple[SymbolKind, SymbolStatus, SidesAllowed])
