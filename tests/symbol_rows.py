@@ -1,9 +1,14 @@
-"""Valid rows of `symbols`, one of each kind, and how to write them past the import."""
+"""Valid rows of `symbols`, one of each kind, how to write them past the import, and the same as a SymbolSpec."""
 
 import json
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
+import msgspec
+
+from exchanges_db import SymbolSpec
 
 _SPOT: dict[str, Any] = {
     "exchange_id": 1,
@@ -43,3 +48,18 @@ INSERT = """
 async def insert(conn: asyncpg.Connection, of: str = "spot", **fields: Any) -> int:
     """Write one row and return its id; numbers are given as text."""
     return int(await conn.fetchval(INSERT, json.dumps({**KINDS[of], **fields})))
+
+
+_TYPES = {field.name: field.type for field in msgspec.structs.fields(SymbolSpec)}
+
+
+def as_spec_fields(of: str = "spot", **fields: Any) -> dict[str, Any]:
+    """Return the same row as keywords for a SymbolSpec, with these changes, which are not converted."""
+    row = {field: value for field, value in KINDS[of].items() if field in _TYPES}
+    return {field: msgspec.convert(value, _TYPES[field]) for field, value in row.items()} | fields
+
+
+def as_row_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return keywords of a SymbolSpec as `insert` takes them."""
+    texts = {Decimal: str, datetime: datetime.isoformat}
+    return {field: texts.get(type(value), lambda same: same)(value) for field, value in fields.items()}

@@ -1,14 +1,18 @@
 """What the table `symbols` refuses, and which real oddities it takes."""
 
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from exchanges_db import ContractDirection, SymbolKind, SymbolStatus, get_symbol
+from exchanges_db import ContractDirection, InvalidSymbol, SidesAllowed, SymbolKind, SymbolSpec, SymbolStatus, get_symbol
 from exchanges_db.symbols.changes import is_live
-from tests.symbol_rows import KINDS, insert
+from tests.factories import property_settings
+from tests.symbol_rows import KINDS, as_row_fields, as_spec_fields, insert
 
 P = "symbols_"
 NUMBERS = ("min_quantity", "max_quantity", "min_notional", "max_notional")
@@ -185,3 +189,68 @@ async def test_truncating_exchanges_is_refused_too(conn: asyncpg.Connection) -> 
     """Their symbols would be orphans."""
     with pytest.raises(asyncpg.FeatureNotSupportedError):
         await conn.execute("TRUNCATE exchanges")
+
+
+TEXT = st.one_of(
+    st.sampled_from(["BTC", "USDT", "ETH", "X Y", "", " ", " X", "X ", "\u00a0", "币安人生", "\U0001f4b1", "X\u200b"]),
+    st.text(" \t\n\x00\x1f\x7f\x80\x85\u00a0\u200b\u2028\ud800\udfff\U0001f4b1a", max_size=4),
+    st.builds(lambda n, c: c * n, st.sampled_from([50, 51, 100, 101, 200, 201]), st.sampled_from("ad\U0001f4b1 ")),
+)
+NUMBER = st.one_of(
+    st.none(),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-3, max_value=3),
+    st.sampled_from(["0", "-0", "1", "1.0", "2", "1E+200", "1E-200", "NaN", "Infinity", "-Infinity"]).map(Decimal),
+    st.sampled_from(["0.05", "-0.05", "0.0500", "0.05000000000000000000000000000001", "-0.051"]).map(Decimal),
+    # The first and the last that NUMERIC has room for, and their neighbours.
+    st.sampled_from(["1E+131071", "1E+131072", "1E-16383", "1E-16384"]).map(Decimal),
+)
+MOMENT = st.one_of(
+    st.none(), st.just(datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=-5)))), st.datetimes(timezones=st.just(UTC))
+)
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    **dict.fromkeys(("native_symbol", "symbol", "base", "quote"), TEXT),
+    "settle": st.none() | TEXT,
+    "kind": st.sampled_from(SymbolKind),
+    "direction": st.none() | st.sampled_from(ContractDirection),
+    **dict.fromkeys(("contract_size", "price_tick", "quantity_step", *NUMBERS, "maker_fee", "taker_fee"), NUMBER),
+    "status": st.sampled_from(SymbolStatus),
+    "sides": st.sampled_from(SidesAllowed),
+    "api_tradable": st.booleans(),
+    **dict.fromkeys(("listed_at", "delisting_at", "delisted_at", "expires_at"), MOMENT),
+}
+
+
+@property_settings(600)
+@given(
+    kind=st.sampled_from(sorted(KINDS)),
+    changes=st.lists(st.sampled_from(sorted(FIELDS)), max_size=3, unique=True).flatmap(
+        lambda names: st.fixed_dictionaries({name: FIELDS[name] for name in names})
+    ),
+)
+async def test_python_and_the_database_accept_the_same_symbols(
+    conn: asyncpg.Connection, kind: str, changes: dict[str, Any]
+) -> None:
+    """Whatever the fields, a SymbolSpec is made of what the table takes unchanged, and of nothing else."""
+    assert FIELDS.keys() == set(SymbolSpec.__struct_fields__)
+    fields = as_spec_fields(kind, **changes)
+    try:
+        SymbolSpec(**fields)
+    except InvalidSymbol:
+        accepted = False
+    else:
+        accepted = True
+    assert accepted == await accepted_unchanged(conn, fields)
+
+
+async def accepted_unchanged(conn: asyncpg.Connection, fields: dict[str, Any]) -> bool:
+    """Whether the table takes these fields and gives the very same back."""
+    transaction = conn.transaction()
+    await transaction.start()
+    try:
+        row = await conn.fetchrow("SELECT * FROM symbols WHERE id = $1", await insert(conn, **as_row_fields(fields)))
+    except asyncpg.PostgresError:
+        return False
+    finally:
+        await transaction.rollback()
+    assert row is not None
+    return all(row[field] == value for field, value in fields.items())

@@ -4,6 +4,7 @@ import decimal
 import pickle
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from exchanges_db.errors import ExchangesDBError, InvalidOrder
 from exchanges_db.orders.rules import OrderRule, OrderRules, Rounding, Side, Violation
 from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
-from exchanges_db.symbols.models import SymbolSpec
+from exchanges_db.symbols.models import Symbol, SymbolSpec
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/order-rules.md"
 MAX_LINES = 60
@@ -40,6 +41,24 @@ def spec(**changes: Any) -> SymbolSpec:
 def _number(name: str, value: Any) -> Any:
     numeric = name.startswith(("price", "quantity", "min", "max", "contract"))
     return Decimal(value) if numeric and value is not None else value
+
+
+def row(**changes: Any) -> Symbol:
+    """Return the symbol of `spec` as if it came from the database, with these changes, unchecked."""
+    fields = msgspec.structs.asdict(spec()) | changes
+    now = datetime.now(UTC)
+    return Symbol(
+        **fields,
+        id=1,
+        exchange_id=1,
+        exchange="MEXC_SPOT",
+        price_decimals=1,
+        quantity_decimals=6,
+        is_active=True,
+        spec_version=1,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 def rules(**changes: Any) -> OrderRules:
@@ -226,7 +245,12 @@ def test_a_market_order_has_no_price() -> None:
 def test_every_broken_rule_is_told_in_order() -> None:
     """check_all gives each with its limit and the order's value; check gives the first."""
     of = rules(
-        quantity_step="0.01", min_quantity="0.05", min_notional="3", sides="BUY", status="HALTED", api_tradable=False
+        quantity_step="0.01",
+        min_quantity="0.05",
+        min_notional="3",
+        sides=SidesAllowed.BUY,
+        status=SymbolStatus.HALTED,
+        api_tradable=False,
     )
     found = of.check_all("1.23", "0.015", SELL)
     assert found == [
@@ -262,7 +286,8 @@ def test_whether_orders_are_taken_now_is_told_when_asked(
     status: str, sides: str, api: bool, side: Side | None, rule: OrderRule | None
 ) -> None:
     """Status, API and sides count only when a side is given, on both paths."""
-    of = rules(status=SymbolStatus(status), sides=SidesAllowed(sides), api_tradable=api)
+    gone = datetime(2026, 1, 1, tzinfo=UTC) if status == "DELISTED" else None
+    of = rules(status=SymbolStatus(status), sides=SidesAllowed(sides), api_tradable=api, delisted_at=gone)
     for given in (side, None if side is None else side.value):  # its text is as good
         assert of.check("0.1", 1, given) is of.check_ticks(1, 10**6, given) is rule
         assert [(one.rule, one.given) for one in of.check_all("0.1", 1, given)][:1] == ([(rule, side)] if rule else [])
@@ -276,7 +301,7 @@ def test_a_price_is_positive() -> None:
     assert rules().check(1, "0.0000005") is OrderRule.QUANTITY_STEP
 
 
-NO_NUMBERS = [0.1, 1.0, 1j, True, b"1", [1], "abc", "", "NaN", Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"),
+NO_NUMBERS = [0.1, 1.0, 1j, True, b"1", [1], "abc", "", "\uff11", "1\u0661", "NaN", Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"),
               "-Infinity", Decimal("1E+999999"), Decimal("1E-999999"), "1E+99999999999999999999", 10**100, -(10**1000),
               1 << 10**7, Decimal("1." + "1" * 100)]  # fmt: skip
 
@@ -360,19 +385,20 @@ def test_what_is_below_zero_is_not_rounded() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [("price_tick", "0"), ("price_tick", "-0.1"), ("quantity_step", "NaN"), ("quantity_step", "0"),
-     ("max_quantity", "-1"), ("min_notional", "Infinity"), ("min_quantity", "NaN"), ("max_notional", "-5")],
+     ("max_quantity", "-1"), ("min_notional", "Infinity"), ("min_quantity", "NaN"), ("max_notional", "-5"),
+     ("price_tick", "1." + "1" * 100)],
 )  # fmt: skip
-def test_a_symbol_without_usable_numbers_has_no_rules(field: str, value: str) -> None:
-    """Said when the rules are made, with the field's name, not at the first order."""
+def test_a_row_without_usable_numbers_has_no_rules(field: str, value: str) -> None:
+    """A Symbol is not checked when it is made. Said when its rules are made, not at the first order."""
     with pytest.raises(InvalidOrder, match=f"^{field} ") as caught:
-        rules(**{field: value})
+        OrderRules.from_symbol(row(**{field: Decimal(value)}))
     assert caught.value.field == field
 
 
 def test_a_contract_needs_a_size() -> None:
     """Without one a notional would be a guess."""
     with pytest.raises(InvalidOrder, match=r"^contract_size "):
-        contract(ContractDirection.LINEAR, "1", contract_size=None)
+        OrderRules.from_symbol(row(kind=SymbolKind.PERPETUAL, settle="USDT", direction=ContractDirection.LINEAR))
 
 
 def test_rules_do_not_change() -> None:

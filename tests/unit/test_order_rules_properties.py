@@ -4,6 +4,7 @@ import contextlib
 import decimal
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -50,10 +51,13 @@ steps = st.one_of(
 quarters = st.integers(0, 40).map(lambda n: _WIDE.multiply(n, Decimal("0.25")))
 
 
-def limits(draw: st.DrawFn, unit: Decimal) -> Decimal | None:
-    """Draw None, zero, anything, or some quarters of the unit: at what an order can have and next to it."""
+def limits(draw: st.DrawFn, unit: Decimal) -> tuple[Decimal | None, Decimal | None]:
+    """Draw a minimum and a maximum: None, anything, or some quarters of the unit, which orders can have or nearly."""
     near = quarters.map(lambda n: _WIDE.multiply(n, unit))
-    return draw(st.one_of(st.none(), near, near, decimals(0, 10**9)))
+    least, most = (draw(st.one_of(st.none(), near, near, decimals(0, 10**9))) for _ in range(2))
+    if least is not None and most is not None and least > most:
+        least, most = most, least
+    return least, most or None
 
 
 @st.composite
@@ -64,6 +68,9 @@ def specs(draw: st.DrawFn) -> SymbolSpec:
     sizes = st.sampled_from([Decimal("0.0001"), Decimal(1), Decimal(10**6)]) | decimals(digits=10**6)
     size = draw(sizes) if direction else None
     unit = _WIDE.multiply(_WIDE.multiply(step, size or 1), 1 if direction == "INVERSE" else tick)
+    min_quantity, max_quantity = limits(draw, step)
+    min_notional, max_notional = limits(draw, unit)
+    status = draw(st.sampled_from([SymbolStatus.TRADING, *SymbolStatus]))
     return SymbolSpec(
         native_symbol="X",
         symbol="X",
@@ -75,11 +82,12 @@ def specs(draw: st.DrawFn) -> SymbolSpec:
         contract_size=size,
         price_tick=tick,
         quantity_step=step,
-        min_quantity=limits(draw, step),
-        max_quantity=limits(draw, step),
-        min_notional=limits(draw, unit),
-        max_notional=limits(draw, unit),
-        status=draw(st.sampled_from([SymbolStatus.TRADING, *SymbolStatus])),
+        min_quantity=min_quantity,
+        max_quantity=max_quantity,
+        min_notional=min_notional,
+        max_notional=max_notional,
+        status=status,
+        delisted_at=datetime(2026, 1, 1, tzinfo=UTC) if status is SymbolStatus.DELISTED else None,
         sides=draw(st.sampled_from([SidesAllowed.ALL, *SidesAllowed])),
         api_tradable=draw(st.booleans()),
     )

@@ -7,11 +7,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from exchanges_db import Brake, ChangeKind, SidesAllowed, Symbol, SymbolKind, SymbolSpec, SymbolStatus
+from exchanges_db import (
+    Brake,
+    ChangeKind,
+    ContractDirection,
+    SidesAllowed,
+    Symbol,
+    SymbolKind,
+    SymbolSpec,
+    SymbolStatus,
+)
 from exchanges_db.symbols.changes import KnownSymbol, find_brakes, find_changes, find_changes_between
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
-EARLIER = datetime(2025, 1, 1, tzinfo=UTC)
+EARLIER, LATER = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 6, 1, tzinfo=UTC)
 
 
 def spec(name: str = "BTC_USDT", **fields: Any) -> SymbolSpec:
@@ -33,7 +42,7 @@ def spec(name: str = "BTC_USDT", **fields: Any) -> SymbolSpec:
 
 def known(name: str = "BTC_USDT", number: int = 1, **fields: Any) -> KnownSymbol:
     """A symbol as the database has it."""
-    return KnownSymbol(id=number, **msgspec.structs.asdict(spec(name, **fields)))
+    return KnownSymbol(id=number, **{**msgspec.structs.asdict(spec(name)), **fields})
 
 
 def kinds(*changes: Any) -> list[str]:
@@ -41,7 +50,15 @@ def kinds(*changes: Any) -> list[str]:
     return [change.kind.value for change in changes]
 
 
+CONTRACT: dict[str, Any] = {
+    "kind": SymbolKind.PERPETUAL,
+    "settle": "USDT",
+    "direction": ContractDirection.LINEAR,
+    "contract_size": Decimal(1),
+}
 DEAD: dict[str, Any] = {"status": SymbolStatus.DELISTED, "delisted_at": EARLIER}
+# What a reader makes of a symbol that is called delisted without a time.
+SEEN_DEAD: dict[str, Any] = {"status": SymbolStatus.DELISTED, "delisted_at": NOW}
 
 
 @pytest.mark.parametrize(
@@ -57,9 +74,10 @@ DEAD: dict[str, Any] = {"status": SymbolStatus.DELISTED, "delisted_at": EARLIER}
         ({"status": SymbolStatus.HALTED}, {}, "RESUMED"),
         ({"status": SymbolStatus.DELISTING}, {}, "RESUMED"),
         ({"status": SymbolStatus.PRELAUNCH}, {}, "CHANGED"),
-        ({}, {"status": SymbolStatus.DELISTED}, "DELISTED"),
+        ({}, SEEN_DEAD, "DELISTED"),
         ({}, {"status": SymbolStatus.EXPIRED}, "DELISTED"),
-        (DEAD, {"status": SymbolStatus.DELISTED}, None),
+        (DEAD, SEEN_DEAD, None),
+        (DEAD, {"status": SymbolStatus.DELISTED, "delisted_at": LATER}, "CHANGED"),
         (DEAD, {"status": SymbolStatus.EXPIRED}, "CHANGED"),
         (DEAD, {}, "RELISTED"),
         (DEAD, {"status": SymbolStatus.HALTED}, "RELISTED"),
@@ -75,9 +93,9 @@ def test_each_kind_of_change(old: dict[str, Any], new: dict[str, Any], kind: str
 
 def test_a_change_names_its_fields() -> None:
     """With what was and what is."""
-    (change,) = find_changes([known()], [spec(price_tick=Decimal(1), maker_fee=Decimal("0.1"))], NOW)
+    (change,) = find_changes([known()], [spec(price_tick=Decimal(1), maker_fee=Decimal("0.01"))], NOW)
     assert [(f.field, f.old, f.new) for f in change.fields] == [
-        ("price_tick", Decimal("0.01"), Decimal(1)), ("maker_fee", None, Decimal("0.1")),
+        ("price_tick", Decimal("0.01"), Decimal(1)), ("maker_fee", None, Decimal("0.01")),
     ]  # fmt: skip
 
 
@@ -96,7 +114,7 @@ def test_a_symbol_that_is_new_is_listed_and_one_that_is_missing_delisted() -> No
 
 def test_a_symbol_told_to_be_delisted_without_a_time_is_so_from_when_it_was_seen() -> None:
     """A time kept from while it was live is not one of this delisting; a time given before for this one stays."""
-    gone = spec(status=SymbolStatus.DELISTED)
+    gone = spec(**SEEN_DEAD)
     (change,) = find_changes([known(delisted_at=EARLIER)], [gone], NOW)
     assert (change.kind, change.spec.delisted_at) == (ChangeKind.DELISTED, NOW)
     (still,) = find_changes([known(**DEAD, price_tick=Decimal("0.1"))], [gone], NOW)
@@ -124,8 +142,8 @@ def test_the_live_one_of_several_with_a_name_is_compared() -> None:
 def test_what_is_rejected_or_settles_elsewhere_has_not_vanished() -> None:
     """Nor what was dead before."""
     assert find_changes([known()], [], NOW, rejected={"BTC_USDT"}) == ()
-    assert find_changes([known(settle="BTC")], [], NOW, settle="USDT") == ()
-    assert kinds(*find_changes([known(settle="USDT")], [], NOW, settle="USDT")) == ["DELISTED"]
+    assert find_changes([known(**CONTRACT)], [], NOW, settle="BTC") == ()
+    assert kinds(*find_changes([known(**CONTRACT)], [], NOW, settle="USDT")) == ["DELISTED"]
     assert find_changes([known(**DEAD)], [], NOW) == ()
 
 
@@ -151,18 +169,14 @@ def test_more_than_a_tenth_missing_is_not_believed(missing: int, hit: bool) -> N
 
 @pytest.mark.parametrize("field", ["price_tick", "contract_size"])
 @pytest.mark.parametrize(
-    ("old", "new", "hit"), [("1", "100", True), ("1", "0.01", True), ("1", "99", False), ("1", "0.011", False)]
+    ("old", "new", "hit"),
+    [("1", "100", True), ("1", "0.01", True), ("1", "99", False), ("1", "0.011", False)],
 )
 def test_a_tick_or_size_a_hundred_times_off_is_not_believed(field: str, old: str, new: str, hit: bool) -> None:
     """In either direction."""
-    before: dict[str, Any] = {field: Decimal(old)}
-    then: dict[str, Any] = {field: Decimal(new)}
-    assert brakes([known(**before)], [spec(**then)]) == ([Brake.JUMP] if hit else [])
-
-
-def test_a_size_that_is_gone_is_no_jump() -> None:
-    """A symbol need not have one, so there is nothing to compare; a tick it always has."""
-    assert brakes([known(contract_size=Decimal(1))], [spec(contract_size=None)]) == []
+    before, after = ({**CONTRACT, field: Decimal(number)} for number in (old, new))
+    found = brakes([known(**before)], [spec(**after)])
+    assert found == ([Brake.JUMP] if hit else [])
 
 
 def test_the_other_brakes() -> None:

@@ -35,7 +35,8 @@ def exact(value: Number | None, field: str) -> Decimal:
         if type(value) is Decimal:
             number = _INPUT.plus(value)
         # Not bool, an int by descent; no int of a million digits, which takes seconds to become a Decimal.
-        elif type(value) is str or (type(value) is int and value.bit_length() <= _MOST_BITS):
+        # Python reads digits of any script; nobody writes an order in them.
+        elif (type(value) is str and value.isascii()) or (type(value) is int and value.bit_length() <= _MOST_BITS):
             number = _INPUT.create_decimal(value)
     except ArithmeticError:
         pass

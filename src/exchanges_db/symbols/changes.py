@@ -97,6 +97,9 @@ class KnownSymbol(SymbolSpec, frozen=True, kw_only=True, array_like=True, gc=Fal
 
     id: int
 
+    def __post_init__(self) -> None:
+        """Check nothing: the table holds no row that breaks a rule."""
+
 
 def find_changes(
     known: Iterable[KnownSymbol],
@@ -108,6 +111,7 @@ def find_changes(
 ) -> tuple[SymbolChange, ...]:
     """Return what `offered`, the whole list of an exchange, changes in what is `known`.
 
+    offered: those that the exchange calls delisted without saying since when have `observed_at` for it.
     known: oldest first. rejected: native symbols that are in the payload but could not be read; they have not vanished.
     settle: what all of the payload settles in; symbols of another settlement have not vanished either.
     """
@@ -150,12 +154,12 @@ def find_changes_between(before: Iterable[Symbol], after: Iterable[Symbol]) -> l
 
 def _change(row: KnownSymbol | None, spec: SymbolSpec, observed_at: datetime) -> Iterable[SymbolChange]:
     if row is None:
-        yield SymbolChange(kind=ChangeKind.LISTED, symbol_id=None, spec=_dated(spec, None, observed_at))
+        yield SymbolChange(kind=ChangeKind.LISTED, symbol_id=None, spec=spec)
         return
     if _identity(row) != _identity(spec):
         if is_live(row):
             yield _delisted(row, observed_at)
-        yield SymbolChange(kind=ChangeKind.LISTED, symbol_id=None, spec=_dated(spec, None, observed_at))
+        yield SymbolChange(kind=ChangeKind.LISTED, symbol_id=None, spec=spec)
         return
     spec = _dated(spec, row, observed_at)
     fields = _differences(row, spec)
@@ -163,12 +167,11 @@ def _change(row: KnownSymbol | None, spec: SymbolSpec, observed_at: datetime) ->
         yield SymbolChange(kind=_kind(row.status, spec.status), symbol_id=row.id, spec=spec, fields=fields)
 
 
-def _dated(spec: SymbolSpec, row: KnownSymbol | None, observed_at: datetime) -> SymbolSpec:
-    """Return `spec` with a time of delisting where it is delisted and the exchange gives none."""
-    if spec.status is not SymbolStatus.DELISTED or spec.delisted_at is not None:
-        return spec
-    known = row.delisted_at if row is not None and row.status is SymbolStatus.DELISTED else None
-    return msgspec.structs.replace(spec, delisted_at=known or observed_at)
+def _dated(spec: SymbolSpec, row: KnownSymbol, observed_at: datetime) -> SymbolSpec:
+    """Return `spec` with the time of delisting that is known, where its own is only when somebody looked."""
+    if spec.status is row.status is SymbolStatus.DELISTED and spec.delisted_at == observed_at:
+        return msgspec.structs.replace(spec, delisted_at=row.delisted_at)
+    return spec
 
 
 def _differences(row: SymbolSpec, spec: SymbolSpec) -> tuple[FieldChange, ...]:

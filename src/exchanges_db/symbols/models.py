@@ -1,4 +1,7 @@
-"""What is known of a symbol: the specification a payload gives, and nothing that moves by the minute."""
+"""What is known of a symbol: the specification a payload gives, and nothing that moves by the minute.
+
+A SymbolSpec that exists is valid: its fields were checked when it was made.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,15 @@ from decimal import Decimal
 import msgspec
 
 from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.rules import (
+    check_fee,
+    check_limits,
+    check_positive,
+    check_terms,
+    check_text,
+    check_times,
+    check_words,
+)
 
 
 # gc=False: they hold numbers, texts and times only, and a hundred thousand of them need no search for cycles.
@@ -24,7 +36,10 @@ class SymbolSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         min_notional, max_notional: in quote.
         maker_fee, taker_fee: fractions of the notional: 0.002 is 0.2 percent; a maker fee may be negative.
         sides: which orders are taken at present; api_tradable: whether they are taken through the API.
-        listed_at, delisting_at, delisted_at, expires_at: UTC; None where the exchange does not say.
+        listed_at, delisting_at, delisted_at, expires_at: with a time zone; None where the exchange does not say.
+
+    Raises:
+        InvalidSymbol: a field cannot be stored, or two contradict each other; `.field` names it.
     """
 
     native_symbol: str
@@ -51,9 +66,28 @@ class SymbolSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     delisted_at: datetime | None = None
     expires_at: datetime | None = None
 
+    def __post_init__(self) -> None:
+        check_text("native_symbol", self.native_symbol)
+        check_text("base", self.base)
+        check_text("quote", self.quote)
+        check_text("symbol", self.symbol)
+        check_words(self.kind, self.status, self.sides, self.api_tradable)
+        check_terms(self.kind, self.base, self.quote, self.settle, self.direction, self.contract_size)
+        check_positive("price_tick", self.price_tick)
+        check_positive("quantity_step", self.quantity_step)
+        check_limits("min_quantity", self.min_quantity, "max_quantity", self.max_quantity)
+        check_limits("min_notional", self.min_notional, "max_notional", self.max_notional)
+        check_fee("maker_fee", self.maker_fee)
+        # Many exchanges have one fee for both, which need not be looked at twice.
+        if self.taker_fee is not self.maker_fee:
+            check_fee("taker_fee", self.taker_fee)
+        check_times(self.kind, self.status, self.listed_at, self.delisting_at, self.delisted_at, self.expires_at)
+
 
 class Symbol(SymbolSpec, frozen=True, kw_only=True, gc=False):
     """One row of `symbols`: a specification, where it is traded, and since when it holds.
+
+    It is made by look-ups. The database's constraints checked its fields, which is not done a second time here.
 
     Attributes:
         exchange: enum_value of its exchange.
@@ -71,6 +105,9 @@ class Symbol(SymbolSpec, frozen=True, kw_only=True, gc=False):
     spec_version: int
     created_at: datetime
     updated_at: datetime
+
+    def __post_init__(self) -> None:
+        """Check nothing: the table holds no row that breaks a rule."""
 
 
 class SymbolVersion(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from exchanges_db.errors import InvalidSymbol
+from exchanges_db.errors import shown
+from exchanges_db.symbols import rules
 from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
 from exchanges_db.symbols.models import SymbolSpec
 from exchanges_db.symbols.payloads import reading, values
@@ -73,10 +74,8 @@ def looks_like(document: Document) -> bool:
 
 def read(document: Document, *, settle: str, observed_at: datetime) -> Payload:
     """Return the symbols in it, all of which settle in `settle`."""
-    try:
-        currency = values.code("settle", settle)
-    except BrokenRow as exc:
-        raise InvalidSymbol(str(exc)) from None
+    rules.check_text("settle", settle)
+    currency = values.code(settle)
     read = reading.read_rows(document, _Row, "name", _KNOWN, partial(_spec, settle=currency, observed_at=observed_at))
     foreign = None
     fitting = [symbol for symbol in read.symbols if symbol.spec.direction is not ContractDirection.QUANTO]
@@ -89,40 +88,39 @@ def _spec(row: _Row, notes: Notes, settle: str, observed_at: datetime) -> Symbol
     parts = row.name.split("_")
     if len(parts) not in (2, 3):
         raise BrokenRow("its name is not BASE_QUOTE or BASE_QUOTE_DATE")
-    base, quote = values.code("base", parts[0]), values.code("quote", parts[1])
+    base, quote = values.code(parts[0]), values.code(parts[1])
     # The time, not the name: recorded names have had other dates.
     expires_at = values.moment("expire_time", row.expire_time)
     dated = expires_at is not None
     if dated != (len(parts) == 3):
         raise BrokenRow("expire_time and a date in the name must come together")
     direction, contract_size = _terms(row, base, quote, settle, notes)
-    smallest = values.minimum("order_size_min", row.order_size_min)
+    smallest = values.number("order_size_min", row.order_size_min)
     in_parts = values.flag("enable_decimal", row.enable_decimal) and smallest
     status = _status(row, notes, observed_at, expires_at)
     listed_at = values.moment("launch_time", row.launch_time) or values.moment("create_time", row.create_time)
-    return reading.checked(
-        SymbolSpec(
-            native_symbol=row.name,
-            symbol=f"{base}/{quote}:{settle}{expires_at:-%y%m%d}" if expires_at else f"{base}/{quote}:{settle}",
-            base=base,
-            quote=quote,
-            settle=settle,
-            kind=SymbolKind.FUTURE if dated else SymbolKind.PERPETUAL,
-            direction=direction,
-            contract_size=contract_size,
-            price_tick=values.required("order_price_round", values.number("order_price_round", row.order_price_round)),
-            quantity_step=smallest if in_parts and smallest else _ONE_CONTRACT,
-            min_quantity=smallest,
-            max_quantity=values.maximum("order_size_max", row.order_size_max),
-            maker_fee=values.number("maker_fee_rate", row.maker_fee_rate),
-            taker_fee=values.number("taker_fee_rate", row.taker_fee_rate),
-            status=status,
-            sides=SidesAllowed.NONE if status in _DONE else SidesAllowed.ALL,
-            listed_at=listed_at,
-            delisting_at=values.moment("delisting_time", row.delisting_time),
-            delisted_at=values.moment("delisted_time", row.delisted_time),
-            expires_at=expires_at,
-        )
+    return SymbolSpec(
+        native_symbol=row.name,
+        symbol=f"{base}/{quote}:{settle}{expires_at:-%y%m%d}" if expires_at else f"{base}/{quote}:{settle}",
+        base=base,
+        quote=quote,
+        settle=settle,
+        kind=SymbolKind.FUTURE if dated else SymbolKind.PERPETUAL,
+        direction=direction,
+        contract_size=contract_size,
+        price_tick=values.required("order_price_round", values.number("order_price_round", row.order_price_round)),
+        quantity_step=smallest if in_parts and smallest else _ONE_CONTRACT,
+        min_quantity=smallest,
+        max_quantity=values.maximum("order_size_max", row.order_size_max),
+        maker_fee=values.number("maker_fee_rate", row.maker_fee_rate),
+        taker_fee=values.number("taker_fee_rate", row.taker_fee_rate),
+        status=status,
+        sides=SidesAllowed.NONE if status in _DONE else SidesAllowed.ALL,
+        listed_at=listed_at,
+        delisting_at=values.moment("delisting_time", row.delisting_time),
+        delisted_at=values.moment("delisted_time", row.delisted_time)
+        or (observed_at if status is SymbolStatus.DELISTED else None),
+        expires_at=expires_at,
     )
 
 
@@ -137,7 +135,7 @@ def _terms(row: _Row, base: str, quote: str, settle: str, notes: Notes) -> tuple
     elif settle not in (base, quote) and row.type != "inverse":
         direction = ContractDirection.QUANTO
     else:
-        raise BrokenRow(f"a contract of type {row.type} on {base}_{quote} cannot settle in {settle}")
+        raise BrokenRow(f"a contract of type {row.type} on {shown(row.name)} cannot settle in {settle}")
     size = values.number("quanto_multiplier", row.quanto_multiplier)
     if size is not None and not size and direction is ContractDirection.INVERSE:
         return direction, Decimal(1)

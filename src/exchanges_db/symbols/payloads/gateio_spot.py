@@ -20,6 +20,7 @@ _STATES = {
     "sellable": (SymbolStatus.CLOSE_ONLY, SidesAllowed.SELL),
     "untradable": (SymbolStatus.HALTED, SidesAllowed.NONE),
 }
+_UNKNOWN_STATE = (SymbolStatus.HALTED, SidesAllowed.NONE)
 _KNOWN = frozenset(
     """id base base_name quote quote_name fee min_base_amount min_quote_amount max_base_amount max_quote_amount
     amount_precision precision trade_status sell_start buy_start delisting_time type trade_url st_tag slippage
@@ -54,10 +55,10 @@ def read(document: Document, *, settle: str, observed_at: datetime) -> Payload:
 
 
 def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
-    base, quote = values.code("base", row.base), values.code("quote", row.quote)
+    base, quote = values.code(row.base), values.code(row.quote)
     listed_at = values.moment("buy_start", row.buy_start)
     delisting_at = values.moment("delisting_time", row.delisting_time)
-    status, sides = _STATES.get(row.trade_status, (SymbolStatus.HALTED, SidesAllowed.NONE))
+    status, sides = _STATES.get(row.trade_status, _UNKNOWN_STATE)
     if row.trade_status not in _STATES:
         notes.unknown("trade_status", row.trade_status)
     elif row.trade_status == "untradable":
@@ -68,25 +69,23 @@ def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
             status = SymbolStatus.PRELAUNCH
     percent = values.number("fee", row.fee)
     fee = None if percent is None else percent.scaleb(-2)
-    return reading.checked(
-        SymbolSpec(
-            native_symbol=row.id,
-            symbol=f"{base}/{quote}",
-            base=base,
-            quote=quote,
-            kind=SymbolKind.SPOT,
-            price_tick=values.step("precision", row.precision),
-            quantity_step=values.step("amount_precision", row.amount_precision),
-            min_quantity=values.minimum("min_base_amount", row.min_base_amount),
-            max_quantity=values.maximum("max_base_amount", row.max_base_amount),
-            min_notional=values.minimum("min_quote_amount", row.min_quote_amount),
-            max_notional=values.maximum("max_quote_amount", row.max_quote_amount),
-            maker_fee=fee,
-            taker_fee=fee,
-            status=status,
-            sides=sides,
-            listed_at=listed_at,
-            delisting_at=delisting_at,
-            delisted_at=delisting_at if status is SymbolStatus.DELISTED else None,
-        )
+    return SymbolSpec(
+        native_symbol=row.id,
+        symbol=f"{base}/{quote}",
+        base=base,
+        quote=quote,
+        kind=SymbolKind.SPOT,
+        price_tick=values.step("precision", row.precision),
+        quantity_step=values.step("amount_precision", row.amount_precision),
+        min_quantity=values.number("min_base_amount", row.min_base_amount),
+        max_quantity=values.maximum("max_base_amount", row.max_base_amount),
+        min_notional=values.number("min_quote_amount", row.min_quote_amount),
+        max_notional=values.maximum("max_quote_amount", row.max_quote_amount),
+        maker_fee=fee,
+        taker_fee=fee,
+        status=status,
+        sides=sides,
+        listed_at=listed_at,
+        delisting_at=delisting_at,
+        delisted_at=delisting_at if status is SymbolStatus.DELISTED else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -56,40 +57,43 @@ def looks_like(document: Document) -> bool:
 
 def read(document: Document, *, settle: str, observed_at: datetime) -> Payload:
     """Return the symbols in it."""
-    return reading.read_rows(document, _Row, "symbol", _KNOWN, _spec)
+    return reading.read_rows(document, _Row, "symbol", _KNOWN, partial(_spec, observed_at=observed_at))
 
 
-def _spec(row: _Row, notes: Notes) -> SymbolSpec:
-    base, quote = values.code("baseAsset", row.base_asset), values.code("quoteAsset", row.quote_asset)
-    status = values.word("status", row.status)
-    if status is None:
+def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
+    base, quote = values.code(row.base_asset), values.code(row.quote_asset)
+    word = values.word("status", row.status)
+    if word is None:
         raise BrokenRow("status is missing")
-    if status not in _STATUS:
-        notes.unknown("status", status)
-    sides = values.word("tradeSideType", row.trade_side_type)
-    if sides is not None and sides not in _SIDES:
-        notes.unknown("tradeSideType", sides)
+    status = _STATUS.get(word)
+    if status is None:
+        notes.unknown("status", word)
+        status = SymbolStatus.HALTED
+    word = values.word("tradeSideType", row.trade_side_type)
+    sides = SidesAllowed.ALL if word is None else _SIDES.get(word)
+    if sides is None:
+        notes.unknown("tradeSideType", str(word))
+        sides = SidesAllowed.NONE
     # Rows of before quotePrecision have the other name only.
     old = row.quote_precision is None
-    return reading.checked(
-        SymbolSpec(
-            native_symbol=row.symbol,
-            symbol=f"{base}/{quote}",
-            base=base,
-            quote=quote,
-            kind=SymbolKind.SPOT,
-            price_tick=values.step("quoteAssetPrecision", row.quote_asset_precision)
-            if old
-            else values.step("quotePrecision", row.quote_precision),
-            quantity_step=values.step("baseAssetPrecision", row.base_asset_precision),
-            min_quantity=values.minimum("baseSizePrecision", row.base_size_precision),
-            min_notional=values.minimum("quoteAmountPrecision", row.quote_amount_precision),
-            max_notional=values.maximum("maxQuoteAmount", row.max_quote_amount),
-            maker_fee=values.number("makerCommission", row.maker_commission),
-            taker_fee=values.number("takerCommission", row.taker_commission),
-            status=_STATUS.get(status, SymbolStatus.HALTED),
-            sides=SidesAllowed.ALL if sides is None else _SIDES.get(sides, SidesAllowed.NONE),
-            # Absent means that the exchange does not say, not that it forbids.
-            api_tradable=values.flag("isSpotTradingAllowed", row.is_spot_trading_allowed) is not False,
-        )
+    return SymbolSpec(
+        native_symbol=row.symbol,
+        symbol=f"{base}/{quote}",
+        base=base,
+        quote=quote,
+        kind=SymbolKind.SPOT,
+        price_tick=values.step("quoteAssetPrecision", row.quote_asset_precision)
+        if old
+        else values.step("quotePrecision", row.quote_precision),
+        quantity_step=values.step("baseAssetPrecision", row.base_asset_precision),
+        min_quantity=values.number("baseSizePrecision", row.base_size_precision),
+        min_notional=values.number("quoteAmountPrecision", row.quote_amount_precision),
+        max_notional=values.maximum("maxQuoteAmount", row.max_quote_amount),
+        maker_fee=values.number("makerCommission", row.maker_commission),
+        taker_fee=values.number("takerCommission", row.taker_commission),
+        status=status,
+        sides=sides,
+        # Absent means that the exchange does not say, not that it forbids.
+        api_tradable=values.flag("isSpotTradingAllowed", row.is_spot_trading_allowed) is not False,
+        delisted_at=observed_at if status is SymbolStatus.DELISTED else None,
     )

@@ -9,23 +9,21 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar, cast
 
 import msgspec
 
-from exchanges_db.errors import PayloadError, shown
+from exchanges_db.errors import InvalidSymbol, PayloadError, shown
 from exchanges_db.symbols.models import SymbolSpec
 from exchanges_db.symbols.payloads.nesting import check_nesting, nests_too_deeply, too_deep
-from exchanges_db.symbols.payloads.values import NAME, BrokenRow
+from exchanges_db.symbols.payloads.values import BrokenRow
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 Raw = msgspec.Raw
 
 _ROWS_TO_KNOW_IT_BY = 15
-_LONGEST_NATIVE, _LONGEST_ROW = 100, 65_536
-_LOWEST_FEE, _HIGHEST_FEE = Decimal("-0.05"), Decimal("0.05")
+_LONGEST_ROW = 65_536
 # jsonb holds neither a zero byte nor a number of more than 131,072 digits.
 _ZERO_BYTE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _HUGE_EXPONENT = re.compile(r"[eE][+-]?[0-9]{4}")
@@ -201,7 +199,7 @@ def read_rows(
                 unknown.update(_names_of(raw).keys() - known_fields)
                 row = decode(raw)
             spec = to_spec(row, notes)
-        except (BrokenRow, msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        except (BrokenRow, InvalidSymbol, msgspec.MsgspecError, UnicodeDecodeError) as exc:
             rejected.append(RejectedRow(index, _name_of(raw, name_field), _reason(exc)))
             continue
         name = spec.native_symbol
@@ -260,25 +258,3 @@ def check_storable(raw: Raw) -> None:
     if _HUGE_NUMBER.search(text):
         raise BrokenRow("holds a number with an absurd exponent")
     bytes(text).decode()
-
-
-def checked(spec: SymbolSpec) -> SymbolSpec:
-    """Return `spec`, of which the database will accept every field.
-
-    Raises BrokenRow.
-    """
-    name = spec.native_symbol
-    # The first test is the cheap one, and nearly always enough.
-    if len(name) > _LONGEST_NATIVE or not ((name.isprintable() and name and " " not in name) or NAME.fullmatch(name)):
-        raise BrokenRow(f"its name {shown(spec.native_symbol)} is blank, too long or holds control characters")
-    _check_order("quantity", spec.min_quantity, spec.max_quantity)
-    _check_order("notional", spec.min_notional, spec.max_notional)
-    for fee in (spec.maker_fee, spec.taker_fee):
-        if fee is not None and not _LOWEST_FEE <= fee <= _HIGHEST_FEE:
-            raise BrokenRow(f"a fee is {fee}, which is no fraction of a notional")
-    return spec
-
-
-def _check_order(what: str, least: Decimal | None, most: Decimal | None) -> None:
-    if least is not None and most is not None and least > most:
-        raise BrokenRow(f"min_{what} is {least}, more than max_{what}, {most}")

@@ -1,5 +1,7 @@
 """One field of a payload as a value: exact numbers, times, words, names. What it cannot be read as is a BrokenRow.
 
+Whether a symbol may have that value is not asked here: SymbolSpec does when it is made.
+
 A field comes as JSON gives it: text, an int, true, false, None, or a list or dict where it is broken. A number with a
 fraction or an exponent comes as its text, so that no float is ever made of it.
 """
@@ -14,10 +16,7 @@ from typing import Any
 
 from exchanges_db.errors import shown
 
-# The database's own rule for names, see symbols_native_symbol_printable.
-NAME = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")
 _NUMBER = re.compile(r"-?[0-9]{1,60}(\.[0-9]{0,60})?([eE][+-]?[0-9]{1,2})?")
-_LONGEST_CODE = 50
 # The same few thousand texts stand in all rows of a payload: one dictionary look-up instead of a parse each.
 _remembered = lru_cache(maxsize=65_536)
 
@@ -64,11 +63,9 @@ def _exact(value: str | int) -> Decimal | None:
 
 
 def required(field: str, value: Decimal | None) -> Decimal:
-    """Return `value`, which must be there and positive."""
+    """Return `value`, which must be there."""
     if value is None:
         raise BrokenRow(f"{field} is missing")
-    if not value or value.is_signed():
-        raise BrokenRow(f"{field} is {value}, not positive")
     return value
 
 
@@ -90,17 +87,9 @@ def _power(decimals: Decimal) -> Decimal | None:
     return Decimal(1).scaleb(-int(decimals))
 
 
-def minimum(field: str, value: Any) -> Decimal | None:
-    """Return a lower limit: None for none; 0 stays 0."""
-    exact = number(field, value)
-    if exact is not None and exact.is_signed() and exact:
-        raise BrokenRow(f"{field} is {exact}, less than zero")
-    return exact
-
-
 def maximum(field: str, value: Any) -> Decimal | None:
     """Return an upper limit: None for none, which 0 means too."""
-    return minimum(field, value) or None
+    return number(field, value) or None
 
 
 def moment(field: str, value: Any) -> datetime | None:
@@ -124,16 +113,6 @@ def _time(seconds: Decimal) -> datetime | None:
         return None
 
 
-def code(field: str, text: Any) -> str:
+def code(text: str) -> str:
     """Return a currency's code, in capitals where it is ASCII."""
-    found = _code(text) if type(text) is str else None
-    if found is None:
-        raise BrokenRow(f"{field} is {shown(text)}, not a currency")
-    return found
-
-
-@_remembered
-def _code(text: str) -> str | None:
-    if len(text) > _LONGEST_CODE or not NAME.fullmatch(text):
-        return None
     return text.upper() if text.isascii() else text

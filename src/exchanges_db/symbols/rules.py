@@ -1,0 +1,149 @@
+"""What the fields of a symbol may hold: the CHECK constraints of the migration, in Python.
+
+Readers make a symbol of every row of a payload, so each check tests first what is usual, in one expression, and looks
+for the field to blame only where that fails. A property test holds that Python and the database accept the same.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from typing import Any
+
+from exchanges_db.errors import InvalidSymbol, shown
+from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
+
+# No blank at either end, no control character, no half of a surrogate pair.
+_TEXT = re.compile(r"(?! )[^\x00-\x1f\x7f\ud800-\udfff]+(?<! )")
+_LONGEST = {"native_symbol": 100, "symbol": 200, "base": 50, "quote": 50, "settle": 50}
+_WORDS = {"kind": SymbolKind, "status": SymbolStatus, "sides": SidesAllowed, "api_tradable": bool}
+# A member of an enum costs Python a call each time it is named.
+_SPOT, _DATED = SymbolKind.SPOT, (SymbolKind.FUTURE, SymbolKind.OPTION)
+_LINEAR, _INVERSE, _DELISTED = ContractDirection.LINEAR, ContractDirection.INVERSE, SymbolStatus.DELISTED
+_ZERO, _INFINITY = Decimal(0), Decimal("Infinity")
+_LOWEST_FEE, _HIGHEST_FEE = Decimal("-0.05"), Decimal("0.05")
+# Returns what PostgreSQL's NUMERIC has room for, raises for the rest: 131,072 digits before the point, 16,383 after it.
+_numeric = Context(prec=16_384, Emin=0, Emax=131_071, traps=[Inexact, InvalidOperation, Overflow]).plus
+
+
+def check_text(field: str, text: Any) -> None:
+    """Raise InvalidSymbol when `text` cannot be what `field` names: a name or a currency."""
+    if type(text) is not str:
+        raise InvalidSymbol(f"{field} must be text, not {type(text).__name__}", field=field)
+    if len(text) > _LONGEST[field]:
+        raise InvalidSymbol(f"{field} has {len(text)} characters; at most {_LONGEST[field]} fit", field=field)
+    if not (text.isalnum() or (text and text.isprintable() and " " not in text) or _TEXT.fullmatch(text)):
+        rule = "must not be empty, begin or end with a blank, or hold control characters"
+        raise InvalidSymbol(f"{field} is {shown(text)}: it {rule}", field=field)
+
+
+def check_words(kind: Any, status: Any, sides: Any, api_tradable: Any) -> None:
+    """Raise InvalidSymbol when one of them is no member of its enum, or no bool; the text of a member is none."""
+    if (
+        type(kind) is SymbolKind
+        and type(status) is SymbolStatus
+        and type(sides) is SidesAllowed
+        and type(api_tradable) is bool
+    ):
+        return
+    given = {"kind": kind, "status": status, "sides": sides, "api_tradable": api_tradable}
+    field = next(field for field, value in given.items() if type(value) is not _WORDS[field])
+    raise InvalidSymbol(f"{field} must be a {_WORDS[field].__name__}, not {shown(given[field])}", field=field)
+
+
+def check_positive(field: str, number: Any) -> None:
+    """Raise InvalidSymbol when `number` is no Decimal greater than zero."""
+    try:
+        if type(number) is Decimal and _ZERO < _numeric(number) < _INFINITY:
+            return
+    except ArithmeticError:  # NaN, or what NUMERIC has no room for
+        pass
+    raise _wrong_number(field, number, "positive")
+
+
+def check_limits(least_field: str, least: Any, most_field: str, most: Any) -> None:
+    """Raise InvalidSymbol when a minimum or maximum is none, or the one exceeds the other; None is no limit."""
+    if least is not None:
+        try:
+            fits = type(least) is Decimal and _ZERO <= _numeric(least) < _INFINITY
+        except ArithmeticError:
+            fits = False
+        if not fits:
+            raise _wrong_number(least_field, least, "zero or more")
+    if most is not None:
+        check_positive(most_field, most)
+        if least is not None and least > most:
+            text = f"{least_field} is {_written(least)}, more than {most_field}, {_written(most)}"
+            raise InvalidSymbol(text, field=least_field)
+
+
+def check_fee(field: str, fee: Any) -> None:
+    """Raise InvalidSymbol when `fee` is no fraction: one given in percent does not fit. None is not known."""
+    try:
+        if fee is None or (type(fee) is Decimal and _LOWEST_FEE <= _numeric(fee) <= _HIGHEST_FEE):
+            return
+    except ArithmeticError:
+        pass
+    raise _wrong_number(field, fee, f"a fraction of the notional, {_LOWEST_FEE} to {_HIGHEST_FEE}")
+
+
+def check_terms(kind: SymbolKind, base: str, quote: str, settle: Any, direction: Any, contract_size: Any) -> None:
+    """Raise InvalidSymbol when spot has terms of a contract, or those of a contract are missing or do not fit."""
+    if kind is _SPOT:
+        if settle is direction is contract_size is None:
+            return
+        terms = {"settle": settle, "direction": direction, "contract_size": contract_size}
+        field = next(field for field, value in terms.items() if value is not None)
+        raise InvalidSymbol(f"{field} is for contracts: a SPOT symbol has none", field=field)
+    check_text("settle", settle)
+    check_positive("contract_size", contract_size)
+    if type(direction) is not ContractDirection:
+        raise InvalidSymbol(f"direction must be a ContractDirection, not {shown(direction)}", field="direction")
+    if direction is _LINEAR:
+        fits = settle == quote
+    elif direction is _INVERSE:
+        fits = settle == base
+    else:
+        fits = settle != quote and settle != base
+    if not fits:
+        place = f"a contract on {shown(f'{base}/{quote}')} that settles in {shown(settle)}"
+        raise InvalidSymbol(f"direction is {direction}, but {place} is not", field="direction")
+
+
+def check_times(
+    kind: SymbolKind, status: SymbolStatus, listed_at: Any, delisting_at: Any, delisted_at: Any, expires_at: Any
+) -> None:
+    """Raise InvalidSymbol when one is no time with a zone, or does not go with the kind or status; None is no time."""
+    if not listed_at is delisting_at is delisted_at is expires_at is None:
+        _check_moment("listed_at", listed_at)
+        _check_moment("delisting_at", delisting_at)
+        _check_moment("delisted_at", delisted_at)
+        _check_moment("expires_at", expires_at)
+    if (expires_at is not None) is not (kind in _DATED):
+        needed = "must have" if expires_at is None else "cannot have"
+        raise InvalidSymbol(f"a symbol of kind {kind} {needed} expires_at", field="expires_at")
+    if status is _DELISTED and delisted_at is None:
+        raise InvalidSymbol("a DELISTED symbol must have delisted_at", field="delisted_at")
+
+
+def _check_moment(field: str, moment: Any) -> None:
+    # Readers give times in UTC, which are quickest to tell.
+    if moment is None or (type(moment) is datetime and moment.tzinfo is UTC):
+        return
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:
+        raise InvalidSymbol(f"{field} must be a datetime with a time zone, such as datetime.now(UTC)", field=field)
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidSymbol(f"{field} lies outside of the years 1 to 9999 in UTC", field=field) from None
+
+
+def _wrong_number(field: str, number: Any, rule: str) -> InvalidSymbol:
+    what = _written(number) if type(number) is Decimal else f"a {type(number).__name__}"
+    return InvalidSymbol(f"{field} must be a Decimal and {rule}, not {what}", field=field)
+
+
+def _written(number: Decimal) -> str:
+    text = str(number)
+    return text if len(text) <= 64 else f"a number of {len(text)} characters"
