@@ -61,5 +61,4 @@ def as_spec_fields(of: str = "spot", **fields: Any) -> dict[str, Any]:
 
 def as_row_fields(fields: dict[str, Any]) -> dict[str, Any]:
     """Return keywords of a SymbolSpec as `insert` takes them."""
-    texts = {Decimal: str, datetime: datetime.isoformat}
-    return {field: texts.get(type(value), lambda same: same)(value) for field, value in fields.items()}
+    return {field: str(value) if isinstance(value, Decimal | datetime) else value for field, value in fields.items()}

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchanges_db import ContractDirection, InvalidSymbol, SidesAllowed, SymbolKind, SymbolSpec, SymbolStatus, get_symbol
+from exchanges_db import (
+    ContractDirection,
+    InvalidSymbol,
+    SidesAllowed,
+    SymbolKind,
+    SymbolSpec,
+    SymbolStatus,
+    get_symbol,
+)
 from exchanges_db.symbols.changes import is_live
 from tests.factories import property_settings
 from tests.symbol_rows import KINDS, as_row_fields, as_spec_fields, insert

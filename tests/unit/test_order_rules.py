@@ -301,7 +301,8 @@ def test_a_price_is_positive() -> None:
     assert rules().check(1, "0.0000005") is OrderRule.QUANTITY_STEP
 
 
-NO_NUMBERS = [0.1, 1.0, 1j, True, b"1", [1], "abc", "", "\uff11", "1\u0661", "NaN", Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"),
+NO_NUMBERS = [0.1, 1.0, 1j, True, b"1", [1], "abc", "", "\uff11", "1\u0661", "NaN",
+              Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"),
               "-Infinity", Decimal("1E+999999"), Decimal("1E-999999"), "1E+99999999999999999999", 10**100, -(10**1000),
               1 << 10**7, Decimal("1." + "1" * 100)]  # fmt: skip
 
