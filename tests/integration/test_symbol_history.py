@@ -226,8 +226,8 @@ async def test_upsert_and_merge_are_recorded_too(conn: asyncpg.Connection) -> No
     await conn.execute(
         "INSERT INTO symbols (exchange_id, native_symbol, symbol, base, quote, kind, price_tick, quantity_step, status,"
         " sides, api_tradable) SELECT exchange_id, native_symbol, symbol, base, quote, kind, 9, 9, status, sides,"
-        " api_tradable FROM symbols ON CONFLICT (exchange_id, native_symbol) WHERE status::text NOT IN ('DELISTED',"
-        " 'EXPIRED') DO UPDATE SET price_tick = excluded.price_tick"
+        " api_tradable FROM symbols ON CONFLICT (exchange_id, native_symbol) WHERE is_live DO UPDATE"
+        " SET price_tick = excluded.price_tick"
     )
     assert [json.loads(row["spec"])["price_tick"] for row in await ranges(conn, symbol)] == [0.05, 0.7]
 

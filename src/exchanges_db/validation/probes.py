@@ -26,7 +26,7 @@ from exchanges_db.exchanges.look_ups import (
 from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.exchanges.rules import CHECKS
 from exchanges_db.validation.checks import CheckFailed, Context, expect
-from exchanges_sql.exchanges import AsyncQuerier, InsertProbeExchangeParams, UpdateExchangeParams
+from exchanges_sql.exchanges import AsyncQuerier, InsertProbeExchangeParams, UpdateExchangeKeysParams
 
 _NAME = "exchanges_db validation"
 _OTHER_NAME = "exchanges_db validation, second row"
@@ -121,8 +121,8 @@ def _insert(row: InsertProbeExchangeParams) -> Work[int | None]:
 def _update(exchange_id: int, field: str, value: Any) -> Work[int | None]:
     # The generated function, since update_exchange would refuse the value before it reaches the database.
     values = {**dict.fromkeys(CHECKS), field: value}
-    parameters = UpdateExchangeParams(fields=[field], **values, id=exchange_id, if_version=None)
-    return lambda conn: AsyncQuerier(conn).update_exchange(parameters)
+    parameters = UpdateExchangeKeysParams(fields=[field], **values, id=exchange_id, if_version=None)
+    return lambda conn: AsyncQuerier(conn).update_exchange_keys(parameters)
 
 
 async def _expect_refused(probe: Probe, work: Work[Any], constraint: str | None, what: str) -> None:
