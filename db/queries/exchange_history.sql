@@ -16,7 +16,7 @@ WHERE exchange_id = @exchange_id AND changed_at <= @at
 ORDER BY changed_at DESC, id DESC
 LIMIT 1;
 
--- name: IsExchangeKnown :one
+-- name: CheckExchangeKnown :one
 -- Is there an exchange with this id, or was there one?
 SELECT (EXISTS (SELECT FROM public.exchanges AS e WHERE e.id = @exchange_id)
      OR EXISTS (SELECT FROM public.exchange_history AS h WHERE h.exchange_id = @exchange_id))::boolean AS is_known;

@@ -97,8 +97,8 @@ def test_stats_have_the_keys_of_the_function(url: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (["show", "NOWHERE"], 1, "no exchange has"),
-        (["history", "77"], 1, "no exchange has"),
+        (["show", "NOWHERE"], 1, "no exchange is called"),
+        (["history", "77"], 1, "no exchange is called"),
         (["set", "MEXC_SPOT", "foo=1"], 2, "cannot update 'foo'"),
         (["set", "MEXC_SPOT", "id=1"], 2, "cannot update 'id'"),
         (["set", "MEXC_SPOT", "nonsense"], 2, "not of the form FIELD=VALUE"),

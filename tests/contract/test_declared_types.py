@@ -28,7 +28,7 @@ from tests.factories import connected
 PYTHON = {
     "int2": int, "int4": int, "int8": int, "numeric": Decimal, "bool": bool, "text": str, "varchar": str, "name": str,
     "timestamptz": dt.datetime, "date": dt.date, "jsonb": Any, "tstzrange": Any, "void": Any,
-    "text[]": list[str], "varchar[]": list[str], "int4[]": list[int], "int2[]": list[int],
+    "text[]": list[str], "varchar[]": list[str], "int4[]": list[int], "int2[]": list[int], "bool[]": list[bool],
 }  # fmt: skip
 MODULES = [
     importlib.import_module(f"exchanges_sql.{module.name}") for module in pkgutil.iter_modules(exchanges_sql.__path__)

@@ -9,7 +9,8 @@ import pytest
 
 from tests.fix_server import ROOT
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+# docs/integrate.md is made of whole files for other packages: `make integrate` has those, and checks it there.
+DOCUMENTS = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")} - {ROOT / "docs/integrate.md"})
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 

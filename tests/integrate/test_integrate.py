@@ -62,6 +62,16 @@ def test_every_section_has_a_file() -> None:
     assert {section for section, _ in FILES.values()} == sections
 
 
+def test_every_file_passes_mypy_strict(project: Path) -> None:
+    """What a reader copies does not fail in their editor."""
+    files = sorted(project.glob("*.py"))
+    assert len(files) >= 8
+    config = str(ROOT / "pyproject.toml")
+    command = (sys.executable, "-m", "mypy", "--config-file", config, "--strict", "--no-error-summary")
+    result = subprocess.run([*command, *map(str, files)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.stdout + result.stderr == ""
+
+
 async def test_fastapi_answers_with_our_structs(project: Path) -> None:
     """Exact numbers as text, and the fields in the OpenAPI document."""
     import app  # type: ignore[import-not-found]  # of the document

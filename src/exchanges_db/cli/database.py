@@ -117,10 +117,11 @@ def validate(
         raise typer.Exit(1)
 
 
-@command(app, example="schema > exchanges_db.sql", answers=False)
+@command(app, example="schema", answers=False)
 def schema() -> None:
-    """Print the schema as SQL, for a sqlc project of your own or a folder of a container's first start.
+    """Print the schema as SQL.
 
-    Asks no database. It has the tables without the rows: `exchanges-db populate` inserts the exchanges.
+    For a sqlc project of your own, or the folder that a container runs at its first start. Asks no database. It has the
+    tables without the rows: `exchanges-db populate` inserts the exchanges.
     """
     output.write(schema_sql())

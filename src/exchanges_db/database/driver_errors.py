@@ -135,7 +135,8 @@ def translate(exc: BaseException, *, unknown_if_lost: bool = False, still_open: 
         return DatabaseError("the driver could not encode a value for the server")
     if isinstance(exc, asyncpg.InterfaceError) and still_open:
         return DatabaseError("the connection is busy with another task, or its transaction is over: one task at a time")
-    lost = isinstance(exc, OSError | asyncio.IncompleteReadError | asyncpg.InterfaceError)
+    # A FATAL that came while nothing was asked, as when a server restarts, is an InternalClientError to asyncpg.
+    lost = isinstance(exc, OSError | asyncio.IncompleteReadError | asyncpg.InterfaceError | asyncpg.InternalClientError)
     if lost and unknown_if_lost:
         return OutcomeUnknown("the connection was lost or too slow before the answer: read before repeating")
     if isinstance(exc, TimeoutError):

@@ -72,7 +72,7 @@ async def exchange_id(conn: AsyncConnection, key: str | int) -> int:
 
 async def check_known(conn: AsyncConnection, known_id: int) -> None:
     """Raise ExchangeNotFound where no exchange has this id, nor ever had."""
-    if not await HistoryQuerier(conn).is_exchange_known(exchange_id=known_id):
+    if not await HistoryQuerier(conn).check_exchange_known(exchange_id=known_id):
         raise no_such_id(known_id)
 
 

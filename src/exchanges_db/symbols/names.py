@@ -7,6 +7,7 @@ has found nothing.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -89,7 +90,7 @@ def _advice(name: str, known: Sequence[ListSymbolNamesRow]) -> str:
     if same:
         return ", ".join(f"the {_kind(row.kind)} is called {row.symbol}" for row in same[:_MOST_NAMES])
     near = nearest(name, [*(row.symbol for row in known), *(row.native_symbol for row in known)])
-    return f"did you mean {' or '.join(near)}?" if near else "see `exchanges-db symbols search`"
+    return f"did you mean {' or '.join(near)}?" if near else f"see `exchanges-db symbols search {shlex.quote(name)}`"
 
 
 def _letters(text: str) -> str:

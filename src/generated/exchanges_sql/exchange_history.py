@@ -12,6 +12,12 @@ import sqlalchemy.ext.asyncio
 from exchanges_sql import models
 
 
+CHECK_EXCHANGE_KNOWN = """-- name: check_exchange_known \\:one
+SELECT (EXISTS (SELECT FROM public.exchanges AS e WHERE e.id = :p1)
+     OR EXISTS (SELECT FROM public.exchange_history AS h WHERE h.exchange_id = :p1))\\:\\:boolean AS is_known
+"""
+
+
 GET_EXCHANGE_ROW_AS_OF = """-- name: get_exchange_row_as_of \\:one
 SELECT operation, new_row
 FROM public.exchange_history
@@ -25,12 +31,6 @@ LIMIT 1
 class GetExchangeRowAsOfRow:
     operation: str
     new_row: Optional[Any]
-
-
-IS_EXCHANGE_KNOWN = """-- name: is_exchange_known \\:one
-SELECT (EXISTS (SELECT FROM public.exchanges AS e WHERE e.id = :p1)
-     OR EXISTS (SELECT FROM public.exchange_history AS h WHERE h.exchange_id = :p1))\\:\\:boolean AS is_known
-"""
 
 
 LIST_EXCHANGE_CHANGES = """-- name: list_exchange_changes \\:many
@@ -47,6 +47,12 @@ class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
 
+    async def check_exchange_known(self, *, exchange_id: int) -> Optional[bool]:
+        row = (await self._conn.execute(sqlalchemy.text(CHECK_EXCHANGE_KNOWN), {"p1": exchange_id})).first()
+        if row is None:
+            return None
+        return row[0]
+
     async def get_exchange_row_as_of(self, *, exchange_id: int, at: datetime.datetime) -> Optional[GetExchangeRowAsOfRow]:
         row = (await self._conn.execute(sqlalchemy.text(GET_EXCHANGE_ROW_AS_OF), {"p1": exchange_id, "p2": at})).first()
         if row is None:
@@ -55,12 +61,6 @@ class AsyncQuerier:
             operation=row[0],
             new_row=row[1],
         )
-
-    async def is_exchange_known(self, *, exchange_id: int) -> Optional[bool]:
-        row = (await self._conn.execute(sqlalchemy.text(IS_EXCHANGE_KNOWN), {"p1": exchange_id})).first()
-        if row is None:
-            return None
-        return row[0]
 
     async def list_exchange_changes(self, *, exchange_id: int) -> AsyncIterator[models.ExchangeHistory]:
         result = await self._conn.stream(sqlalchemy.text(LIST_EXCHANGE_CHANGES), {"p1": exchange_id})
