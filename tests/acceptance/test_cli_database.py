@@ -54,7 +54,7 @@ def test_status_tells_another_projects_version_from_ours(url: str, empty_dsn: Ds
     own = ("--migrations-table", "own.My Ledger")
     assert "applied 002_create_exchanges.sql" in ok("migrate", *own, url=url)
     assert all(row["applied"] for row in json.loads(ok("status", "--json", *own, url=url)))
-    assert "3 of 3 in own.My Ledger" in ok("validate", "--lookups", "100", *own, url=url)
+    assert "3 of 3 in own.My Ledger" in ok("validate", "--lookups", "100", "--target-ms", "1000", *own, url=url)
     assert run("status", url=url, DBMATE_MIGRATIONS_TABLE="own.My Ledger").returncode == 0
     assert "undid 004_create_symbols.sql" in ok("rollback", "--yes", *own, url=url)
 
@@ -99,7 +99,7 @@ def test_commands_on_an_unmigrated_database_say_migrate(url: str) -> None:
 def test_validate_passes_and_writes_its_page(dsn: Dsn, tmp_path: Path) -> None:
     """A healthy database passes; the page and the JSON say the same."""
     page = tmp_path / "report.html"
-    answer = ok("validate", "--json", "--lookups", "200", "--html", str(page), url=url_of(dsn))
+    answer = ok("validate", "--json", "--lookups", "200", "--target-ms", "1000", "--html", str(page), url=url_of(dsn))
     report = json.loads(answer)
     assert all(check["passed"] for check in report["checks"])
     assert "<svg" in page.read_text()

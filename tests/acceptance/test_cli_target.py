@@ -39,7 +39,17 @@ def arguments_of(name: str, file: str) -> list[str]:
     return [*name.split(), *(word.format(file=file) for word in NEEDS.get(name, []))]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+ASKING = sorted(name for name, command in COMMANDS.items() if any("--embedded" in p.opts for p in command.params))
+
+
+def test_all_commands_but_one_ask_a_database() -> None:
+    """`schema` prints a file of the package, whatever the environment says."""
+    assert COMMANDS.keys() - set(ASKING) == {"schema"}
+    for url in (None, "", "nonsense"):
+        assert "CREATE TABLE public.symbols" in ok("schema", url=url)
+
+
+@pytest.mark.parametrize("name", ASKING)
 def test_without_a_database_every_command_refuses(name: str, file: str) -> None:
     """And says what to set; an empty variable is a secret that was not filled in, and leads nowhere either."""
     for url, reason in ((None, "DATABASE_URL is not set"), ("", "DATABASE_URL is set but empty"), (" ", "but empty")):
@@ -49,7 +59,7 @@ def test_without_a_database_every_command_refuses(name: str, file: str) -> None:
     assert "--embedded" in run(*arguments_of(name, file), url=None).stderr
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ASKING)
 def test_every_command_can_be_told_to_use_the_embedded_server(name: str, file: str, tmp_path: Path) -> None:
     """In front of the command and behind it, and by DATABASE_URL; it is the only way to it."""
     (tmp_path / "not-a-folder").write_text("")

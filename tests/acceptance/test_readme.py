@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import exchanges_db
+from exchanges_db import Obstacle, TradeAnswer
 from exchanges_db.database.dsn import Dsn
 from tests.acceptance.command import ok
 from tests.fix_server import ROOT, url_of
@@ -15,7 +16,8 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_example_is_the_quickstart_and_runs(dsn: Dsn) -> None:
-    """What the README shows is the file that is run here, on a migrated database, with warnings as errors."""
+    """What the README shows is the file that is run here, on a database with symbols, with warnings as errors."""
+    ok("import", "GATEIO_SPOT", str(ROOT / "examples/sample/gateio_spot_today.json"), url=url_of(dsn))
     example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert example is not None
     assert example[1] == (ROOT / "examples/quickstart.py").read_text()
@@ -28,9 +30,14 @@ def test_the_example_is_the_quickstart_and_runs(dsn: Dsn) -> None:
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert "MEXC Spot Trading https://api.mexc.com 0.01 s between requests" in result.stdout
-    assert "before: 100 requests per second" in result.stdout
-    assert "rate_limit_requests_per_second" in result.stdout
+    assert result.stdout.splitlines() == [
+        "Gate.io Spot Trading 0.01 s between requests",
+        "BTC_USDT tick 0.1 step 0.000001 minimum 3",
+        "0.00001 at 64123.4 breaks MIN_NOTIONAL",
+        "0.001 at 64123.4 breaks None",
+        "may I buy? TradeAnswer(allowed=True, obstacle=None, reason=None)",
+        f"and now? {TradeAnswer(False, Obstacle.EXCHANGE_INACTIVE, 'GATEIO_SPOT is not active')}",
+    ]
 
 
 def test_every_name_it_lists_is_exported() -> None:

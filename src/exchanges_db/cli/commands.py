@@ -37,13 +37,23 @@ class Command(TyperCommand):
 
 
 def command(
-    app: typer.Typer, name: str | None = None, *, example: str, answers: bool = True, lists: bool = False
+    app: typer.Typer,
+    name: str | None = None,
+    *,
+    example: str,
+    answers: bool = True,
+    lists: bool = False,
+    asks: bool = True,
 ) -> Callable[[F], F]:
-    """Register a command: with `--embedded`, with `--json` if it answers, with `--header` if its answer is a list."""
+    """Register a command.
+
+    It gets `--embedded` if it asks a database, `--json` if it answers, and `--header` if its answer is a list.
+    """
     options: dict[str, Any] = {"as_json": AsJson} if answers else {}
     if lists:
         options["with_header"] = WithHeader
-    options["ask_embedded"] = AskEmbedded
+    if asks:
+        options["ask_embedded"] = AskEmbedded
 
     def register(function: F) -> F:
         signature = inspect.signature(function, eval_str=True)
@@ -51,7 +61,7 @@ def command(
         @functools.wraps(function)
         def work(**given: Any) -> None:
             told = {option: given.pop(option) for option in options}
-            session.choose(ask_embedded=told.pop("ask_embedded"))
+            session.choose(ask_embedded=told.pop("ask_embedded", False))
             output.choose(**told)
             function(**given)
 

@@ -92,6 +92,7 @@ def rollback(
 def validate(
     html: Annotated[Path | None, typer.Option(help="Write the report as a page to this file.")] = None,
     lookups: Annotated[int, typer.Option(min=100, max=1_000_000, help="How many look-ups to time.")] = 1000,
+    target_ms: Annotated[float, typer.Option(min=0.001, help="What the mean of the look-ups must stay within.")] = 1.0,
     migrations_table: MigrationsTable = None,
 ) -> None:
     """Check migrations, tables, rows, rules and speed.
@@ -100,7 +101,9 @@ def validate(
     """
     with waiting("validating"):
         result = run(
-            lambda database: validate_exchanges(db=database, lookups=lookups, migrations_table=migrations_table)
+            lambda database: validate_exchanges(
+                db=database, lookups=lookups, target_ms=target_ms, migrations_table=migrations_table
+            )
         )
     if html is not None:
         try:
@@ -117,7 +120,7 @@ def validate(
         raise typer.Exit(1)
 
 
-@command(app, example="schema", answers=False)
+@command(app, example="schema", answers=False, asks=False)
 def schema() -> None:
     """Print the schema as SQL.
 
