@@ -199,6 +199,32 @@ $$;
 
 
 --
+-- Name: symbols_refuse_used_id(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.symbols_refuse_used_id() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    used integer;
+BEGIN
+    SELECT n.id INTO used
+    FROM new_rows AS n
+    WHERE EXISTS (SELECT FROM public.symbol_history AS h WHERE h.symbol_id = n.id)
+    ORDER BY n.id
+    LIMIT 1;
+    IF used IS NOT NULL THEN
+        RAISE EXCEPTION 'symbol id % is in symbol_history: an id is never given again', used
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'symbols_id_never_reused',
+                  HINT = 'Insert without an id. Where the sequence was set back, set it to the highest symbol_id.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+
+--
 -- Name: symbols_stamp(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -808,6 +834,27 @@ CREATE INDEX idx_symbol_history_exchange ON public.symbol_history USING btree (e
 
 
 --
+-- Name: idx_symbol_history_native_symbol; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_symbol_history_native_symbol ON public.symbol_history USING btree (((spec ->> 'native_symbol'::text)), exchange_id);
+
+
+--
+-- Name: idx_symbol_history_spelling; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_symbol_history_spelling ON public.symbol_history USING btree (lower((spec ->> 'symbol'::text)), exchange_id);
+
+
+--
+-- Name: idx_symbol_history_symbol; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_symbol_history_symbol ON public.symbol_history USING btree (((spec ->> 'symbol'::text)), exchange_id);
+
+
+--
 -- Name: idx_symbols_native_symbol; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -898,6 +945,15 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_truncate;
 CREATE TRIGGER symbols_record_update AFTER UPDATE ON public.symbols REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_record_update();
 
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_update;
+
+
+--
+-- Name: symbols symbols_refuse_used_id; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbols_refuse_used_id AFTER INSERT ON public.symbols REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_refuse_used_id();
+
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_refuse_used_id;
 
 
 --

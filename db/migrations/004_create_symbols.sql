@@ -134,6 +134,11 @@ CREATE TABLE public.symbol_history (
 );
 
 CREATE INDEX idx_symbol_history_exchange ON public.symbol_history (exchange_id);
+-- What idx_symbols_symbol and idx_symbols_native_symbol are to the rows that hold: a name is looked up in both tables, and
+-- without these that would parse the JSON of everything that ever was. The last: a name that is spelt in another case.
+CREATE INDEX idx_symbol_history_symbol ON public.symbol_history ((spec ->> 'symbol'), exchange_id);
+CREATE INDEX idx_symbol_history_native_symbol ON public.symbol_history ((spec ->> 'native_symbol'), exchange_id);
+CREATE INDEX idx_symbol_history_spelling ON public.symbol_history (lower(spec ->> 'symbol'), exchange_id);
 
 COMMENT ON TABLE public.symbol_history IS 'Specifications that no longer hold, and when they did; the one that holds is the row of symbols. Written by trigger, append-only';
 COMMENT ON COLUMN public.symbol_history.valid IS 'From the change that made it up to the change that ended it';
@@ -206,6 +211,30 @@ BEGIN
 END
 $$;
 
+-- An id that a symbol had before, as OVERRIDING SYSTEM VALUE or a sequence that was set back would give it, is refused at
+-- once: its versions are in the history already, so that the new row could be neither changed nor deleted.
+CREATE FUNCTION public.symbols_refuse_used_id() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    used integer;
+BEGIN
+    SELECT n.id INTO used
+    FROM new_rows AS n
+    WHERE EXISTS (SELECT FROM public.symbol_history AS h WHERE h.symbol_id = n.id)
+    ORDER BY n.id
+    LIMIT 1;
+    IF used IS NOT NULL THEN
+        RAISE EXCEPTION 'symbol id % is in symbol_history: an id is never given again', used
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'symbols_id_never_reused',
+                  HINT = 'Insert without an id. Where the sequence was set back, set it to the highest symbol_id.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION public.symbols_record_update() RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -259,6 +288,7 @@ END
 $$;
 
 REVOKE ALL ON FUNCTION public.symbols_stamp() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.symbols_refuse_used_id() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.symbols_record_update() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.symbols_record_delete() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.symbols_record_truncate() FROM PUBLIC;
@@ -270,6 +300,9 @@ CREATE TRIGGER symbols_stamp_insert BEFORE INSERT ON public.symbols
     FOR EACH ROW WHEN (NEW.spec_version <> 1 OR NEW.created_at <> now() OR NEW.updated_at <> now())
     EXECUTE FUNCTION public.symbols_stamp();
 -- Once a statement, not once a row: an import changes thousands.
+CREATE TRIGGER symbols_refuse_used_id AFTER INSERT ON public.symbols
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_refuse_used_id();
 CREATE TRIGGER symbols_record_update AFTER UPDATE ON public.symbols
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_record_update();
@@ -283,6 +316,7 @@ CREATE TRIGGER symbol_history_refuse BEFORE INSERT OR UPDATE OR DELETE OR TRUNCA
 
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp_insert;
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_refuse_used_id;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_update;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_delete;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_truncate;
@@ -304,6 +338,7 @@ BEGIN
     DROP FUNCTION public.symbols_record_truncate();
     DROP FUNCTION public.symbols_record_delete();
     DROP FUNCTION public.symbols_record_update();
+    DROP FUNCTION public.symbols_refuse_used_id();
     DROP FUNCTION public.symbols_stamp();
 END
 $$;

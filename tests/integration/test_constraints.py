@@ -16,7 +16,12 @@ from tests.factories import exchange_fields, property_settings
 
 TEXT_FIELDS = ["name", "enum_value", "display_name"]
 # Raised by a trigger, which pg_constraint does not know.
-BY_TRIGGER = {"exchanges_id_immutable", "symbols_identity_immutable", "symbols_live_native_symbol_key"}
+BY_TRIGGER = {
+    "exchanges_id_immutable",
+    "symbols_identity_immutable",
+    "symbols_id_never_reused",
+    "symbols_live_native_symbol_key",
+}
 
 REFUSED: list[tuple[str, str, Any]] = [
     *((f"exchanges_{field}_printable", field, value) for field in TEXT_FIELDS

@@ -189,6 +189,7 @@ async def test_every_function_pins_its_search_path_and_public_may_run_none(conn:
         "symbols_record_delete",
         "symbols_record_truncate",
         "symbols_record_update",
+        "symbols_refuse_used_id",
     }
     for row in rows:
         pins = [setting for setting in row["proconfig"] or [] if setting.startswith("search_path=")]
@@ -202,6 +203,6 @@ async def test_every_trigger_fires_always(conn: asyncpg.Connection) -> None:
     assert {row["tgname"] for row in rows} == {
         "exchanges_stamp", "exchanges_record_change", "exchanges_record_truncate", "exchange_history_refuse",
         "symbols_stamp", "symbols_stamp_insert", "symbols_record_update", "symbols_record_delete",
-        "symbols_record_truncate", "symbol_history_refuse",
+        "symbols_record_truncate", "symbols_refuse_used_id", "symbol_history_refuse",
     }  # fmt: skip
     assert {row["tgenabled"] for row in rows} == {b"A"}

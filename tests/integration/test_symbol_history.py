@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from exchanges_db import ExchangesDBError
+from exchanges_db import ConstraintViolated, ExchangesDBError
 from exchanges_db.database.driver_errors import translate
 from exchanges_db.database.dsn import Dsn
 from tests.factories import connected
@@ -230,6 +230,38 @@ async def test_upsert_and_merge_are_recorded_too(conn: asyncpg.Connection) -> No
         " SET price_tick = excluded.price_tick"
     )
     assert [json.loads(row["spec"])["price_tick"] for row in await ranges(conn, symbol)] == [0.05, 0.7]
+
+
+@pytest.mark.parametrize("end", ["DELETE FROM symbols", "TRUNCATE symbols RESTART IDENTITY"])
+async def test_an_id_of_the_history_is_not_given_again(conn: asyncpg.Connection, end: str) -> None:
+    """The row that got it could be neither changed nor deleted, for its versions were in the history already."""
+    symbol = await insert(conn)
+    await conn.execute(end)
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError) as info:
+        async with conn.transaction():
+            await conn.execute(
+                "INSERT INTO symbols (id, exchange_id, native_symbol, symbol, base, quote, kind, price_tick,"
+                " quantity_step, status, sides, api_tradable) OVERRIDING SYSTEM VALUE"
+                " VALUES ($1, 1, 'X', 'X/Y', 'X', 'Y', 'SPOT', 1, 1, 'TRADING', 'ALL', true)",
+                symbol,
+            )
+    assert info.value.constraint_name == "symbols_id_never_reused"
+    assert isinstance(translate(info.value), ConstraintViolated)
+
+
+async def test_a_sequence_that_was_set_back_is_noticed_at_once_and_set_right(conn: asyncpg.Connection) -> None:
+    """As TRUNCATE ... RESTART IDENTITY sets it back; the way out is the hint's."""
+    await insert(conn)
+    await conn.execute("TRUNCATE symbols RESTART IDENTITY")
+    await conn.execute("SELECT setval('symbols_id_seq', (SELECT min(symbol_id) FROM symbol_history), false)")
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="never given again") as info:
+        async with conn.transaction():
+            await insert(conn)
+    assert "set it to the highest symbol_id" in (info.value.hint or "")
+    await conn.execute("SELECT setval('symbols_id_seq', (SELECT max(symbol_id) FROM symbol_history))")
+    symbol = await insert(conn)
+    await conn.execute("UPDATE symbols SET price_tick = 7")
+    assert len(await ranges(conn, symbol)) == 1
 
 
 async def test_a_hostile_search_path_does_not_divert_the_triggers(conn: asyncpg.Connection) -> None:

@@ -44,6 +44,7 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "exchange_history_rows_fit_operation": ("old_row, new_row", "must be there as the operation says"),
     "symbols_pkey": ("id", "is taken"),
     "symbols_identity_immutable": ("id, exchange_id, native_symbol", "cannot be changed"),
+    "symbols_id_never_reused": ("id", "was a symbol's before, and none gets it again: is the sequence set back?"),
     "symbols_exchange_id_fkey": ("exchange_id", "is an exchange that is not there, or that has symbols"),
     "symbols_native_symbol_printable": (
         "native_symbol",
