@@ -1,15 +1,14 @@
 -- What symbols were. A row comes as the text of a JSON object, so that no codec of the caller's connection makes floats
 -- of its numbers.
 
--- name: GetSymbolRowAsOf :one
--- Which symbol of an exchange had this canonical or native name at a time, and what was it then?
+-- name: ListSymbolRowsByNameAsOf :many
+-- Which symbols of an exchange had this canonical or native name at a time, and what were they then, live ones first?
 SELECT v.spec::text AS spec
 FROM public.symbol_versions AS v
 WHERE v.valid @> @at::timestamptz
   AND v.exchange = @exchange
   AND (v.symbol = @symbol::text OR v.native_symbol = @symbol::text)
-ORDER BY v.is_live DESC, v.symbol_id DESC
-LIMIT 1;
+ORDER BY v.is_live DESC, v.symbol_id DESC;
 
 -- name: GetSymbolRowByIdAsOf :one
 -- What was the symbol with this id at a time?

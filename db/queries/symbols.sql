@@ -2,14 +2,6 @@
 -- A row is symbol_rows.*: sqlc writes the columns out and, as they are all of that view's, gives every look-up the
 -- class models.SymbolRow.
 
--- name: GetSymbol :one
--- Which symbol of an exchange has this canonical name?
-SELECT r.*
-FROM public.symbol_rows AS r
-WHERE r.exchange = @exchange AND r.symbol = @symbol
-ORDER BY r.is_live DESC, r.id DESC
-LIMIT 1;
-
 -- name: GetSymbolByNative :one
 -- Which symbol does an exchange call so itself?
 SELECT r.*

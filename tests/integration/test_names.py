@@ -241,6 +241,34 @@ async def test_two_spellings_are_never_chosen_between(conn: asyncpg.Connection) 
         assert caught.value.candidates == ("BTC/USDT", "btc/usdt")
 
 
+async def test_two_live_symbols_of_one_name_are_never_chosen_between(dsn: Dsn) -> None:
+    """Names of two coins that differ in case only have one canonical name; what the exchange calls them finds each."""
+    rows = [spot("ABC"), spot("Abc")]
+    async with connected(dsn) as conn:
+        await import_symbols(SPOT, payload(SPOT, rows), db=conn)
+        now = await conn.fetchval("SELECT clock_timestamp()")
+        calls: list[Callable[[], Any]] = [
+            lambda: get_symbol(SPOT, "ABC/USDT", db=conn),
+            lambda: get_symbol("gateio_spot", "abc/usdt", db=conn),
+            lambda: get_symbols(SPOT, ["ABC/USDT"], db=conn),
+            lambda: get_symbol_as_of(SPOT, "ABC/USDT", now, db=conn),
+            lambda: get_symbol_as_of(SPOT, "abc/usdt", now, db=conn),
+        ]
+        for call in calls:
+            with pytest.raises(AmbiguousSymbol, match="several live symbols called .* by the exchange's own") as caught:
+                await call()
+            assert caught.value.candidates == ("ABC_USDT", "Abc_USDT")
+        for native in caught.value.candidates:
+            found = await get_symbol_by_native(SPOT, native, db=conn)
+            assert found is not None
+            assert await get_symbol_as_of(SPOT, native, now, db=conn) == found
+        rest = await get_symbol_by_native(SPOT, "ABC_USDT", db=conn)
+        await import_symbols(SPOT, payload(SPOT, rows[:1]), allow=["vanished"], db=conn)
+        assert await get_symbol(SPOT, "ABC/USDT", db=conn) == rest
+        with pytest.raises(AmbiguousSymbol):
+            await get_symbol_as_of(SPOT, "ABC/USDT", now, db=conn)
+
+
 async def test_symbols_by_id(conn: asyncpg.Connection) -> None:
     """What a user's table refers to: one, or many at once in the order asked for, without those that are not there."""
     some = await list_symbols(db=conn)

@@ -16,7 +16,7 @@ from exchanges_db.symbols.changes import SymbolChange, find_changes_between
 from exchanges_db.symbols.enums import SymbolKind
 from exchanges_db.symbols.look_ups import check_filters
 from exchanges_db.symbols.models import Symbol, SymbolVersion
-from exchanges_db.symbols.names import check_name, spelled_symbol_then
+from exchanges_db.symbols.names import check_name, spelled_symbol_then, the_one
 from exchanges_sql.symbol_history import AsyncQuerier, ListSymbolRowsAsOfParams, ListSymbolVersionsRow
 
 _decoder = msgspec.json.Decoder(Symbol)
@@ -30,21 +30,23 @@ async def get_symbol_as_of(
     Raises:
         InvalidArgument: `at` has no time zone.
         ExchangeNotFound: there is no such exchange.
-        AmbiguousSymbol: the canonical name was spelt otherwise, and in several ways.
+        AmbiguousSymbol: the canonical name was spelt otherwise, and in several ways; or several live symbols had it.
     """
     place, name, moment = check_exchange(exchange), check_name(symbol), check_moment(at)
 
-    async def work(conn: AsyncConnection) -> str | None:
-        querier = AsyncQuerier(conn)
-        spec = await querier.get_symbol_row_as_of(at=moment, exchange=place, symbol=name)
-        if spec is None:
+    async def fetch(conn: AsyncConnection, enum_value: str, spelling: str) -> list[Symbol]:
+        specs = AsyncQuerier(conn).list_symbol_rows_by_name_as_of(at=moment, exchange=enum_value, symbol=spelling)
+        return [_symbol(spec) async for spec in specs]
+
+    async def work(conn: AsyncConnection) -> Symbol | None:
+        found = await fetch(conn, place, name)
+        if not found:
             exact, spelling = await spelled_symbol_then(conn, place, name, moment)
             if (exact, spelling or name) != (place, name):
-                spec = await querier.get_symbol_row_as_of(at=moment, exchange=exact, symbol=spelling or name)
-        return spec
+                found = await fetch(conn, exact, spelling or name)
+        return the_one(place, name, found) if found else None
 
-    spec = await run(db, work)
-    return None if spec is None else _symbol(spec)
+    return await run(db, work)
 
 
 async def list_symbols_as_of(

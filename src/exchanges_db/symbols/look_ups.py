@@ -20,7 +20,7 @@ from exchanges_db.exchanges.names import check_exchange, spelled
 from exchanges_db.exchanges.rules import INTEGER_MAX
 from exchanges_db.symbols.enums import SymbolKind
 from exchanges_db.symbols.models import Symbol, SymbolStats
-from exchanges_db.symbols.names import check_name, check_names, spelled_symbols, symbol_not_found
+from exchanges_db.symbols.names import check_name, check_names, spelled_symbols, symbol_not_found, the_one
 from exchanges_sql.symbol_stats import AsyncQuerier as StatsQuerier
 from exchanges_sql.symbols import AsyncQuerier, ListSymbolsParams
 
@@ -32,20 +32,11 @@ async def get_symbol(exchange: Enum | str, symbol: str, *, db: DatabaseOrConnect
 
     Raises:
         ExchangeNotFound: there is no such exchange.
-        AmbiguousSymbol: it is spelt otherwise, and in several ways.
+        AmbiguousSymbol: it is spelt otherwise, and in several ways; or several live symbols are called so.
     """
     place, name = check_exchange(exchange), check_name(symbol)
-
-    async def work(conn: AsyncConnection) -> Symbol | None:
-        querier = AsyncQuerier(conn)
-        row = await querier.get_symbol(exchange=place, symbol=name)
-        if row is None:
-            exact, spelling = await spelled_symbols(conn, place, [name])
-            if name in spelling:
-                row = await querier.get_symbol(exchange=exact, symbol=spelling[name])
-        return None if row is None else _symbol(row)
-
-    return await run(db, work)
+    found = await run(db, lambda conn: _symbols_called(conn, place, [name]))
+    return found.get(name)
 
 
 async def get_symbol_by_native(
@@ -105,24 +96,24 @@ async def get_symbols(
     """
     place, names = check_exchange(exchange), check_names(symbols)
 
-    async def work(conn: AsyncConnection) -> dict[str, Symbol]:
-        found = await _by_names(conn, place, names)
-        missing = [name for name in names if name not in found]
-        if missing or not names:
-            exact, spelling = await spelled_symbols(conn, place, missing)
-            more = await _by_names(conn, exact, [*spelling.values()]) if spelling else {}
-            found |= {name: more[spelling[name]] for name in spelling if spelling[name] in more}
-        return {name: found[name] for name in names if name in found}
+    return await run(db, lambda conn: _symbols_called(conn, place, names))
 
-    return await run(db, work)
+
+async def _symbols_called(conn: AsyncConnection, place: str, names: list[str]) -> dict[str, Symbol]:
+    found = await _by_names(conn, place, names)
+    missing = [name for name in names if name not in found]
+    if missing or not names:
+        exact, spelling = await spelled_symbols(conn, place, missing)
+        more = await _by_names(conn, exact, [*spelling.values()]) if spelling else {}
+        found |= {name: more[spelling[name]] for name in spelling if spelling[name] in more}
+    return {name: found[name] for name in names if name in found}
 
 
 async def _by_names(conn: AsyncConnection, place: str, names: list[str]) -> dict[str, Symbol]:
-    found: dict[str, Symbol] = {}
+    rows: dict[str, list[Symbol]] = {}
     async for row in AsyncQuerier(conn).list_symbols_by_names(exchange=place, symbols=names):
-        if row.symbol not in found:  # the one that counts comes first
-            found[row.symbol] = _symbol(row)
-    return found
+        rows.setdefault(row.symbol, []).append(_symbol(row))
+    return {name: the_one(place, name, called_so) for name, called_so in rows.items()}
 
 
 async def list_symbols(

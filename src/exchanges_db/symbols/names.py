@@ -15,7 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.errors import AmbiguousSymbol, InvalidSymbol, SymbolNotFound, shown
 from exchanges_db.exchanges.names import nearest, spelled
+from exchanges_db.symbols.changes import is_live
 from exchanges_db.symbols.enums import SymbolKind
+from exchanges_db.symbols.models import Symbol
 from exchanges_sql.symbol_history import AsyncQuerier as HistoryQuerier
 from exchanges_sql.symbols import AsyncQuerier, ListSymbolNamesRow
 
@@ -75,6 +77,23 @@ def _choose(place: str, name: str, spellings: Sequence[str]) -> str | None:
             candidates=tuple(spellings),
         )
     return spellings[0] if spellings else None
+
+
+def the_one(place: str, name: str, called_so: Sequence[Symbol]) -> Symbol:
+    """Return the first of the symbols that one name was given to, of which live ones come first.
+
+    Raises:
+        AmbiguousSymbol: several of them are live. It is the exchange's own names that tell them apart.
+    """
+    live = [*filter(is_live, called_so)]
+    if len(live) > 1:
+        natives = tuple(sorted(symbol.native_symbol for symbol in live))
+        raise AmbiguousSymbol(
+            f"{place} has several live symbols called {shown(name)}: ask for one by the exchange's own name, "
+            f"{' or '.join(map(shown, natives))}",
+            candidates=natives,
+        )
+    return called_so[0]
 
 
 async def symbol_not_found(conn: AsyncConnection, place: str, name: str) -> SymbolNotFound:

@@ -136,7 +136,7 @@ async def check_indexes_used(context: Context) -> str:
             (BY_ID, [1], 1),
             (ACTIVE, [], len(rows)),
             (BY_MARKET_TYPE, [rarest.value], _count(rows, rarest)),
-            (SYMBOL, [ExchangeEnum.MEXC.value, "BTC/USDT"], 1),
+            (SYMBOL, [ExchangeEnum.MEXC.value, ["BTC/USDT"]], 1),
             (SYMBOL_BY_NATIVE, [ExchangeEnum.MEXC.value, "BTCUSDT"], 1),
         ]
         for look_up, arguments, matching in look_ups:

@@ -12,18 +12,6 @@ import sqlalchemy.ext.asyncio
 from exchanges_sql import models
 
 
-GET_SYMBOL_ROW_AS_OF = """-- name: get_symbol_row_as_of \\:one
-
-SELECT v.spec\\:\\:text AS spec
-FROM public.symbol_versions AS v
-WHERE v.valid @> :p1\\:\\:timestamptz
-  AND v.exchange = :p2
-  AND (v.symbol = :p3\\:\\:text OR v.native_symbol = :p3\\:\\:text)
-ORDER BY v.is_live DESC, v.symbol_id DESC
-LIMIT 1
-"""
-
-
 GET_SYMBOL_ROW_BY_ID_AS_OF = """-- name: get_symbol_row_by_id_as_of \\:one
 SELECT v.spec\\:\\:text AS spec
 FROM public.symbol_versions AS v
@@ -61,6 +49,17 @@ class ListSymbolRowsAsOfParams:
     active: Optional[bool]
 
 
+LIST_SYMBOL_ROWS_BY_NAME_AS_OF = """-- name: list_symbol_rows_by_name_as_of \\:many
+
+SELECT v.spec\\:\\:text AS spec
+FROM public.symbol_versions AS v
+WHERE v.valid @> :p1\\:\\:timestamptz
+  AND v.exchange = :p2
+  AND (v.symbol = :p3\\:\\:text OR v.native_symbol = :p3\\:\\:text)
+ORDER BY v.is_live DESC, v.symbol_id DESC
+"""
+
+
 LIST_SYMBOL_SPELLINGS_AS_OF = """-- name: list_symbol_spellings_as_of \\:many
 SELECT DISTINCT v.symbol\\:\\:text AS symbol
 FROM public.symbol_versions AS v
@@ -95,12 +94,6 @@ class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
 
-    async def get_symbol_row_as_of(self, *, at: datetime.datetime, exchange: str, symbol: str) -> Optional[str]:
-        row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL_ROW_AS_OF), {"p1": at, "p2": exchange, "p3": symbol})).first()
-        if row is None:
-            return None
-        return row[0]
-
     async def get_symbol_row_by_id_as_of(self, *, at: datetime.datetime, symbol_id: int) -> Optional[str]:
         row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL_ROW_BY_ID_AS_OF), {"p1": at, "p2": symbol_id})).first()
         if row is None:
@@ -116,6 +109,11 @@ class AsyncQuerier:
             "p5": arg.kind,
             "p6": arg.active,
         })
+        async for row in result:
+            yield row[0]
+
+    async def list_symbol_rows_by_name_as_of(self, *, at: datetime.datetime, exchange: str, symbol: str) -> AsyncIterator[str]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_ROWS_BY_NAME_AS_OF), {"p1": at, "p2": exchange, "p3": symbol})
         async for row in result:
             yield row[0]
 

@@ -11,16 +11,6 @@ import sqlalchemy.ext.asyncio
 from exchanges_sql import models
 
 
-GET_SYMBOL = """-- name: get_symbol \\:one
-
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
-FROM public.symbol_rows AS r
-WHERE r.exchange = :p1 AND r.symbol = :p2
-ORDER BY r.is_live DESC, r.id DESC
-LIMIT 1
-"""
-
-
 GET_SYMBOL_BY_ID = """-- name: get_symbol_by_id \\:one
 SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
 FROM public.symbol_rows AS r
@@ -29,6 +19,7 @@ WHERE r.id = :p1
 
 
 GET_SYMBOL_BY_NATIVE = """-- name: get_symbol_by_native \\:one
+
 SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
 FROM public.symbol_rows AS r
 WHERE r.exchange = :p1 AND r.native_symbol = :p2
@@ -111,47 +102,6 @@ ORDER BY r.is_live DESC, r.id DESC
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
-
-    async def get_symbol(self, *, exchange: str, symbol: str) -> Optional[models.SymbolRow]:
-        row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL), {"p1": exchange, "p2": symbol})).first()
-        if row is None:
-            return None
-        return models.SymbolRow(
-            exchange=row[0],
-            id=row[1],
-            exchange_id=row[2],
-            native_symbol=row[3],
-            symbol=row[4],
-            base=row[5],
-            quote=row[6],
-            settle=row[7],
-            kind=row[8],
-            direction=row[9],
-            contract_size=row[10],
-            price_tick=row[11],
-            quantity_step=row[12],
-            price_decimals=row[13],
-            quantity_decimals=row[14],
-            min_quantity=row[15],
-            max_quantity=row[16],
-            min_notional=row[17],
-            max_notional=row[18],
-            maker_fee=row[19],
-            taker_fee=row[20],
-            status=row[21],
-            is_active=row[22],
-            is_live=row[23],
-            sides=row[24],
-            api_tradable=row[25],
-            listed_at=row[26],
-            delisting_at=row[27],
-            delisted_at=row[28],
-            expires_at=row[29],
-            spec_version=row[30],
-            created_at=row[31],
-            updated_at=row[32],
-            exchange_is_active=row[33],
-        )
 
     async def get_symbol_by_id(self, *, id: int) -> Optional[models.SymbolRow]:
         row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL_BY_ID), {"p1": id})).first()
