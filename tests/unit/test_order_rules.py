@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from exchanges_db.errors import ExchangesDBError, InvalidOrder
+from exchanges_db.errors import ExchangesDBError, InvalidOrder, InvalidSymbol
 from exchanges_db.orders.rules import OrderRule, OrderRules, Rounding, Side, Violation
 from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
 from exchanges_db.symbols.models import Symbol, SymbolSpec
@@ -305,6 +305,14 @@ NO_NUMBERS = [0.1, 1.0, 1j, True, b"1", [1], "abc", "", "\uff11", "1\u0661", "Na
               Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"),
               "-Infinity", Decimal("1E+999999"), Decimal("1E-999999"), "1E+99999999999999999999", 10**100, -(10**1000),
               1 << 10**7, Decimal("1." + "1" * 100)]  # fmt: skip
+
+
+@pytest.mark.parametrize("nothing", [None, "BTC/USDT", 1, SymbolKind.SPOT])
+def test_what_is_no_symbol_has_no_rules(nothing: Any) -> None:
+    """Such as what a look-up gives that found nothing."""
+    with pytest.raises(InvalidSymbol, match="order rules are made of") as caught:
+        OrderRules.from_symbol(nothing)
+    assert caught.value.field == "spec"
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: type(value).__name__)

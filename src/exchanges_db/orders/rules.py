@@ -16,7 +16,7 @@ from fractions import Fraction
 
 import msgspec
 
-from exchanges_db.errors import InvalidArgument, InvalidOrder
+from exchanges_db.errors import InvalidArgument, InvalidOrder, InvalidSymbol, shown
 from exchanges_db.orders.numbers import Grid, Number, exact, limit, on_one_scale, positive, product
 from exchanges_db.symbols.enums import ContractDirection, Rounding, Side, SidesAllowed, SymbolKind, SymbolStatus
 from exchanges_db.symbols.models import SymbolSpec
@@ -84,7 +84,13 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_symbol(cls, spec: SymbolSpec) -> OrderRules:
-        """Return the rules of a symbol; its numbers must be finite; tick, step and contract size positive."""
+        """Return the rules of a symbol; its numbers must be finite; tick, step and contract size positive.
+
+        Raises:
+            InvalidSymbol: it is none, such as the None of a look-up that found nothing.
+        """
+        if not isinstance(spec, SymbolSpec):
+            raise InvalidSymbol(f"order rules are made of a Symbol or SymbolSpec, not {shown(spec)}", field="spec")
         spot, inverse = spec.kind is SymbolKind.SPOT, spec.direction is ContractDirection.INVERSE
         tick, step = positive(spec.price_tick, "price_tick"), positive(spec.quantity_step, "quantity_step")
         size = Decimal(1) if spot else positive(spec.contract_size, "contract_size")

@@ -32,7 +32,7 @@ async def can_trade(
         DatabaseError: the database cannot be asked.
     """
     if not isinstance(symbol, Symbol):
-        raise InvalidSymbol(f"can_trade wants a Symbol, as get_symbol returns it, not {shown(symbol)}")
+        raise InvalidSymbol(f"can_trade wants a Symbol, as get_symbol returns it, not {shown(symbol)}", field="symbol")
     wanted = Side.parse(side)
     moment = datetime.now(UTC) if at is None else check_moment(at)
     then = await get_symbol_state(symbol.id, moment, db=db)
