@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from exchanges_db.errors import InvalidExchange, shown
 from exchanges_db.exchanges.enums import MarketType
+from exchanges_db.moments import has_zone
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _HTTP_URL = re.compile(r"https?://[^/ ][^ ]*")
@@ -75,7 +75,7 @@ def _market_type(field: str, value: Any) -> MarketType:
 
 
 def _moment(field: str, value: Any) -> Any:
-    if value is not None and (not isinstance(value, datetime) or value.utcoffset() is None):
+    if value is not None and not has_zone(value):
         raise InvalidExchange(f"{field} must be a datetime with a time zone", field=field)
     return value
 

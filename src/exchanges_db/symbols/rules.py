@@ -12,6 +12,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Any
 
 from exchanges_db.errors import InvalidSymbol, shown
+from exchanges_db.moments import has_zone
 from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
 
 # No blank at either end, no control character, no half of a surrogate pair.
@@ -131,7 +132,7 @@ def _check_moment(field: str, moment: Any) -> None:
     # Readers give times in UTC, which are quickest to tell.
     if moment is None or (type(moment) is datetime and moment.tzinfo is UTC):
         return
-    if not isinstance(moment, datetime) or moment.utcoffset() is None:
+    if not has_zone(moment):
         raise InvalidSymbol(f"{field} must be a datetime with a time zone, such as datetime.now(UTC)", field=field)
     try:
         moment.astimezone(UTC)
