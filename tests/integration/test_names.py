@@ -13,6 +13,7 @@ import exchanges_db
 from exchanges_db import (
     AmbiguousSymbol,
     Database,
+    DuplicateExchange,
     Exchange,
     ExchangeEnum,
     ExchangeNotFound,
@@ -26,6 +27,7 @@ from exchanges_db import (
     deactivate_exchange,
     diff_symbols,
     ensure_exchanges_populated,
+    get_all_exchanges,
     get_exchange_as_of,
     get_exchange_by_enum,
     get_exchange_by_id,
@@ -92,6 +94,13 @@ class Other(Enum):
     SPOT = "ELSEWHERE"
 
 
+class Plain(Enum):
+    """An enum whose members are not text themselves."""
+
+    KRAKEN = "KRAKEN_SPOT"
+    OKX = "OKX_SPOT"
+
+
 KRAKEN = {"display_name": "Kraken", "market_type": "spot".upper(), "is_active": False, "precision_default": 5}
 
 
@@ -126,6 +135,16 @@ async def test_an_exchange_that_is_not_there_is_said_so(conn: asyncpg.Connection
         await call("NOBODY", conn)
     with pytest.raises(ExchangeNotFound, match="did you mean MEXC_SPOT"):
         await call("MEXC_SPORT", conn)
+
+
+async def test_advice_is_what_one_can_ask_by(conn: asyncpg.Connection) -> None:
+    """Exchanges are asked for by enum_value, also where it is the name that is alike, or the same."""
+    await update_exchange(2, {"enum_value": "GATE", "name": "Old_Venue"}, db=conn)
+    for text in ("Old_Venue", "OLD_VENU"):
+        with pytest.raises(ExchangeNotFound, match=f"no exchange is called '{text}': did you mean GATE.$"):
+            await get_symbol(text, "BTC/USDT", db=conn)
+        with pytest.raises(ExchangeNotFound, match=f"no exchange is called '{text}': did you mean GATE.$"):
+            await sync_symbols(text, db=conn)
 
 
 async def test_a_second_exchange_is_looked_for_as_well(conn: asyncpg.Connection) -> None:
@@ -255,7 +274,9 @@ async def test_two_live_symbols_of_one_name_are_never_chosen_between(dsn: Dsn) -
             lambda: get_symbol_as_of(SPOT, "abc/usdt", now, db=conn),
         ]
         for call in calls:
-            with pytest.raises(AmbiguousSymbol, match="several live symbols called .* by the exchange's own") as caught:
+            with pytest.raises(
+                AmbiguousSymbol, match=r"several live symbols called .* by the exchange's own"
+            ) as caught:
                 await call()
             assert caught.value.candidates == ("ABC_USDT", "Abc_USDT")
         for native in caught.value.candidates:
@@ -402,6 +423,8 @@ async def test_an_enum_of_ones_own_is_populated(conn: asyncpg.Connection, kind: 
         ((Venue, {Venue.KRAKEN: {**KRAKEN, "precision_default": 99}}), "precision_default"),
         ((Venue, {Venue.KRAKEN: "Kraken"}), "must map each member"),
         ((Venue, [KRAKEN]), "must map each member"),
+        ((Plain, {Plain.KRAKEN: KRAKEN, Plain.KRAKEN.value: KRAKEN}), "name one member twice"),
+        ((Plain, {member: {**KRAKEN, "name": "ONE"} for member in Plain}), "several members the name 'ONE'"),
         ((IntEnum("Numbers", {"ONE": 1}), None), "names no exchange"),
         (("MEXC_SPOT", None), "an Enum class is wanted"),
         ((Venue.KRAKEN, None), "an Enum class is wanted"),
@@ -415,6 +438,15 @@ async def test_an_enum_that_cannot_be_populated_says_why(
     with pytest.raises(InvalidExchange, match=words):
         await ensure_exchanges_populated(arguments[0], defaults=arguments[1], db=conn)
     assert await conn.fetchval("SELECT count(*) FROM exchanges") == before
+
+
+async def test_a_name_that_is_taken_leaves_the_others_out_too(database: Database) -> None:
+    """The error says that nothing was written."""
+    defaults = {Plain.KRAKEN: KRAKEN, Plain.OKX: {**KRAKEN, "name": MEXC}}
+    before = await get_all_exchanges(db=database)
+    with pytest.raises(DuplicateExchange, match="cannot create MEXC_SPOT"):
+        await ensure_exchanges_populated(Plain, defaults=defaults, db=database)
+    assert await get_all_exchanges(db=database) == before
 
 
 def test_a_row_becomes_a_member_of_any_enum() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from exchanges_db import ConfigurationError, Database, DownloadSettings, Settings
+from exchanges_db import ConfigurationError, Database, DownloadSettings, Settings, sync_symbols
 from exchanges_db.database import embedded
 from exchanges_db.database.settings import database_url, load_dsn, load_settings
 
@@ -115,3 +115,12 @@ def test_a_download_is_as_picky_about_its_settings(wrong: dict[str, Any]) -> Non
     (field,) = wrong
     with pytest.raises(ConfigurationError, match=f"DownloadSettings.{field} is unusable"):
         DownloadSettings(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"attempts": 1}, 5, Settings])
+async def test_settings_are_settings(wrong: Any) -> None:
+    """Said where they are passed, not where the first of them is read."""
+    with pytest.raises(ConfigurationError, match="settings must be a Settings"):
+        Database("postgresql://h/d", wrong)
+    with pytest.raises(ConfigurationError, match="settings must be a DownloadSettings"):
+        await sync_symbols("MEXC_SPOT", settings=wrong)

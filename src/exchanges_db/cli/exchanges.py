@@ -31,7 +31,7 @@ async def _find(key: str, database: Database) -> StoredExchange:
     # An id outranks an enum_value, and that a name, where one is another's.
     by_name = {exchange.name: exchange for exchange in known} | {exchange.enum_value: exchange for exchange in known}
     by_id = {str(exchange.id): exchange for exchange in known}
-    return by_id.get(key) or by_name[pick(key, by_name)]
+    return by_id.get(key) or by_name[pick(key, {name: name for name in by_name})]
 
 
 def _change(key: str, change: Callable[[int, Database], Awaitable[bool]]) -> StoredExchange:

@@ -87,6 +87,8 @@ class Database:
     def __init__(self, dsn: str | Dsn, settings: Settings | None = None) -> None:
         if not isinstance(dsn, str | Dsn):
             raise ConfigurationError(f"a Database is made of a URL or a Dsn, not of {type(dsn).__name__}")
+        if settings is not None and not isinstance(settings, Settings):
+            raise ConfigurationError(f"settings must be a Settings, not a {type(settings).__name__}")
         self._dsn = parse_dsn(dsn) if isinstance(dsn, str) else dsn
         self._settings = settings or load_settings()
         self._lender: Lender | None = None

@@ -100,7 +100,7 @@ async def insert_exchange(exchange: Exchange, *, db: DatabaseOrConnection | None
         OutcomeUnknown: the connection was lost before the answer.
     """
     if not isinstance(exchange, Exchange):
-        raise InvalidExchange(f"insert_exchange takes an Exchange, not {type(exchange).__name__}")
+        raise InvalidExchange(f"insert_exchange takes an Exchange, not {type(exchange).__name__}", field="exchange")
     if exchange.id is not None:
         raise InvalidExchange("the database gives the id: insert an Exchange without one", field="id")
     parameters = InsertExchangeParams(**{field: getattr(exchange, field) for field in CHECKS})

@@ -171,7 +171,9 @@ def check_updates(updates: Mapping[str, Any]) -> dict[str, Any]:
         InvalidExchange: a field is unknown, set by the database, or its value cannot be stored.
     """
     if not isinstance(updates, Mapping):
-        raise InvalidExchange(f"updates must map field names to values, not be {type(updates).__name__}")
+        raise InvalidExchange(
+            f"updates must map field names to values, not be {type(updates).__name__}", field="updates"
+        )
     foreign = sorted(field if isinstance(field, str) else shown(field) for field in updates if field not in CHECKS)
     if foreign:
         raise InvalidExchange(

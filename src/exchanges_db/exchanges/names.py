@@ -6,7 +6,7 @@ own, so callers ask here only after the exact spelling has found nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from enum import Enum
 
@@ -35,7 +35,7 @@ async def spelled(conn: AsyncConnection, enum_value: str) -> str:
         ExchangeNotFound: there is no such exchange, or several that differ in case only; the message names the nearest.
     """
     known = {row.enum_value: row.name async for row in AsyncQuerier(conn).list_exchanges()}
-    return pick(enum_value, known, names=known.values())
+    return pick(enum_value, known)
 
 
 def check_key(exchange: Enum | str | int) -> str | int:
@@ -81,10 +81,10 @@ def no_such_id(wrong_id: int) -> ExchangeNotFound:
     return ExchangeNotFound(f"no exchange has the id {shown(wrong_id)}, nor had one: see `exchanges-db list --all`")
 
 
-def pick(text: str, known: Collection[str], *, names: Iterable[str] = ()) -> str:
+def pick(text: str, known: Mapping[str, str]) -> str:
     """Return the one of `known` that is spelt as `text`, else the only one that is so in another case.
 
-    names: what else the exchanges are called, for the advice only.
+    known: what the exchanges are asked for by, and what each is called beside, which is for the advice only.
 
     Raises:
         ExchangeNotFound: there is none, or there are several; the message names the nearest.
@@ -94,9 +94,17 @@ def pick(text: str, known: Collection[str], *, names: Iterable[str] = ()) -> str
     alike = [one for one in known if one.casefold() == text.casefold()]
     if len(alike) == 1:
         return alike[0]
-    near = sorted(alike) or nearest(text, list(dict.fromkeys([*known, *names])))
+    near = sorted(alike) or _nearest_of(text, known)
     advice = f"did you mean {' or '.join(near)}?" if near else "see `exchanges-db list --all`"
     raise ExchangeNotFound(f"no exchange is called {shown(text)}: {advice}")
+
+
+def _nearest_of(text: str, known: Mapping[str, str]) -> list[str]:
+    # Advice is what one can ask by, also where it is another name that is alike.
+    asked_by = {one: one for one in known}
+    for one, name in known.items():
+        asked_by.setdefault(name, one)
+    return [*dict.fromkeys(asked_by[name] for name in nearest(text, [*asked_by]))]
 
 
 def nearest(text: str, names: Sequence[str]) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db.database.default import DatabaseOrConnection, run
+from exchanges_db.database.default import DatabaseOrConnection, run, run_in_transaction
 from exchanges_db.errors import DuplicateExchange, InvalidExchange, shown
 from exchanges_db.exchanges.defaults import DEFAULTS
 from exchanges_db.exchanges.enums import ExchangeEnum, enum_members, enum_text
@@ -37,7 +38,7 @@ async def ensure_exchanges_populated(
 
     Raises:
         InvalidExchange: a member has no defaults, a field of one is unusable, or `defaults` names no member.
-        DuplicateExchange: a row of another enum_value holds the name of a missing one.
+        DuplicateExchange: a row of another enum_value holds the name of a missing one; none is created then.
     """
     wanted = _wanted(exchanges, defaults or {})
 
@@ -63,20 +64,20 @@ async def ensure_exchanges_populated(
 
     # One sorted statement: row by row, two processes deadlock.
     async def insert(conn: AsyncConnection) -> list[StoredExchange]:
-        return [as_exchange(row) async for row in AsyncQuerier(conn).insert_missing_exchanges(parameters)]
-
-    created = await run(db, insert, write=True)
-    for exchange in created:
-        log.info("created exchange %s with id %s", exchange.name, exchange.id)
-    if len(created) < len(absent):
+        created = [as_exchange(row) async for row in AsyncQuerier(conn).insert_missing_exchanges(parameters)]
         # Another process may have been faster, which is fine; a name held by a foreign row is not.
-        blocked = await run(db, missing)
+        blocked = await missing(conn) if len(created) < len(absent) else []
         if blocked:
             names = ", ".join(exchange.name for exchange in blocked)
             raise DuplicateExchange(
                 f"cannot create {names}: rows of another enum_value have that name; rename them first",
                 constraint="exchanges_name_key",
             )
+        return created
+
+    created = await run_in_transaction(db, insert)
+    for exchange in created:
+        log.info("created exchange %s with id %s", exchange.name, exchange.id)
     return created
 
 
@@ -86,6 +87,8 @@ def _wanted(kind: type[Enum], defaults: Mapping[Any, Mapping[str, Any]]) -> dict
     if not isinstance(defaults, Mapping) or not all(isinstance(fields, Mapping) for fields in defaults.values()):
         raise InvalidExchange("defaults must map each member to a mapping of its fields", field="defaults")
     given = {enum_text(key): fields for key, fields in defaults.items()}
+    if len(given) < len(defaults):
+        raise InvalidExchange("defaults name one member twice: by itself and by its value", field="defaults")
     strange = sorted(given.keys() - members.keys())
     if strange:
         raise InvalidExchange(
@@ -107,4 +110,8 @@ def _wanted(kind: type[Enum], defaults: Mapping[Any, Mapping[str, Any]]) -> dict
                 field=lacking[0],
             )
         wanted[text] = Exchange.from_exchange_enum(member, **fields)
+    names = Counter(exchange.name for exchange in wanted.values())
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        raise InvalidExchange(f"defaults give several members the name {', '.join(map(shown, twice))}", field="name")
     return wanted

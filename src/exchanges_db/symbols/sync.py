@@ -35,14 +35,16 @@ async def sync_symbols(
 
     Raises:
         DownloadFailed: the exchange gave no answer that can be used.
-        ConfigurationError: it has no base_url, or there is no reader for it.
+        ConfigurationError: it has no base_url, or there is no reader for it; or `settings` is none.
         PayloadError, ImportRefused, ExchangeNotFound: as `import_symbols`.
     """
     from exchanges_db.symbols.download import Downloader  # an HTTP client costs 0.1 s, which only this needs
 
     place = check_exchange(exchange)
+    if settings is not None and not isinstance(settings, DownloadSettings):
+        raise ConfigurationError(f"settings must be a DownloadSettings, not a {type(settings).__name__}")
     known = {row.enum_value: row for row in await get_all_exchanges(db=db)}
-    enum_value = pick(place, known, names=(row.name for row in known.values()))
+    enum_value = pick(place, {row.enum_value: row.name for row in known.values()})
     row = known[enum_value]
     if enum_value not in READERS:
         raise ConfigurationError(f"there is a reader for {', '.join(READERS)} only, none for {shown(enum_value)}")
