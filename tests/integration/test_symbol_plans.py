@@ -11,10 +11,11 @@ from tests.symbol_rows import insert
 
 NOW = datetime.now(UTC)
 BY_NAME = ("MEXC_SPOT", "C7/USDT")
+AS_OF = symbol_history.LIST_SYMBOL_ROWS_BY_NAME_AS_OF
 LOOK_UPS = {
     LookUp("get_symbol", symbols.LIST_SYMBOLS_BY_NAMES, "idx_symbols_symbol"): ("MEXC_SPOT", ["C7/USDT"]),
     LookUp("get_symbol_by_native", symbols.GET_SYMBOL_BY_NATIVE, "idx_symbols_native_symbol"): ("MEXC_SPOT", "C7_USDT"),
-    LookUp("as of, by name", symbol_history.LIST_SYMBOL_ROWS_BY_NAME_AS_OF, "idx_symbols_symbol"): (NOW, *BY_NAME),
+    LookUp("as of, by name", AS_OF, "idx_symbols_symbol"): (NOW, *BY_NAME),
     LookUp("as of, by id", symbol_history.GET_SYMBOL_ROW_BY_ID_AS_OF, "symbols_pkey"): (NOW, 7),
     LookUp("versions", symbol_history.LIST_SYMBOL_VERSIONS, "idx_symbols_symbol"): BY_NAME,
 }
@@ -24,8 +25,11 @@ SPELLINGS = symbol_history.LIST_SYMBOL_SPELLINGS_AS_OF
 PAST_LOOK_UPS = {
     LookUp("versions", symbol_history.LIST_SYMBOL_VERSIONS, "idx_symbol_history_symbol"): BY_NAME,
     LookUp("versions, native", symbol_history.LIST_SYMBOL_VERSIONS, "idx_symbol_history_native_symbol"): BY_NAME,
-    LookUp("as of", symbol_history.LIST_SYMBOL_ROWS_BY_NAME_AS_OF, "idx_symbol_history_symbol"): (THEN, *BY_NAME),
-    LookUp("as of, native", symbol_history.LIST_SYMBOL_ROWS_BY_NAME_AS_OF, "idx_symbol_history_native_symbol"): (THEN, *BY_NAME),
+    LookUp("as of", AS_OF, "idx_symbol_history_symbol"): (THEN, *BY_NAME),
+    LookUp("as of, native", AS_OF, "idx_symbol_history_native_symbol"): (
+        THEN,
+        *BY_NAME,
+    ),
     LookUp("spellings then", SPELLINGS, "idx_symbol_history_spelling"): (THEN, *BY_NAME),
     LookUp("spellings ever", SPELLINGS, "idx_symbol_history_spelling"): (None, *BY_NAME),
 }
