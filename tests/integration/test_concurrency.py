@@ -148,13 +148,13 @@ async def test_populating_what_is_complete_is_a_read(database: Database) -> None
 
 
 async def test_a_name_that_another_row_holds_is_said(conn: asyncpg.Connection) -> None:
-    """Populating cannot create that member; it creates the others and names it."""
+    """Populating cannot create that member, says which, and creates no other, as the error promises."""
     await conn.execute("DELETE FROM exchanges WHERE id IN (1, 2)")
     await insert_exchange(an_exchange(name="MEXC_SPOT"), db=conn)
     with pytest.raises(DuplicateExchange, match="cannot create MEXC_SPOT") as info:
         await ensure_exchanges_populated(db=conn)
     assert info.value.constraint == "exchanges_name_key"
-    assert "GATEIO_SPOT" in [exchange.name for exchange in await get_all_exchanges(db=conn)]
+    assert "GATEIO_SPOT" not in [exchange.name for exchange in await get_all_exchanges(db=conn)]
 
 
 async def test_another_process_that_was_faster_is_no_error(database: Database, dsn: Dsn) -> None:
