@@ -10,7 +10,7 @@ run() {
     "$@"
 }
 
-# A folder of its own, whatever the environment says, because each demo begins with an empty one. The server of root
+# A folder of its own, whatever the environment says, because each demo begins with an empty one. For root, the server
 # runs as another user, who may not be able to enter this checkout.
 folder=$PWD/.demo/postgres
 if [ "$(id -u)" -eq 0 ]; then

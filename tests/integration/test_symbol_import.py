@@ -162,7 +162,7 @@ async def test_what_cannot_be_asked_for(database: Database) -> None:
         await import_symbols("NOBODY", payload(MEXC, [mexc()]), allow=["foreign"], db=database)
     with pytest.raises(PayloadError):
         await import_symbols(SPOT, b"<html>", db=database)
-    with pytest.raises(InvalidArgument, match=r"allow 'everything' is no brake: those are EMPTY, VANISHED") as caught:
+    with pytest.raises(InvalidArgument, match=r"allow 'everything' is no brake; the brakes are EMPTY, VANISHED") as caught:
         await load(database, SPOT, [spot()], allow=["everything"])
     assert caught.value.field == "allow"
     for no_list in ("vanished", Brake.VANISHED, None, 1):

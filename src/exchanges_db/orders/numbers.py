@@ -23,13 +23,13 @@ _MOST_BITS = 4 * _DIGITS  # a digit has 3.3
 _TRAPS = [Inexact, InvalidOperation, Overflow]
 # What comes in: a number that does not fit is refused before an exponent such as 1E+999999 grows into an integer.
 _INPUT = Context(prec=_DIGITS, Emin=-_DIGITS, Emax=_DIGITS - 1, traps=_TRAPS)
-# What goes out: wide enough for the product of any three of those. Were it not, it would raise and never round.
+# What goes out: wide enough for the product of any three of those; were it too narrow, it would raise, not round.
 _EXACT = Context(prec=1000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=_TRAPS)
 _MOST_STEPS = 10 ** (3 * _DIGITS)  # the largest number in the finest steps has fewer
 
 
 def exact(value: Number | None, field: str) -> Decimal:
-    """Return the number as a Decimal, unchanged; InvalidOrder for a float, NaN, infinity or what has 101 digits."""
+    """Return the number as a Decimal, unchanged; InvalidOrder for a float, NaN, infinity or more than 100 digits."""
     number = _NAN
     try:
         if type(value) is Decimal:
@@ -59,7 +59,7 @@ def positive(value: Decimal | None, field: str) -> Decimal:
 
 
 def limit(value: Decimal | None, field: str) -> Fraction | None:
-    """Return a limit, which is no less than zero; None is no limit."""
+    """Return a limit, which must not be less than zero; None means no limit."""
     if value is None:
         return None
     number = exact(value, field)
@@ -99,7 +99,10 @@ class Grid(msgspec.Struct, frozen=True):
         return over * self.under, under * self.over
 
     def count(self, value: Number, how: Rounding | None = None) -> int:
-        """Return the steps in a value; between two InvalidOrder, unless told how to round, which needs a value >= 0."""
+        """Return the steps in a value; one between two steps raises InvalidOrder unless `how` tells how to round it.
+
+        Only a value of zero or more is rounded: less raises InvalidOrder too.
+        """
         over, under = self.ratio(value)
         if how is None and over % under:
             raise InvalidOrder(f"{self.field} lies between two multiples of {self.step}: round it", field=self.field)
@@ -111,8 +114,8 @@ class Grid(msgspec.Struct, frozen=True):
 
     def value(self, count: int) -> Decimal:
         """Return the value of so many steps, with as many decimals as the step has."""
-        if type(count) is not int or abs(count) > _MOST_STEPS:
+        if type(count) is not int or abs(count) >= _MOST_STEPS:
             raise InvalidOrder(
-                f"{self.field}: the number of steps must be int, and not beyond reason", field=self.field
+                f"{self.field}: the number of steps must be int, of at most {3 * _DIGITS} digits", field=self.field
             )
         return product(Decimal(count), self.step)

@@ -114,11 +114,11 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def ticks(self, price: Number, how: Rounded | str | None = None) -> int:
-        """Return the price in ticks; one between two raises InvalidOrder, or is rounded when told how."""
+        """Return the price in ticks; one between two ticks raises InvalidOrder, or is rounded as `how` says."""
         return self._prices.count(price, None if how is None else _rounding(how))
 
     def lots(self, quantity: Number) -> int:
-        """Return the quantity in lots; InvalidOrder when it lies between two."""
+        """Return the quantity in lots; one between two lots raises InvalidOrder."""
         return self._quantities.count(quantity)
 
     def price(self, ticks: int) -> Decimal:
@@ -130,7 +130,7 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
         return self._quantities.value(lots)
 
     def round_price(self, price: Number, how: Rounded | str) -> Decimal:
-        """Return the price on a tick, rounded as told; a side means passively: a buy down, a sell up.
+        """Return the price on a tick, rounded as `how` says; a side rounds passively: a buy down, a sell up.
 
         how: a Rounding or a Side, or the text of one. Down may lead to 0, which is no price: `check` says so.
         """

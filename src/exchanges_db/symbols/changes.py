@@ -20,7 +20,7 @@ from exchanges_db.symbols.models import Symbol, SymbolSpec
 
 _DEAD = frozenset((SymbolStatus.DELISTED, SymbolStatus.EXPIRED))
 _INTERRUPTED = frozenset((SymbolStatus.HALTED, SymbolStatus.CLOSE_ONLY, SymbolStatus.DELISTING))
-# A live symbol that differs in one of these is another symbol that was given the same name.
+# A symbol that differs in one of these is another symbol, which was given the same name.
 _identity = attrgetter("base", "quote", "settle", "kind")
 # In a wrong unit they are off by a power of ten; a genuine change has never been near this.
 _STEADY = ("price_tick", "contract_size")
@@ -42,7 +42,7 @@ class ChangeKind(StrEnum):
 
 
 class Brake(StrEnum):
-    """Why an import is refused; its name is what allows it all the same (`allow=`, `--allow`)."""
+    """Why an import is refused; naming it in `allow=` or `--allow` lets the import through."""
 
     EMPTY = "EMPTY"
     VANISHED = "VANISHED"
@@ -56,7 +56,7 @@ class Brake(StrEnum):
         """Return the member for `brake`, or for its text in any case; raises InvalidArgument, which names `field`."""
         member = cls.__members__.get(brake.upper()) if isinstance(brake, str) and brake.isascii() else None
         if member is None:
-            raise InvalidArgument(f"{field} {shown(brake)} is no brake: those are {', '.join(cls)}", field=field)
+            raise InvalidArgument(f"{field} {shown(brake)} is no brake; the brakes are {', '.join(cls)}", field=field)
         return member
 
 
@@ -111,13 +111,13 @@ def find_changes(
 ) -> tuple[SymbolChange, ...]:
     """Return what `offered`, the whole list of an exchange, changes in what is `known`.
 
-    offered: those that the exchange calls delisted without saying since when have `observed_at` for it.
+    offered: where the exchange calls a symbol delisted and does not say since when, `delisted_at` is `observed_at`.
     known: oldest first. rejected: native symbols that are in the payload but could not be read; they have not vanished.
-    settle: what all of the payload settles in; symbols of another settlement have not vanished either.
+    settle: what all contracts of the payload settle in; symbols of another settlement have not vanished either.
     """
     newest: dict[str, KnownSymbol] = {}
     for row in known:
-        # A live row wins over dead ones of the same name, else the last one.
+        # Of several rows with one name the live one counts, else the last of the dead ones.
         if row.native_symbol not in newest or newest[row.native_symbol].status in _DEAD:
             newest[row.native_symbol] = row
     changes: list[SymbolChange] = []
@@ -139,7 +139,7 @@ def is_live(spec: SymbolSpec) -> bool:
 
 
 def find_changes_between(before: Iterable[Symbol], after: Iterable[Symbol]) -> list[SymbolChange]:
-    """Return what happened between two states of the database, told apart by id."""
+    """Return what happened between two states of the database; a row is recognised by its id."""
     old = {row.id: row for row in before}
     changes: list[SymbolChange] = []
     for row in after:
@@ -168,14 +168,14 @@ def _change(row: KnownSymbol | None, spec: SymbolSpec, observed_at: datetime) ->
 
 
 def _dated(spec: SymbolSpec, row: KnownSymbol, observed_at: datetime) -> SymbolSpec:
-    """Return `spec` with the time of delisting that is known, where its own is only when somebody looked."""
+    """Return `spec` with the time of delisting known before, where its own is only the time of this observation."""
     if spec.status is row.status is SymbolStatus.DELISTED and spec.delisted_at == observed_at:
         return msgspec.structs.replace(spec, delisted_at=row.delisted_at)
     return spec
 
 
 def _differences(row: SymbolSpec, spec: SymbolSpec) -> tuple[FieldChange, ...]:
-    # Nearly all rows are as they were, which two tuples tell ten times as fast as field by field.
+    # Nearly all rows are unchanged; comparing two tuples shows that ten times as fast as going field by field.
     if astuple(row)[:_FIELDS] == astuple(spec)[:_FIELDS]:
         return ()
     return tuple(
@@ -199,7 +199,7 @@ def _kind(old: SymbolStatus, new: SymbolStatus) -> ChangeKind:
 
 def _delisted(row: KnownSymbol, observed_at: datetime, *, vanished: bool = False) -> SymbolChange:
     values = {field: getattr(row, field) for field in SymbolSpec.__struct_fields__}
-    # A time the exchange gave before is better than the time somebody looked.
+    # A time that the exchange gave before is better than the time of the observation.
     gone = row.delisted_at if row.delisted_at is not None and row.delisted_at <= observed_at else observed_at
     spec = SymbolSpec(**{**values, "status": SymbolStatus.DELISTED, "sides": SidesAllowed.NONE, "delisted_at": gone})
     return SymbolChange(

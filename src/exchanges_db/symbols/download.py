@@ -1,6 +1,6 @@
-"""Fetch a public answer of an exchange over HTTP: patiently, politely and never more than it should be.
+"""Fetch a public answer of an exchange over HTTP: with retries, at its rate limit, and no more bytes than allowed.
 
-A download ends in the whole body or in DownloadFailed. What it says names host and path only: a URL may hold secrets.
+A download ends in the whole body or in DownloadFailed. Messages name host and path only: a URL may hold secrets.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _TryAgain(Exception):
 
 
 class _OthersOnly:
-    """One of stamina's hooks, told of everybody's retries but ours, which our own logger tells of."""
+    """Wraps one of stamina's hooks, and passes every retry on to it but ours, which our own logger reports."""
 
     def __init__(self, hook: RetryHook) -> None:
         self._hook = hook
@@ -48,7 +48,7 @@ class _OthersOnly:
 
 
 def _speak_for_ourselves() -> None:
-    # stamina has one set of hooks for the whole process, so they cannot be left out for one call.
+    # stamina has one set of hooks for the whole process, so they cannot be switched off for one call.
     hooks = get_on_retry_hooks()
     if not all(isinstance(hook, _OthersOnly) for hook in hooks):
         set_on_retry_hooks([hook if isinstance(hook, _OthersOnly) else _OthersOnly(hook) for hook in hooks])
@@ -167,7 +167,7 @@ class Downloader:
         self, response: aiohttp.ClientResponse, place: str, on_progress: Callable[[int, int | None], None]
     ) -> bytes:
         limit = self._settings.max_bytes
-        # The length is of the packed body, so it says nothing of what is to come where that is packed.
+        # Content-Length counts the bytes sent: of a compressed body it does not tell the length that comes out.
         total = None if "Content-Encoding" in response.headers else response.content_length
         if (response.content_length or 0) > limit:
             raise DownloadFailed(f"{place} answers with more than {limit} bytes", status=response.status)
@@ -206,7 +206,7 @@ def _check(response: aiohttp.ClientResponse, place: str) -> None:
 
 
 def _asked_wait(response: aiohttp.ClientResponse) -> float | None:
-    """Return how many seconds the server wants to be left alone: as Retry-After says, or Gate.io's own header."""
+    """Return how many seconds the server asks to be left alone, by Retry-After or by Gate.io's own header."""
     text = response.headers.get("Retry-After", "").strip()
     reset = response.headers.get("X-Gate-RateLimit-Reset-Timestamp", "").strip()
     if text.isascii() and text.isdigit():

@@ -1,4 +1,4 @@
-"""The words that symbols and orders for them are described with; a value that is stored is the text in the database."""
+"""The words that describe symbols and orders for them; the database stores a word as the text of its member."""
 
 from enum import StrEnum
 from typing import Self
@@ -24,7 +24,7 @@ class ContractDirection(StrEnum):
 
 
 class SymbolStatus(StrEnum):
-    """Where a symbol is in its life; only TRADING and CLOSE_ONLY let orders through."""
+    """Where a symbol is in its life; which orders that lets through is decided in `judge`."""
 
     PRELAUNCH = "PRELAUNCH"
     TRADING = "TRADING"
@@ -53,7 +53,7 @@ class Rounding(StrEnum):
 
 
 class Side(StrEnum):
-    """Which way an order goes, and so which rounding of its price is to its owner's favour."""
+    """Which way an order goes, and so which rounding of its price is in its owner's favour."""
 
     BUY = "BUY"
     SELL = "SELL"

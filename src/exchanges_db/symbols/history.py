@@ -30,7 +30,8 @@ async def get_symbol_as_of(
     Raises:
         InvalidArgument: `at` has no time zone.
         ExchangeNotFound: there is no such exchange.
-        AmbiguousSymbol: the canonical name was spelt otherwise, and in several ways; or several live symbols had it.
+        AmbiguousSymbol: no symbol was spelt exactly so, and several differed from `symbol` in case only; or several live
+            symbols had exactly this name.
     """
     place, name, moment = check_exchange(exchange), check_name(symbol), check_moment(at)
 
@@ -64,7 +65,7 @@ async def list_symbols_as_of(
     exchange: None for all of them. active: True for those that traded then on an exchange that was active then.
 
     Raises:
-        InvalidArgument: `at` has no time zone, or a filter cannot be meant.
+        InvalidArgument: `at` has no time zone, or a filter has a value that no symbol can have.
         ExchangeNotFound: there is no such exchange.
     """
     place, moment = None if exchange is None else check_exchange(exchange), check_moment(at)

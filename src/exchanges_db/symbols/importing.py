@@ -36,8 +36,8 @@ log = logging.getLogger("exchanges_db")
 
 _known_decoder = msgspec.json.Decoder(list[KnownSymbol])
 _LOCK_CLASS = int.from_bytes(b"symb")
-# Larger documents are slower to parse, smaller ones cost round trips; measured with 100,000 rows.
-_ROWS_A_STATEMENT = 1000
+# Larger documents are slower to parse, smaller ones cost more round trips; measured with 100,000 rows.
+_ROWS_PER_STATEMENT = 1000
 
 
 async def import_symbols(
@@ -55,19 +55,19 @@ async def import_symbols(
 
     exchange: whose payload it is; settle: for Gate.io futures, what the contracts settle in.
     observed_at: when the exchange gave the payload; now by default.
-    allow: brakes that do not refuse this time, or their names in any case.
+    allow: brakes that do not stop this import, as Brake or as its name in any case.
     dry_run: only tell what would change.
     on_progress: called with the symbols written so far and their number.
 
     Raises:
         PayloadError: it cannot be read.
         InvalidArgument: `settle`, `observed_at` or `allow` is unusable; `.field` names it.
-        ImportRefused: a brake; `.report` tells what would have changed. Nothing was written.
+        ImportRefused: a brake stopped it; `.report` tells what would have changed. Nothing was written.
         ExchangeNotFound: the exchange has no row.
     """
     moment = datetime.now(UTC) if observed_at is None else check_moment(observed_at, "observed_at")
     place, allowed = check_exchange(exchange), _brakes(allow)
-    # First of all, since it decides which reader is right.
+    # The exact spelling comes first, because it decides which reader is right.
     enum_value = await run(db, lambda conn: spelled(conn, place))
     read = read_payload(enum_value, payload, settle=settle, observed_at=moment)
 
@@ -161,8 +161,8 @@ async def _apply(
 
 
 def _parts(changes: Sequence[SymbolChange]) -> Iterator[Sequence[SymbolChange]]:
-    for start in range(0, len(changes), _ROWS_A_STATEMENT):
-        yield changes[start : start + _ROWS_A_STATEMENT]
+    for start in range(0, len(changes), _ROWS_PER_STATEMENT):
+        yield changes[start : start + _ROWS_PER_STATEMENT]
 
 
 def _document(changes: Sequence[SymbolChange], raws: Mapping[str, msgspec.Raw]) -> str:

@@ -47,7 +47,7 @@ def judge(symbol: Symbol, side: Side, at: datetime, *, closing: bool = False) ->
             return TradeAnswer(False, Obstacle.DELISTED, f"it is delisted from {gone:%Y-%m-%d %H:%M:%S} UTC on")
     if symbol.status in _ONLY_CLOSING and not closing and symbol.sides is SidesAllowed.ALL:
         return TradeAnswer(False, Obstacle.ONLY_CLOSING, f"its status is {symbol.status}: closing orders only")
-    # A launch that was announced happens without another word of the database.
+    # An announced launch takes effect at its time, although the stored status still says PRELAUNCH.
     opened = symbol.status is SymbolStatus.PRELAUNCH and symbol.listed_at is not None and at >= symbol.listed_at
     if symbol.status not in (SymbolStatus.TRADING, *_ONLY_CLOSING) and not opened:
         return TradeAnswer(False, Obstacle.STATUS, f"its status is {symbol.status}")

@@ -1,8 +1,8 @@
 """Look-ups of symbols: what there is to trade, and by which exact rules.
 
 Every function takes `db=` as those of `exchanges` do, and raises DatabaseError on failure. An exchange is named by an
-ExchangeEnum, by any Enum whose value is the text, or by the text; one that is not there is an ExchangeNotFound, which
-names the nearest. The exact spelling is the fast one; another case is found where only one is spelt so.
+ExchangeEnum, by any Enum whose value is the text, or by the text. Where there is no such exchange, ExchangeNotFound
+names the nearest. The exact spelling is found fastest; a name in another case is found where only one fits.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ async def get_symbol(exchange: Enum | str, symbol: str, *, db: DatabaseOrConnect
 
     Raises:
         ExchangeNotFound: there is no such exchange.
-        AmbiguousSymbol: it is spelt otherwise, and in several ways; or several live symbols are called so.
+        AmbiguousSymbol: no symbol is spelt exactly so, and several differ from `symbol` in case only; or several live
+            symbols have exactly this name.
     """
     place, name = check_exchange(exchange), check_name(symbol)
     found = await run(db, lambda conn: _symbols_called(conn, place, [name]))
@@ -44,7 +45,7 @@ async def get_symbol_by_native(
 ) -> Symbol | None:
     """Return the symbol that has this name in the exchange's own requests, exactly; None when there is none.
 
-    Which one, where a name was given again, is as `get_symbol` has it. Raises ExchangeNotFound.
+    Where a name was given again, the choice is that of `get_symbol`. Raises ExchangeNotFound.
     """
     place, name = check_exchange(exchange), check_name(native_symbol, "native_symbol")
 
@@ -127,7 +128,7 @@ async def list_symbols(
 ) -> list[Symbol]:
     """Return the symbols that fit everything given, by exchange and name.
 
-    base, quote: the codes exactly as the exchange has them, which is in capitals nearly always.
+    base, quote: the codes exactly as they are stored, which is in capitals nearly always.
     kind: a SymbolKind or its text, in any case.
     active: True for those that trade on an active exchange, False for the others, None for all.
 
@@ -191,7 +192,7 @@ class Filters(TypedDict):
 def check_filters(
     *, base: str | None, quote: str | None, kind: SymbolKind | str | None, active: bool | None
 ) -> Filters:
-    """Return the filters of a list, now or at a time; raises InvalidSymbol, which names the one to blame."""
+    """Return the filters of a list, of now or of a past time; raises InvalidSymbol, which names the one to blame."""
     if active is not None and type(active) is not bool:
         raise InvalidSymbol(f"active must be True, False or None, not {shown(active)}", field="active")
     return Filters(

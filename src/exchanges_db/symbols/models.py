@@ -22,7 +22,7 @@ from exchanges_db.symbols.rules import (
 )
 
 
-# gc=False: they hold numbers, texts and times only, and a hundred thousand of them need no search for cycles.
+# gc=False: they hold numbers, texts and times only, so that the collector need not search them for cycles.
 class SymbolSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One symbol as its exchange describes it. Numbers are exact; None means that the exchange sets no limit.
 

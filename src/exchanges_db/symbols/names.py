@@ -1,8 +1,8 @@
 """Which symbol somebody means, and what to say to anyone who names one that is not there.
 
-The exact spelling wins. A canonical name in another case is taken where only one symbol is spelt like that; the
-exchange's own names are taken as they are. It costs statements of its own, so it is asked only after the exact spelling
-has found nothing.
+The exact spelling wins. A canonical name in another case is taken where only one symbol differs from it in nothing but
+case; the exchange's own names are taken exactly. Looking for other cases costs further statements, so it is done only
+after the exact spelling has found nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KINDS = {SymbolKind.SPOT: "spot symbol"}
 
 
 def check_name(text: str, field: str = "symbol") -> str:
-    """Return `text`, which a symbol or a currency may be called; raises InvalidSymbol, which names `field`."""
+    """Return `text` if a symbol or a currency can be called that; raises InvalidSymbol, which names `field`."""
     if not isinstance(text, str) or not 0 < len(text) <= _LONGEST or "\x00" in text or not _encodable(text):
         raise InvalidSymbol(f"{field} must be text of 1 to {_LONGEST} characters", field=field)
     return text
@@ -46,7 +46,7 @@ async def spelled_symbols(conn: AsyncConnection, place: str, names: Sequence[str
 
     Raises:
         ExchangeNotFound: there is no such exchange.
-        AmbiguousSymbol: a name is spelt in several other ways.
+        AmbiguousSymbol: several names differ from one of `names` in case only.
     """
     exact = await spelled(conn, place)
     spellings = [one async for one in AsyncQuerier(conn).list_symbol_spellings(exchange=exact, symbols=list(names))]
@@ -57,9 +57,9 @@ async def spelled_symbols(conn: AsyncConnection, place: str, names: Sequence[str
 async def spelled_symbol_then(
     conn: AsyncConnection, place: str, name: str, at: datetime | None
 ) -> tuple[str, str | None]:
-    """Return the exchange and one name as they were spelt at a time, or ever; the name as None where it was not there.
+    """Return the exchange and one name as they were spelt at `at`, or at any time where `at` is None.
 
-    Raises as `spelled_symbols`.
+    The name is None where no symbol had it. Raises as `spelled_symbols` does.
     """
     exact = await spelled(conn, place)
     querier = HistoryQuerier(conn)

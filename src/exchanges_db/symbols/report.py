@@ -17,7 +17,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         applied: whether it was written; False for a dry run.
-        changes: one entry a symbol that changes; unchanged: how many others the payload lists.
+        changes: one entry per symbol that changes; unchanged: how many other symbols the payload lists.
         rejected: rows that cannot be read, each with its reason; their symbols stay as they are.
         unknown_fields, unknown_values: what the payload has that its reader does not know.
         brakes: reasons for which an import is refused unless they are allowed.

@@ -24,7 +24,7 @@ _SPOT, _DATED = SymbolKind.SPOT, (SymbolKind.FUTURE, SymbolKind.OPTION)
 _LINEAR, _INVERSE, _DELISTED = ContractDirection.LINEAR, ContractDirection.INVERSE, SymbolStatus.DELISTED
 _ZERO, _INFINITY = Decimal(0), Decimal("Infinity")
 _LOWEST_FEE, _HIGHEST_FEE = Decimal("-0.05"), Decimal("0.05")
-# Returns what PostgreSQL's NUMERIC has room for, raises for the rest: 131,072 digits before the point, 16,383 after it.
+# Returns what PostgreSQL's NUMERIC has room for, raises for all else: 131,072 digits before the point, 16,383 after it.
 _numeric = Context(prec=16_384, Emin=0, Emax=131_071, traps=[Inexact, InvalidOperation, Overflow]).plus
 
 
@@ -40,7 +40,7 @@ def check_text(field: str, text: Any) -> None:
 
 
 def check_words(kind: Any, status: Any, sides: Any, api_tradable: Any) -> None:
-    """Raise InvalidSymbol when one of them is no member of its enum, or no bool; the text of a member is none."""
+    """Raise InvalidSymbol when one of them is not a member of its enum, or not a bool. A member's text is refused."""
     if (
         type(kind) is SymbolKind
         and type(status) is SymbolStatus
@@ -54,7 +54,7 @@ def check_words(kind: Any, status: Any, sides: Any, api_tradable: Any) -> None:
 
 
 def check_positive(field: str, number: Any) -> None:
-    """Raise InvalidSymbol when `number` is no Decimal greater than zero."""
+    """Raise InvalidSymbol when `number` is not a Decimal greater than zero."""
     try:
         if type(number) is Decimal and _ZERO < _numeric(number) < _INFINITY:
             return
@@ -64,7 +64,7 @@ def check_positive(field: str, number: Any) -> None:
 
 
 def check_limits(least_field: str, least: Any, most_field: str, most: Any) -> None:
-    """Raise InvalidSymbol when a minimum or maximum is none, or the one exceeds the other; None is no limit."""
+    """Raise InvalidSymbol unless 0 <= minimum <= maximum and the maximum is positive; None means no limit."""
     if least is not None:
         try:
             fits = type(least) is Decimal and _ZERO <= _numeric(least) < _INFINITY
@@ -80,7 +80,10 @@ def check_limits(least_field: str, least: Any, most_field: str, most: Any) -> No
 
 
 def check_fee(field: str, fee: Any) -> None:
-    """Raise InvalidSymbol when `fee` is no fraction: one given in percent does not fit. None is not known."""
+    """Raise InvalidSymbol when `fee` is not a fraction such as 0.002; most fees in percent are too large for one.
+
+    None means that the fee is not known.
+    """
     try:
         if fee is None or (type(fee) is Decimal and _LOWEST_FEE <= _numeric(fee) <= _HIGHEST_FEE):
             return
@@ -90,7 +93,7 @@ def check_fee(field: str, fee: Any) -> None:
 
 
 def check_terms(kind: SymbolKind, base: str, quote: str, settle: Any, direction: Any, contract_size: Any) -> None:
-    """Raise InvalidSymbol when spot has terms of a contract, or those of a contract are missing or do not fit."""
+    """Raise InvalidSymbol when a spot symbol has a contract's terms, or a contract's are missing or do not fit."""
     if kind is _SPOT:
         if settle is direction is contract_size is None:
             return
@@ -115,7 +118,7 @@ def check_terms(kind: SymbolKind, base: str, quote: str, settle: Any, direction:
 def check_times(
     kind: SymbolKind, status: SymbolStatus, listed_at: Any, delisting_at: Any, delisted_at: Any, expires_at: Any
 ) -> None:
-    """Raise InvalidSymbol when one is no time with a zone, or does not go with the kind or status; None is no time."""
+    """Raise InvalidSymbol when a time has no zone, or does not go with the kind or status; None: not known."""
     if not listed_at is delisting_at is delisted_at is expires_at is None:
         _check_moment("listed_at", listed_at)
         _check_moment("delisting_at", delisting_at)

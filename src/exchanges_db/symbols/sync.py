@@ -28,7 +28,7 @@ async def sync_symbols(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     db: DatabaseOrConnection | None = None,
 ) -> list[ImportReport]:
-    """Fetch an exchange's symbols from its `base_url` and import them: one report a list it has.
+    """Fetch an exchange's symbols from its `base_url` and import them; one report for each of its lists.
 
     Its `rate_limit_requests_per_second` is kept. Gate.io futures have a list for each settlement currency; each is
     imported in a transaction of its own. The other arguments are those of `import_symbols` and of `Downloader.fetch`.

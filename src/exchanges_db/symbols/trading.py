@@ -28,7 +28,7 @@ async def can_trade(
     closing: the order only closes a position, which is still taken while a symbol is CLOSE_ONLY or DELISTING.
 
     Raises:
-        InvalidArgument: `symbol` or `side` is none, or `at` has no time zone.
+        InvalidArgument: `symbol` is not a Symbol, `side` is not a side, or `at` has no time zone.
         DatabaseError: the database cannot be asked.
     """
     if not isinstance(symbol, Symbol):

@@ -1,1 +1,1 @@
-"""Readers of the exchanges' own lists of symbols, one module an exchange. They read bytes, and nothing else."""
+"""Readers of the exchanges' own lists of symbols, one module per list. They read bytes, and nothing else."""

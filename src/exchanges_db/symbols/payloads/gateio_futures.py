@@ -1,7 +1,7 @@
 """Gate.io futures: GET /api/v4/futures/{settle}/contracts. Quantities are contracts; the settlement is in the URL only.
 
-Prices, funding and open interest stand in the same rows and are not read, but for one thing: a contract that is being
-delisted and has no position left is gone.
+Prices, funding and open interest stand in the same rows and are not read, except that open positions tell whether a
+contract in delisting is gone: without any, it is.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _spec(row: _Row, notes: Notes, settle: str, observed_at: datetime) -> Symbol
     if len(parts) not in (2, 3):
         raise BrokenRow("its name is not BASE_QUOTE or BASE_QUOTE_DATE")
     base, quote = values.code(parts[0]), values.code(parts[1])
-    # The time, not the name: recorded names have had other dates.
+    # By expire_time, not by the name: recorded names have had other dates.
     expires_at = values.moment("expire_time", row.expire_time)
     dated = expires_at is not None
     if dated != (len(parts) == 3):
@@ -125,7 +125,7 @@ def _spec(row: _Row, notes: Notes, settle: str, observed_at: datetime) -> Symbol
 
 
 def _terms(row: _Row, base: str, quote: str, settle: str, notes: Notes) -> tuple[ContractDirection, Decimal]:
-    """Return what the contract is worth in, and its size: of base, or 1 USD where an inverse one has the size 0."""
+    """Return the direction of the contract, and its size: an inverse one with the multiplier 0 is worth 1 USD."""
     if row.type not in ("direct", "inverse", None):
         notes.unknown("type", row.type)
     if settle == quote and row.type != "inverse":
@@ -145,7 +145,7 @@ def _terms(row: _Row, base: str, quote: str, settle: str, notes: Notes) -> tuple
 def _status(row: _Row, notes: Notes, observed_at: datetime, expires_at: datetime | None) -> SymbolStatus:
     if expires_at is not None and expires_at <= observed_at:
         return SymbolStatus.EXPIRED
-    # Old payloads have no status: there a contract that is not being delisted trades.
+    # Old payloads have no status; a contract in them trades unless it is being delisted.
     status = _STATUS.get("trading" if row.status is None else row.status)
     if status is None:
         notes.unknown("status", str(row.status))

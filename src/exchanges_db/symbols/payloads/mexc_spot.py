@@ -1,4 +1,4 @@
-"""MEXC spot: GET /api/v3/exchangeInfo. Two fields of it are misnamed: see min_quantity and min_notional."""
+"""MEXC spot: GET /api/v3/exchangeInfo. Its `baseSizePrecision` and `quoteAmountPrecision` hold minima."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
     if sides is None:
         notes.unknown("tradeSideType", str(word))
         sides = SidesAllowed.NONE
-    # Rows of before quotePrecision have the other name only.
+    # Rows from before there was a quotePrecision have quoteAssetPrecision only.
     old = row.quote_precision is None
     return SymbolSpec(
         native_symbol=row.symbol,

@@ -1,6 +1,7 @@
-"""Readers of the exchanges' own lists of symbols, one module an exchange. They read bytes, and nothing else.
+"""Which reader reads a payload: the one whose list has its shape.
 
-A payload says by its shape whose it is; `read_payload` tells when that is not the exchange it was given for.
+The shape of a payload tells which exchange sent it; where that is another exchange than it was given for,
+`read_payload` says so in `foreign`.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ def read_payload(exchange: str, payload: bytes, *, settle: str = "usdt", observe
 
     exchange: enum_value of the exchange it was asked from; `.foreign` is set when it looks like another's.
     settle: what Gate.io futures contracts settle in; it stands in the URL, not in the rows.
-    observed_at: when the exchange gave it; decides whether a time in it lies ahead.
+    observed_at: when the exchange gave it; a time in it that is later than this lies ahead.
 
     Raises:
-        PayloadError: it is no JSON, is cut off, is an error message, or is no list of symbols that a reader knows.
+        PayloadError: it is not JSON, is cut off, is an error message, or is not a list of symbols that a reader knows.
         InvalidSymbol: `settle` is no currency.
     """
     if not isinstance(payload, bytes):

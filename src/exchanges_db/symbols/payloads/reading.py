@@ -50,7 +50,7 @@ class RejectedRow(msgspec.Struct, frozen=True):
 
 
 class UnknownValue(msgspec.Struct, frozen=True):
-    """A word that its reader does not know, and in how many rows; such a symbol counts as HALTED."""
+    """A word that its reader does not know, and in how many rows; an unknown status counts as HALTED."""
 
     field: str
     value: str
@@ -61,10 +61,10 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     """What a payload lists.
 
     Attributes:
-        symbols: in the payload's order; of a name that is there twice, the last.
+        symbols: in the payload's order; where a name is there twice, the last of its rows.
         duplicates: names that are there more than once.
-        unknown_fields, unknown_values: what its reader does not know, which costs no symbol.
-        settle: what all contracts settle in where a payload lists those only; else None.
+        unknown_fields, unknown_values: what its reader does not know; no row is rejected for it.
+        settle: what all contracts settle in, where the payload lists contracts; else None.
         foreign: why it seems to be another exchange's; None when it does not.
     """
 
@@ -102,7 +102,7 @@ class Document(msgspec.Struct, frozen=True):
     plain: bool
 
     def has_keys(self, *keys: str) -> bool:
-        """Return whether most of the first rows that are objects have all of these keys; True where there is no row."""
+        """Return whether most of the first rows that are objects have all of these keys; True without any row."""
         seen = [names for names in map(_keys, self.rows[:_ROWS_TO_KNOW_IT_BY]) if names]
         return not self.rows or 2 * sum(names.issuperset(keys) for names in seen) > len(seen)
 
@@ -110,7 +110,7 @@ class Document(msgspec.Struct, frozen=True):
 def split(payload: bytes) -> Document:
     """Return a payload as its rows.
 
-    Raises PayloadError, also for one that nests deeper than `nesting.DEEPEST`, on every interpreter alike.
+    Raises PayloadError, on every interpreter alike also where it nests deeper than `nesting.DEEPEST`.
     """
     payload = payload.removeprefix(b"\xef\xbb\xbf").strip()
     if not payload:
@@ -122,7 +122,7 @@ def split(payload: bytes) -> Document:
         text = payload if top is None else bytes(top.get("symbols", b"[]"))
         rows = _split_list(text)
     except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
-        # Whether this interpreter gave up or came to another fault: what nests too deeply is always called that.
+        # Some interpreters give up where others find another fault: here all of them name the depth.
         if nests_too_deeply(payload):
             raise too_deep() from exc
         if isinstance(exc, RecursionError):
@@ -182,7 +182,7 @@ def read_rows(
 ) -> Payload:
     """Return what `to_spec` makes of each row; `name_field` holds the native symbol."""
     decode = msgspec.json.Decoder(row_type, float_hook=str).decode
-    decode_known = msgspec.json.Decoder(_closed(row_type, known_fields), float_hook=_modest).decode
+    decode_known = msgspec.json.Decoder(_closed(row_type, known_fields), float_hook=_refuse_huge_exponent).decode
     notes, unknown = Notes(), set[str]()
     symbols: dict[str, ReadSymbol] = {}
     rejected: list[RejectedRow] = []
@@ -217,8 +217,8 @@ def read_rows(
     )
 
 
-def _modest(text: str) -> str:
-    """Return a number's text; ValueError, which makes the row a suspect, where its exponent is absurd."""
+def _refuse_huge_exponent(text: str) -> str:
+    """Return a number's text; raises ValueError, so that the whole row is looked at, where its exponent is absurd."""
     if _HUGE_EXPONENT.search(text):
         raise ValueError(text)
     return text
@@ -226,9 +226,9 @@ def _modest(text: str) -> str:
 
 @cache
 def _closed(row_type: type[Row], known_fields: frozenset[str]) -> type[Row]:
-    """Return `row_type` that knows all these fields and refuses every other: how a new field is noticed for nothing."""
+    """Return `row_type` with all these fields, which refuses every other: new fields are noticed at no extra cost."""
     read = {field.encode_name for field in msgspec.structs.fields(row_type)}
-    # Decoded though nobody reads them, because then their text and numbers are checked too.
+    # Decoded although nobody reads them, because that checks their text and numbers too.
     others = [(name, Any, None) for name in sorted(known_fields - read)]
     closed = msgspec.defstruct(
         f"_Closed{row_type.__name__}", others, bases=(row_type,), forbid_unknown_fields=True, kw_only=True

@@ -1,6 +1,6 @@
-"""One field of a payload as a value: exact numbers, times, words, names. What it cannot be read as is a BrokenRow.
+"""One field of a payload as a value: an exact number, a time, a word or a name; BrokenRow where it is none of these.
 
-Whether a symbol may have that value is not asked here: SymbolSpec does when it is made.
+Whether a symbol may have that value is not checked here: SymbolSpec checks it when it is made.
 
 A field comes as JSON gives it: text, an int, true, false, None, or a list or dict where it is broken. A number with a
 fraction or an exponent comes as its text, so that no float is ever made of it.
@@ -88,7 +88,7 @@ def _power(decimals: Decimal) -> Decimal | None:
 
 
 def maximum(field: str, value: Any) -> Decimal | None:
-    """Return an upper limit: None for none, which 0 means too."""
+    """Return an upper limit; None where there is none, which an exchange may also write as 0."""
     return number(field, value) or None
 
 
