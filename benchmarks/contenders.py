@@ -1,4 +1,4 @@
-"""Who takes part, in the order of the tables."""
+"""The ways to do the look-up that are compared, in the order of the tables."""
 
 from __future__ import annotations
 

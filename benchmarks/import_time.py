@@ -1,7 +1,7 @@
 """How long `import exchanges_db` takes in a fresh interpreter, and how much of it is what it rests on.
 
-Wall time of whole processes, in turns, minus that of an interpreter which imports nothing: `-X importtime` adds
-a cost of its own to every module.
+Wall time of whole processes, in turns, minus that of an interpreter that imports nothing; `-X importtime` would
+add a cost of its own to every module.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Times contenders in turns: each round, every contender makes the same number of calls, in a rotating order.
 
-The garbage collector stays on, as in an application. What start-up left behind is frozen, and it is run before
-each turn, so that nobody pays for another's garbage.
+The garbage collector stays on, as in an application. What start-up left behind is frozen (never collected), and the
+collector runs before each turn, so that no contender pays for the garbage of another.
 """
 
 from __future__ import annotations

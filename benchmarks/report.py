@@ -75,9 +75,14 @@ def _ratio(one: Measured) -> str:
 
 
 def write(run: Run, folder: Path) -> Path:
-    """Write the run as JSON into `folder`, which git ignores, and return its path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / ".gitignore").write_text("*\n")
-    data = folder / "benchmark.json"
+    """Write the run as JSON into `folder` and return its path."""
+    data = new_folder(folder) / "benchmark.json"
     data.write_bytes(to_json(run))
     return data
+
+
+def new_folder(folder: Path) -> Path:
+    """Return `folder`, which is made where it is missing, and which git ignores: figures are of one machine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".gitignore").write_text("*\n")
+    return folder

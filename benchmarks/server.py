@@ -1,8 +1,8 @@
-"""The server of a run: the one of DATABASE_URL, which is only read, else an embedded one that lives as long as the run.
+"""The server of a run: that of DATABASE_URL, which is only read, else an embedded one that ends with the run.
 
 Sets DATABASE_URL for the run, because that is where the default database looks. Client and embedded server get a
 processor each: left to itself, the system lets some connections share the client's, by chance and for the whole
-run, and whoever has such a connection answers in less than half the time.
+run, and such a connection answers in less than half the time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +19,14 @@ from pathlib import Path
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.database.settings import database_url
+from exchanges_db.schema.dbmate import dbmate_program
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "db/migrations"
 
 
 @contextmanager
 def running_server() -> Iterator[Dsn]:
-    """Give the database to measure on; every contender gets its first host."""
+    """Give the database to measure on; every contender gets the first host of its URL."""
     url = database_url()
     if url is not None:
         yield parse_dsn(url).one_host(0)
@@ -36,7 +36,7 @@ def running_server() -> Iterator[Dsn]:
         url = embedded.start(folder)
         os.environ["DATABASE_URL"] = url
         dsn = parse_dsn(url)
-        _migrate(dsn)
+        migrate(dsn)
         _separate(folder)
         yield dsn
     finally:
@@ -54,10 +54,10 @@ def _separate(data: Path) -> None:
         os.sched_setaffinity(0, processors[:1])
 
 
-def _migrate(dsn: Dsn) -> None:
-    program = Path(sysconfig.get_path("scripts")) / "dbmate"
-    subprocess.run(  # noqa: S603  # our own program
-        [str(program), "--env-file", os.devnull, "--no-dump-schema", "--migrations-dir", str(MIGRATIONS), "migrate"],
+def migrate(dsn: Dsn) -> None:
+    """Make our tables on the database of `dsn`, which is made as well."""
+    subprocess.run(  # noqa: S603  # dbmate, on a database of our own
+        [dbmate_program(), "--env-file", os.devnull, "--no-dump-schema", "--migrations-dir", str(MIGRATIONS), "up"],
         env={**os.environ, "DATABASE_URL": dsn.dbmate_url()},
         stdout=subprocess.DEVNULL,
         check=True,

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import timeit
@@ -32,13 +30,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import Target
+from benchmarks.report import new_folder
+from benchmarks.server import migrate
 from exchanges_db import Database, OrderRules, Side, get_symbol, get_symbols, import_symbols
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
-from exchanges_db.schema.dbmate import dbmate_program
 from exchanges_db.symbols.payloads.readers import read_payload
 
-ROOT = Path(__file__).resolve().parents[1]
 EXCHANGE = "GATEIO_SPOT"
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 FIRST, AGAIN = Target("at most", 5.0), Target("at most", 3.0)
@@ -47,7 +45,7 @@ MANY, NAMES = Target("at most", 0.15), 50
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One figure of the run: what, how much, beside what, and whether it keeps its target."""
+    """One figure of the run: what it is, its value, its ratio or value against the target, and the memory it takes."""
 
     name: str
     value: str
@@ -98,8 +96,7 @@ def main(
     for one in figures:
         table.add_row(one.name, one.value, f"{one.ratio:.2f}", one.target, "yes" if one.met else "MISSED", one.memory)
     Console().print(table)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "symbols.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2))
+    (new_folder(out) / "symbols.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2))
     raise typer.Exit(not all(one.met for one in figures))
 
 
@@ -115,7 +112,7 @@ def _imports(count: int, rounds: int) -> list[Figure]:
         for number in range(rounds):
             sys.stderr.write(f"import, round {number + 1} of {rounds}\n")
             dsn = replace(server, database=f"symbols_{number}")
-            _migrate(dsn)
+            migrate(dsn)
             times.append(asyncio.run(_round(dsn, synthetic(count))))
     finally:
         embedded.stop(folder)
@@ -137,15 +134,6 @@ def _imports(count: int, rounds: int) -> list[Figure]:
             "",
         ),
     ]
-
-
-def _migrate(dsn: Dsn) -> None:
-    subprocess.run(  # noqa: S603 - dbmate, on a database of our own
-        [dbmate_program(), "--no-dump-schema", "--migrations-dir", str(ROOT / "db/migrations"), "up"],
-        env={**os.environ, "DATABASE_URL": dsn.dbmate_url()},
-        check=True,
-        capture_output=True,
-    )
 
 
 async def _round(dsn: Dsn, payload: bytes) -> tuple[float, ...]:
@@ -233,8 +221,8 @@ def _check() -> Figure:
     rules = OrderRules.from_symbol(spec)
     price, quantity = Decimal("1234.5"), Decimal("0.125")
     assert rules.check(price, quantity, Side.BUY) is None
-    best = statistics.median(timeit.repeat(lambda: rules.check(price, quantity, Side.BUY), number=20_000, repeat=15))
-    microseconds = best / 20_000 * 1e6
+    typical = statistics.median(timeit.repeat(lambda: rules.check(price, quantity, Side.BUY), number=20_000, repeat=15))
+    microseconds = typical / 20_000 * 1e6
     return _figure("OrderRules.check", f"{microseconds:.2f} us", microseconds, CHECK, f"{sys.getsizeof(rules)} bytes")
 
 

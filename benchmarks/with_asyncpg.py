@@ -52,7 +52,7 @@ async def open_pool(dsn: Dsn) -> AsyncIterator[LookUp]:
 
 @asynccontextmanager
 async def open_pool_without_reset(dsn: Dsn) -> AsyncIterator[LookUp]:
-    """The same pool without that reset: what our own pool is underneath."""
+    """The same pool without that reset: so is the pool underneath our own."""
 
     async def no_reset(connection: object) -> None:
         pass

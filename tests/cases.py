@@ -91,7 +91,7 @@ def now() -> datetime:
 
 
 def a_symbol() -> Symbol:
-    """The first symbol of the stocked database, as get_symbol returns it in all that a judge looks up."""
+    """The first symbol of the stocked database; can_trade looks up all but its two ids again."""
     (read,) = read_payload(SPOT, payload(SPOT, [spot()]), observed_at=LONG_AGO).symbols
     rest: dict[str, Any] = {
         "id": 1,

@@ -1,4 +1,4 @@
-"""An HTTP server on this machine that answers as it is told, and badly where it is told so."""
+"""An HTTP server on this machine that answers as a test tells it to: well, slowly, wrongly or not at all."""
 
 import asyncio
 import gzip
@@ -29,7 +29,7 @@ class Server:
 
 @asynccontextmanager
 async def serving(*behaviours: Behaviour | dict[str, Behaviour]) -> AsyncIterator[Server]:
-    """A server whose n-th request meets the n-th behaviour, the last one ever after; a dict is by path."""
+    """A server that answers the n-th request with the n-th behaviour, later ones with the last; a dict is by path."""
     server = Server("")
     handlers: set[asyncio.Task[None]] = set()
 

@@ -36,7 +36,7 @@ def test_status_and_migrate_accept_what_plain_dbmate_applied(url: str, empty_dsn
 
 
 def test_status_tells_another_projects_version_from_ours(url: str, empty_dsn: Dsn, tmp_path: Path) -> None:
-    """His 002 under our number: exit code 1, the way out on stderr, and --migrations-table is that way."""
+    """Their 002 has our number: exit code 1, the way out on stderr, and --migrations-table is that way."""
     (tmp_path / "002_orders.sql").write_text(
         "-- migrate:up\nCREATE TABLE orders (id int);\n-- migrate:down\nDROP TABLE orders;\n"
     )
@@ -80,8 +80,8 @@ def test_rollback_asks_first_and_undoes_one(url: str) -> None:
     assert "applied 004_create_symbols.sql" in ok("migrate", url=url)
 
 
-def test_two_migrates_at_once_both_succeed_and_apply_once(url: str) -> None:
-    """Five deployers: one applies, the others wait and find nothing to do."""
+def test_five_migrates_at_once_all_succeed_and_one_applies(url: str) -> None:
+    """The others wait, and find nothing to do."""
     with ThreadPoolExecutor() as threads:
         results = list(threads.map(lambda _: run_program("migrate", url=url), range(5)))
     assert [result.returncode for result in results] == [0] * 5, [result.stderr for result in results]

@@ -262,7 +262,7 @@ def test_a_closed_stdout_costs_the_report_and_not_the_import(url: str, tmp_path:
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["--help"], ["--version"]])
-def test_who_reads_no_further_is_told_nothing(url: str, arguments: list[str]) -> None:
+def test_a_reader_that_stops_early_is_told_nothing(url: str, arguments: list[str]) -> None:
     """`list | true` is quiet; the exit code is that of every program whose reader has gone."""
     reader, writer = os.pipe()
     os.close(reader)

@@ -148,7 +148,7 @@ def test_the_package_keeps_the_rules(path: Path, rule: Rule) -> None:
 def test_only_named_places_send_sql_that_is_no_constant() -> None:
     """Both ways: a new place fails until it is named with its reason, and a name without its place fails as well."""
     found = {f"{path.name}: {name}" for path in MODULES for name in sent_at_run_time(ast.parse(path.read_text()))}
-    # downloader.fetch(Request(...)) asks an exchange and folders.prepare() a file system, not a database.
+    # downloader.fetch(url) asks an exchange, and folders.prepare() a file system: neither is a database.
     assert found - {"sync.py: sync_symbols", "embedded.py: _start"} == TEXT_IS_NO_CONSTANT.keys()
 
 

@@ -87,7 +87,7 @@ async def test_a_connection_that_closes_without_a_word_is_tried_again() -> None:
 
 @pytest.mark.parametrize("status", sorted(REFUSALS))
 async def test_a_refusal_is_not_repeated(status: int) -> None:
-    """Knocking again makes a ban longer."""
+    """Asking again would make a ban longer."""
     async with serving(answer(status=status)) as server:
         with pytest.raises(DownloadFailed, match=f"status {status}") as info:
             await fetch(server.url)
@@ -132,7 +132,7 @@ async def test_a_pause_that_is_too_long_ends_the_download() -> None:
 
 @pytest.mark.parametrize("text", ["soon", "-5", "1.5", "", "9" * 400, "Mon, 99 Foo 2026 00:00:00 GMT", "٣"])
 async def test_a_pause_that_cannot_be_read_is_ignored(text: str) -> None:
-    """Back-off it is, or an error of ours for an absurd number."""
+    """The usual back-off applies; an absurd number of seconds ends the download."""
     async with serving(answer(status=429, Retry_After=text, X_Gate_RateLimit_Reset_Timestamp="x")) as server:
         with pytest.raises(DownloadFailed):
             await fetch(server.url)

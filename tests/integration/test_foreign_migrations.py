@@ -1,4 +1,4 @@
-"""Beside a user's own dbmate migrations: both orders, with one ledger and with two, with plain dbmate on his side."""
+"""Beside a user's own dbmate migrations: both orders, with one ledger and with two, with plain dbmate on their side."""
 
 import re
 from collections.abc import AsyncIterator
@@ -83,7 +83,7 @@ async def tables(connection: asyncpg.Connection) -> set[str]:
 async def test_with_theirs_first_nothing_is_done_and_the_way_out_works(
     empty_dsn: Dsn, theirs: Path, other: asyncpg.Connection
 ) -> None:
-    """His 002 is no 002 of ours: status, migrate, rollback and validate say so; a ledger of our own mends it."""
+    """Their 002 is not ours: status, migrate, rollback and validate say so; a ledger of our own mends it."""
     dbmate(empty_dsn, theirs, "up")
     taken, *pending = await get_migrations(empty_dsn)
     assert (taken.applied, taken.foreign, taken.is_taken, taken.changed) == (True, True, True, None)
@@ -111,7 +111,7 @@ async def test_with_theirs_first_nothing_is_done_and_the_way_out_works(
 async def test_with_ours_first_a_ledger_of_theirs_keeps_dbmate_from_skipping(
     empty_dsn: Dsn, theirs: Path, other: asyncpg.Connection
 ) -> None:
-    """Plain dbmate skips his 002 in silence, which nothing of ours can hear; docs/operations.md gives him a ledger."""
+    """Plain dbmate skips their 002 in silence, and we cannot notice; docs/operations.md gives them another ledger."""
     await migrate(empty_dsn)
     dbmate(empty_dsn, theirs, "up")
     assert "orders" not in await tables(other)
@@ -124,7 +124,7 @@ async def test_with_ours_first_a_ledger_of_theirs_keeps_dbmate_from_skipping(
 async def test_the_documented_move_to_a_ledger_of_our_own(
     empty_dsn: Dsn, theirs: Path, other: asyncpg.Connection
 ) -> None:
-    """The statements of docs/operations.md move our versions and checksums, and his 002 is applied afterwards."""
+    """The statements of docs/operations.md move our versions and checksums, and their 002 is applied afterwards."""
     await migrate(empty_dsn)
     text = (ROOT / "docs/operations.md").read_text()
     match = re.search(r"```sql\n(CREATE TABLE exchanges_db_migrations.*?)```", text, re.DOTALL)
@@ -137,7 +137,7 @@ async def test_the_documented_move_to_a_ledger_of_our_own(
 
 
 async def test_a_checksum_does_not_make_their_version_ours(empty_dsn: Dsn, theirs: Path) -> None:
-    """Plain dbmate took ours back and applied his 002: the checksum of ours is still kept, our table is gone."""
+    """Plain dbmate rolled ours back and applied their 002: our checksum is still kept, our table is gone."""
     await migrate(empty_dsn)
     for _ in NAMES:
         dbmate(empty_dsn, migrations_directory(), "rollback")

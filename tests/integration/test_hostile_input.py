@@ -47,7 +47,7 @@ class Number(Enum):
 
 # Every field that is text; a market type is text until it is checked.
 TEXT_FIELDS = [field.name for field in msgspec.structs.fields(Exchange) if field.type in (str, str | None, MarketType)]
-# No id can be it, but a version can.
+# Too large for an id, but not for a version.
 SMALLINT_BEYOND = 2**15
 HOSTILE_OBJECTS: list[Any] = [
     None, True, False, 0, -1, 1.0, 1.5, float("nan"), float("inf"), SMALLINT_BEYOND, 2**31, 2**63, 10**5000, 1j, b"x",
@@ -96,7 +96,7 @@ async def stored_or_refused(conn: asyncpg.Connection, action: Callable[[], Await
         await transaction.rollback()
 
 
-# What the caller is called back with or lends; a validation asks nothing of a caller but figures.
+# Callbacks, and what a caller lends. A validation has no parameters besides but figures, which its own test tries.
 NOT_DATA = {"return", "db", "settings", "on_progress", "on_download", "on_retry"}
 PARAMETERS = [
     (call, name)
@@ -206,7 +206,7 @@ async def test_text_for_a_market_type_is_one_of_three_or_refused(guarded: asyncp
 
 @pytest.mark.parametrize("wrong", [*HOSTILE[:20], *HOSTILE_OBJECTS], ids=range(20 + len(HOSTILE_OBJECTS)))
 async def test_an_object_in_the_place_of_another_is_refused(guarded: asyncpg.Connection, wrong: Any) -> None:
-    """Every parameter of every function: InvalidExchange, or for an impossible id the answer that nobody is there."""
+    """In the functions on exchanges: InvalidExchange, or for an impossible id the answer that nobody is there."""
     for about_one in (
         get_exchange_history(wrong, db=guarded),
         get_exchange_as_of(wrong, datetime.now(UTC), db=guarded),

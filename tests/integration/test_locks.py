@@ -1,6 +1,6 @@
 """A write of ours and a user's transaction that refers to our rows never wait for one another.
 
-A user's own tables have foreign keys on exchanges and symbols. Whoever would have to wait fails at once: lock_timeout.
+A user's own tables have foreign keys on exchanges and symbols. lock_timeout is short, so that a wait is a failure.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -58,7 +58,7 @@ async def ours(dsn: Dsn) -> AsyncIterator[Database]:
 
 
 @pytest.mark.parametrize("write", ALL_WRITES.values(), ids=ALL_WRITES)
-async def test_a_write_does_not_wait_for_who_refers_to_the_row(
+async def test_a_write_does_not_wait_for_a_transaction_that_refers_to_the_row(
     user: asyncpg.Connection, ours: Database, write: Call
 ) -> None:
     """Taking an exchange out of trading must not wait until every order that is being written is committed."""
@@ -68,7 +68,7 @@ async def test_a_write_does_not_wait_for_who_refers_to_the_row(
 
 
 @pytest.mark.parametrize("write", ALL_WRITES.values(), ids=ALL_WRITES)
-async def test_who_refers_to_the_row_does_not_wait_for_a_write(
+async def test_a_transaction_that_refers_to_the_row_does_not_wait_for_a_write(
     user: asyncpg.Connection, ours: Database, write: Call
 ) -> None:
     """And what was written is what the write was about: it is no empty statement that takes no lock."""

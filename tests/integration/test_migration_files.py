@@ -20,7 +20,7 @@ TEXTS = {file.name: file.read_text() for file in FILES}
 SEED = (Path(__file__).parent / "seed_migration.sql").read_text()
 OURS = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')"
 # What docker-entrypoint-initdb.d does with each file of its folder; then psql's own ways of taking statements together.
-DOCKER = ("-v", "ON_ERROR_STOP=1", "--no-password", "--no-psqlrc")
+DOCKER = ("-v", "ON_ERROR_STOP=1", "--no-password")
 WAYS = {
     "psql -f": (),
     "psql -f, stopping at an error": DOCKER,

@@ -70,7 +70,7 @@ ABOUT_AN_EXCHANGE: dict[str, Call] = {
     "list_symbols_as_of": lambda exchange, db: list_symbols_as_of(exchange, datetime.now(UTC), db=db),
     "sync_symbols": lambda exchange, db: sync_symbols(exchange, dry_run=True, db=db),
 }
-# Those of the seed document, which go on giving None and False, or make a row.
+# Of the seed document: the first gives None where there is no such exchange, the second makes one.
 SEEDS = {"get_exchange_by_enum", "insert_exchange"}
 
 
@@ -101,7 +101,7 @@ class Plain(Enum):
     OKX = "OKX_SPOT"
 
 
-KRAKEN = {"display_name": "Kraken", "market_type": "spot".upper(), "is_active": False, "precision_default": 5}
+KRAKEN = {"display_name": "Kraken", "market_type": "SPOT", "is_active": False, "precision_default": 5}
 
 
 @pytest.fixture
@@ -153,6 +153,7 @@ async def test_a_second_exchange_is_looked_for_as_well(conn: asyncpg.Connection)
         await common_symbols(MEXC, "GATEIO", db=conn)
 
 
+# A synchronization would go out to the exchange once it is found.
 @pytest.mark.parametrize("name", [name for name in ABOUT_AN_EXCHANGE if name != "sync_symbols"])
 async def test_an_exchange_is_found_in_another_case(conn: asyncpg.Connection, name: str) -> None:
     """And answers as if it were spelt exactly; where two are spelt alike, neither is chosen."""

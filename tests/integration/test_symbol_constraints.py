@@ -67,7 +67,7 @@ REFUSED: list[tuple[str, str, dict[str, Any]]] = [
     ),
     (f"{P}exchange_id_fkey", "spot", {"exchange_id": 99}),
 ]
-# Shown in test_symbol_history.py, or below.
+# Shown below, where rows are written past the triggers.
 ELSEWHERE = {f"{P}pkey", f"{P}spec_version_positive"}
 
 
@@ -83,6 +83,21 @@ async def test_every_constraint_has_a_case(conn: asyncpg.Connection) -> None:
     """A new constraint without one fails here."""
     rows = await conn.fetch("SELECT conname FROM pg_constraint WHERE conrelid = 'symbols'::regclass AND contype <> 'n'")
     assert {row["conname"] for row in rows} == {name for name, *_ in REFUSED} | ELSEWHERE
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"), [("spec_version = 0", f"{P}spec_version_positive"), ("id = 1", f"{P}pkey")]
+)
+async def test_what_only_the_database_sets_is_held_too(conn: asyncpg.Connection, change: str, constraint: str) -> None:
+    """Even where the triggers that set it are off."""
+    await conn.execute("ALTER TABLE symbols DISABLE TRIGGER USER; ALTER TABLE symbols ALTER id DROP IDENTITY")
+    await conn.execute("ALTER TABLE symbols ALTER id SET DEFAULT nextval('exchanges_id_seq')")
+    await insert(conn)
+    await conn.execute("UPDATE symbols SET id = 1")
+    await insert(conn, native_symbol="OTHER")
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError) as info:
+        await conn.execute(f"UPDATE symbols SET {change} WHERE native_symbol = 'OTHER'")
+    assert info.value.constraint_name == constraint
 
 
 def test_there_is_a_row_of_every_kind() -> None:

@@ -129,6 +129,11 @@ BAD: list[tuple[Brake, list[dict[str, Any]]]] = [
 ]
 
 
+def test_every_brake_has_a_case() -> None:
+    """A new one fails here until it has its rows; FOREIGN is about whole payloads, and has a test of its own."""
+    assert {brake for brake, _ in BAD} | {Brake.FOREIGN} == set(Brake)
+
+
 @pytest.mark.parametrize(("brake", "rows"), BAD, ids=[brake for brake, _ in BAD])
 async def test_a_brake_refuses_and_says_what_allows_it(
     database: Database, dsn: Dsn, brake: Brake, rows: list[dict[str, Any]]
@@ -162,7 +167,9 @@ async def test_what_cannot_be_asked_for(database: Database) -> None:
         await import_symbols("NOBODY", payload(MEXC, [mexc()]), allow=["foreign"], db=database)
     with pytest.raises(PayloadError):
         await import_symbols(SPOT, b"<html>", db=database)
-    with pytest.raises(InvalidArgument, match=r"allow 'everything' is no brake; the brakes are EMPTY, VANISHED") as caught:
+    with pytest.raises(
+        InvalidArgument, match=r"allow 'everything' is no brake; the brakes are EMPTY, VANISHED"
+    ) as caught:
         await load(database, SPOT, [spot()], allow=["everything"])
     assert caught.value.field == "allow"
     for no_list in ("vanished", Brake.VANISHED, None, 1):

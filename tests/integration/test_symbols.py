@@ -90,7 +90,7 @@ async def test_a_symbol_that_is_not_there_is_none(loaded: Database, get: Any) ->
 
 
 async def test_the_live_symbol_comes_before_the_dead(dsn: Dsn) -> None:
-    """Of the dead the last."""
+    """Of several dead ones, the last counts."""
     dead = {"status": "DELISTED", "delisted_at": "2026-01-01T00:00:00Z"}
     async with connected(dsn) as conn:
         ids = [await insert(conn, **dead), await insert(conn), await insert(conn, **dead)]
@@ -165,7 +165,6 @@ async def test_numbers_of_the_past_are_exact(dsn: Dsn) -> None:
     async with connected(dsn) as conn:
         await conn.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
         tick = "0.1234567890123456789012345678901"
-        await conn.execute("SELECT 1")
         async with connected(dsn) as other:
             await insert(other, price_tick=tick)
         for _ in range(2):
@@ -290,7 +289,7 @@ async def test_it_answers_for_the_time_that_is_asked(dsn: Dsn) -> None:
 
 
 async def test_what_can_trade_cannot_judge(loaded: Database) -> None:
-    """A name instead of a symbol, a side that is none, a time without zone."""
+    """A name instead of a symbol, a word that is not a side, a time without a zone."""
     symbol = await one(loaded, SPOT, "BTC_USDT")
     with pytest.raises(InvalidSymbol, match="wants a Symbol"):
         await can_trade("BTC_USDT", "BUY", db=loaded)  # type: ignore[arg-type]

@@ -36,7 +36,7 @@ DIFFERENT: dict[str, tuple[str, Callable[[SymbolSpec, dict[str, Any]], bool]]] =
         lambda ours, theirs: ours.quote == theirs["quoteId"].upper(),
     ),
     "min_quantity": (
-        "Gate.io spot without min_base_amount has no minimum; ccxt puts the step there",
+        "Gate.io spot without min_base_amount has no minimum; ccxt takes the step for it",
         lambda ours, theirs: ours.min_quantity is None and theirs["info"].get("min_base_amount") in (None, ""),
     ),
     "quantity_step": (
@@ -44,7 +44,7 @@ DIFFERENT: dict[str, tuple[str, Callable[[SymbolSpec, dict[str, Any]], bool]]] =
         lambda ours, theirs: theirs["info"].get("enable_decimal") is True and theirs["precision"]["amount"] == 1,
     ),
     "direction": (
-        "ccxt calls inverse whatever is not linear; a contract settled in a third currency is quanto",
+        "ccxt calls every contract inverse that is not linear; one that settles in a third currency is quanto",
         lambda ours, theirs: ours.direction is ContractDirection.QUANTO and theirs["inverse"],
     ),
     "price_tick": (

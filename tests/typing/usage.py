@@ -144,29 +144,6 @@ async def reads(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
     await get_exchange_by_id(1, db="postgresql://h/d")  # type: ignore[arg-type]  # a URL is no Database yet
 
 
-async def symbols_by_name(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
-    """What each look-up of symbols gives."""
-    assert_type(await get_symbol(venue, "BTC/USDT", db=db), Symbol | None)
-    assert_type(await get_symbol_by_native("MEXC_SPOT", "BTCUSDT"), Symbol | None)
-    assert_type(await get_symbol_by_id(1), Symbol | None)
-    assert_type(await get_symbols_by_ids([1, 2]), dict[int, Symbol])
-    assert_type(await get_symbols(venue, ["BTC/USDT"]), dict[str, Symbol])
-    assert_type(await list_symbols(base="BTC", kind="spot", active=None), list[Symbol])
-    assert_type(await list_symbols_as_of(None, at, base="BTC", kind=SymbolKind.SPOT, active=None), list[Symbol])
-    assert_type(await search_symbols("pepe", limit=5), list[Symbol])
-    assert_type(await diff_symbols(venue, at), list[SymbolChange])
-    await get_symbol_by_id("1")  # type: ignore[arg-type]  # text is no id
-    await get_symbols(venue, [1])  # type: ignore[list-item]  # ids are asked for by get_symbols_by_ids
-
-
-def orders(rules: OrderRules, order: Decimal) -> None:
-    """A side is an enum or its text."""
-    assert_type(rules.check(order, order, "BUY"), OrderRule | None)
-    assert_type(rules.check_ticks(1, 1, Side.SELL), OrderRule | None)
-    assert_type(rules.check_all(order, order, "BUY"), list[Violation])
-    assert_type(rules.round_price(order, "SELL"), Decimal)
-
-
 def parts(report: ImportReport, secret: Secret, seconds: Seconds) -> None:
     """What reports and settings are made of."""
     assert_type(report.rejected, tuple[RejectedRow, ...])
@@ -226,14 +203,19 @@ async def symbols(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
     assert_type(await get_symbol(ExchangeEnum.GATEIO, "BTC/USDT", db=db), Symbol | None)
     assert_type(await get_symbol(venue, "BTC/USDT"), Symbol | None)
     assert_type(await get_symbol_by_native("GATEIO_SPOT", "BTC_USDT"), Symbol | None)
+    assert_type(await get_symbol_by_id(1), Symbol | None)
+    assert_type(await get_symbols_by_ids([1, 2]), dict[int, Symbol])
+    assert_type(await get_symbols(venue, ["BTC/USDT"]), dict[str, Symbol])
     assert_type(await list_symbols(venue, base="BTC", kind=SymbolKind.SPOT, active=None), list[Symbol])
-    assert_type(await search_symbols("btc"), list[Symbol])
+    assert_type(await list_symbols(kind="spot"), list[Symbol])
+    assert_type(await search_symbols("btc", limit=5), list[Symbol])
     assert_type(await get_symbol_stats(), list[SymbolStats])
     assert_type(await get_symbol_as_of(venue, "BTC/USDT", at), Symbol | None)
     assert_type(await list_symbols_as_of(venue, at), list[Symbol])
+    assert_type(await list_symbols_as_of(None, at, base="BTC", kind=SymbolKind.SPOT, active=None), list[Symbol])
     assert_type(await get_symbol_history(venue, "BTC/USDT"), list[SymbolVersion])
     changes = await diff_symbols(venue, at)
-    assert_type(changes[0], SymbolChange)
+    assert_type(changes, list[SymbolChange])
     assert_type(changes[0].kind, ChangeKind)
     assert_type(changes[0].spec, SymbolSpec)
     assert_type(changes[0].fields, tuple[FieldChange, ...])
@@ -242,6 +224,8 @@ async def symbols(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
     assert_type(pair, CommonSymbol)
     assert_type((pair.a, pair.price_tick, pair.quantity_step), tuple[Symbol, Decimal, Decimal | None])
     await get_symbol("MEXC_SPOT", 7)  # type: ignore[arg-type]  # a number is no name
+    await get_symbol_by_id("1")  # type: ignore[arg-type]  # text is no id
+    await get_symbols(venue, [1])  # type: ignore[list-item]  # ids are asked for by get_symbols_by_ids
     await list_symbols_as_of(venue, "2026-01-01")  # type: ignore[arg-type]  # text is no moment
 
 
@@ -253,9 +237,12 @@ async def trading(symbol: Symbol, price: Number, how: Rounded) -> None:
     rules = OrderRules.from_symbol(symbol)
     assert_type(rules, OrderRules)
     assert_type(rules.check("64000.1", 1, Side.SELL), OrderRule | None)
+    assert_type(rules.check(price, 1, "BUY"), OrderRule | None)  # the text of a side is as good
+    assert_type(rules.check_ticks(1, 1, Side.SELL), OrderRule | None)
     assert_type(rules.check_all(price, Decimal(1)), list[Violation])
     assert_type(rules.round_price(price, how), Decimal)
     assert_type(rules.round_price(price, Rounding.DOWN), Decimal)
+    assert_type(rules.round_price(price, "SELL"), Decimal)
     assert_type((symbol.kind, symbol.status, symbol.sides), tuple[SymbolKind, SymbolStatus, SidesAllowed])
     assert_type((symbol.direction, symbol.price_tick), tuple[ContractDirection | None, Decimal])
     rules.check(0.1, 1)  # type: ignore[arg-type]  # a float is no exact number

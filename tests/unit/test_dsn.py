@@ -158,7 +158,7 @@ def test_tls_for_asyncpg_checks_what_the_mode_says(tmp_path: Path) -> None:
 
 
 def test_require_with_a_root_certificate_verifies_it_as_libpq_does() -> None:
-    """Who names a certificate authority means it."""
+    """Anyone who names a certificate authority wants it used."""
     system = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
     context = parse_dsn(f"postgresql://h/d?sslmode=require&sslrootcert={system}").asyncpg_arguments()["ssl"]
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, False)
@@ -189,8 +189,8 @@ def test_run_time_parameters_reach_the_session_and_libpq_options_do_not() -> Non
     assert {name: query[name] for name in settings} == {name: [value] for name, value in settings.items()}
 
 
-def test_the_arguments_are_ones_own() -> None:
-    """Who changes them changes no Dsn."""
+def test_the_arguments_are_a_copy() -> None:
+    """Changing them does not change the Dsn."""
     dsn = parse_dsn("postgresql://h/d?a=1")
     dsn.asyncpg_arguments()["server_settings"]["b"] = "2"
     assert dsn.asyncpg_arguments()["server_settings"] == {"a": "1"}

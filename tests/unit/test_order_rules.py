@@ -362,10 +362,11 @@ def test_ticks_and_lots_are_int(count: Any) -> None:
             call()
 
 
-def test_numbers_beyond_reason_are_no_decimal_exception() -> None:
-    """A count of ticks that no price could have is refused by name; the integer check just answers."""
-    with pytest.raises(InvalidOrder):
-        rules().price(10**301)
+def test_a_number_of_steps_has_at_most_300_digits() -> None:
+    """No price has more ticks. More is our error and not one of decimal's; the check in integers just answers."""
+    assert rules().price(10**300 - 1) > 10**298
+    with pytest.raises(InvalidOrder, match="at most 300 digits"):
+        rules().price(10**300)
     assert rules().check_ticks(10**400, 10**400) is None
     finest = rules(price_tick="1E-99")
     assert finest.round_price(10**99, BUY) == 10**99

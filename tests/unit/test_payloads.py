@@ -50,7 +50,6 @@ def test_every_reader_is_tested() -> None:
 
 
 def test_a_mexc_row() -> None:
-    """A MEXC row."""
     assert one(MEXC, mexc()) == SymbolSpec(
         native_symbol="BTCUSDT",
         symbol="BTC/USDT",
@@ -70,7 +69,6 @@ def test_a_mexc_row() -> None:
 
 
 def test_a_gateio_spot_row_has_its_fee_in_percent() -> None:
-    """A Gate.io spot row has its fee in percent."""
     assert one(SPOT, spot()) == SymbolSpec(
         native_symbol="BTC_USDT",
         symbol="BTC/USDT",
@@ -90,7 +88,6 @@ def test_a_gateio_spot_row_has_its_fee_in_percent() -> None:
 
 
 def test_a_gateio_futures_row_has_its_fee_as_a_fraction() -> None:
-    """A Gate.io futures row has its fee as a fraction."""
     assert one(FUTURES, futures()) == SymbolSpec(
         native_symbol="ETH_USDT",
         symbol="ETH/USDT:USDT",
@@ -113,7 +110,6 @@ def test_a_gateio_futures_row_has_its_fee_as_a_fraction() -> None:
 
 
 def test_an_inverse_contract_with_the_multiplier_0_is_worth_1_usd() -> None:
-    """An inverse contract with the multiplier 0 is worth 1 USD."""
     spec = one(FUTURES, futures("BTC", "USD", type="inverse", quanto_multiplier="0"), settle="btc")
     assert (spec.symbol, spec.settle, spec.direction, spec.contract_size) == (
         "BTC/USD:BTC", "BTC", ContractDirection.INVERSE, Decimal(1),
@@ -121,12 +117,10 @@ def test_an_inverse_contract_with_the_multiplier_0_is_worth_1_usd() -> None:
 
 
 def test_a_linear_contract_with_the_multiplier_0_is_broken() -> None:
-    """A linear contract with the multiplier 0 is broken."""
     assert "contract_size must be a Decimal and positive, not 0" in reason(FUTURES, futures(quanto_multiplier="0"))
 
 
 def test_a_contract_settled_in_a_third_currency_is_quanto() -> None:
-    """A contract settled in a third currency is quanto."""
     result = read(FUTURES, futures("ETH", "USD"), futures("BTC", "USD", type="inverse"), settle="btc")
     assert [symbol.spec.direction for symbol in result.symbols] == [
         ContractDirection.QUANTO, ContractDirection.INVERSE,
@@ -135,7 +129,6 @@ def test_a_contract_settled_in_a_third_currency_is_quanto() -> None:
 
 
 def test_a_dated_contract_is_named_for_its_time_of_expiry_not_for_its_name() -> None:
-    """A dated contract is named for its time of expiry not for its name."""
     row = futures(name="BTC_USDT_20200814", expire_time=AFTER)
     spec = one(FUTURES, row)
     assert (spec.kind, spec.symbol, spec.status) == (SymbolKind.FUTURE, "BTC/USDT:USDT-260131", SymbolStatus.TRADING)
@@ -158,7 +151,6 @@ def test_a_dated_contract_is_named_for_its_time_of_expiry_not_for_its_name() -> 
     ],
 )
 def test_a_number_is_exact_quoted_or_not(text: Any, exact: str) -> None:
-    """A number is exact quoted or not."""
     assert one(FUTURES, futures(order_price_round=text)).price_tick == Decimal(exact)
 
 
@@ -187,21 +179,18 @@ def test_a_number_is_exact_quoted_or_not(text: Any, exact: str) -> None:
     ],
 )
 def test_what_is_no_positive_number_is_no_tick(value: Any) -> None:
-    """What is no positive number is no tick."""
     why = reason(FUTURES, futures(order_price_round=value))
     assert why.startswith("price_tick must be" if value in ("-1", "0") else "order_price_round is")
 
 
 @pytest.mark.parametrize("size", [1, "1", 1.0, "1.0"])
 def test_a_size_may_be_a_number_or_text(size: Any) -> None:
-    """A size may be a number or text."""
     assert one(FUTURES, futures(order_size_min=size)).min_quantity == 1
     assert one(MEXC, mexc(tradeSideType=1)).sides is SidesAllowed.ALL
     assert one(SPOT, spot(precision="4")).price_tick == Decimal("0.0001")
 
 
 def test_null_absent_and_0_of_limits() -> None:
-    """Null absent and 0 of limits."""
     for nothing in (None, ..., ""):
         assert one(SPOT, spot(min_base_amount=nothing, max_quote_amount=nothing)).min_quantity is None
         assert one(SPOT, spot(max_quote_amount=nothing)).max_notional is None
@@ -211,20 +200,17 @@ def test_null_absent_and_0_of_limits() -> None:
 
 
 def test_a_minimum_may_be_less_than_a_step() -> None:
-    """A minimum may be less than a step."""
     spec = one(MEXC, mexc("ATLASUSDT", "ATLAS", baseAssetPrecision=2, baseSizePrecision="0.0001"))
     assert (spec.quantity_step, spec.min_quantity) == (Decimal("0.01"), Decimal("0.0001"))
 
 
 def test_contracts_may_be_cut_where_the_exchange_says_so() -> None:
-    """Contracts may be cut where the exchange says so."""
     assert one(FUTURES, futures(enable_decimal=True, order_size_min="0.1")).quantity_step == Decimal("0.1")
     assert one(FUTURES, futures(enable_decimal=False, order_size_min="0.1")).quantity_step == 1
     assert one(FUTURES, futures(enable_decimal=True, order_size_min="0")).quantity_step == 1
 
 
 def test_an_old_mexc_row_without_quote_precision() -> None:
-    """An old MEXC row without quote precision."""
     assert one(MEXC, mexc(quotePrecision=..., quoteAssetPrecision=4)).price_tick == Decimal("0.0001")
     assert one(MEXC, mexc(quotePrecision=3, quoteAssetPrecision=4)).price_tick == Decimal("0.001")
     assert "quoteAssetPrecision is missing" in reason(MEXC, mexc(quotePrecision=..., quoteAssetPrecision=...))
@@ -249,7 +235,6 @@ def test_an_old_mexc_row_without_quote_precision() -> None:
     ],
 )
 def test_states_of_mexc(fields: dict[str, Any], status: str, sides: str, by_api: bool) -> None:
-    """States of MEXC."""
     spec = one(MEXC, mexc(**fields))
     assert (spec.status, spec.sides, spec.api_tradable) == (status, sides, by_api)
 
@@ -269,7 +254,6 @@ def test_states_of_mexc(fields: dict[str, Any], status: str, sides: str, by_api:
     ],
 )
 def test_states_of_gateio_spot(fields: dict[str, Any], status: str, sides: str) -> None:
-    """States of Gate.io spot."""
     spec = one(SPOT, spot(**fields))
     assert (spec.status, spec.sides) == (status, sides)
     if "delisting_time" in fields:
@@ -294,7 +278,6 @@ def test_states_of_gateio_spot(fields: dict[str, Any], status: str, sides: str) 
     ],
 )
 def test_states_of_gateio_futures(fields: dict[str, Any], status: str) -> None:
-    """States of Gate.io futures."""
     spec = one(FUTURES, futures(**fields))
     assert spec.status == status
     assert spec.sides == ("NONE" if status == "DELISTED" else "ALL")
@@ -309,7 +292,6 @@ def test_states_of_gateio_futures(fields: dict[str, Any], status: str) -> None:
     [(MEXC, "status"), (MEXC, "tradeSideType"), (SPOT, "trade_status"), (FUTURES, "status"), (FUTURES, "type")],
 )
 def test_an_unknown_word_is_borne_and_reported(exchange: str, field: str) -> None:
-    """An unknown word is borne and reported."""
     result = read(exchange, *({**row, field: "brand_new"} for row in many(exchange, 3)))
     assert result.unknown_values == (UnknownValue(field, "brand_new", 3),)
     assert result.rejected == ()
@@ -319,7 +301,6 @@ def test_an_unknown_word_is_borne_and_reported(exchange: str, field: str) -> Non
 
 @pytest.mark.parametrize("exchange", READERS)
 def test_an_unknown_field_is_borne_and_reported(exchange: str) -> None:
-    """An unknown field is borne and reported."""
     result = read(exchange, ROWS[exchange](brand_new={"a": [1, None, "x"]}))
     assert (result.unknown_fields, len(result.symbols)) == (("brand_new",), 1)
     assert read(exchange, ROWS[exchange]()).unknown_fields == ()
@@ -349,7 +330,6 @@ def test_a_contract_is_called_by_its_currencies() -> None:
 
 @pytest.mark.parametrize("exchange", READERS)
 def test_a_currency_is_in_capitals_where_it_is_ascii(exchange: str) -> None:
-    """A currency is in capitals where it is ascii."""
     row = mexc("kpepeUSDT", "kpepe") if exchange == MEXC else ROWS[exchange](base="kpepe")
     assert one(exchange, row).symbol.startswith("KPEPE/USDT")
 
@@ -357,7 +337,6 @@ def test_a_currency_is_in_capitals_where_it_is_ascii(exchange: str) -> None:
 @pytest.mark.parametrize("exchange", READERS)
 @pytest.mark.parametrize("name", [None, "", " A_USDT", "A_USDT ", "A\n_USDT", "A\x00_USDT", "A" * 101, 7, ["A"]])
 def test_a_row_whose_name_cannot_be_stored_is_rejected(exchange: str, name: Any) -> None:
-    """A row whose name cannot be stored is rejected."""
     result = read(exchange, ROWS[exchange](**{NAME_FIELDS[exchange]: name}), *many(exchange, 2))
     assert [row.index for row in result.rejected] == [0]
     assert len(result.symbols) == 2
@@ -365,7 +344,6 @@ def test_a_row_whose_name_cannot_be_stored_is_rejected(exchange: str, name: Any)
 
 @pytest.mark.parametrize("exchange", READERS)
 def test_a_rejected_row_is_named(exchange: str) -> None:
-    """A rejected row is named."""
     rows = many(exchange, 3)
     rows[1]["fullName" if exchange == MEXC else "order_price_round"] = "\x00"
     rows[1].update({"baseAssetPrecision": "x", "amount_precision": "x"})
@@ -390,7 +368,6 @@ def test_a_rejected_row_is_named(exchange: str) -> None:
     ],
 )
 def test_a_row_that_the_database_could_not_hold_is_rejected_alone(raw: bytes, why: str) -> None:
-    """A row that the database could not hold is rejected alone."""
     good = msgspec.json.encode(spot())
     result = read_payload(
         SPOT, b"[" + good + b"," + raw + b", " + msgspec.json.encode(spot("ETH")) + b" ]\n", observed_at=NOW
@@ -401,13 +378,11 @@ def test_a_row_that_the_database_could_not_hold_is_rejected_alone(raw: bytes, wh
 
 
 def test_an_escaped_backslash_before_u0000_is_no_zero_byte() -> None:
-    """An escaped backslash before u0000 is no zero byte."""
     row = msgspec.json.encode(spot(base_name="\\u0000"))
     assert read_payload(SPOT, b"[" + row + b"]", observed_at=NOW).rejected == ()
 
 
 def test_a_name_that_is_there_twice_is_told_and_the_last_is_read() -> None:
-    """A name that is there twice is told and the last is read."""
     result = read(SPOT, spot(precision=1), spot("ETH"), spot(precision=2))
     assert result.duplicates == ("BTC_USDT",)
     assert [symbol.spec.price_tick for symbol in result.symbols] == [Decimal("0.01"), Decimal("0.1")]
@@ -415,7 +390,6 @@ def test_a_name_that_is_there_twice_is_told_and_the_last_is_read() -> None:
 
 
 def test_fees_and_limits_that_cannot_be_are_rejected() -> None:
-    """Fees and limits that cannot be are rejected."""
     assert "a fraction of the notional" in reason(FUTURES, futures(taker_fee_rate="0.075"))
     assert "a fraction of the notional" in reason(MEXC, mexc(takerCommission="0.2"))
     assert "more than max_quantity" in reason(SPOT, spot(min_base_amount="2", max_base_amount="1"))
@@ -451,14 +425,12 @@ def test_fees_and_limits_that_cannot_be_are_rejected() -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_list_of_symbols_says_so(text: bytes, why: str) -> None:
-    """What is no list of symbols says so."""
     for exchange in READERS:
         with pytest.raises(PayloadError, match=why):
             read_payload(exchange, text, observed_at=NOW)
 
 
 def test_every_truncation_of_a_payload_is_an_error() -> None:
-    """Every truncation of a payload is an error."""
     for exchange in READERS:
         whole = payload(exchange, many(exchange, 2))
         for length in range(len(whole)):
@@ -512,21 +484,18 @@ def test_a_settlement_is_a_currency(settle: Any) -> None:
 
 
 def test_a_byte_order_mark_is_borne() -> None:
-    """A byte order mark is borne."""
     assert len(read_payload(SPOT, b"\xef\xbb\xbf" + payload(SPOT, [spot()]), observed_at=NOW).symbols) == 1
 
 
 @pytest.mark.parametrize("given_for", READERS)
 @pytest.mark.parametrize("source", READERS)
 def test_another_exchanges_payload_is_noticed(given_for: str, source: str) -> None:
-    """Another exchanges payload is noticed."""
     result = read_payload(given_for, payload(source, many(source, 3)), observed_at=NOW)
     assert len(result.symbols) == 3
     assert (result.foreign is None) == (given_for == source)
 
 
 def test_contracts_of_another_settlement_are_noticed() -> None:
-    """Contracts of another settlement are noticed."""
     result = read(FUTURES, futures("BTC", "USD", type="inverse", quanto_multiplier="0"), settle="usdt")
     assert "another settlement" in str(result.foreign)
     assert "another settlement" in str(read(FUTURES, futures(), settle="btc").foreign)
@@ -534,14 +503,12 @@ def test_contracts_of_another_settlement_are_noticed() -> None:
 
 @pytest.mark.parametrize("exchange", READERS)
 def test_an_empty_list_is_read_as_one(exchange: str) -> None:
-    """An empty list is read as one."""
     result = read(exchange)
     assert (result.symbols, result.foreign) == ((), None)
 
 
 @pytest.mark.parametrize("exchange", READERS)
 def test_hostile_text_in_any_field_costs_that_row_at_most(exchange: str) -> None:
-    """Hostile text in any field costs that row at most."""
     rows = many(exchange, 3)
     for field in rows[1]:
         for text in HOSTILE:
@@ -577,7 +544,6 @@ ODD = st.one_of(
 @property_settings(300)
 @given(exchange=st.sampled_from(sorted(READERS)), seed=st.integers(), values=st.lists(ODD, min_size=1, max_size=4))
 def test_whatever_a_field_holds_a_row_is_read_or_rejected(exchange: str, seed: int, values: list[Any]) -> None:
-    """Whatever a field holds a row is read or rejected."""
     draw = random.Random(seed)
     rows = many(exchange, 3)
     for value in values:
@@ -601,7 +567,6 @@ def _twice(rows: list[dict[str, Any]], exchange: str) -> list[Any]:
 @property_settings(300)
 @given(exchange=st.sampled_from(sorted(READERS)), seed=st.integers())
 def test_flipped_bytes_end_in_symbols_or_in_our_error(exchange: str, seed: int) -> None:
-    """Flipped bytes end in symbols or in our error."""
     draw = random.Random(seed)
     text = bytearray(payload(exchange, many(exchange, 2)))
     for _ in range(draw.randint(1, 6)):
@@ -618,7 +583,6 @@ def test_flipped_bytes_end_in_symbols_or_in_our_error(exchange: str, seed: int) 
 
 
 def test_times_are_judged_by_when_it_was_observed() -> None:
-    """Times are judged by when it was observed."""
     rows = payload(SPOT, [spot(trade_status="untradable", buy_start=AFTER)])
     later = read_payload(SPOT, rows, observed_at=NOW + timedelta(days=1))
     assert later.symbols[0].spec.status is SymbolStatus.HALTED
@@ -633,7 +597,6 @@ def test_times_are_judged_by_when_it_was_observed() -> None:
     ],
 )
 def test_a_time_is_reached_at_its_very_second(exchange: str, row: dict[str, Any], before: str, status: str) -> None:
-    """A time is reached at its very second."""
     at = datetime.fromtimestamp(AFTER, UTC)
     for moment, expected in ((at - timedelta(microseconds=1), before), (at, status)):
         result = read_payload(exchange, payload(exchange, [row]), observed_at=moment, settle="usdt")

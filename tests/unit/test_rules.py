@@ -1,11 +1,11 @@
 """What one field may hold, value by value."""
 
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Any
 
 import pytest
 
-from exchanges_db import InvalidExchange, MarketType
+from exchanges_db import ExchangeEnum, InvalidExchange, MarketType
 from exchanges_db.exchanges.enums import enum_text
 from exchanges_db.exchanges.rules import CHECKS, INTEGER_MAX, SMALLINT_MAX, check_exchange_id, check_field
 
@@ -118,7 +118,14 @@ def test_an_unknown_market_type_is_refused_with_the_list(text: Any) -> None:
     assert len(str(info.value)) < 300
 
 
-def test_enum_text_of_text_is_the_text() -> None:
-    """Members, foreign enums and plain text lead to the same row."""
-    assert type(enum_text("MEXC_SPOT")) is str
-    assert enum_text("MEXC_SPOT") == "MEXC_SPOT"
+class Venue(Enum):
+    """An Enum of a user's own."""
+
+    MEXC = "MEXC_SPOT"
+
+
+@pytest.mark.parametrize("exchange", ["MEXC_SPOT", ExchangeEnum.MEXC, Venue.MEXC])
+def test_members_other_enums_and_text_lead_to_the_same_row(exchange: Enum | str) -> None:
+    """What goes to the driver is plain text, not a member that only equals it."""
+    assert type(enum_text(exchange)) is str
+    assert enum_text(exchange) == "MEXC_SPOT"

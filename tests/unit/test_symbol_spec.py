@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from exchanges_db import ContractDirection, InvalidSymbol, SidesAllowed, Symbol, SymbolKind, SymbolSpec, SymbolStatus
 from exchanges_db.symbols.changes import KnownSymbol
 from tests.factories import ANYTHING, property_settings
-from tests.symbol_rows import as_spec_fields
+from tests.symbol_rows import KINDS, as_spec_fields
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = ("native_symbol", "symbol", "base", "quote")
@@ -37,7 +37,7 @@ def spec_or_refusal(fields: dict[str, Any]) -> SymbolSpec | InvalidSymbol:
 
 
 class Word(StrEnum):
-    """A text that is none to us."""
+    """Equal to the text of a member, but another type."""
 
     SPOT = "SPOT"
 
@@ -108,7 +108,7 @@ def test_what_is_delisted_was_so_at_a_time() -> None:
     assert SymbolSpec(**{**fields, "delisted_at": AT}).delisted_at == AT
 
 
-@pytest.mark.parametrize("kind", ["spot", "linear", "inverse", "quanto", "future", "option"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "fields",
     [
@@ -120,6 +120,7 @@ def test_what_is_delisted_was_so_at_a_time() -> None:
         {"price_tick": Decimal("1E-16383"), "quantity_step": Decimal("1E+131071")},
         {"maker_fee": Decimal("-0.05"), "taker_fee": Decimal("0.050")},
         {"listed_at": datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=-5)))},
+        {"sides": SidesAllowed.NONE},
     ],
 )
 def test_what_is_real_is_taken_as_it_is(kind: str, fields: dict[str, Any]) -> None:
@@ -173,8 +174,3 @@ def test_a_row_of_the_database_is_not_checked_twice(kind: type[SymbolSpec]) -> N
     known = {field: row[field] for field in kind.__struct_fields__ if field in row}
     assert kind(**known).price_tick == -1
     assert isinstance(kind(**known), SymbolSpec)
-
-
-def test_a_symbol_is_traded_on_the_sides_it_was_given() -> None:
-    """The members themselves are kept."""
-    assert SymbolSpec(**as_spec_fields("spot", sides=SidesAllowed.NONE)).sides is SidesAllowed.NONE
