@@ -1,4 +1,4 @@
-"""The servers and databases that tests run on: one server a session, one migrated template, a clone where needed.
+"""The servers and databases that tests run on: one server per session, one migrated template, a clone where needed.
 
 `conn` is rolled back and shares one database: the default. `dsn` is a database of one's own, for what must commit.
 `stocked_dsn` is one that holds symbols too. `empty_dsn` is one without any table.

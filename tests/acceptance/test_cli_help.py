@@ -109,7 +109,7 @@ def test_a_time_without_a_zone_gets_advice_that_is_accepted(text: str) -> None:
 
 
 def test_the_flag_that_a_refusal_names_is_taken(dsn: Dsn, tmp_path: Path) -> None:
-    """A brake's, as it stands in the error."""
+    """The flag that allows a brake, as it stands in the error."""
     file = tmp_path / "spot.json"
     for count in (20, 10):
         file.write_bytes(payload(SPOT, many(SPOT, count)))

@@ -88,7 +88,7 @@ def items_of(name: str, document: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_a_pipe_gets_one_line_an_item(loaded: str, name: str) -> None:
+def test_a_pipe_gets_one_line_per_item(loaded: str, name: str) -> None:
     """Cells with a tab in between, no heading unless asked for, nothing folded; a new list is tried as it is added."""
     if name == "populate":
         asyncio.run(_forget_exchange(loaded))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from exchanges_db.database.dsn import parse_dsn
 from tests.acceptance.command import PROGRAM, Terminal, ok, run
 from tests.fix_server import url_of
 from tests.http_server import answer, serving
@@ -151,7 +152,7 @@ def test_a_list_of_the_past_is_narrowed_as_one_of_now(loaded: str) -> None:
         (("symbols", "history", FUTURES, "ETH/USDT"), "the perpetual is called ETH/USDT:USDT"),
         (("symbols", "show", MEXC, "C1/USDT:USDT"), "the spot symbol is called C1/USDT"),
         (("symbols", "show", FUTURES, "ETH/USDD:USDT"), "did you mean ETH/USDT:USDT"),
-        (("symbols", "show", FUTURES, "QQQQQQ"), "see `exchanges-db symbols search`"),
+        (("symbols", "show", FUTURES, "QQQQQQ"), "see `exchanges-db symbols search QQQQQQ`"),
         *(
             (command, "no exchange is called 'GATEIO': did you mean GATEIO_SPOT or GATEIO_FUTURES?")
             for command in [
@@ -259,6 +260,7 @@ def test_sync_goes_on_after_a_failure(url: str) -> None:
         result = run("sync", url=url)
         assert result.returncode == 7
         assert "MEXC_SPOT: 3 listed, 0 unchanged, imported" in result.stdout
+        assert f"database: {parse_dsn(url)}\n" in result.stderr
         assert "GATEIO_SPOT: the payload is neither" in result.stderr
         assert "GATEIO_FUTURES: 127.0.0.1/api/v4/futures/usdt/contracts answers with status 404" in result.stderr
         (report,) = json.loads(ok("sync", MEXC, "--dry-run", "--json", url=url))

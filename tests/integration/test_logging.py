@@ -1,4 +1,4 @@
-"""What is logged: one logger, one line an event, and never a password."""
+"""What is logged: one logger, one line per event, and never a password."""
 
 import logging
 

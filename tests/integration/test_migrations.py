@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -189,6 +190,16 @@ async def test_the_second_host_is_tried(empty_dsn: Dsn) -> None:
     hosts = (("127.0.0.1", 1), *empty_dsn.hosts)
     two_hosts = Dsn(hosts=hosts, user=empty_dsn.user, password=empty_dsn.password, database=empty_dsn.database)
     assert await migrate(two_hosts) == NAMES
+
+
+async def test_a_server_that_takes_no_writes_tells_what_is_applied(empty_dsn: Dsn) -> None:
+    """Asking a standby is a read; migrating needs the primary, and says so."""
+    await migrate(empty_dsn)
+    standby = replace(empty_dsn, settings={"default_transaction_read_only": "on"})
+    assert await get_migrations(standby) == await get_migrations(empty_dsn)
+    for action in (migrate, rollback):
+        with pytest.raises(DatabaseUnavailable, match="target_session_attrs"):
+            await action(standby)
 
 
 async def test_an_unreachable_server_is_database_unavailable() -> None:

@@ -42,7 +42,7 @@ def stored() -> dict[tuple[str, str], type[StrEnum]]:
 
 
 def test_of_every_enum_it_is_known_whether_it_is_stored() -> None:
-    """A new one fails here until it is a column's, or stands among those that are none's."""
+    """A new one fails here until it is the type of a column, or is listed among those that are not stored."""
     held = {enum.__name__ for enum in stored().values()}
     assert {enum.__name__ for enum in OURS} == held | NOT_STORED | FREE_TEXT
     assert not held & (NOT_STORED | FREE_TEXT)

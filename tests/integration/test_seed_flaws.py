@@ -1,4 +1,4 @@
-"""What the seed document gets wrong and this code must not; the other such rows are tested with what they are about."""
+"""What the seed document gets wrong and this code must not; its other flaws are tested beside the code they concern."""
 
 import asyncio
 import time

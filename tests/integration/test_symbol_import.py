@@ -1,4 +1,4 @@
-"""Import: the difference and nothing else, all or nothing, one at a time, and only what can be believed."""
+"""Import: the difference and nothing else, all or nothing, one at a time, and refused where a list looks wrong."""
 
 import asyncio
 import json

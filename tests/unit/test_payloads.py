@@ -439,7 +439,7 @@ def test_every_truncation_of_a_payload_is_an_error() -> None:
 
 
 def test_the_edges_of_what_is_taken() -> None:
-    """Exactly at a limit is within it."""
+    """A value exactly at a limit is taken."""
     assert one(SPOT, spot(min_base_amount="5", max_base_amount="5")).max_quantity == 5
     assert one(FUTURES, futures(taker_fee_rate="0.05", maker_fee_rate="-0.05")).taker_fee == Decimal("0.05")
     assert one(SPOT, spot(precision=-20)).price_tick == Decimal(10) ** 20
@@ -478,7 +478,7 @@ def test_a_payload_is_bytes(payload_: Any) -> None:
 
 @pytest.mark.parametrize("settle", ["", " ", "\x1b", "x" * 51, None, 7])
 def test_a_settlement_is_a_currency(settle: Any) -> None:
-    """Else an error of ours."""
+    """Anything else is refused by name, before a symbol is made of it."""
     with pytest.raises(InvalidSymbol, match="settle"):
         read(FUTURES, futures(), settle=settle)
 

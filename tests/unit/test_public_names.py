@@ -76,7 +76,7 @@ def test_every_public_name_is_documented(name: str) -> None:
     if not (inspect.isclass(value) or inspect.isroutine(value)):
         assert name in ("DatabaseOrConnection", "FieldValue", "Isolation", "Number", "Rounded", "Seconds", "embedded")
         return
-    assert vars(value).get("__doc__") or value.__doc__
+    assert vars(value).get("__doc__") if inspect.isclass(value) else value.__doc__
     for method_name, method in vars(value).items() if inspect.isclass(value) else ():
         if inspect.isfunction(method) and not method_name.startswith("_"):
             assert method.__doc__, method_name

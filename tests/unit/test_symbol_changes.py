@@ -1,4 +1,4 @@
-"""What a payload changes, and when that is not believed."""
+"""What a payload changes, and which payloads are refused."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -153,15 +153,15 @@ def brakes(rows: list[KnownSymbol], specs: list[SymbolSpec], **more: Any) -> lis
     return [hit.brake for hit in find_brakes(changes, **{"live": len(rows), "offered": len(specs), **more})]
 
 
-def test_an_empty_payload_is_not_believed() -> None:
+def test_an_empty_payload_is_refused() -> None:
     """Even if nothing is known yet."""
     assert brakes([], []) == [Brake.EMPTY]
     assert brakes([known()], []) == [Brake.EMPTY, Brake.VANISHED]
 
 
 @pytest.mark.parametrize(("missing", "hit"), [(0, False), (2, False), (3, True), (20, True)])
-def test_more_than_a_tenth_missing_is_not_believed(missing: int, hit: bool) -> None:
-    """Exactly a tenth is."""
+def test_a_payload_that_lacks_more_than_a_tenth_is_refused(missing: int, hit: bool) -> None:
+    """Exactly a tenth may be missing."""
     rows = [known(f"C{number}_USDT", number) for number in range(20)]
     offered = [spec(f"C{number}_USDT") for number in range(missing, 20)] or [spec("NEW_USDT")]
     assert (Brake.VANISHED in brakes(rows, offered)) is hit
@@ -172,7 +172,7 @@ def test_more_than_a_tenth_missing_is_not_believed(missing: int, hit: bool) -> N
     ("old", "new", "hit"),
     [("1", "100", True), ("1", "0.01", True), ("1", "99", False), ("1", "0.011", False)],
 )
-def test_a_tick_or_size_a_hundred_times_off_is_not_believed(field: str, old: str, new: str, hit: bool) -> None:
+def test_a_tick_or_size_a_hundred_times_off_is_refused(field: str, old: str, new: str, hit: bool) -> None:
     """In either direction."""
     before, after = ({**CONTRACT, field: Decimal(number)} for number in (old, new))
     found = brakes([known(**before)], [spec(**after)])
@@ -180,7 +180,7 @@ def test_a_tick_or_size_a_hundred_times_off_is_not_believed(field: str, old: str
 
 
 def test_the_other_brakes() -> None:
-    """Each has its word."""
+    """Names that are there twice, foreign lists, and too many rows that cannot be read."""
     assert brakes([], [spec()], duplicates=["BTC_USDT"]) == [Brake.DUPLICATE]
     assert brakes([], [spec()], foreign="another's") == [Brake.FOREIGN]
     assert brakes([], [spec()], offered=10, rejected=1) == []

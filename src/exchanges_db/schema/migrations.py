@@ -7,6 +7,7 @@ so it runs under an advisory lock of ours, after a look at the ledger, and witho
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -54,7 +55,7 @@ async def get_migrations(
         MigrationError: two files have the same version.
     """
     ledger = parse_ledger(migrations_table)
-    async with _connection(dsn) as (connection, _):
+    async with _connection(dsn, read_only=True) as (connection, _):
         return await read_ledger(connection, ledger, read_files(directory or migrations_directory()))
 
 
@@ -152,12 +153,17 @@ async def rollback(
 
 
 @asynccontextmanager
-async def _connection(dsn: Dsn) -> AsyncIterator[tuple[asyncpg.Connection[asyncpg.Record], Dsn]]:
-    """Connect to the first host that can be written to; dbmate then goes to the same one."""
+async def _connection(
+    dsn: Dsn, *, read_only: bool = False
+) -> AsyncIterator[tuple[asyncpg.Connection[asyncpg.Record], Dsn]]:
+    """Connect to the first host that can be written to; dbmate then goes to the same one.
+
+    read_only: where no host can be written to, the first that answers will do, such as a standby.
+    """
     failure: BaseException | None = None
-    for index in range(max(1, len(dsn.hosts))):
-        one_host = dsn.one_host(index)
-        arguments = {**one_host.asyncpg_arguments(), "target_session_attrs": "read-write"}
+    hosts = [dsn.one_host(index) for index in range(max(1, len(dsn.hosts)))]
+    for wanted, one_host in itertools.product(("read-write", "any") if read_only else ("read-write",), hosts):
+        arguments = {**one_host.asyncpg_arguments(), "target_session_attrs": wanted}
         arguments["server_settings"].setdefault("application_name", "exchanges_db migrate")
         try:
             connection = await asyncpg.connect(**arguments, timeout=_CONNECT_SECONDS)
