@@ -161,7 +161,7 @@ def test_migration_files_are_numbered() -> None:
 
 
 def test_what_may_be_unqualified_says_why() -> None:
-    """The query file that is excused from public. says so before its first query."""
+    """The query file that need not write `public.` gives its reason before its first query."""
     header = (DB / "queries/migration_ledger.sql").read_text().partition("-- name:")[0]
     assert "Unqualified on purpose" in header
     assert "search_path" in header

@@ -30,7 +30,7 @@ def commands(job: str) -> str:
 
 
 def test_it_may_only_read() -> None:
-    """One job has one right more: the release proves with id-token who it is."""
+    """Only the release has one right more: with its id-token it proves to the registry that it is this workflow."""
     assert workflow()["permissions"] == {"contents": "read"}
     rights = {name: job["permissions"] for name, job in JOBS.items() if "permissions" in job}
     assert rights == {"release": {"id-token": "write"}}

@@ -11,7 +11,7 @@ GO_READ, GO_WRITE = os.pipe()
 
 
 async def populate(url: str) -> int:
-    """Connect, say so, wait for the word, populate, and return how many rows that created."""
+    """Connect, report it, wait until the parent lets all go, populate, and return how many rows that created."""
     async with Database(url, Settings(pool_min=1, pool_max=1, connect_timeout=30, acquire_timeout=30)) as database:
         os.write(READY_WRITE, b".")
         os.close(GO_WRITE)

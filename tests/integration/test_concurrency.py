@@ -90,7 +90,7 @@ async def test_the_same_exchange_inserted_at_once_is_there_once(database: Databa
 
 
 async def test_a_deadlock_is_a_conflict(database: Database) -> None:
-    """Two transactions that lock two rows crosswise: one is told to retry, the other goes through."""
+    """Two transactions lock the same two rows in opposite order: one is told to retry, the other goes through."""
     first_done = asyncio.Barrier(2)
 
     async def cross(one: int, two: int) -> None:

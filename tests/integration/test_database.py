@@ -115,7 +115,7 @@ async def test_a_write_does_not_outlive_its_session(dsn: Dsn) -> None:
 
 
 async def test_a_transaction_whose_session_ends_is_unavailable(database: Database, dsn: Dsn) -> None:
-    """Nothing was committed, so nothing is unknown; what the user raised himself comes out as it was."""
+    """Nothing was committed, so the outcome is known."""
     async with connected(dsn) as other:
         with pytest.raises(DatabaseUnavailable):  # noqa: PT012  # the fault comes between two statements
             async with database.transaction() as transaction:

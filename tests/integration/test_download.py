@@ -123,7 +123,7 @@ async def test_the_server_says_how_long_to_wait(form: str) -> None:
 
 
 async def test_a_pause_that_is_too_long_ends_the_download() -> None:
-    """And is told."""
+    """The error says how long the server asked for."""
     async with serving(answer(status=429, Retry_After="3600")) as server:
         with pytest.raises(DownloadFailed, match="pause of 3600 s") as info:
             await fetch(server.url)

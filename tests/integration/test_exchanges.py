@@ -180,7 +180,7 @@ async def test_only_an_exchange_without_id_is_inserted(conn: asyncpg.Connection)
 
 @pytest.mark.parametrize("version", [0, -1, True, 1.0, "1", 2**31])
 async def test_a_version_that_no_row_has_is_refused(conn: asyncpg.Connection, version: Any) -> None:
-    """It is not read off an Exchange, so it is a mistake."""
+    """No Exchange that was read has such a version, so passing it is a mistake."""
     with pytest.raises(InvalidExchange, match="if_version") as info:
         await update_exchange(1, {"name": "x"}, if_version=version, db=conn)
     assert info.value.field == "version"
@@ -302,7 +302,7 @@ async def test_a_missing_right_is_access_denied(call: Case, stocked_dsn: Dsn) ->
 
 @every_call
 async def test_a_read_only_session_takes_reads_and_no_writes(call: Case, stocked_dsn: Dsn) -> None:
-    """SQLSTATE 25006: the server is a standby or the session says so. What `cases` calls a read is one."""
+    """SQLSTATE 25006, as on a standby. Every call that tests/cases.py lists as a read passes here."""
     async with Database(replace(stocked_dsn, settings={"default_transaction_read_only": "on"})) as database:
         if call.kind in ("write", "transaction"):
             with pytest.raises(DatabaseUnavailable, match="25006"):

@@ -218,7 +218,7 @@ async def test_the_environment_names_the_ledger_as_it_does_for_dbmate(
 async def test_the_search_path_of_the_url_decides_where_a_plain_name_lies(
     empty_dsn: Dsn, other: asyncpg.Connection, search_path: str
 ) -> None:
-    """Dbmate takes its first schema, and makes it where it is not there; so do we, and the checksums lie beside."""
+    """Dbmate uses its first schema, and creates it if it is missing; so do we, and the checksums are in it too."""
     await other.execute("CREATE SCHEMA ledgers")
     dsn = replace(empty_dsn, settings={"search_path": search_path})
     assert await migrate(dsn) == NAMES

@@ -133,7 +133,7 @@ async def test_copy_is_recorded_too(conn: asyncpg.Connection) -> None:
 
 
 async def test_version_and_times_cannot_be_set_by_hand(conn: asyncpg.Connection) -> None:
-    """The database overrules whoever tries, on insert and on update."""
+    """The database overrules what a statement says, on insert and on update."""
     before = await stored(conn)
     await conn.execute(
         "UPDATE exchanges SET version = 99, created_at = '2001-01-01', updated_at = '2001-01-01', name = 'X'"

@@ -84,7 +84,7 @@ async def test_an_application_changes_exchanges_and_is_recorded(role: Dsn) -> No
 
 
 async def test_the_login_is_recorded_whatever_role_is_taken_on(dsn: Dsn, role: Dsn) -> None:
-    """SET ROLE changes current_user; session_user stays who came in."""
+    """SET ROLE changes current_user; session_user stays the role that logged in."""
     async with connected(dsn) as owner:
         await owner.execute(f"SET ROLE {role.user}")
         await deactivate_exchange(1, db=owner)
@@ -178,7 +178,7 @@ async def test_functions_of_the_temporary_schema_are_not_called(role: Dsn) -> No
 
 
 async def test_every_function_pins_its_search_path_and_public_may_run_none(conn: asyncpg.Connection) -> None:
-    """The catalog says so, for the functions of today and of tomorrow."""
+    """Asked of the catalog, so that it holds for functions that are added later."""
     rows = await conn.fetch("""
         SELECT proname, prosecdef, proconfig, has_function_privilege('public', oid, 'EXECUTE') AS public
         FROM pg_proc WHERE pronamespace = 'public'::regnamespace

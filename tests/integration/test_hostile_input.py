@@ -244,7 +244,7 @@ async def test_an_object_in_the_place_of_another_is_refused(guarded: asyncpg.Con
 
 @pytest.mark.parametrize("field", CHECKS)
 async def test_an_object_for_a_value_is_refused_by_name(guarded: asyncpg.Connection, field: str) -> None:
-    """Neither inserted, updated nor an error of the driver; None, True and numbers are meant for some fields."""
+    """Neither stored nor an error of the driver; None, True and numbers are left out where a field may hold them."""
     meant: dict[str, list[Any]] = {
         "is_active": [True, False],
         "base_url": [None],

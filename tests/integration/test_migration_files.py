@@ -78,7 +78,7 @@ async def test_a_down_part_alone_undoes_nothing(dsn: Dsn, text: str) -> None:
 
 
 async def test_whole_files_in_one_message_each_are_applied(empty_dsn: Dsn) -> None:
-    """So do clients with a window for SQL: both parts are then one transaction."""
+    """As clients with a window for SQL send them: both parts are then one transaction."""
     async with connected(empty_dsn) as conn:
         for text in TEXTS.values():
             await conn.execute(text)
@@ -143,7 +143,7 @@ async def test_every_table_and_view_of_ours_has_its_case(dsn: Dsn) -> None:
 
 
 async def test_the_seeds_table_is_adopted_also_with_a_column_more(empty_dsn: Dsn) -> None:
-    """It is told by the columns that it must have, not by those that its owner added."""
+    """It is recognised by the columns that it must have; columns that its owner added do not matter."""
     async with connected(empty_dsn) as conn:
         await conn.execute(SEED)
         await conn.execute("ALTER TABLE exchanges ADD COLUMN note text; UPDATE exchanges SET note = 'mine'")

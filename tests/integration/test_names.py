@@ -227,7 +227,7 @@ async def test_an_exchange_is_named_as_it_is_now(conn: asyncpg.Connection) -> No
 
 
 async def test_a_symbol_is_found_in_another_case(conn: asyncpg.Connection) -> None:
-    """Where one is spelt so; the exchange's own names are taken exactly, since some differ in case only."""
+    """Where only one fits; the exchange's own names are taken exactly, since some differ in case only."""
     exact = await get_symbol(SPOT, "BTC/USDT", db=conn)
     assert exact is not None
     now = datetime.now(UTC)
@@ -357,7 +357,7 @@ async def test_of_several_with_one_name_the_same_counts(dsn: Dsn) -> None:
 async def test_a_list_of_the_past_is_narrowed_as_one_of_now(
     conn: asyncpg.Connection, exchange: str | None, filters: dict[str, Any]
 ) -> None:
-    """With the same words; and what was true then is still told after everything has changed."""
+    """By the same filters; the answer about that time stays the same after everything has changed."""
     await import_symbols(MEXC, payload(MEXC, [mexc(), mexc("ETHUSDT", "ETH", status="2")]), db=conn)
     await deactivate_exchange(3, db=conn)
     now = await list_symbols(exchange, **filters, db=conn)
@@ -451,7 +451,7 @@ async def test_a_name_that_is_taken_leaves_the_others_out_too(database: Database
 
 
 def test_a_row_becomes_a_member_of_any_enum() -> None:
-    """Ours by default; where there is no such member, or no Enum, that is said."""
+    """Of ExchangeEnum by default; a missing member, or a class that is no Enum, is an error that says so."""
     exchange = Exchange.from_exchange_enum(Place.SPOT)
     assert exchange.to_exchange_enum() is ExchangeEnum.GATEIO
     assert exchange.to_exchange_enum(Place) is Place.SPOT

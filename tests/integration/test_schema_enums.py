@@ -85,7 +85,7 @@ async def test_the_fields_of_the_models_are_the_columns(conn: asyncpg.Connection
 
 
 async def test_lengths_and_nullability_are_those_of_the_model(conn: asyncpg.Connection) -> None:
-    """What may be None in Python may be NULL, but for what the database sets; the longest text is the column's."""
+    """A field may be None where its column may be NULL, except what the database sets; both hold the same length."""
     rows = await conn.fetch("""
         SELECT column_name, is_nullable = 'YES' AS nullable, character_maximum_length AS longest
         FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'exchanges'

@@ -155,7 +155,7 @@ async def test_two_changes_in_one_transaction_are_two_versions(conn: asyncpg.Con
 
 
 async def test_one_statement_changes_all_from_one_moment(dsn: Dsn) -> None:
-    """So that an import holds from one time on."""
+    """So all changes of an import hold from the same time."""
     async with connected(dsn) as conn:
         for number in range(300):
             await insert(conn, native_symbol=f"S{number}")
@@ -178,7 +178,7 @@ async def test_a_clock_that_steps_back_makes_no_empty_range(dsn: Dsn) -> None:
 
 @pytest.mark.parametrize("statement", ["DELETE FROM symbols", "TRUNCATE symbols"])
 async def test_the_end_of_a_row_is_recorded(dsn: Dsn, statement: str) -> None:
-    """And no longer known afterwards."""
+    """It is known up to that moment, and not from it on."""
     async with connected(dsn) as conn:
         symbol = await insert(conn)
         then = (await current(conn, symbol))["updated_at"]
@@ -305,7 +305,7 @@ async def test_a_hostile_search_path_does_not_divert_the_triggers(conn: asyncpg.
 
 
 async def test_changes_from_two_sessions_follow_each_other(dsn: Dsn) -> None:
-    """Consecutive versions, none lost."""
+    """The versions are consecutive, and none is lost."""
     async with connected(dsn) as conn, connected(dsn) as one, connected(dsn) as two:
         symbol = await insert(conn)
 

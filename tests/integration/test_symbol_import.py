@@ -233,7 +233,7 @@ async def test_a_life_of_a_symbol_can_be_asked_for_at_every_point(database: Data
     assert [version.spec_version for version in versions] == [1, 2, 3, 4, 5, 6, 7]
     assert versions[-1].valid_to is None
     assert all(before.valid_to == after.valid_from for before, after in pairwise(versions))
-    at_fourth = await list_symbols_as_of(SPOT, moments[4], db=database)
+    at_fourth = await list_symbols_as_of(SPOT, moments[4], active=None, db=database)
     assert len(at_fourth) == 21
     assert [symbol.native_symbol for symbol in at_fourth if symbol.status is SymbolStatus.DELISTED] == ["A_USDT"]
 
@@ -258,7 +258,7 @@ async def test_random_courses_answer_as_a_model_does(database: Database) -> None
         offered = {row["id"]: (Decimal(1).scaleb(-row["precision"]), row["trade_status"]) for row in rows}
         states.append((await now(), offered))
     for moment, expected in states:
-        found = await list_symbols_as_of(SPOT, moment, db=database)
+        found = await list_symbols_as_of(SPOT, moment, active=None, db=database)
         live = {
             symbol.native_symbol: (symbol.price_tick, "tradable" if symbol.is_active else "untradable")
             for symbol in found

@@ -240,7 +240,7 @@ RIGHTS = re.findall(r"^GRANT .* ON public\..*(?=;)", (ROOT / "docs/operations.md
 
 
 async def test_the_applications_role_passes(dsn: Dsn) -> None:
-    """The rights that are written down are enough; what the role cannot see is said, not failed."""
+    """The rights that are written down are enough; what the role cannot see is reported, and is no failure."""
     async with as_role(dsn, *RIGHTS) as database:
         report = await validated(database)
     assert failed(report) == {}
@@ -337,7 +337,7 @@ async def test_a_row_left_behind_is_noticed(database: Database, monkeypatch: pyt
 async def test_an_answer_to_hostile_text_is_noticed(
     database: Database, monkeypatch: pytest.MonkeyPatch, function: str, hostile: Any, complaint: str
 ) -> None:
-    """If a function took such text for more than a value, the check would say so."""
+    """If a function took such text for more than a value, the check would fail."""
     genuine = getattr(probes, function)
 
     async def gullible(*arguments: Any, **keywords: Any) -> Any:

@@ -57,7 +57,7 @@ def test_all_is_what_type_checkers_see_and_what_is_loaded() -> None:
     ],
 )
 def test_a_name_loads_only_what_it_rests_on(name: str, unloaded: tuple[str, ...]) -> None:
-    """Whoever only needs order rules does not wait for a driver."""
+    """A program that only needs order rules does not wait for a driver to load."""
     code = f"import sys; from exchanges_db import {name}; print(sorted(set({unloaded!r}) & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
