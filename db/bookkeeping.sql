@@ -1,6 +1,6 @@
--- The table that our tools keep beside the schema, so that sqlc can check queries on it; no part of db/schema.sql or of
--- any migration. `exchanges-db migrate` makes it by running this file. Unqualified, because it belongs beside dbmate's
--- ledger, whose schema DBMATE_MIGRATIONS_TABLE or search_path decides. The ledger itself is made by dbmate.
+-- The table in which `exchanges-db migrate` keeps checksums. It makes the table by running this file, and sqlc checks
+-- queries against it. No part of db/schema.sql or of any migration. The name is unqualified, because the table belongs
+-- beside dbmate's ledger, whose schema DBMATE_MIGRATIONS_TABLE or search_path decides. dbmate itself makes the ledger.
 
 CREATE TABLE IF NOT EXISTS migration_checksums (
     ledger TEXT NOT NULL DEFAULT 'schema_migrations',

@@ -1,7 +1,7 @@
-"""`make generate`, last step: write down what src/generated was made of, and what was made.
+"""Writes src/generated/manifest.sha256, the hashes of what sqlc reads and writes; the last step of `make generate`.
 
-src/generated/manifest.sha256 has the form of sha256sum. `make check` compares it with the files, so that neither an
-input nor a generated file changes alone.
+The file has the format of sha256sum. `make check` compares it with the files, so that an input or a generated file that
+was changed alone is noticed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ OUTPUTS = ("src/generated/exchanges_sql/**/*",)
 
 
 def describe(root: Path) -> str:
-    """Return the manifest of the project at `root`: a line per file that goes into sqlc or comes out of it."""
+    """Return the manifest of the project at `root`: one line per file that sqlc reads or writes."""
     files = {
         path
         for pattern in INPUTS + OUTPUTS
@@ -29,7 +29,7 @@ def describe(root: Path) -> str:
 
 
 def differences(root: Path) -> list[str]:
-    """Return the files that are not as the manifest at `root` says."""
+    """Return which files differ from the manifest at `root`, and how."""
     recorded, found = (
         {name: digest for digest, _, name in (line.partition("  ") for line in text.splitlines())}
         for text in ((root / MANIFEST).read_text(), describe(root))

@@ -1,6 +1,6 @@
-"""`make schema`: write db/schema.sql and db/schema.json from a freshly migrated database of the embedded server.
+"""Writes db/schema.sql and db/schema.json from a freshly migrated database of the embedded server, for `make schema`.
 
-Both are records for review and for checks; neither is ever edited by hand.
+Both files are records of the schema, for review and for checks; neither is ever edited by hand.
 """
 
 from __future__ import annotations

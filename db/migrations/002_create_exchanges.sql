@@ -2,10 +2,10 @@
 --
 -- The number starts at 002 because 001 belongs to the system that this layer is added to.
 --
--- A database on which the seed's own script was already run by hand is adopted, not harmed: its table and
--- its rows stay, and it gets the constraints below. When one of its rows breaks one of them, the migration
--- stops with the name of the constraint and leaves everything as it was. A table of that name that is not the
--- seed's, by its columns, stops it too.
+-- "The seed" is the draft that this project began as, with a script 002 of its own. Where that was already run by
+-- hand, the table and its rows stay, and it gets the constraints below. If a row breaks one of them, the migration
+-- stops with the name of the constraint and leaves everything as it was. It also stops if there is a table of that
+-- name which lacks columns of the seed's, because that is another program's.
 
 -- migrate:up
 -- First of all, so that the down part knows whose transaction it is in.
@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS public.exchanges (
 UPDATE public.exchanges SET precision_default = 8 WHERE precision_default IS NULL;
 ALTER TABLE public.exchanges ALTER COLUMN precision_default SET NOT NULL;
 
--- Added after the table, so that an adopted table gets them too. models.py checks the same rules first.
+-- Added after the table, so that an adopted table gets them too. exchanges/rules.py checks the same rules first.
 ALTER TABLE public.exchanges
     ADD CONSTRAINT exchanges_name_printable
         CHECK (name ~ '[^ ]' AND name !~ '[\x01-\x1f\x7f]'),
@@ -80,7 +80,7 @@ CREATE INDEX IF NOT EXISTS idx_exchanges_active ON public.exchanges (is_active) 
 CREATE INDEX IF NOT EXISTS idx_exchanges_market_type ON public.exchanges (market_type);
 DROP INDEX IF EXISTS public.idx_exchanges_enum_value;
 
--- Populate with the members of ExchangeEnum. The same defaults stand in defaults.py; a test holds them equal.
+-- Insert the members of ExchangeEnum. exchanges/defaults.py has the same values; a test compares the two.
 INSERT INTO public.exchanges
     (name, enum_value, display_name, market_type, base_url, websocket_url, rate_limit_requests_per_second)
 VALUES

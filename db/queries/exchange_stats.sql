@@ -1,4 +1,4 @@
--- Figures for monitoring: one statement, so one snapshot.
+-- Figures of exchanges for monitoring: one statement, so all of the same moment.
 
 -- name: GetExchangeStats :one
 -- How many exchanges are there of each kind, and which are active?

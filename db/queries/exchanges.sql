@@ -1,5 +1,5 @@
 -- Look-ups, inserts and updates of public.exchanges.
--- A row is e.*: sqlc writes the columns out and, as they are all of the table's, gives it the class models.Exchange.
+-- Queries select e.*: sqlc writes the columns out and, because these are all of the table's, returns models.Exchange.
 
 -- name: GetActiveExchangeByEnumValue :one
 -- Which active exchange has this enum_value?
@@ -56,7 +56,7 @@ VALUES
 RETURNING id;
 
 -- name: InsertProbeExchange :one
--- Is a row with this id, which no sequence gives, taken? For a transaction that is rolled back.
+-- Does the table accept a row with an id of the caller's choice? For a transaction that is rolled back.
 INSERT INTO public.exchanges
     (id, name, enum_value, display_name, market_type)
 OVERRIDING SYSTEM VALUE
@@ -65,7 +65,7 @@ VALUES
 RETURNING id;
 
 -- name: InsertMissingExchanges :many
--- Which of these exchanges were not there yet, and are now?
+-- Which of these exchanges were missing and have been inserted?
 INSERT INTO public.exchanges AS e
     (name, enum_value, display_name, market_type, is_active, base_url, websocket_url,
      rate_limit_requests_per_second, precision_default)
@@ -87,9 +87,9 @@ ON CONFLICT DO NOTHING
 RETURNING e.*;
 
 -- name: UpdateExchange :one
--- Which exchange has these fields now? None where a name or enum_value that is given is another than the row's.
--- A column that others may refer to must not stand in SET: even unchanged it would make this wait for every open
--- transaction that inserted a reference to the row, and those for this.
+-- Which exchange has these fields now? None if a given name or enum_value is not the row's: see UpdateExchangeKeys.
+-- A column that a foreign key may refer to must not stand in SET. Even if its value stayed the same, this statement and
+-- every open transaction that inserted a reference to the row would wait for one another.
 UPDATE public.exchanges
 SET display_name = CASE WHEN 'display_name' = ANY(@fields::text[]) THEN sqlc.narg(display_name) ELSE display_name END,
     market_type = CASE WHEN 'market_type' = ANY(@fields::text[]) THEN sqlc.narg(market_type) ELSE market_type END,
@@ -109,7 +109,7 @@ WHERE id = @id
 RETURNING id;
 
 -- name: UpdateExchangeKeys :one
--- Which exchange has these fields now, its name and enum_value among them?
+-- Which exchange has these fields now, where its name or enum_value may be among them?
 UPDATE public.exchanges
 SET name = CASE WHEN 'name' = ANY(@fields::text[]) THEN sqlc.narg(name) ELSE name END,
     enum_value = CASE WHEN 'enum_value' = ANY(@fields::text[]) THEN sqlc.narg(enum_value) ELSE enum_value END,

@@ -1,8 +1,9 @@
 -- What has been migrated. Unqualified on purpose: PinLedger sets search_path to the schema of dbmate's ledger, and all
--- other queries are asked in the same transaction.
+-- other queries run in the same transaction.
 
 -- name: PinLedger :one
--- Where no schema is given dbmate takes the first of the URL's search_path as it stands there, else the current one.
+-- Sets search_path to the ledger's schema. Without one in its name dbmate uses the first of the URL's search_path,
+-- exactly as written, else the current schema.
 SELECT set_config('search_path', quote_ident(coalesce(
            nullif(@schema_name::text, ''),
            (SELECT nullif(btrim(split_part(s.setting, ',', 1)), '')
@@ -11,21 +12,21 @@ SELECT set_config('search_path', quote_ident(coalesce(
            current_schema(), 'public')) || ', pg_catalog, pg_temp', true)::text AS search_path;
 
 -- name: CheckLedger :one
--- Whether dbmate and we were ever here.
+-- Are there the tables that dbmate and we make at a first migration?
 SELECT (to_regclass(quote_ident(@ledger::text)) IS NOT NULL)::boolean AS has_ledger,
        (to_regclass('migration_checksums') IS NOT NULL)::boolean AS has_checksums,
        (@ledger::text)::name::text AS ledger;
 
 -- name: GetLedgerQuery :one
--- The text of the one statement that cannot be static: a user names the table, and the server quotes the name.
+-- The text of the one statement that cannot be static, because a user chooses the table; the server quotes its name.
 SELECT format('SELECT version::text FROM %I', @ledger::text)::text AS query;
 
 -- name: ListMigrationChecksums :many
--- What the applied files of this ledger contained.
+-- Which checksums did the applied files of this ledger have?
 SELECT version, file_name, sha256 FROM migration_checksums WHERE ledger = @ledger ORDER BY version;
 
 -- name: ListObjectsPresent :many
--- Which of these names a relation, constraint, function or trigger of schema public has.
+-- Which of these names are those of a relation, constraint, function or trigger of schema public?
 SELECT c.relname::text AS object_name
 FROM pg_catalog.pg_class AS c
 WHERE c.relnamespace = to_regnamespace('public') AND c.relname::text = ANY(@names::text[])
@@ -44,15 +45,15 @@ JOIN pg_catalog.pg_class AS t ON t.oid = g.tgrelid
 WHERE t.relnamespace = to_regnamespace('public') AND g.tgname::text = ANY(@names::text[]);
 
 -- name: RecordMigrationChecksum :exec
--- Keep what an applied file contained; what is kept already stays.
+-- Store the checksum of an applied file; one that is stored already stays.
 INSERT INTO migration_checksums (ledger, version, file_name, sha256)
 VALUES (@ledger, @version, @file_name, @sha256)
 ON CONFLICT (ledger, version) DO NOTHING;
 
 -- name: ForgetMigrationChecksum :exec
--- Forget a file that is no longer applied.
+-- Delete the checksum of a file that is no longer applied.
 DELETE FROM migration_checksums WHERE ledger = @ledger AND version = @version;
 
 -- name: TryMigrationLock :one
--- Take the lock of all deployers unless one of them has it.
+-- Take the lock for migrating, unless another session has it.
 SELECT pg_try_advisory_lock(@key::bigint) AS locked;

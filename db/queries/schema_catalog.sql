@@ -1,12 +1,12 @@
 -- What the system catalogs say about schema public, for `exchanges-db validate` and db/schema.json.
 
 -- name: PinCatalogSpelling :one
--- Has the catalog print names the same way in every session, to the end of the transaction.
+-- Makes the catalog print names in the same way in every session, until the transaction ends.
 SELECT set_config('search_path', 'pg_catalog', true)::text AS search_path,
        set_config('quote_all_identifiers', 'off', true)::text AS quote_all_identifiers;
 
 -- name: ListSchemaObjects :many
--- Which objects has schema public, and how does the catalog define each?
+-- Which objects does schema public have, and how does the catalog define each?
 WITH own_table AS (
     SELECT c.oid, c.relname::text AS table_name, c.relkind, c.relpersistence, c.relrowsecurity, c.reloptions
     FROM pg_catalog.pg_class AS c
@@ -80,13 +80,13 @@ SELECT current_database()::text AS database_name,
        pg_is_in_recovery()::boolean AS is_standby;
 
 -- name: PlanBitmapScansOnly :one
--- Has the planner use an index wherever one fits, to the end of the transaction.
+-- Makes the planner use an index wherever one fits, until the transaction ends.
 SELECT set_config('enable_seqscan', 'off', true)::text AS enable_seqscan,
        set_config('enable_indexscan', 'off', true)::text AS enable_indexscan,
        set_config('enable_indexonlyscan', 'off', true)::text AS enable_indexonlyscan;
 
 -- name: GetExchangeIdsUsed :one
--- How many of the ids that exchanges can have were given out?
+-- How many of the ids that exchanges can have were used up?
 SELECT s.seqmax AS highest_possible,
        has_sequence_privilege(s.seqrelid, 'USAGE, SELECT')::boolean AS is_exact,
        (CASE WHEN has_sequence_privilege(s.seqrelid, 'USAGE, SELECT')

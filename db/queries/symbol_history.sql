@@ -1,5 +1,5 @@
--- What symbols were. A row comes as the text of a JSON object, so that no codec of the caller's connection makes floats
--- of its numbers.
+-- What symbols were. A specification is returned as the text of a JSON object, so that no JSON codec on the caller's
+-- connection turns its numbers into floats.
 
 -- name: ListSymbolRowsByNameAsOf :many
 -- Which symbols of an exchange had this canonical or native name at a time, and what were they then, live ones first?
@@ -17,7 +17,7 @@ FROM public.symbol_versions AS v
 WHERE v.valid @> @at::timestamptz AND v.symbol_id = @symbol_id;
 
 -- name: ListSymbolSpellingsAsOf :many
--- How did an exchange spell this canonical name, whatever its case, at a time, or ever?
+-- In which cases did an exchange spell this canonical name, at a time or, without one, ever?
 SELECT DISTINCT v.symbol::text AS symbol
 FROM public.symbol_versions AS v
 WHERE (sqlc.narg(at)::timestamptz IS NULL OR v.valid @> sqlc.narg(at)::timestamptz)
@@ -26,7 +26,7 @@ WHERE (sqlc.narg(at)::timestamptz IS NULL OR v.valid @> sqlc.narg(at)::timestamp
 ORDER BY 1;
 
 -- name: ListSymbolRowsAsOf :many
--- What were the symbols that fitted everything that is given, at a time? One is active where its exchange was, too.
+-- Which symbols met all given conditions at a time? A symbol counts as active only if its exchange was active, too.
 SELECT v.spec::text AS spec
 FROM public.symbol_versions AS v
 LEFT JOIN (

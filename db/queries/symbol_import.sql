@@ -1,13 +1,13 @@
 -- An import: what is known of an exchange's symbols, and the two statements that change it.
--- The rows come as one JSON document, whose numbers are text or JSON numbers and so exact.
+-- The new rows are passed as one JSON document, whose numbers are text or JSON numbers, so exact.
 
 -- name: LockSymbolImport :exec
--- Waits until no other import of this exchange runs, and keeps others waiting to the end of the transaction.
+-- Waits until no other import of this exchange runs, then keeps others waiting until the transaction ends.
 SELECT pg_advisory_xact_lock(@lock_class::integer, @exchange_id::integer);
 
 -- name: GetKnownSymbols :one
 -- What is known of the symbols of this exchange, oldest first?
--- As one JSON document: a hundred thousand rows are decoded in a tenth of the time that as many records take.
+-- As one JSON document, because decoding that takes a tenth of the time that as many records take.
 SELECT coalesce(
     json_agg(
         json_build_array(

@@ -1,9 +1,8 @@
--- Look-ups of symbols. Where a name was given to several symbols in turn, the live one comes first.
--- A row is symbol_rows.*: sqlc writes the columns out and, as they are all of that view's, gives every look-up the
--- class models.SymbolRow.
+-- Look-ups of symbols. Where several symbols had the same name one after the other, the live one comes first.
+-- Queries select r.*: sqlc writes the columns out and, because these are all of the view's, returns models.SymbolRow.
 
 -- name: GetSymbolByNative :one
--- Which symbol does an exchange call so itself?
+-- Which symbol of an exchange has this native name, the exchange's own?
 SELECT r.*
 FROM public.symbol_rows AS r
 WHERE r.exchange = @exchange AND r.native_symbol = @native_symbol
@@ -23,28 +22,28 @@ FROM public.symbol_rows AS r
 WHERE r.id = ANY(@ids::integer[]);
 
 -- name: ListSymbolsByNames :many
--- Which symbols of an exchange have one of these canonical names, those that count first?
+-- Which symbols of an exchange have one of these canonical names, the live ones first?
 SELECT r.*
 FROM public.symbol_rows AS r
 WHERE r.exchange = @exchange AND r.symbol = ANY(@symbols::text[])
 ORDER BY r.is_live DESC, r.id DESC;
 
 -- name: ListSymbolSpellings :many
--- How does an exchange spell these canonical names, whatever their case? Asked only where the exact ones are not there.
+-- In which cases does an exchange spell these canonical names? Asked only if the exact spelling was not found.
 SELECT DISTINCT r.symbol
 FROM public.symbol_rows AS r
 WHERE r.exchange = @exchange AND lower(r.symbol) = ANY(SELECT lower(unnest(@symbols::text[])))
 ORDER BY r.symbol;
 
 -- name: ListSymbolNames :many
--- What are the live symbols of an exchange called? For the advice to somebody who asked for one that is not there.
+-- What are the live symbols of an exchange called? For the suggestions in the error about a missing symbol.
 SELECT r.symbol, r.native_symbol, r.base, r.quote, r.kind
 FROM public.symbol_rows AS r
 WHERE r.exchange = @exchange AND r.is_live
 ORDER BY r.symbol, r.id;
 
 -- name: ListSymbols :many
--- Which symbols fit everything that is given?
+-- Which symbols meet all given conditions?
 SELECT r.*
 FROM public.symbol_rows AS r
 WHERE (sqlc.narg(exchange)::text IS NULL OR r.exchange = sqlc.narg(exchange)::text)

@@ -1,7 +1,7 @@
 """Which exchanges there are and under which rules one may trade them: typed, exact, from PostgreSQL.
 
-The one door: everything a user needs is imported from here. A name is loaded when it is first asked for (PEP 562), so
-that whoever only needs order rules loads no driver.
+The one door: everything a user needs is imported from here. The module of a name is loaded when the name is first used
+(PEP 562), so that a program that only needs order rules loads no database driver.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ __all__ = [
     "validate_exchanges",
 ]
 
-# Where each name is at home; a test holds this and __all__ to the imports above.
+# The module that each name is defined in; a test compares this and __all__ with the imports above.
 _HOMES = {
     "database": "embedded",
     "database.default": "DatabaseOrConnection close_default_database default_database",
@@ -242,7 +242,7 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f"exchanges_db.{home}")
-    # A module's own name stands for the module itself.
+    # `embedded` is itself a module, not a name in one.
     value = getattr(module, name) if hasattr(module, name) else import_module(f"exchanges_db.{home}.{name}")
     globals()[name] = value
     return value

@@ -1,7 +1,7 @@
-"""The command `exchanges-db`, and `python -m exchanges_db`: its first line, and its last.
+"""Start and end of the command `exchanges-db`, also as `python -m exchanges_db`.
 
-Nothing heavy is imported before Ctrl-C has a meaning: modules load for most of a second, and an interrupt there would
-end in a traceback.
+Nothing heavy is imported before Ctrl-C is handled: loading the modules takes most of a second, and an interrupt in that
+time would end in a traceback.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-TYPE_CHECKING = False  # as in typing, which takes longer to load than all of this
+TYPE_CHECKING = False  # type checkers know this name; importing it from typing would take longer than this whole module
 if TYPE_CHECKING:
     from types import FrameType
     from typing import NoReturn
@@ -20,7 +20,7 @@ _INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 
 def main() -> NoReturn:
     """Run the command line of this process and end it."""
-    # A program that a shell starts in the background ignores Ctrl-C, and goes on doing so.
+    # A shell has a program in the background ignore Ctrl-C: then this one goes on ignoring it.
     heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if heeded:
         signal.signal(signal.SIGINT, _end)
@@ -33,18 +33,18 @@ def main() -> NoReturn:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:
         code = _INTERRUPTED
-    # What is left is to stop what the command started: an interrupt has nothing more to prevent.
+    # All that is left is to stop what the command started: an interrupt now could prevent nothing.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)
 
 
 def _end(signum: int, frame: FrameType | None) -> None:
-    """End at once: while modules load nothing was begun that would have to be finished."""
+    """End at once: while modules load, nothing has begun that would have to be finished."""
     os._exit(_INTERRUPTED)
 
 
 def _fill_standard_streams() -> None:
-    """Have a closed stdin, stdout or stderr lead to nothing, so that no socket is given its number."""
+    """Open /dev/null in place of a closed stdin, stdout or stderr, so that no socket gets its file descriptor."""
     while (opened := os.open(os.devnull, os.O_RDWR)) < 3:
         pass
     os.close(opened)

@@ -2,22 +2,22 @@
 
     ExchangesDBError
     ├── ConfigurationError             DATABASE_URL, the environment or a setting is unusable
-    ├── InvalidArgument                also a ValueError; .field names the argument or the field, where one is to blame
+    ├── InvalidArgument                also a ValueError; .field names the wrong argument or field, if it is one
     │   ├── InvalidExchange            a value that no exchange can have
-    │   ├── InvalidSymbol              a value that no symbol can have or be asked for by
+    │   ├── InvalidSymbol              a value that no symbol can have, or that no look-up of symbols takes
     │   └── InvalidOrder               a price or quantity that order rules cannot be applied to
     ├── NotFound                       also a LookupError
     │   ├── ExchangeNotFound
     │   └── SymbolNotFound
     ├── AmbiguousSymbol                also a LookupError; .candidates; several symbols fit, and none is chosen
-    ├── PayloadError                   also a ValueError; an exchange's answer that is no list of symbols
+    ├── PayloadError                   also a ValueError; an exchange's answer that is not a list of symbols
     ├── ImportRefused                  .report; an import that a brake has stopped (defined in symbols/report.py)
     ├── DownloadFailed                 .status, .attempts; an exchange gave no answer that can be used
     ├── MigrationError                 dbmate failed, or the files and the database disagree
-    │   └── MigrationLocked            somebody else is migrating
+    │   └── MigrationLocked            another process is migrating
     └── DatabaseError                  .sqlstate, .constraint; __cause__ is the driver's error
         ├── AccessDenied               wrong password or missing rights
-        ├── Conflict                   the row changed meanwhile, a deadlock, a lock: read again and retry
+        ├── Conflict                   another transaction was faster, or a deadlock: read again, then retry
         ├── ConstraintViolated
         │   └── DuplicateExchange
         ├── DatabaseUnavailable        no connection; nothing was written
@@ -43,7 +43,7 @@ class ConfigurationError(ExchangesDBError):
 
 
 class InvalidArgument(ExchangesDBError, ValueError):
-    """An argument that cannot be meant; nothing was sent to a server. `field` names it, where one alone is to blame."""
+    """An argument has an impossible value; nothing was sent to a server. `field` names it, if it is a single one."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
@@ -55,7 +55,7 @@ class InvalidExchange(InvalidArgument):
 
 
 class InvalidSymbol(InvalidArgument):
-    """A value that no symbol can have or be asked for by."""
+    """A value that no symbol can have, or that no look-up of symbols takes."""
 
 
 class InvalidOrder(InvalidArgument):
@@ -63,7 +63,7 @@ class InvalidOrder(InvalidArgument):
 
 
 class NotFound(ExchangesDBError, LookupError):
-    """There is nothing of that name or number."""
+    """There is nothing with that name or id."""
 
 
 class ExchangeNotFound(NotFound):
@@ -104,7 +104,7 @@ class MigrationLocked(MigrationError):
 
 
 class DatabaseError(ExchangesDBError):
-    """The server or the way to it failed; `sqlstate` and `constraint` say how, where the server told."""
+    """The server or the connection to it failed; `sqlstate` and `constraint` as it reported them."""
 
     def __init__(self, message: str, *, sqlstate: str | None = None, constraint: str | None = None) -> None:
         super().__init__(message)
@@ -113,11 +113,11 @@ class DatabaseError(ExchangesDBError):
 
 
 class AccessDenied(DatabaseError):
-    """The server refused the login or the statement for want of rights."""
+    """The server refused the login, or the statement because the role lacks the right to it."""
 
 
 class Conflict(DatabaseError):
-    """Somebody else was faster; nothing was written. Read again, then retry."""
+    """Another transaction was faster; nothing was written. Read again, then retry."""
 
 
 class ConstraintViolated(DatabaseError):
@@ -125,7 +125,7 @@ class ConstraintViolated(DatabaseError):
 
 
 class DuplicateExchange(ConstraintViolated):
-    """An exchange with this name or enum_value is there already."""
+    """There is already an exchange with this name or enum_value."""
 
 
 class DatabaseUnavailable(DatabaseError):
@@ -149,7 +149,7 @@ class SchemaMismatch(DatabaseError):
 
 
 def shown(value: object) -> str:
-    """Return `value` for a message: short, printable, and never an error of its own, whatever it is."""
+    """Return `value` as text for a message: short and printable, without ever raising an error, whatever it is."""
     if isinstance(value, Enum):
         return f"{type(value).__name__}.{value.name}"
     if isinstance(value, str):

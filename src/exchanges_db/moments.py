@@ -1,4 +1,4 @@
-"""A time that can be sent to the database: with a time zone, in UTC."""
+"""Times and periods that can be sent to the database: with a time zone, in UTC."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def check_moment(moment: datetime, field: str = "at") -> datetime:
     """Return `moment` in UTC.
 
     Raises:
-        InvalidArgument: it is no datetime, or has no time zone: asyncpg would take it as local time. `field` names it.
+        InvalidArgument: it is no datetime, or has no time zone, so that asyncpg would take it as local time; the error
+            names `field`.
     """
     if not has_zone(moment):
         raise InvalidArgument(f"{field} must be a datetime with a time zone, such as datetime.now(UTC)", field=field)
@@ -31,10 +32,10 @@ def check_moment(moment: datetime, field: str = "at") -> datetime:
 
 
 def check_period(since: datetime, until: datetime | None) -> tuple[datetime, datetime]:
-    """Return both in UTC, `until` as now where it is None.
+    """Return both in UTC; where `until` is None, the second is now.
 
     Raises:
-        InvalidArgument: one of them is no time with a time zone, or `since` lies after `until`.
+        InvalidArgument: one of them is not a datetime with a time zone, or `since` is after `until`.
     """
     first = check_moment(since, "since")
     last = datetime.now(UTC) if until is None else check_moment(until, "until")

@@ -1,4 +1,4 @@
-"""How one value is written: whole, on one line, the same wherever it is shown."""
+"""Writes single values: whole, on one line, and the same wherever they are shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def text_of(value: Any) -> str:
-    """Return a value of an answer as text that a person can read and type again; nothing for None."""
+    """Return a value as text that a person can read and type again; an empty text for None."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -24,19 +24,19 @@ def text_of(value: Any) -> str:
 
 
 def json_value(value: Any) -> Any:
-    """Return what stands in JSON for a value that JSON has no form for."""
+    """Return the text for a value that JSON has no form for."""
     if isinstance(value, Decimal | date):
         return text_of(value)
     raise TypeError(f"no form in JSON for {type(value).__name__}")
 
 
 def one_line(text: str) -> str:
-    """Return `text` with all that would start a line, move a cursor or hide itself written as an escape."""
+    """Return `text` with every character that breaks a line, moves the cursor or is invisible written as an escape."""
     return _escaped(text, str.isprintable)
 
 
 def cell(value: Any) -> str:
-    """Return `text_of(value)` on one line and without tabs, so that it can be undone: a backslash is doubled."""
+    """Return `text_of(value)` on one line and without tabs; with a backslash doubled, so that it can be read back."""
     return _escaped(text_of(value), lambda char: char.isprintable() and char != "\\")
 
 

@@ -1,4 +1,4 @@
-"""How a command is registered: each has the options that all have, and a usage line that reads as manuals do."""
+"""Registers commands: adds the options that all of them have, and gives each a usage line as manuals write it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ F = TypeVar("F", bound=Callable[..., None])
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 WithHeader = Annotated[bool, typer.Option("--header", help="Begin with a line of column names, also in a pipe.")]
 AskEmbedded = Annotated[
-    bool, typer.Option("--embedded", help="Use a PostgreSQL of its own (extra `embedded`), whatever DATABASE_URL says.")
+    bool, typer.Option("--embedded", help="Use the embedded PostgreSQL (extra `embedded`), whatever DATABASE_URL says.")
 ]
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
 class Command(TyperCommand):
-    """A command whose arguments are shown as EXCHANGE, [EXCHANGE] and EXCHANGE... ."""
+    """A command whose usage line shows arguments as EXCHANGE, [EXCHANGE] or EXCHANGE... ."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return what follows the command's name in its usage line."""

@@ -1,4 +1,4 @@
-"""What a shell offers for an exchange: the names in the database, or those we know when it does not answer at once."""
+"""Completes names of exchanges in the shell: those in the database, or of ExchangeEnum if it does not answer soon."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def complete_exchange(incomplete: str) -> list[str]:
 def _names() -> list[str]:
     try:
         session.read_env_file()
-        if database_url() not in (None, EMBEDDED):  # a Tab starts no server
+        if database_url() not in (None, EMBEDDED):  # completing must not start a server
             return asyncio.run(_stored_names())
     except (ExchangesDBError, TimeoutError):
-        pass  # a shell has no place for an error while it completes
+        pass  # a shell cannot show an error while it completes
     return [member.value for member in ExchangeEnum]
 
 

@@ -1,4 +1,4 @@
-"""The commands on the database as a whole: its migrations and its validation."""
+"""The commands on the database as a whole: migrations, validation, and the schema as SQL."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ MigrationsTable = Annotated[
 
 @command(app, example="migrate && exchanges-db status", answers=False)
 def migrate(
-    strict: Annotated[bool, typer.Option(help="Refuse files older than one applied already.")] = True,
+    strict: Annotated[bool, typer.Option(help="Refuse a file that is older than an applied one.")] = True,
     lock_timeout: LockTimeout = 300.0,
     migrations_table: MigrationsTable = None,
 ) -> None:
-    """Apply what is pending, with dbmate.
+    """Apply the pending migrations, with dbmate.
 
-    One deployer at a time: others wait. Refuses when a file changed after it was applied, or when another project
-    applied a version that one of our files has.
+    One process at a time: others wait. Refuses when a file changed after it was applied, or when another project
+    has applied a file of the same version.
     """
     dsn = resolve_dsn()
     applied = asyncio.run(
@@ -56,8 +56,8 @@ def migrate(
 def status(migrations_table: MigrationsTable = None) -> None:
     """List applied and pending migrations.
 
-    Exit code 1 when one is pending, its file was changed after it was applied, or its version was applied by another
-    project.
+    Exit code 1 when one is pending, when its file was changed after it was applied, or when another project has
+    applied a file of the same version.
     """
     found = asyncio.run(migrations.get_migrations(resolve_dsn(), migrations_table=migrations_table))
     output.show(found, tables.MIGRATIONS, nothing="no migrations")
@@ -74,9 +74,9 @@ def rollback(
     lock_timeout: LockTimeout = 300.0,
     migrations_table: MigrationsTable = None,
 ) -> None:
-    """Undo the newest migration of ours.
+    """Undo the newest migration of exchanges_db.
 
-    The data in its tables goes too: back up first. Refuses while a newer version of another project stands above it.
+    Deletes the data in its tables, too: back up first. Refuses while another project has a newer version in the ledger.
     """
     dsn = resolve_dsn()
     if not yes:
@@ -124,7 +124,7 @@ def validate(
 def schema() -> None:
     """Print the schema as SQL.
 
-    For a sqlc project of your own, or the folder that a container runs at its first start. Asks no database. It has the
-    tables without the rows: `exchanges-db populate` inserts the exchanges.
+    For a sqlc project of your own, or for the folder of scripts that a container runs at its first start. Needs no
+    database. It makes the tables without rows: `exchanges-db populate` inserts the exchanges.
     """
     output.write(schema_sql())

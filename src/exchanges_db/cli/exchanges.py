@@ -14,8 +14,7 @@ from exchanges_db.cli.completion import complete_exchange
 from exchanges_db.cli.session import parse_time, run
 from exchanges_db.database.pool import Database
 from exchanges_db.errors import ExchangeNotFound, InvalidExchange
-from exchanges_db.exchanges import history, populate, stats
-from exchanges_db.exchanges import look_ups as exchanges
+from exchanges_db.exchanges import history, look_ups, populate, stats
 from exchanges_db.exchanges.enums import MarketType
 from exchanges_db.exchanges.models import Exchange, ExchangeChange, StoredExchange
 from exchanges_db.exchanges.names import pick
@@ -27,8 +26,8 @@ ExchangeKey = Annotated[
 
 
 async def _find(key: str, database: Database) -> StoredExchange:
-    known = await exchanges.get_all_exchanges(db=database)
-    # An id outranks an enum_value, and that a name, where one is another's.
+    known = await look_ups.get_all_exchanges(db=database)
+    # Where the same text is the id of one exchange and the enum_value or name of another, the id wins, then enum_value.
     by_name = {exchange.name: exchange for exchange in known} | {exchange.enum_value: exchange for exchange in known}
     by_id = {str(exchange.id): exchange for exchange in known}
     return by_id.get(key) or by_name[pick(key, {name: name for name in by_name})]
@@ -63,7 +62,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 @command(app, "list", example="list --market-type spot --json", lists=True)
 def list_(
-    every: Annotated[bool, typer.Option("--all", help="Also the inactive ones.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List the inactive ones, too.")] = False,
     market_type: Annotated[str | None, typer.Option(help="Only SPOT, FUTURES or OPTIONS; any case.")] = None,
 ) -> None:
     """List the active exchanges."""
@@ -71,11 +70,11 @@ def list_(
 
     async def work(database: Database) -> list[StoredExchange]:
         if every:
-            found = await exchanges.get_all_exchanges(db=database)
+            found = await look_ups.get_all_exchanges(db=database)
             return [exchange for exchange in found if wanted in (None, exchange.market_type)]
         if wanted is not None:
-            return await exchanges.get_exchanges_by_market_type(wanted, db=database)
-        return await exchanges.get_all_active_exchanges(db=database)
+            return await look_ups.get_exchanges_by_market_type(wanted, db=database)
+        return await look_ups.get_all_active_exchanges(db=database)
 
     output.show(run(work), tables.EXCHANGES, nothing="no exchanges")
 
@@ -126,7 +125,7 @@ def add(
     )
 
     async def work(database: Database) -> StoredExchange:
-        return await _find(str(await exchanges.insert_exchange(exchange, db=database)), database)
+        return await _find(str(await look_ups.insert_exchange(exchange, db=database)), database)
 
     output.show_record(run(work, writes=True))
 
@@ -140,30 +139,30 @@ def set_(
     """Change fields of an exchange."""
     updates = dict(_assignment(text) for text in assignments)
     changed = _change(
-        key, lambda found, database: exchanges.update_exchange(found, updates, if_version=if_version, db=database)
+        key, lambda found, database: look_ups.update_exchange(found, updates, if_version=if_version, db=database)
     )
     output.show_record(changed)
 
 
 @command(app, example="activate MEXC_SPOT")
 def activate(key: ExchangeKey) -> None:
-    """Make an exchange findable for trading."""
-    changed = _change(key, lambda found, database: exchanges.activate_exchange(found, db=database))
+    """Open an exchange for trading again."""
+    changed = _change(key, lambda found, database: look_ups.activate_exchange(found, db=database))
     output.show_record(changed)
 
 
 @command(app, example="deactivate MEXC_SPOT")
 def deactivate(key: ExchangeKey) -> None:
-    """Take an exchange out of trading; its row stays."""
-    changed = _change(key, lambda found, database: exchanges.deactivate_exchange(found, db=database))
+    """Close an exchange for trading; its row stays."""
+    changed = _change(key, lambda found, database: look_ups.deactivate_exchange(found, db=database))
     output.show_record(changed)
 
 
 @command(app, "populate", example="populate --json", lists=True)
 def populate_() -> None:
-    """Insert the missing members of ExchangeEnum.
+    """Insert the exchanges of ExchangeEnum that are missing.
 
-    Lists those it inserted; never touches a row that is there.
+    Lists those it inserted; never changes a row that exists.
     """
     created = run(lambda database: populate.ensure_exchanges_populated(db=database), writes=True)
     output.show(created, tables.EXCHANGES, nothing="nothing was missing")
@@ -177,14 +176,14 @@ def stats_() -> None:
 
 @command(app, "history", example="history MEXC_SPOT", lists=True)
 def history_(key: ExchangeKey) -> None:
-    """List every change: when, by whom, what.
+    """List every change of an exchange: when, by whom, what.
 
     A deleted exchange is found by its id.
     """
 
     async def work(database: Database) -> list[ExchangeChange]:
         if key.isascii() and key.isdigit():
-            with suppress(ExchangeNotFound):  # it may be a name
+            with suppress(ExchangeNotFound):  # the digits may be a name
                 return await history.get_exchange_history(int(key), db=database)
         exchange = await _find(key, database)
         return await history.get_exchange_history(exchange.id, db=database)

@@ -1,6 +1,6 @@
-"""The command `exchanges-db`: its commands put together, and what its exit codes mean.
+"""The command `exchanges-db`: puts its subcommands together, and turns errors into one line and an exit code.
 
-Answers go to stdout, everything else to stderr; an error of ours is one line, never a traceback.
+Answers go to stdout, everything else to stderr; one of our errors never shows a traceback.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ EXIT_CODES = (
     "Exit codes: 0 done; 1 the answer is no (pending migrations, failed validation, no such exchange or symbol); "
     "2 wrong usage, value or configuration; 3 database out of reach or its schema too old; 4 refused by the "
     "database (constraint, conflict, rights); 5 outcome of a write unknown; 6 migration failed or locked; "
-    "7 a list of symbols refused, unreadable or not to be had; 8 stdout did not take the answer, and what was written "
-    "to the database stays written; 130 interrupted; 141 nobody read the answer to its end."
+    "7 a list of symbols was refused, cannot be read or could not be downloaded; 8 the answer could not be written to "
+    "stdout, but what was written to the database stays; 130 interrupted; 141 the reader of stdout has gone."
 )
 _ANSWER_LOST, _INTERRUPTED, _NO_READER = 8, 130, 141
 # The first class that fits decides.
@@ -76,10 +76,10 @@ app.add_typer(cli_symbols.app)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code; an error of ours is one line on stderr, never a traceback."""
+    """Run one command line and return its exit code; one of our errors becomes one line on stderr."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # what an encoding cannot show is escaped
+            stream.reconfigure(errors="backslashreplace")  # characters that the encoding lacks are escaped
     session.begin()
     output.choose()
     try:
@@ -105,9 +105,9 @@ def _run(arguments: Sequence[str]) -> int:
         output.note(f"error: {exc.format_message()}{advice}")
         return 2
     except typer.Abort:
-        output.note("error: not done: it was not confirmed")
+        output.note("error: nothing was done: it was not confirmed")
         return 1
-    except SystemExit as exc:  # how typer ends a completion, and help that nobody reads
+    except SystemExit as exc:  # how typer ends a completion, and help whose reader has gone
         if sys.stdout is not stdout:
             sys.stdout = stdout
             return _NO_READER
@@ -115,7 +115,7 @@ def _run(arguments: Sequence[str]) -> int:
     except OSError as exc:
         if exc.errno is None or exc.filename is not None:
             raise
-        # What typer writes by itself: help, version, completion.
+        # Raised where typer itself writes: help and completion.
         return _lost(output.AnswerLost(exc.strerror or str(exc), quiet=isinstance(exc, BrokenPipeError)))
     if code == _INTERRUPTED:
         output.note("interrupted: a change that was under way may or may not have been made")
@@ -125,7 +125,7 @@ def _run(arguments: Sequence[str]) -> int:
 def _lost(lost: output.AnswerLost) -> int:
     if lost.quiet:
         return _NO_READER
-    done = "; what was written to the database stays written" if session.has_written() else ""
+    done = "; what was written to the database stays" if session.has_written() else ""
     output.note(f"error: the answer could not be written to stdout: {lost}{done}")
     return _ANSWER_LOST
 
@@ -142,10 +142,13 @@ def common(
     ask_embedded: AskEmbedded = False,
     env_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Read what the environment lacks from here; default: .env, as dbmate does."),
+        typer.Option(
+            metavar="FILE",
+            help="Read variables that the environment lacks from this file; default: .env, as dbmate does.",
+        ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Options of every command."""

@@ -1,6 +1,6 @@
-"""Where answers go and in which of three forms: for a person at a terminal, as lines for a pipe, or as JSON.
+"""Writes answers in one of three forms: a table on a terminal, lines with tabs into a pipe, or JSON.
 
-Answers go to stdout, everything else to stderr. A command makes one table and does not know which form it is shown in.
+Answers go to stdout, everything else to stderr. A command makes one table and does not know in which form it is shown.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class AnswerLost(Exception):
-    """Stdout does not take the answer; `quiet` when nobody is left to read it."""
+    """The answer could not be written to stdout; `quiet` where the reader of a pipe has gone."""
 
     def __init__(self, reason: str, *, quiet: bool = False) -> None:
         super().__init__(reason)
@@ -32,10 +32,11 @@ class AnswerLost(Exception):
 
 @dataclass(frozen=True)
 class Column(Generic[T]):
-    """A column: its name, and what it shows of an item.
+    """A column: its name, and which value of an item it shows.
 
     Attributes:
-        must: it is shown on a terminal of any width; prose: its sentences may go on in the next line there.
+        must: it is shown on a terminal of any width.
+        prose: its sentences may be wrapped on a terminal.
         piped: it is for programs, and never shown on a terminal.
     """
 
@@ -56,7 +57,7 @@ _form = _Form()
 
 
 def choose(*, as_json: bool = False, with_header: bool = False) -> None:
-    """Say which form the answers of this command take."""
+    """Set the form in which this command answers."""
     _form.as_json, _form.with_header = as_json, with_header
 
 
@@ -66,12 +67,12 @@ def is_json() -> bool:
 
 
 def is_terminal() -> bool:
-    """Return whether a person reads the answer."""
+    """Return whether the answer goes to a terminal, as a table."""
     return not _form.as_json and sys.stdout is not None and sys.stdout.isatty()
 
 
 def show(items: Sequence[T], columns: Sequence[Column[T]], *, nothing: str) -> None:
-    """Show a list, a line an item; where it is empty, `nothing` is said on stderr."""
+    """Show a list, one line per item; where it is empty, write `nothing` to stderr."""
     if _form.as_json:
         show_json(items)
         return
@@ -92,7 +93,7 @@ def show(items: Sequence[T], columns: Sequence[Column[T]], *, nothing: str) -> N
 
 
 def show_record(record: msgspec.Struct) -> None:
-    """Show one thing, a line a field."""
+    """Show one record, one line per field."""
     if _form.as_json:
         show_json(record)
     else:
@@ -100,7 +101,7 @@ def show_record(record: msgspec.Struct) -> None:
 
 
 def show_fields(fields: dict[str, Any]) -> None:
-    """Show names and values, a line each."""
+    """Show names and values, one line per pair."""
     if _form.as_json:
         show_json(fields)
     else:
@@ -111,13 +112,13 @@ def show_fields(fields: dict[str, Any]) -> None:
 
 
 def show_json(value: Any) -> None:
-    """Show a value as one JSON document, which is ASCII, and in which numbers that must stay exact are text."""
+    """Show a value as one JSON document, in ASCII, with exact numbers as text."""
     plain = msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=json_value)
     write(json.dumps(plain, indent=2, default=json_value) + "\n")
 
 
 def show_lines(rows: Sequence[Sequence[Any]]) -> None:
-    """Show rows for a program: a line each, cells with a tab in between."""
+    """Show rows for a program: one line per row, with tabs between the cells."""
     write("".join("\t".join(map(cell, row)) + "\n" for row in rows))
 
 
@@ -127,21 +128,21 @@ def say(sentence: str) -> None:
 
 
 def note(sentence: str) -> None:
-    """Say one line on stderr that is no answer: progress, advice, or where something was written."""
+    """Write one line to stderr that is not part of the answer: progress, advice, or where something was written."""
     if sys.stderr is None:
         return
     try:
         sys.stderr.write(one_line(sentence) + "\n")
         sys.stderr.flush()
-    except (OSError, ValueError):  # full, or closed: what is said beside the answer must not cost the answer
+    except (OSError, ValueError):  # full, or closed: the answer goes to stdout all the same
         return
 
 
 def write(text: str) -> None:
-    """Write to stdout, all of it.
+    """Write all of `text` to stdout.
 
     Raises:
-        AnswerLost: stdout does not take it.
+        AnswerLost: stdout is closed, full or has no reader.
     """
     if sys.stdout is None:
         raise AnswerLost("it is closed")
@@ -155,7 +156,7 @@ def write(text: str) -> None:
 
 
 def settle() -> None:
-    """Give up what stdout did not take, so that the end of the program does not stumble over it again."""
+    """Drop what could not be written to stdout, so that Python does not fail on it again at exit."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

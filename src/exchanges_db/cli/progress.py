@@ -1,4 +1,4 @@
-"""What a person sees while a command is at work: on stderr, and only on a terminal."""
+"""Shows on a terminal, on stderr, that a command is at work."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Advance = Callable[[int, int | None], None]
 
 @contextmanager
 def waiting(text: str) -> Iterator[None]:
-    """Show `text` while the block runs; where stderr is no terminal it is a line."""
+    """Show `text` while the block runs; where stderr is not a terminal, write it there once as a line."""
     if not _is_terminal():
         note(text)
         yield
         return
-    from rich.console import Console  # costs 0.1 s, which only a terminal needs
+    from rich.console import Console  # takes 0.1 s to import, and only a terminal needs it
 
     with Console(stderr=True, markup=False, highlight=False, emoji=False).status(text):
         yield
@@ -26,7 +26,7 @@ def waiting(text: str) -> Iterator[None]:
 
 @contextmanager
 def bars() -> Iterator[Callable[[str], Advance]]:
-    """Show bars while the block runs; the function given adds one of that name and returns what moves it."""
+    """Show bars while the block runs; yield a function that adds a bar by name and returns a function that moves it."""
     if not _is_terminal():
         yield lambda name: lambda done, total: None
         return

@@ -1,4 +1,4 @@
-"""What a command works on: the database that was asked for, and no other."""
+"""Finds the database that a command was asked to work on, and runs the command on it and on no other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NAMES_IT = re.compile(r"^\s*(export\s+)?DATABASE_URL\b", re.MULTILINE)
 
 @dataclass
 class _Choice:
-    """What the options before and behind a command say, and whether it has written anything yet."""
+    """What the options before and after a command's name say, and whether it has written anything yet."""
 
     embedded: bool = False
     env_file: Path | None = None
@@ -39,13 +39,13 @@ _choice = _Choice()
 
 
 def begin() -> None:
-    """Forget what another command of this process was told, and has done."""
+    """Forget the options and the writes of an earlier command in this process."""
     for field in fields(_Choice):
         setattr(_choice, field.name, field.default)
 
 
 def choose(*, ask_embedded: bool = False, env_file: Path | None = None) -> None:
-    """Say which database is meant; what was said before stays where nothing is said."""
+    """Set which database is meant; an option that is not given here keeps its value from before."""
     _choice.embedded = _choice.embedded or ask_embedded
     _choice.env_file = env_file or _choice.env_file
 
@@ -56,10 +56,10 @@ def has_written() -> bool:
 
 
 def resolve_dsn() -> Dsn:
-    """Return the database that was asked for: `--embedded`, else DATABASE_URL, else that of the .env file.
+    """Return the database that was asked for: by `--embedded`, else by DATABASE_URL, else by that of the .env file.
 
     Raises:
-        ConfigurationError: none was asked for, or what leads to it is unusable. Nothing is guessed.
+        ConfigurationError: none was asked for, or the setting that names it is unusable. Nothing is guessed.
     """
     read_env_file()
     if _choice.embedded or database_url() == EMBEDDED:
@@ -70,7 +70,7 @@ def resolve_dsn() -> Dsn:
     if database_url() is None:
         raise ConfigurationError(
             "DATABASE_URL is not set, so there is no database to work on: set it to "
-            "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or pass --embedded for a PostgreSQL of its own"
+            "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or pass --embedded for the embedded PostgreSQL"
         )
     dsn = load_dsn()
     _choice.where = str(dsn)
@@ -78,7 +78,7 @@ def resolve_dsn() -> Dsn:
 
 
 def read_env_file() -> None:
-    """Set what the environment lacks from the .env file in the working directory, as dbmate does.
+    """Set variables that the environment lacks from the .env file in the working directory, as dbmate does.
 
     Raises:
         ConfigurationError: the file cannot be read, or programs read its DATABASE_URL differently.
@@ -96,13 +96,13 @@ def read_env_file() -> None:
     if url is None and _NAMES_IT.search(text):
         raise ConfigurationError(f"the line of DATABASE_URL in {str(path)!r} is not of the form DATABASE_URL=VALUE")
     if url is not None and "$" in url:
-        # dbmate puts variables in there, others do not: that may be two databases.
+        # dbmate replaces $NAME by a variable, other programs do not: the two might use different databases.
         raise ConfigurationError(f"DATABASE_URL in {str(path)!r} holds a $, which programs read differently: write %24")
     dotenv.load_dotenv(path, override=False)
 
 
 def run(work: Callable[[Database], Coroutine[Any, Any, T]], *, writes: bool = False) -> T:
-    """Return what `work` makes of the database, which is closed afterwards; say where, if it `writes`."""
+    """Return what `work` returns, given the database, which is then closed; if it `writes`, say to which one."""
     dsn, settings = resolve_dsn(), load_settings()
 
     async def session() -> T:
@@ -123,7 +123,7 @@ def note_written() -> None:
 
 
 def parse_time(text: str) -> datetime:
-    """Return an ISO 8601 time with its time zone; raises InvalidArgument."""
+    """Return an ISO 8601 time with its time zone; raise InvalidArgument where it is not one, or has no time zone."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How symbols, their versions and what an import changes are shown."""
+"""The columns in which symbols, their versions and the changes of an import are shown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from exchanges_db.symbols.models import Symbol, SymbolStats, SymbolVersion
 from exchanges_db.symbols.report import ImportReport
 
 _MOST_OF_A_KIND = 20
-# What makes a version, in the order a reader wants it.
+# The fields that make up a specification, in the order in which they are shown.
 _SPECIFICATION = tuple(
     field for field in Symbol.__struct_fields__ if field not in ("id", "exchange_id", "spec_version", "updated_at")
 )
@@ -74,7 +74,7 @@ class _Step(NamedTuple):
     before: SymbolVersion | None
 
     def changed(self) -> tuple[str, ...]:
-        """Return what is different from the one before, or which symbol it is."""
+        """Return how it differs from the one before; for the first version, the name of the symbol."""
         new = self.version.symbol
         if self.before is None:
             return (new.symbol,)
@@ -94,7 +94,7 @@ _STEPS: list[Column[_Step]] = [
 
 
 def show_versions(versions: Sequence[SymbolVersion]) -> None:
-    """Show every version, with what is different from the one before it."""
+    """Show every version, with how it differs from the one before it."""
     if output.is_json():
         output.show_json(versions)
         return
@@ -107,7 +107,7 @@ def show_versions(versions: Sequence[SymbolVersion]) -> None:
 
 
 def show_reports(reports: Sequence[ImportReport], *, every: bool) -> None:
-    """Show what imports changed, or would: the counts, then at most 20 changes of a kind unless `every`."""
+    """Show what imports changed, or would change: counts, then of each kind at most 20 changes, or `every` one."""
     if output.is_json():
         output.show_json(reports)
         return

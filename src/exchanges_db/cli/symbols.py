@@ -17,11 +17,8 @@ from exchanges_db.cli.progress import bars
 from exchanges_db.cli.session import note_written, parse_time, run
 from exchanges_db.database.pool import Database
 from exchanges_db.errors import ConfigurationError, DownloadFailed, PayloadError
-from exchanges_db.orders import pairs as arbitrage
-from exchanges_db.symbols import history as symbol_versions
-from exchanges_db.symbols import importing as symbol_import
-from exchanges_db.symbols import look_ups as symbols
-from exchanges_db.symbols import sync
+from exchanges_db.orders import pairs
+from exchanges_db.symbols import history, importing, look_ups, sync
 from exchanges_db.symbols.changes import Brake
 from exchanges_db.symbols.models import Symbol, SymbolVersion
 from exchanges_db.symbols.payloads.readers import READERS
@@ -42,10 +39,10 @@ Name = Annotated[str, typer.Argument(metavar="SYMBOL", help="Canonical name (BTC
 At = Annotated[str | None, typer.Option(metavar="TIME", help="As known then: ISO 8601 with time zone.")]
 Allow = Annotated[
     list[Brake] | None,
-    typer.Option(case_sensitive=False, help="A brake that does not refuse this time; may be given several times."),
+    typer.Option(case_sensitive=False, help="A brake that must not stop the import this time; may be repeated."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
-Every = Annotated[bool, typer.Option("--all", help="Show every change, not the first 20 of a kind.")]
+Every = Annotated[bool, typer.Option("--all", help="Show every change, not only the first 20 of each kind.")]
 
 
 @command(app, "import", example="import GATEIO_FUTURES contracts.json --settle usdt --dry-run")
@@ -67,7 +64,7 @@ def import_(
 
     async def work(database: Database) -> ImportReport:
         with bars() as add_bar:
-            return await symbol_import.import_symbols(
+            return await importing.import_symbols(
                 exchange,
                 payload,
                 settle=settle,
@@ -81,7 +78,7 @@ def import_(
     try:
         report = run(work, writes=not dry_run)
     except ImportRefused as exc:
-        with suppress(output.AnswerLost):  # that it was refused is what matters
+        with suppress(output.AnswerLost):  # the refusal matters more than its report
             symbol_tables.show_reports([exc.report], every=every)
         raise
     symbol_tables.show_reports([report], every=every)
@@ -91,13 +88,13 @@ def import_(
 def sync_(
     exchanges: Annotated[
         list[str] | None,
-        typer.Argument(metavar="EXCHANGE", help="Default: all it can.", autocompletion=complete_exchange),
+        typer.Argument(metavar="EXCHANGE", help="Default: all that have a reader.", autocompletion=complete_exchange),
     ] = None,
     allow: Allow = None,
     dry_run: DryRun = False,
     every: Every = False,
 ) -> None:
-    """Fetch lists of symbols and import them.
+    """Download lists of symbols and import them.
 
     An exchange that fails does not stop the others.
     """
@@ -140,7 +137,7 @@ def list_(
     base: Annotated[str | None, typer.Option(help="Only of this coin.")] = None,
     quote: Annotated[str | None, typer.Option(help="Only quoted in this.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only SPOT, PERPETUAL, FUTURE or OPTION; any case.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Also those that do not trade.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List those that do not trade, too.")] = False,
     at: At = None,
 ) -> None:
     """List the symbols that trade.
@@ -151,8 +148,8 @@ def list_(
 
     async def work(database: Database) -> list[Symbol]:
         if moment is None:
-            return await symbols.list_symbols(exchange, base=base, quote=quote, kind=kind, active=active, db=database)
-        return await symbol_versions.list_symbols_as_of(
+            return await look_ups.list_symbols(exchange, base=base, quote=quote, kind=kind, active=active, db=database)
+        return await history.list_symbols_as_of(
             exchange, moment, base=base, quote=quote, kind=kind, active=active, db=database
         )
 
@@ -166,13 +163,13 @@ def show(exchange: Where, symbol: Name, at: At = None) -> None:
 
     async def work(database: Database) -> Symbol:
         if moment is not None:
-            found = await symbol_versions.get_symbol_as_of(exchange, symbol, moment, db=database)
+            found = await history.get_symbol_as_of(exchange, symbol, moment, db=database)
         else:
-            # The exchange's own name first: that one is taken exactly, the canonical one in another case too.
-            found = await symbols.get_symbol_by_native(exchange, symbol, db=database)
-            found = found or await symbols.get_symbol(exchange, symbol, db=database)
+            # The exchange's own name first: it must match exactly, a canonical name may be in another case.
+            found = await look_ups.get_symbol_by_native(exchange, symbol, db=database)
+            found = found or await look_ups.get_symbol(exchange, symbol, db=database)
         if found is None:
-            raise await symbols.explain_missing(exchange, symbol, db=database)
+            raise await look_ups.explain_missing(exchange, symbol, db=database)
         return found
 
     output.show_record(run(work))
@@ -182,13 +179,13 @@ def show(exchange: Where, symbol: Name, at: At = None) -> None:
 def history_(exchange: Where, symbol: Name) -> None:
     """List every version of a symbol.
 
-    When it held, and what was different from the one before it.
+    Shows when it held and how it differs from the one before.
     """
 
     async def work(database: Database) -> list[SymbolVersion]:
-        found = await symbol_versions.get_symbol_history(exchange, symbol, db=database)
+        found = await history.get_symbol_history(exchange, symbol, db=database)
         if not found:
-            raise await symbols.explain_missing(exchange, symbol, db=database)
+            raise await look_ups.explain_missing(exchange, symbol, db=database)
         return found
 
     symbol_tables.show_versions(run(work))
@@ -202,7 +199,7 @@ def diff(
 ) -> None:
     """List what changed between two times."""
     first, last = parse_time(since), None if until is None else parse_time(until)
-    changes = run(lambda database: symbol_versions.diff_symbols(exchange, first, last, db=database))
+    changes = run(lambda database: history.diff_symbols(exchange, first, last, db=database))
     output.show(changes, symbol_tables.SYMBOL_CHANGES, nothing="nothing changed")
 
 
@@ -212,7 +209,7 @@ def search(
     limit: Annotated[int, typer.Option(help="How many to list at most.")] = 50,
 ) -> None:
     """Find symbols by a part of their name."""
-    found = run(lambda database: symbols.search_symbols(text, limit=limit, db=database))
+    found = run(lambda database: look_ups.search_symbols(text, limit=limit, db=database))
     output.show(found, symbol_tables.SYMBOLS, nothing="no symbols")
 
 
@@ -220,16 +217,16 @@ def search(
 def common(exchange_a: Where, exchange_b: Where) -> None:
     """List what two exchanges both trade.
 
-    With the price and quantity grids they share.
+    Shows the price and quantity grids on which both take orders.
     """
-    found = run(lambda database: arbitrage.common_symbols(exchange_a, exchange_b, db=database))
+    found = run(lambda database: pairs.common_symbols(exchange_a, exchange_b, db=database))
     output.show(found, symbol_tables.COMMON_SYMBOLS, nothing="no symbols in common")
 
 
 @command(group, "stats", example="symbols stats --json", lists=True)
 def stats() -> None:
     """Count symbols by exchange, kind and status."""
-    found = run(lambda database: symbols.get_symbol_stats(db=database))
+    found = run(lambda database: look_ups.get_symbol_stats(db=database))
     output.show(found, symbol_tables.SYMBOL_STATS, nothing="no symbols")
 
 

@@ -1,4 +1,4 @@
-"""Which columns lists of exchanges, their changes, migrations and checks have."""
+"""The columns in which exchanges, their changes, migrations and checks are shown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def columns_of(kind: type[msgspec.Struct], headings: Mapping[str, str], *must: s
 
 
 def difference(fields: Iterable[tuple[str, Any, Any]]) -> tuple[str, ...]:
-    """Return what is different, a text per field: its name, what it was, what it is."""
+    """Return one text per field: its name, what it was, and what it is."""
     return tuple(f"{field}: {text_of(old) or '-'} -> {text_of(new) or '-'}" for field, old, new in fields)
 
 
@@ -64,7 +64,7 @@ def _state(migration: Migration) -> str:
     if migration.foreign:
         return "applied, of another project"
     if not migration.applied:
-        return "pending, but what it makes is there" if migration.elsewhere else "pending"
+        return "pending, but what it makes is in the database" if migration.elsewhere else "pending"
     if migration.changed:
         return "applied, but the file was changed or removed since"
     return "applied" if migration.changed is False else "applied, no checksum kept"

@@ -1,4 +1,4 @@
-"""How rows are laid out on a terminal: no value is split or folded; columns for which there is no room are left out."""
+"""Lays out rows for a terminal: no value is split; columns for which there is no room are left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Heading(NamedTuple):
     """The head of a column.
 
     Attributes:
-        must: it is shown on a terminal of any width; prose: its cells are sentences, which may go on in the next line.
+        must: the column is shown on a terminal of any width.
+        prose: its cells are sentences, which may be wrapped.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Heading(NamedTuple):
 def lay_out(headings: Sequence[Heading], rows: Sequence[Sequence[Any]], width: int) -> tuple[list[str], list[str]]:
     """Return the lines of a table, its headings first, and the names of the columns left out.
 
-    A tuple in a row is written one line per item. Numbers stand to the right.
+    A tuple in a row takes one line per item. Numbers are aligned to the right.
     """
     columns = [[_lines(row[index]) for row in rows] for index in range(len(headings))]
     widths = [
@@ -58,7 +59,7 @@ def lay_out(headings: Sequence[Heading], rows: Sequence[Sequence[Any]], width: i
 
 
 def _chosen(headings: Sequence[Heading], widths: Sequence[int], width: int) -> list[int]:
-    """Return which columns are shown: those that must be, then as many of the others as there is room for."""
+    """Return the indexes of the columns that are shown: those that must be, and others as far as there is room."""
     shown = {index for index, heading in enumerate(headings) if heading.must}
     room = width + len(_GAP) - sum(widths[index] + len(_GAP) for index in shown)
     for index, heading in enumerate(headings):

@@ -1,1 +1,1 @@
-"""Connections: how a DATABASE_URL becomes a pool, who borrows from it, and what its failures are called."""
+"""Connections: how a DATABASE_URL becomes a pool, who borrows from it, and which error each failure becomes."""

@@ -1,7 +1,7 @@
-"""The slice of SQLAlchemy's AsyncConnection that generated code calls, on an asyncpg connection.
+"""The part of SQLAlchemy's AsyncConnection that generated code calls, on an asyncpg connection.
 
-Generated code knows execute() -> first(), rowcount, iteration, and stream() -> async iteration; so does this,
-and nothing more. It is never handed to users: who has a SQLAlchemy engine passes a genuine AsyncConnection.
+That is execute(), whose result has first(), rowcount and iteration, and stream(), whose result has async iteration;
+nothing more. Users never get it: those who have a SQLAlchemy engine pass a genuine AsyncConnection.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 if TYPE_CHECKING:
     RawConnection: TypeAlias = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
-else:  # asyncpg's classes are generic to type checkers only; typing.get_type_hints needs something that exists
+else:  # asyncpg's classes are generic for type checkers only, and typing.get_type_hints evaluates this at run time
     RawConnection = asyncpg.Connection | PoolConnectionProxy
 
 _HEADER = re.compile(r"-- name: \w+ :(one|many|exec|execrows)\n")
 
 
 class _Statement(NamedTuple):
-    """A generated statement in asyncpg's terms: its command, its SQL with $1, its name last, and what $1 is."""
+    """A generated statement for asyncpg: its command, its SQL with $1 and so on, and the name of each parameter."""
 
     command: str
     sql: str
@@ -40,14 +40,14 @@ _statements: dict[str, _Statement] = {}
 
 
 def translate_statement(clause: TextClause) -> _Statement:
-    """Return the statement behind generated code's text(), worked out once per text by SQLAlchemy's own compiler."""
+    """Return the statement for a text() of generated code, translated once per text by SQLAlchemy's own compiler."""
     statement = _statements.get(clause.text)
     if statement is None:
         compiled = clause.compile(dialect=_dialect)
         header = _HEADER.match(compiled.string)
         if header is None:
             raise ValueError("not a statement that sqlc-gen-python wrote: it has no '-- name: ... :command' line")
-        # The server's log shows the query's name. At the end, because tracing tools name a span by its first word.
+        # The query's name goes along, for the server's log; last, because tracing tools show the first word.
         sql = f"{compiled.string[header.end() :].strip()}\n{header[0].rstrip()}"
         statement = _Statement(header[1], sql, tuple(compiled.positiontup or ()))
         _statements[clause.text] = statement
@@ -55,7 +55,7 @@ def translate_statement(clause: TextClause) -> _Statement:
 
 
 class Rows:
-    """What execute() and stream() give back: the rows, already here, and how many the statement touched."""
+    """What execute() and stream() return: the rows, all of them fetched, and how many the statement touched."""
 
     __slots__ = ("_rows", "rowcount")
 
@@ -76,7 +76,7 @@ class Rows:
 
 
 class AsyncpgBridge:
-    """Generated code's connection on an asyncpg connection."""
+    """An asyncpg connection as generated code uses a connection."""
 
     __slots__ = ("_connection",)
 
@@ -84,7 +84,7 @@ class AsyncpgBridge:
         self._connection = connection
 
     async def execute(self, clause: TextClause, parameters: Mapping[str, Any] | None = None) -> Rows:
-        """Return what a generated statement answers, all of it."""
+        """Run a generated statement and return its whole result."""
         statement = translate_statement(clause)
         arguments = [parameters[name] for name in statement.parameters] if parameters else ()
         if statement.command == "one":
@@ -93,19 +93,19 @@ class AsyncpgBridge:
         if statement.command == "many":
             rows = await self._connection.fetch(statement.sql, *arguments)
             return Rows(rows, len(rows))
-        # The status is the statement's command and its count: "UPDATE 3", or without one: "SET".
+        # The status is a command with a count, such as "UPDATE 3", or without one, such as "SET".
         status = await self._connection.execute(statement.sql, *arguments)
         count = status.rpartition(" ")[2]
         return Rows((), int(count) if count.isdigit() else -1)
 
-    # A result here is a handful of reference rows: a cursor would only add round trips and need a transaction.
+    # Results are fetched whole: a cursor would add round trips and need a transaction.
     stream = execute
 
 
 def reuse_texts(module: types.ModuleType) -> None:
-    """Have a generated module make each text() once: it is the same every time, and costs more than all of this.
+    """Have a generated module make each text() once: it is the same every time, and slow to make.
 
-    Only that module's own name `sqlalchemy` is replaced: the library is left alone, and so is the generated file.
+    Only the name `sqlalchemy` in that module is replaced: the library and the generated file stay as they are.
     """
     module.sqlalchemy = types.SimpleNamespace(text=functools.cache(sqlalchemy.text))  # type: ignore[attr-defined]  # modules are untyped
 
@@ -114,10 +114,10 @@ def is_closed(connection: RawConnection) -> bool:
     """Return whether the connection is closed, or was given back to its pool."""
     try:
         return connection.is_closed()
-    except asyncpg.InterfaceError:  # what a proxy says that the pool has taken back
+    except asyncpg.InterfaceError:  # what the pool's proxy raises once the connection was given back
         return True
 
 
 def bridge(connection: RawConnection) -> AsyncConnection:
-    """Return `connection` as what generated code is annotated to take."""
+    """Return `connection` as the type that generated code is annotated to take."""
     return cast("AsyncConnection", AsyncpgBridge(connection))

@@ -1,6 +1,6 @@
 """The process's default database, and what a function's `db=` may be.
 
-One default an event loop, because a pool belongs to the loop that opened it.
+There is one per event loop, because a pool belongs to the loop that opened it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DatabaseOrConnection: TypeAlias = Database | Transaction | RawConnection | Async
 _defaults: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Database, AsyncGenerator[None, None]]] = (
     WeakKeyDictionary()
 )
-# What people have at hand instead, and how they come to what is needed.
+# What callers tend to pass instead, and what to write so that it works.
 _INSTEAD: tuple[tuple[type, str], ...] = (
     (asyncpg.Pool, "`async with pool.acquire() as conn:` and db=conn"),
     (AsyncEngine, "`async with engine.connect() as conn:` and db=conn"),
@@ -45,7 +45,7 @@ async def default_database() -> Database:
     entry = _defaults.get(loop)
     if entry is None:
         database = Database(load_dsn())
-        # asyncio.run ends every asynchronous generator that was begun: that is where the pool is closed.
+        # asyncio.run closes every asynchronous generator that has begun: that closes the database.
         closer = _close_with_loop(database)
         _defaults[loop] = entry = database, closer
         await anext(closer)
@@ -71,7 +71,7 @@ async def _close_with_loop(database: Database) -> AsyncGenerator[None, None]:
 
 
 async def run(db: DatabaseOrConnection | None, work: Work[T], *, write: bool = False) -> T:
-    """Return what `work` makes of a connection of `db`: of the default database, one's own, or one connection."""
+    """Return what `work` returns, given a connection of `db`; without `db`, of the default database."""
     if db is None:
         db = await default_database()
     if isinstance(db, Database | Transaction):
@@ -93,9 +93,9 @@ async def run(db: DatabaseOrConnection | None, work: Work[T], *, write: bool = F
 
 
 async def run_in_transaction(db: DatabaseOrConnection | None, work: Work[T], *, readonly: bool = False) -> T:
-    """Return what `work` makes of one transaction of `db`: all of it is kept or nothing.
+    """Return what `work` returns, given a connection in a transaction: all that it writes is kept or nothing.
 
-    On a Transaction or a SQLAlchemy connection it is the caller's, who also ends it.
+    Where `db` is a Transaction or a SQLAlchemy connection, that is the caller's transaction, and the caller ends it.
     """
     if db is None:
         db = await default_database()
@@ -112,7 +112,7 @@ async def run_in_transaction(db: DatabaseOrConnection | None, work: Work[T], *, 
 
 
 def _unusable(db: object) -> ConfigurationError:
-    """Return the error for what is no database, with what to pass in its place."""
+    """Return the error for a `db` of another type, which says what to pass instead."""
     for kind, advice in _INSTEAD:
         if isinstance(db, kind):
             return ConfigurationError(f"db is a {kind.__name__}, and must be one connection or a Database: {advice}")

@@ -1,6 +1,6 @@
-"""The one mapper from the drivers' errors to ours: by SQLSTATE and constraint name, never by message text.
+"""Turns each error of a driver into one of ours, by SQLSTATE and constraint name, never by message text.
 
-Messages hold no values of parameters.
+Our messages hold no values of parameters.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from exchanges_db.errors import (
     SchemaMismatch,
 )
 
-# Every constraint of the migrations: field and rule. A test walks pg_constraint and finds each of ours here.
+# Every constraint of the migrations, with its field and rule. A test reads pg_constraint and looks each up here.
 CONSTRAINTS: dict[str, tuple[str, str]] = {
     "exchanges_pkey": ("id", "is taken"),
     "exchanges_id_immutable": ("id", "cannot be changed"),
@@ -41,11 +41,11 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "exchanges_version_positive": ("version", "must be positive"),
     "exchange_history_pkey": ("id", "is taken"),
     "exchange_history_operation_known": ("operation", "must be a ChangeOperation"),
-    "exchange_history_rows_fit_operation": ("old_row, new_row", "must be there as the operation says"),
+    "exchange_history_rows_fit_operation": ("old_row, new_row", "must each be there if the operation has it"),
     "symbols_pkey": ("id", "is taken"),
     "symbols_identity_immutable": ("id, exchange_id, native_symbol", "cannot be changed"),
-    "symbols_id_never_reused": ("id", "was a symbol's before, and none gets it again: is the sequence set back?"),
-    "symbols_exchange_id_fkey": ("exchange_id", "is an exchange that is not there, or that has symbols"),
+    "symbols_id_never_reused": ("id", "was another symbol's, and is never given again: was the sequence set back?"),
+    "symbols_exchange_id_fkey": ("exchange_id", "names no exchange, or one that cannot go because it has symbols"),
     "symbols_native_symbol_printable": (
         "native_symbol",
         "must be 1 to 100 characters, no control characters, no outer blanks",
@@ -58,9 +58,9 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "symbols_direction_known": ("direction", "must be a ContractDirection"),
     "symbols_status_known": ("status", "must be a SymbolStatus"),
     "symbols_sides_known": ("sides", "must be a SidesAllowed"),
-    "symbols_contract_terms_fit_kind": ("settle, direction, contract_size", "belong to contracts, and all three do"),
-    "symbols_direction_fits_settle": ("settle", "must be quote if LINEAR, base if INVERSE, a third if QUANTO"),
-    "symbols_expiry_fits_kind": ("expires_at", "belongs to futures and options, and must be there"),
+    "symbols_contract_terms_fit_kind": ("settle, direction, contract_size", "must be there for contracts, not else"),
+    "symbols_direction_fits_settle": ("settle", "must be quote if LINEAR, base if INVERSE, neither if QUANTO"),
+    "symbols_expiry_fits_kind": ("expires_at", "must be there for futures and options, not else"),
     "symbols_delisted_has_time": ("delisted_at", "must be there when the status is DELISTED"),
     "symbols_contract_size_positive": ("contract_size", "must be positive and finite"),
     "symbols_price_tick_positive": ("price_tick", "must be positive and finite"),
@@ -69,7 +69,7 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "symbols_notional_limits": ("min_notional, max_notional", "must be finite, not negative and in order"),
     "symbols_fees_are_fractions": ("maker_fee, taker_fee", "must be fractions between -0.05 and 0.05, not percent"),
     "symbols_spec_version_positive": ("spec_version", "must be positive"),
-    "symbols_live_native_symbol_key": ("native_symbol", "is another live symbol's of that exchange"),
+    "symbols_live_native_symbol_key": ("native_symbol", "is taken by another live symbol of that exchange"),
     "symbol_history_pkey": ("symbol_id, spec_version", "is taken"),
     "symbol_history_operation_known": ("operation", "must be a ChangeOperation"),
     "symbol_history_valid_closed": ("valid", "must have a beginning and an end"),
@@ -78,7 +78,7 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "migration_checksums_sha256_hex": ("sha256", "must be 64 hexadecimal digits"),
 }
 
-# Longest prefix of the SQLSTATE wins. https://www.postgresql.org/docs/current/errcodes-appendix.html
+# The longest prefix of the SQLSTATE wins. https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BY_SQLSTATE: dict[str, tuple[type[DatabaseError], str]] = {
     "08": (DatabaseUnavailable, "the connection to the server failed"),
     "22": (DatabaseError, "the server could not use a value"),
@@ -102,10 +102,10 @@ _BY_SQLSTATE: dict[str, tuple[type[DatabaseError], str]] = {
     "57": (DatabaseUnavailable, "the server is shutting down or starting up"),
     "57014": (QueryCancelled, "the statement took too long or was cancelled"),
 }
-# Only FATAL reports: the session is gone, so whether the statement before it counted is not certain.
+# These come only with the end of the session, so it is not certain whether the statement took effect.
 _SESSION_LOST = ("08", "57P")
 
-# asyncpg has three roots of its own.
+# asyncpg's errors have three base classes.
 ASYNCPG_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 # A TimeoutError is an OSError.
 DRIVER_ERRORS: tuple[type[BaseException], ...] = (
@@ -119,9 +119,9 @@ DRIVER_ERRORS: tuple[type[BaseException], ...] = (
 def translate(exc: BaseException, *, unknown_if_lost: bool = False, still_open: bool = False) -> ExchangesDBError:
     """Return our error for one of DRIVER_ERRORS; the caller raises it `from exc`.
 
-    unknown_if_lost: the failed statement was a write that commits by itself (or COMMIT), so losing the
-        connection or the patience means OutcomeUnknown.
-    still_open: the connection lives, so that the driver's refusal is about how it was used.
+    unknown_if_lost: the failed statement was COMMIT, or a write outside of a transaction, so that a lost connection
+        or a time limit means OutcomeUnknown.
+    still_open: the connection is still open, so that an InterfaceError is about how it was used.
     """
     if isinstance(exc, sqlalchemy.exc.DBAPIError) and exc.orig is not None:
         exc = exc.orig.__cause__ or exc.orig
@@ -136,7 +136,7 @@ def translate(exc: BaseException, *, unknown_if_lost: bool = False, still_open: 
         return DatabaseError("the driver could not encode a value for the server")
     if isinstance(exc, asyncpg.InterfaceError) and still_open:
         return DatabaseError("the connection is busy with another task, or its transaction is over: one task at a time")
-    # A FATAL that came while nothing was asked, as when a server restarts, is an InternalClientError to asyncpg.
+    # When a server ends an idle session, as at a restart, asyncpg raises an InternalClientError.
     lost = isinstance(exc, OSError | asyncio.IncompleteReadError | asyncpg.InterfaceError | asyncpg.InternalClientError)
     if lost and unknown_if_lost:
         return OutcomeUnknown("the connection was lost or too slow before the answer: read before repeating")

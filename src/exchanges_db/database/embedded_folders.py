@@ -1,7 +1,7 @@
 """The folders of an embedded server: its data and its socket, who owns them, and the locks on them.
 
-PostgreSQL refuses to run as root. Root's servers run as the owner of the data folder; a new or empty folder of root's
-is given to the system user `exchanges_db` where there is one, else to `nobody`. No other folder's rights are touched.
+PostgreSQL refuses to run as root. Started by root, a server runs as the owner of its data folder; a new or empty folder
+of root's is given to the system user `exchanges_db` if there is one, else to `nobody`. Other folders keep their rights.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from exchanges_db.errors import ConfigurationError
 LOCK = "exchanges_db.lock"
 KEEP_RUNNING = "exchanges_db.keep_running"
 INITIALISING = "exchanges_db.initdb"  # initdb works in here
-INITIALISED = "exchanges_db.initialised"  # the same, complete, on its way into the data folder
+INITIALISED = "exchanges_db.initialised"  # the same folder once initdb is done, until its files are moved up
 _MOUNT_POINT = "lost+found"
 
-_LONGEST_FOLDER = 900  # of PostgreSQL's own 1,023 bytes, some go to the files inside
-_LONGEST_SOCKET = 103  # 107 bytes on Linux, 103 on macOS
+_LONGEST_FOLDER = 900  # PostgreSQL's limit for a path is 1,023 bytes, and the files inside need some of them
+_LONGEST_SOCKET = 103  # the limit is 107 bytes on Linux, 103 on macOS
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9._/+-]*")  # a comma would be a second host in a DATABASE_URL
 
 
 class Owner(NamedTuple):
-    """The system user that a server of root's runs as."""
+    """The system user as whom a server runs that root started."""
 
     uid: int
     gid: int
@@ -46,7 +46,7 @@ def shown(text: object) -> str:
 
 
 def prepare(directory: Path) -> Owner | None:
-    """Make the data folder where it is missing and return the user that its server runs as; None means our own.
+    """Make the data folder if it is missing, and return the user as whom its server runs; None means the present user.
 
     Raises:
         ConfigurationError: the folder is another user's, or its name cannot be used.
@@ -70,7 +70,7 @@ def _make(directory: Path) -> None:
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder != directory and os.geteuid() == 0:
-            folder.chmod(0o755)  # made here, and the server's user has to pass through
+            folder.chmod(0o755)  # made just now, and the server's user has to pass through it
 
 
 def _owner(uid: int) -> Owner:
@@ -89,7 +89,7 @@ def _user_for_root() -> pwd.struct_passwd:
 
 
 def advice_on_rights(directory: Path) -> str:
-    """Return what root has to know about a permission that was denied; nothing for others."""
+    """Return what root has to know about a denied permission; an empty text for other users."""
     if os.geteuid() != 0 or not directory.is_dir():
         return ""
     name = _owner(directory.stat().st_uid).name
@@ -97,10 +97,10 @@ def advice_on_rights(directory: Path) -> str:
 
 
 def needs_initdb(directory: Path) -> bool:
-    """Say whether the folder has no data yet; move what a killed start left complete to its place.
+    """Return whether the folder has no data yet; first finish the move of data that a killed start left behind.
 
     Raises:
-        ConfigurationError: it holds something else.
+        ConfigurationError: it holds something else than data.
     """
     if (directory / INITIALISED).is_dir():
         settle(directory)
@@ -114,7 +114,7 @@ def needs_initdb(directory: Path) -> bool:
 
 
 def settle(directory: Path) -> None:
-    """Move what initdb made into the data folder; PG_VERSION, by which the folder counts as initialised, last."""
+    """Move what initdb made into the data folder; PG_VERSION, which marks the folder as initialised, goes last."""
     made = directory / INITIALISED
     for entry in sorted(made.iterdir(), key=lambda entry: entry.name == "PG_VERSION"):
         entry.rename(directory / entry.name)
@@ -123,12 +123,12 @@ def settle(directory: Path) -> None:
 
 @contextmanager
 def alone(directory: Path) -> Iterator[int]:
-    """Hold the lock of who starts or stops the server of `directory`; give its descriptor."""
+    """Hold the lock for starting or stopping the server of `directory`; yield its file descriptor."""
     while True:
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
-            if os.path.samestat(os.fstat(folder), directory.stat()):  # else another one has its name meanwhile
+            if os.path.samestat(os.fstat(folder), directory.stat()):  # else it was replaced meanwhile
                 yield folder
                 return
         finally:
@@ -136,7 +136,7 @@ def alone(directory: Path) -> Iterator[int]:
 
 
 def open_file(path: Path, flags: int, owner: Owner | None) -> int:
-    """Open a file of ours in the data folder, whose owner may be less trusted than we are."""
+    """Open one of our files in the data folder; not through a link, as the folder's owner may be another user."""
     file = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     if owner is not None:
         os.fchown(file, owner.uid, owner.gid)
@@ -157,7 +157,7 @@ def new_socket_folder(directory: Path, owner: Owner | None) -> Path:
         except (ConfigurationError, OSError) as exc:
             refusal = str(exc)
             continue
-        for left_over in base.glob(f"{name}-*"):  # by a server of this very folder, which does not run
+        for left_over in base.glob(f"{name}-*"):  # of an earlier server of this data folder
             shutil.rmtree(left_over, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=base))
         if owner is not None:
@@ -167,7 +167,7 @@ def new_socket_folder(directory: Path, owner: Owner | None) -> Path:
 
 
 def _runtime_folders(owner: Owner | None) -> list[Path]:
-    # What XDG_RUNTIME_DIR names is root's own: the server's user could not enter.
+    # Root's XDG_RUNTIME_DIR is root's own folder: the server's user could not enter it.
     own = os.environ.get("XDG_RUNTIME_DIR") if owner is None else None
     parents = [Path(name) for name in (own, tempfile.gettempdir(), "/tmp") if name and _PLAIN_PATH.fullmatch(name)]  # noqa: S108
     longest = len("/exchanges_db-4294967295/12345678-12345678/.s.PGSQL.5432")

@@ -1,7 +1,7 @@
 """Runs one embedded server and stops it once no process uses it any more, whatever ended the last one.
 
-Run by its path in a process of its own, because a process that is killed cannot clean up behind itself. Every client
-holds a shared lock on a file; the system drops the lock with the process, and the exclusive one is had here.
+Run as a script in a process of its own, because a process that is killed cannot clean up. Every client holds a shared
+lock on a file, which the system drops when the client ends; this process waits for the exclusive lock.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 ENVIRONMENT = {"LC_ALL": "C", "PATH": os.defpath, "TZ": "UTC"}
 
 
-class _ServerEnded(Exception):  # it is news, no error
-    pass
+class _ServerEnded(Exception):
+    """The server has ended; raised to end the wait for the lock."""
 
 
 def as_user(owner: tuple[int, int] | None) -> dict[str, object]:
-    """Return the arguments of Popen that run a program as user and group `owner`; None means as oneself."""
+    """Return the arguments of Popen that run a program as user and group `owner`; None means as the present user."""
     return {} if owner is None else {"user": owner[0], "group": owner[1], "extra_groups": []}
 
 
@@ -39,12 +39,12 @@ def keep(lock: Path, mark: Path, socket_folder: Path, owner: tuple[int, int] | N
 
     try:
         signal.signal(signal.SIGCHLD, ended)
-        ended()  # it may have been quicker than the line above
+        ended()  # it may have ended before the line above
         with lock.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if not mark.exists():
                 server.send_signal(signal.SIGINT)
-                server.wait()  # with the lock in hand: whoever starts the next server waits for this one's end
+                server.wait()  # still holding the lock, so that a new server starts only after this one's end
         server.wait()
     except _ServerEnded:
         pass

@@ -1,6 +1,6 @@
-"""The server process of a data folder: found, started and stopped, without a shell and without harm to others.
+"""Finds, starts and stops the server process of a data folder, without a shell and without touching other processes.
 
-A number in postmaster.pid is believed only if its process is a PostgreSQL that runs on this very folder.
+A process number in postmaster.pid is believed only if that process is a PostgreSQL that runs on this folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from exchanges_db.database.embedded_binaries import binaries_for
 from exchanges_db.database.embedded_folders import Owner
 from exchanges_db.errors import ConfigurationError
 
-_SECONDS = 60  # for a recovery after a crash, or the last writes before the end
+_SECONDS = 60  # enough for a recovery after a crash, or for the last writes before a stop
 _LARGEST_LOG = 1_000_000  # bytes
 _SHELL_WOULD_EVALUATE = re.compile(r'["$`\\\n]')
 
@@ -38,7 +38,7 @@ class RunningServer(NamedTuple):
 
 
 def initialise(directory: Path, owner: Owner | None, lock: int) -> None:
-    """Make a database cluster in `directory` unless there is one; `lock` is the folder's."""
+    """Make a database cluster in `directory` unless there is one; `lock` is the descriptor of its folder lock."""
     if not folders.needs_initdb(directory):
         return
     programs = binaries_for(owner)
@@ -50,7 +50,7 @@ def initialise(directory: Path, owner: Owner | None, lock: int) -> None:
     if owner is not None:
         for folder in (directory, made):
             os.chown(folder, owner.uid, owner.gid, follow_symlinks=False)
-    # The same text order, upper and lower case on every system.
+    # A locale that sorts text and changes its case alike on every system.
     locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     result = subprocess.run(  # type: ignore[call-overload]  # noqa: S603  # PostgreSQL, and no shell
         [str(programs / "initdb"), "--auth=trust", "--username=postgres", *locale],
@@ -79,24 +79,24 @@ def find(directory: Path) -> RunningServer | None:
         return None
     if not _runs_on(process, directory):
         return None
-    lines += [""] * 8  # it grows line by line while the server starts
+    lines += [""] * 8  # the file grows line by line while the server starts
     return RunningServer(process, lines[7].strip() == "ready", lines[4])
 
 
 def _runs_on(process: psutil.Process, directory: Path) -> bool:
-    """Say whether `process` is the server of `directory`, and no other that was given its number after its end."""
+    """Return whether `process` is the server of `directory`, not another one that got its number after its end."""
     try:
         arguments = process.cmdline()
-        # A server's own child processes put a colon behind the name.
+        # A server's child processes are called "postgres: " and what they do.
         if process.name() != "postgres" or not arguments or arguments[0].startswith("postgres:"):
             return False
         try:
-            return _same(process.cwd(), directory)  # where the server lives; readable for itself and for a full root
+            return _same(process.cwd(), directory)  # a server works in its data folder
         except psutil.AccessDenied:
             return any(flag == "-D" and _same(folder, directory) for flag, folder in itertools.pairwise(arguments))
     except psutil.AccessDenied:
         raise ConfigurationError(f"the system does not tell whether process {process.pid} is its server") from None
-    except psutil.NoSuchProcess:  # or a zombie
+    except psutil.NoSuchProcess:  # ended, or a zombie
         return False
 
 
@@ -108,10 +108,10 @@ def _same(path: str, directory: Path) -> bool:
 
 
 def serve(directory: Path, owner: Owner | None) -> tuple[str, subprocess.Popen[bytes] | None]:
-    """Wait until a server is ready on `directory`, having started it if need be.
+    """Start a server on `directory` unless one runs, and wait until it is ready.
 
     Returns:
-        The folder of its socket, and the keeper of a server that was started.
+        The folder of its socket, and the keeper if a server was started.
     """
     keeper, log_before = None, 0
     deadline = time.monotonic() + _SECONDS
@@ -132,8 +132,8 @@ def serve(directory: Path, owner: Owner | None) -> tuple[str, subprocess.Popen[b
 
 
 def _launch(directory: Path, owner: Owner | None) -> tuple[subprocess.Popen[bytes], int]:
-    """Start a keeper, which starts the server; return it and how long the log was before."""
-    # What a killed server left behind. PostgreSQL would believe a number that is another program's now.
+    """Start a keeper, which starts the server; return it and the length of the log before that."""
+    # Left behind by a killed server. PostgreSQL would believe its number, which may be another program's now.
     (directory / "postmaster.pid").unlink(missing_ok=True)
     socket_folder = folders.new_socket_folder(directory, owner)
     settings = ("unix_socket_permissions=0700", "log_destination=stderr", "logging_collector=off", "lc_messages=C")
@@ -154,7 +154,7 @@ def _launch(directory: Path, owner: Owner | None) -> tuple[subprocess.Popen[byte
         if os.fstat(log).st_size > _LARGEST_LOG:
             os.ftruncate(log, 0)
         log_before = os.fstat(log).st_size
-        keeper = subprocess.Popen(  # noqa: S603  # ours, and no shell
+        keeper = subprocess.Popen(  # noqa: S603  # our own program, and no shell
             [sys.executable, "-I", embedded_keeper.__file__,
              str(directory / folders.LOCK), str(directory / folders.KEEP_RUNNING), str(socket_folder),
              *((str(owner.uid), str(owner.gid)) if owner is not None else ("", "")), *command],
@@ -172,7 +172,7 @@ def end(server: RunningServer) -> None:
     """Stop the server and wait for its end; connections that are still open are closed."""
     for sign in (signal.SIGINT, signal.SIGQUIT):  # PostgreSQL's "fast", then its "immediate"
         try:
-            server.process.send_signal(sign)  # which psutil does not do when the number is another's meanwhile
+            server.process.send_signal(sign)  # psutil refuses if the number is another process's by now
             deadline = time.monotonic() + _SECONDS
             while server.process.is_running() and server.process.status() != psutil.STATUS_ZOMBIE:
                 if time.monotonic() > deadline:
@@ -186,7 +186,7 @@ def end(server: RunningServer) -> None:
 
 
 def reason(output: str) -> str:
-    """Return the line of a log or of initdb's output that says why PostgreSQL does not start, with its detail."""
+    """Return the line in a log, or in initdb's output, that says why PostgreSQL did not start, with its detail."""
     fatal = re.search(r"(?:FATAL|PANIC|initdb: error): *(?P<what>.*)(?:\n.*DETAIL: *(?P<detail>.*))?", output)
     if fatal is None:
         return next((line for line in reversed(output.splitlines()) if line.strip()), "it ended without a word")

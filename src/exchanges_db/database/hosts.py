@@ -1,6 +1,6 @@
-"""Which of several hosts a connection goes to, what is said when none will do, and how old a server may be.
+"""Which of several hosts a connection goes to, the error where none is usable, and how old a server may be.
 
-asyncpg gives its time limit to all hosts together: a first one that is silent would hide the second.
+asyncpg has one time limit for all hosts together: a first host that never answers would use it up.
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import AccessDenied, ConfigurationError, DatabaseError, DatabaseUnavailable, ExchangesDBError
 
-# The oldest that the PostgreSQL project still maintains, and that our tests run on. The schema alone would do with 13
-# (min_scale).
+# The oldest version that the tests run on. The schema itself needs only 13, for min_scale().
 OLDEST_POSTGRESQL = 15
 
 if TYPE_CHECKING:
     _Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
-else:  # generic to type checkers only
+else:  # asyncpg's class is generic for type checkers only
     _Connection = asyncpg.Connection
 
 
 class Session(_Connection):
     """An asyncpg connection that remembers what the server answered to the last `execute`.
 
-    asyncpg drops the answer to COMMIT, and a failed transaction is answered ROLLBACK without an error.
+    asyncpg drops the answer to COMMIT; where a statement had failed, that answer is ROLLBACK, and no error is raised.
     """
 
     last_status: str = ""
@@ -46,8 +45,8 @@ async def connect_to_one_host(
 ) -> asyncpg.Connection[asyncpg.Record]:
     """Return a connection to the first host that answers within `timeout` and fits `target_session_attrs`.
 
-    A login that one host refuses is not tried on the next, as with libpq. Raises the driver's errors, and
-    ConfigurationError where the server is too old.
+    As with libpq, a refused login ends the search. Raises the driver's errors, and ConfigurationError where the server
+    is too old.
     """
     rounds = ["standby", "any"] if target_session_attrs == "prefer-standby" else [target_session_attrs]
     connect: Any = asyncpg.connect  # its overloads do not fit arguments that are passed through
@@ -71,12 +70,12 @@ async def connect_to_one_host(
 def refuse_old_server(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     """End the connection and raise ConfigurationError when the server is older than OLDEST_POSTGRESQL.
 
-    The server told its version when the connection was made: this asks it nothing.
+    The server told its version when the connection was made, so this takes no round trip.
     """
     version = connection.get_server_version()
     if version.major < OLDEST_POSTGRESQL:
         connection.terminate()
-        # Of 14.9 asyncpg makes 14, 0 and 9; of 9.6.24 it makes 9, 6 and 24.
+        # asyncpg splits 14.9 into major 14, minor 0, micro 9, but 9.6.24 into 9, 6, 24.
         shown = f"{version.major}.{version.micro if version.major >= 10 else version.minor}"
         raise ConfigurationError(
             f"the server is PostgreSQL {shown}, and exchanges_db needs "
@@ -85,7 +84,7 @@ def refuse_old_server(connection: asyncpg.Connection[asyncpg.Record]) -> None:
 
 
 def connect_error(dsn: Dsn, exc: BaseException) -> ExchangesDBError:
-    """Return our error for one of DRIVER_ERRORS that came instead of a connection; it says where and why."""
+    """Return our error for one of DRIVER_ERRORS raised while connecting; it says where to, and why it failed."""
     error = translate(exc)
     if isinstance(exc, TimeoutError):
         return DatabaseUnavailable(f"cannot connect to {dsn}: no answer in time")

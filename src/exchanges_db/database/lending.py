@@ -1,8 +1,8 @@
 """Lends a pool's connections; one that comes back clean is lent again at once.
 
-asyncpg's own acquire and release start a task and two timers for every call, to run a reset that our statements
-do not need: half the time of a look-up. The pool still opens, limits, expires and closes connections, and what
-is not certainly clean goes back to it the long way.
+asyncpg's own acquire and release start a task and two timers for every call, to run a reset that our statements do not
+need: that takes half the time of a look-up. The pool still opens, limits, expires and closes connections, and one that
+is not certainly clean is released to the pool.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from asyncpg.pool import PoolConnectionProxy
 from exchanges_db.database.bridge import is_closed
 from exchanges_db.errors import ConfigurationError
 
-_IDLE_LIMIT = 300.0  # seconds, asyncpg's own: a firewall may have forgotten a connection that was idle for longer
+_IDLE_LIMIT = 300.0  # seconds, as in asyncpg: a firewall may drop a connection that is idle for longer
 
 
 class AllLent(TimeoutError):
-    """Every connection was in use until the time was up."""
+    """Every connection was in use until the time limit."""
 
 
 class Lender:
@@ -29,8 +29,8 @@ class Lender:
     def __init__(self, pool: asyncpg.Pool[Any]) -> None:
         self._pool = pool
         self._places = asyncio.Semaphore(pool.get_max_size())
-        self._kept: list[tuple[PoolConnectionProxy[Any], float]] = []  # and since when; the last in is the first out
-        self._lent: set[PoolConnectionProxy[Any]] = set()  # that may be kept when they come back
+        self._kept: list[tuple[PoolConnectionProxy[Any], float]] = []  # clean, and since when; the last goes first
+        self._lent: set[PoolConnectionProxy[Any]] = set()  # those that may be kept when they come back
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
         self._closing = False
@@ -81,23 +81,23 @@ class Lender:
             self._places.release()
 
     async def expire(self) -> None:
-        """Have every connection replaced: those in use when they come back."""
+        """Have every connection replaced; those in use are replaced when they come back."""
         self._lent.clear()
         await self._pool.expire_connections()
         await self._give_back()
 
     async def close(self) -> None:
-        """Close the pool, after waiting for the connections that are lent."""
+        """Wait for the connections that are lent, then close the pool."""
         self._closing = True
         await self._give_back()
         await self._pool.close()
 
     def terminate(self) -> None:
-        """Cut every connection."""
+        """End every connection at once."""
         self._pool.terminate()
 
     def check_loop(self) -> None:
-        """Raise ConfigurationError in another event loop than the pool's."""
+        """Raise ConfigurationError where the running event loop is not the pool's."""
         if asyncio.get_running_loop() is not self._loop:
             raise ConfigurationError(
                 "this Database was opened in another event loop: make one for each loop, or pass no db="

@@ -1,7 +1,7 @@
 """A database: its connections, its transactions, and what happens when one of them fails.
 
-`run_on` is the only way from a public function to a server: it borrows a connection, sets the time limits,
-turns driver errors into ours, and repeats a read once when its connection was lost. Writes are never repeated.
+`run_on` borrows a connection for a public function, sets the time limits, turns driver errors into ours, and repeats a
+read once when its connection was lost. A write is repeated only where the server refused it as read-only.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
 
-# asyncpg's own reset forgets SET ROLE and temporary tables; the next borrower must see neither.
+# asyncpg's own reset leaves SET ROLE and temporary tables in place; the next borrower must see neither.
 _FULL_RESET = """
 SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE;
 DISCARD TEMP; DISCARD SEQUENCES
@@ -40,16 +40,16 @@ _READ_ONLY_SERVER = "25006"
 
 
 async def _no_reset(connection: asyncpg.Connection[Any]) -> None:
-    """Do nothing: our own statements leave no trace in a session, and asyncpg's reset is a round trip a call."""
+    """Do nothing: our statements leave no trace in a session, and asyncpg's reset takes another round trip per call."""
 
 
 @dataclass
 class _Course:
-    """What happened in a transaction: for whoever ends it, and of no use to whoever works in it."""
+    """What happened in a transaction, as `Database.transaction` needs to know it at the end."""
 
     lent: bool = False
     discarded: bool = False
-    failure: Exception | None = None  # the first error of ours; a savepoint may have undone its harm
+    failure: Exception | None = None  # the first of our errors, even if a savepoint has undone its effect
 
 
 class Transaction:
@@ -66,7 +66,7 @@ class Transaction:
         return self._connection
 
     def discard(self) -> None:
-        """Have the transaction rolled back at its end, without an exception."""
+        """Mark the transaction to be rolled back at its end, without an exception."""
         self._course.discarded = True
 
     async def _run(self, work: Work[T]) -> T:
@@ -96,16 +96,18 @@ class Database:
         self._closed = False
 
     async def open(self) -> Self:
-        """Open the pool and prove with one connection that the server answers.
+        """Open the pool, whose first connection proves that the server answers.
 
         Raises:
-            DatabaseUnavailable, AccessDenied, ConfigurationError
+            DatabaseUnavailable: no server answers.
+            AccessDenied: the server refuses the login.
+            ConfigurationError: the settings are unusable, or the server is too old.
         """
         await self._open_pool()
         return self
 
     async def close(self) -> None:
-        """Give every connection back to the server; those still in use after a second are cut."""
+        """Close every connection; those still in use after a second are ended."""
         lender = self._lender
         if lender is not None:
             lender.check_loop()
@@ -162,7 +164,7 @@ class Database:
                 await inner.commit()
             except DRIVER_ERRORS as exc:
                 raise translate(exc, unknown_if_lost=True) from exc
-            # The pool's proxy hands on what the connection under it has.
+            # The pool's proxy passes attributes of the connection on.
             if cast("Session", connection).last_status != "COMMIT":
                 failure = course.failure
                 raise DatabaseError(
@@ -198,7 +200,7 @@ class Database:
             return False
         read_only = error.sqlstate == _READ_ONLY_SERVER
         if read_only and self._lender is not None:
-            # A demoted primary keeps answering reads: leave all its connections, look for the new one.
+            # A demoted primary still answers reads: replace all connections to it, so that the new primary is found.
             await self._lender.expire()
         repeat = read_only or not write
         log.warning("%s: %s%s", self._dsn, error, "; trying once more" if repeat else "")
@@ -257,18 +259,18 @@ class Database:
             finally:
                 await lender.release(connection)
         except DRIVER_ERRORS as exc:
-            # asyncpg has ended the connection and will make another; what was asked for is already done.
+            # asyncpg has ended the connection and will open another; the statement itself has succeeded.
             log.warning("%s: a connection was lost while it was given back: %s", self._dsn, type(exc).__name__)
 
 
 async def run_on(db: Database | Transaction, work: Work[T], *, write: bool = False) -> T:
-    """Return what `work` makes of a connection of `db`; `write` says that a repetition could write twice.
+    """Return what `work` returns, given a connection of `db`; `write` says that a repetition could write twice.
 
-    A read whose connection was lost is repeated once; a write never, it becomes OutcomeUnknown. In a transaction
-    nothing is repeated.
+    A read whose connection was lost is repeated once; a write whose connection was lost raises OutcomeUnknown. What the
+    server refused as read-only is repeated once on another connection. In a transaction nothing is repeated.
     """
     if isinstance(db, Transaction):
-        return await db._run(work)  # noqa: SLF001 - private to this module, not to its classes: users get no `run`
+        return await db._run(work)  # noqa: SLF001 - private to this module, so that users see no `run`
     return await db._run(work, write=write)  # noqa: SLF001 - as above
 
 
@@ -276,5 +278,5 @@ async def _roll_back(transaction: asyncpg.transaction.Transaction) -> None:
     try:
         await transaction.rollback()
     except DRIVER_ERRORS as exc:
-        # The server rolls back by itself when the session is gone.
+        # The server rolls back on its own when the session ends.
         log.debug("rollback was not confirmed: %s", type(exc).__name__)

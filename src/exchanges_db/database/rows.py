@@ -1,4 +1,4 @@
-"""What the database answers as one of our Structs, checked: a row of generated code, or a document of JSON."""
+"""Turns what the database returns, a row of generated code or a JSON document, into one of our Structs, checked."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Answer = TypeVar("Answer")
 
 
 def from_database(row: object, kind: type[T]) -> T:
-    """Return a generated row, or a mapping, as one of ours.
+    """Return a generated row, or a mapping, as a `kind`.
 
     Raises:
-        SchemaMismatch: it holds what this version does not know; the message names the field.
+        SchemaMismatch: it holds a value that this version does not know; the message names the field.
     """
     try:
         return msgspec.convert(row, kind, from_attributes=True)
@@ -25,7 +25,7 @@ def from_database(row: object, kind: type[T]) -> T:
 
 
 def from_database_json(document: str, decoder: msgspec.json.Decoder[Answer]) -> Answer:
-    """Return what the database wrote as JSON as one of ours; raises SchemaMismatch as `from_database` does."""
+    """Return a JSON document of the database as what `decoder` makes; raise SchemaMismatch as `from_database` does."""
     try:
         return decoder.decode(document)
     except msgspec.ValidationError as exc:

@@ -22,9 +22,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How a Database behaves; each field is the variable EXCHANGES_DB_<FIELD>.
 
     Attributes:
-        pool_min, pool_max: connections kept open, and at most open.
-        connect_timeout, acquire_timeout, command_timeout: seconds for a new connection, for one of the pool to
-            become free, and for one statement.
+        pool_min, pool_max: how many connections are kept open, and how many may be open.
+        connect_timeout, acquire_timeout, command_timeout: seconds for a new connection, for one of the pool to become
+            free, and for one statement.
         pooler: "transaction" where a PgBouncer in transaction mode stands in between (no prepared statements).
     """
 
@@ -42,9 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_settings(settings: msgspec.Struct, called: Callable[[str], str]) -> None:
-    """Hold each field to its type and its bounds, since msgspec checks what it converts, not what a caller constructs.
+    """Check each field's type and bounds: msgspec checks them where it converts, but not where a caller makes a Struct.
 
-    called: what the user knows a field by.
+    called: returns the name by which the user knows a field.
 
     Raises:
         ConfigurationError: a field is unusable; the message says which.
@@ -74,7 +74,7 @@ def database_url(environ: Mapping[str, str] = os.environ) -> str | None:
     """Return DATABASE_URL, or None where it is unset.
 
     Raises:
-        ConfigurationError: it is set to nothing. A secret that was not filled in must not lead to another database.
+        ConfigurationError: it is set but empty. A secret that was not filled in must not lead to another database.
     """
     url = environ.get("DATABASE_URL")
     if url is not None and not url.strip():
@@ -85,12 +85,12 @@ def database_url(environ: Mapping[str, str] = os.environ) -> str | None:
 
 
 def migrations_table(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the table that dbmate keeps applied versions in: DBMATE_MIGRATIONS_TABLE, as dbmate itself reads it."""
+    """Return the table in which dbmate keeps applied versions: DBMATE_MIGRATIONS_TABLE, else dbmate's default."""
     return environ.get("DBMATE_MIGRATIONS_TABLE", "schema_migrations")
 
 
 def load_dsn(environ: Mapping[str, str] = os.environ) -> Dsn:
-    """Return where DATABASE_URL leads; `embedded:` starts the embedded server, which nothing else does.
+    """Return the database that DATABASE_URL names; `embedded:` starts the embedded server.
 
     Raises:
         ConfigurationError: it is unset, empty or unusable.

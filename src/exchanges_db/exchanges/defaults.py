@@ -1,6 +1,6 @@
-"""What is known of each exchange before a database is asked.
+"""The fields of each exchange of ExchangeEnum, for a new row or a new Exchange.
 
-The same values stand as rows in db/migrations/002_create_exchanges.sql; a test holds the two equal.
+db/migrations/002_create_exchanges.sql inserts rows with the same values; a test compares the two.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""The names the application knows exchanges, market types and kinds of change by.
+"""The names of exchanges, market types and kinds of change.
 
-A member's value is the text in the database; a test holds them against its CHECK constraints.
+A member's value is the text in the database; a test compares them with the CHECK constraints.
 """
 
 from enum import Enum, EnumMeta, StrEnum
@@ -9,7 +9,7 @@ from exchanges_db.errors import InvalidExchange, shown
 
 
 class ExchangeEnum(StrEnum):
-    """The exchanges a system is built for: one row of `exchanges` each, found by `enum_value`."""
+    """The exchanges a system is built for: each has one row in `exchanges`, found by `enum_value`."""
 
     MEXC = "MEXC_SPOT"
     GATEIO = "GATEIO_SPOT"
@@ -17,7 +17,7 @@ class ExchangeEnum(StrEnum):
 
 
 class MarketType(StrEnum):
-    """What is traded on an exchange row: `exchanges.market_type`."""
+    """What is traded on an exchange: `exchanges.market_type`."""
 
     SPOT = "SPOT"
     FUTURES = "FUTURES"
@@ -28,9 +28,9 @@ class MarketType(StrEnum):
         """Return the member for `text` in any case.
 
         Raises:
-            InvalidExchange: `text` is no market type; the message lists those there are.
+            InvalidExchange: `text` is no market type; the message lists all of them.
         """
-        # ASCII only: the capitals of some other letters are Latin ones.
+        # ASCII only: upper() turns some other letters into Latin ones.
         member = cls.__members__.get(text.upper()) if isinstance(text, str) and text.isascii() else None
         if member is None:
             raise InvalidExchange(f"market type {shown(text)} is not one of {', '.join(cls)}", field="market_type")
@@ -63,7 +63,7 @@ def enum_text(exchange_enum: Enum | str) -> str:
 
 
 def enum_members(kind: type[Enum]) -> list[Enum]:
-    """Return the members of an Enum class; raises InvalidExchange where it is none."""
+    """Return the members of an Enum class; raise InvalidExchange where `kind` is not one."""
     if not isinstance(kind, EnumMeta):
         raise InvalidExchange(f"an Enum class is wanted, not {shown(kind)}", field="enum_value")
     return list(kind)

@@ -1,4 +1,4 @@
-"""What an exchange was before: the audit trail, and the row as it stood at a time."""
+"""What exchanges were: every change of one, and its row as it stood at a time."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ async def get_exchange_history(
 ) -> list[ExchangeChange]:
     """Return every change of an exchange, oldest first.
 
-    exchange: what it is called now, as everywhere, or its id: one that was deleted is found by that alone.
+    exchange: its present enum_value, as in other functions, or its id; a deleted exchange is found by its id only.
 
     Raises:
-        ExchangeNotFound: there is none, and there was none with this id.
+        ExchangeNotFound: there is no such exchange, and there never was one with this id.
     """
     key = check_key(exchange)
 
@@ -44,12 +44,13 @@ async def get_exchange_as_of(
 ) -> StoredExchange | None:
     """Return the exchange as the database knew it at `at`; None when it did not exist then.
 
-    exchange: what it is called now, as everywhere, or its id: one that was deleted is found by that alone.
-    at: a time with a time zone. Rows older than the history are known since their last change before it began.
+    exchange: its present enum_value, as in other functions, or its id; a deleted exchange is found by its id only.
+    at: a time with a time zone. Of a row older than the history, only the time since its last change before that is
+        known.
 
     Raises:
-        InvalidArgument: `at` has no time zone, or `exchange` can be none.
-        ExchangeNotFound: there is none, and there was none with this id.
+        InvalidArgument: `at` has no time zone, or no exchange could have the value of `exchange`.
+        ExchangeNotFound: there is no such exchange, and there never was one with this id.
     """
     key, moment = check_key(exchange), check_moment(at)
 

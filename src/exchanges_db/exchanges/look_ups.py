@@ -1,4 +1,4 @@
-"""Look-ups and changes of exchanges: what a trading system asks for by name.
+"""Look-ups and changes of exchanges.
 
 Every function takes `db=`: a Database, a Transaction, an asyncpg connection or a SQLAlchemy AsyncConnection, so that
 several can share one transaction; without it, the process's default database. All raise DatabaseError on failure.
@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db.database import bridge as _bridge
+from exchanges_db.database.bridge import reuse_texts
 from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database
 from exchanges_db.errors import Conflict, InvalidExchange
@@ -32,9 +32,9 @@ from exchanges_sql.exchanges import (
 
 log = logging.getLogger("exchanges_db")
 
-_KEYS = ("name", "enum_value")  # what a user's own table may refer to, beside the id
+_KEYS = ("name", "enum_value")  # besides the id, what a foreign key of a user's own table may refer to
 
-_bridge.reuse_texts(generated)  # the look-ups are what is asked most
+reuse_texts(generated)  # these look-ups are called most often
 
 
 async def get_exchange_by_enum(
@@ -42,7 +42,7 @@ async def get_exchange_by_enum(
 ) -> StoredExchange | None:
     """Return the active exchange of an ExchangeEnum, of an Enum whose value is the text, or of the text.
 
-    None when there is none, or it is inactive. Raises InvalidExchange when no exchange could have that value.
+    Returns None where there is none, or it is inactive. Raises InvalidExchange where no exchange could have that value.
     """
     enum_value = check_field("enum_value", enum_text(exchange_enum))
     row = await run(db, lambda conn: AsyncQuerier(conn).get_active_exchange_by_enum_value(enum_value=enum_value))
@@ -50,7 +50,7 @@ async def get_exchange_by_enum(
 
 
 async def get_exchange_by_id(exchange_id: int, *, db: DatabaseOrConnection | None = None) -> StoredExchange | None:
-    """Return the exchange with this primary key, active or not; None when there is none."""
+    """Return the exchange with this id, active or not; None where there is none."""
     if not check_exchange_id(exchange_id):
         return None
     row = await run(db, lambda conn: AsyncQuerier(conn).get_exchange_by_id(id=exchange_id))
@@ -92,10 +92,10 @@ async def get_exchanges_by_market_type(
 
 
 async def insert_exchange(exchange: Exchange, *, db: DatabaseOrConnection | None = None) -> int:
-    """Insert an exchange and return the id the database gave it; times and version are the database's too.
+    """Insert an exchange and return the id that the database gave it; the database also sets times and version.
 
     Raises:
-        InvalidExchange: it is no Exchange, or brings an id.
+        InvalidExchange: `exchange` is not an Exchange, or has an id already.
         DuplicateExchange: its name or enum_value is taken.
         OutcomeUnknown: the connection was lost before the answer.
     """
@@ -119,8 +119,8 @@ async def update_exchange(
 ) -> bool:
     """Set the given fields of one exchange; the database stamps `updated_at` and raises `version`.
 
-    updates: field to value; None clears base_url, websocket_url or rate_limit_requests_per_second. No fields,
-        or values that are there already, change nothing.
+    updates: values by field; None clears base_url, websocket_url or rate_limit_requests_per_second. Without fields,
+        or with the values that the row has already, nothing changes.
     if_version: the version you have read; the update happens only if the row still has it.
 
     Returns whether the exchange exists.
@@ -145,8 +145,8 @@ async def update_exchange(
 
     async def work(conn: AsyncConnection) -> tuple[int | None, int | None]:
         querier = AsyncQuerier(conn)
-        # Each of the two is the whole update. The second one takes the lock of a change of keys, for which it waits
-        # until no transaction is open that inserted a reference: so it runs only where a key is to become another.
+        # Each of the two is the whole update. The second one takes the lock of a key change, and for that waits for
+        # every open transaction that has inserted a reference: so it runs only where a key gets another value.
         updated = await querier.update_exchange(UpdateExchangeParams(**values))
         if updated is None and any(key in fields for key in _KEYS):
             updated = await querier.update_exchange_keys(UpdateExchangeKeysParams(**values))
@@ -176,14 +176,14 @@ async def deactivate_exchange(exchange_id: int, *, db: DatabaseOrConnection | No
 
 
 def as_exchange(row: object) -> StoredExchange:
-    """Return a generated row as a StoredExchange; one that equals an earlier row, types included, as that same one."""
+    """Return a generated row as a StoredExchange; rows that are equal, types included, give one and the same object."""
     return _checked(*_columns(row))
 
 
 _columns = attrgetter(*StoredExchange.__struct_fields__)
 
 
-# A row cannot change, so it can be shared; the server was asked all the same, only the checks are not repeated.
+# A StoredExchange cannot change, so it can be shared. The server is still asked each time; only the checks are saved.
 @lru_cache(maxsize=1024, typed=True)
 def _checked(*values: object) -> StoredExchange:
     return from_database(dict(zip(StoredExchange.__struct_fields__, values, strict=True)), StoredExchange)

@@ -1,6 +1,6 @@
-"""What callers hand in and get back: a draft is an Exchange, a row of the database a StoredExchange.
+"""The types that callers pass in and get back: an Exchange is a draft, a StoredExchange a row of the database.
 
-One that exists is valid: its fields were checked when it was made.
+An object that exists is valid: its fields were checked when it was made.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _ALL_CHECKS = (*CHECKS.items(), *DATABASE_CHECKS.items())
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
-    """An exchange and market, and the rules to reach it by. Look-ups return it as a StoredExchange.
+    """One market of an exchange, such as Gate.io spot, and how to reach it. Look-ups return a StoredExchange.
 
     Attributes:
-        id: primary key; None until the database has given one. So are the two times and `version`.
+        id: primary key; None until the database has given one, as are the two times and `version`.
         name, enum_value: unique, at most 50 characters. `enum_value` is what ExchangeEnum maps to.
         display_name: for people, at most 100 characters.
         market_type: a MarketType, or its exact text.
@@ -103,16 +103,16 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         return _DEFAULT_RATE_LIMIT_DELAY
 
     def is_futures_exchange(self) -> bool:
-        """Return whether futures are traded here."""
+        """Return whether this exchange trades futures."""
         return self.market_type is MarketType.FUTURES
 
     def is_spot_exchange(self) -> bool:
-        """Return whether spot is traded here."""
+        """Return whether this exchange trades spot."""
         return self.market_type is MarketType.SPOT
 
 
 class StoredExchange(Exchange, frozen=True, kw_only=True):
-    """One row of `exchanges`, as look-ups return it: an Exchange whose id, times and version are there.
+    """One row of `exchanges`, as look-ups return it: an Exchange whose id, times and version are never None.
 
     It never equals an Exchange that was not read from the database, not even one with the same fields.
     """
@@ -133,8 +133,9 @@ class ExchangeChange(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the audit trail of an exchange.
 
     Attributes:
-        changed_at: from when on `new_row` holds; UTC, strictly rising per exchange.
-        changed_by: the login (`session_user`); application_name: what that session called itself.
+        changed_at: the time from which `new_row` holds; UTC, strictly rising per exchange.
+        changed_by: the login (`session_user`).
+        application_name: what that session called itself.
         changed_columns: names of the columns that differ; empty unless the operation is UPDATE.
         old_row, new_row: the row as it was stored then, times as ISO 8601 text; None where there was none.
     """
@@ -152,7 +153,7 @@ class ExchangeChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExchangeStats(TypedDict):
-    """Figures of one moment. spot, futures and options count active exchanges; exchange_list names them, sorted."""
+    """Figures of one moment; those of spot, futures and options count active exchanges only, as exchange_list does."""
 
     total_exchanges: int
     active_exchanges: int

@@ -1,7 +1,7 @@
-"""Which exchange somebody means, and what to say to anyone who names one that is not there.
+"""Which exchange a caller means by a name or id, and the error that suggests others where there is no such exchange.
 
-The exact spelling wins. Another case is taken where only one exchange is spelt like that. It costs a statement of its
-own, so callers ask here only after the exact spelling has found nothing.
+The exact spelling wins. A name in another case is accepted where only one exchange fits. Looking for that takes another
+statement, so it is done only after the exact spelling has found nothing.
 """
 
 from __future__ import annotations
@@ -23,26 +23,27 @@ _LEAST_PREFIX = 2
 
 
 def check_exchange(exchange: Enum | str) -> str:
-    """Return the enum_value of an exchange; raises InvalidExchange where no exchange could have it."""
+    """Return the enum_value of an exchange; raise InvalidExchange where no exchange could have that value."""
     text: str = check_field("enum_value", enum_text(exchange))
     return text
 
 
 async def spelled(conn: AsyncConnection, enum_value: str) -> str:
-    """Return the enum_value as its row spells it.
+    """Return `enum_value` in the case that its row has.
 
     Raises:
-        ExchangeNotFound: there is no such exchange, or several that differ in case only; the message names the nearest.
+        ExchangeNotFound: there is no such exchange, or there are several that differ only in case; the message names
+            the nearest.
     """
     known = {row.enum_value: row.name async for row in AsyncQuerier(conn).list_exchanges()}
     return pick(enum_value, known)
 
 
 def check_key(exchange: Enum | str | int) -> str | int:
-    """Return the enum_value of an exchange, or its id where it is given by that.
+    """Return the enum_value of an exchange, or its id where `exchange` is an id.
 
     Raises:
-        InvalidExchange: no exchange could be called so.
+        InvalidExchange: no exchange could have that name.
         ExchangeNotFound: no exchange could have this id.
     """
     if not isinstance(exchange, int) or isinstance(exchange, Enum):
@@ -53,10 +54,10 @@ def check_key(exchange: Enum | str | int) -> str | int:
 
 
 async def exchange_id(conn: AsyncConnection, key: str | int) -> int:
-    """Return the id of an exchange; an id is returned as it is, also where no row has it any more.
+    """Return the id of an exchange; an id is returned as it is, even where no row has it any more.
 
     Raises:
-        ExchangeNotFound: no exchange is called so; the message names the nearest.
+        ExchangeNotFound: no exchange has that name; the message names the nearest.
     """
     if isinstance(key, int):
         return key
@@ -71,7 +72,7 @@ async def exchange_id(conn: AsyncConnection, key: str | int) -> int:
 
 
 async def check_known(conn: AsyncConnection, known_id: int) -> None:
-    """Raise ExchangeNotFound where no exchange has this id, nor ever had."""
+    """Raise ExchangeNotFound where no exchange has or ever had this id."""
     if not await HistoryQuerier(conn).check_exchange_known(exchange_id=known_id):
         raise no_such_id(known_id)
 
@@ -82,9 +83,9 @@ def no_such_id(wrong_id: int) -> ExchangeNotFound:
 
 
 def pick(text: str, known: Mapping[str, str]) -> str:
-    """Return the one of `known` that is spelt as `text`, else the only one that is so in another case.
+    """Return `text` if it is one of `known`, else the only one of `known` that differs from it in case alone.
 
-    known: what the exchanges are asked for by, and what each is called beside, which is for the advice only.
+    known: what exchanges can be asked for by, and another name of each, which is for the advice only.
 
     Raises:
         ExchangeNotFound: there is none, or there are several; the message names the nearest.
@@ -108,7 +109,7 @@ def _nearest_of(text: str, known: Mapping[str, str]) -> list[str]:
 
 
 def nearest(text: str, names: Sequence[str]) -> list[str]:
-    """Return up to three of `names` that somebody who wrote `text` may have meant: those that begin so, then others."""
+    """Return up to three of `names` that `text` may stand for: first those that begin with it, then similar ones."""
     folded = text.casefold()
     by_fold = {name.casefold(): name for name in reversed(names)}
     begin = [fold for fold in by_fold if len(folded) >= _LEAST_PREFIX and fold.startswith(folded)]

@@ -1,4 +1,4 @@
-"""Put the exchanges of an Enum into the database: safe when fifty processes start together."""
+"""Insert the exchanges of an Enum that the database lacks; safe when many processes do it at once."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ async def ensure_exchanges_populated(
     defaults: Mapping[Any, Mapping[str, Any]] | None = None,
     db: DatabaseOrConnection | None = None,
 ) -> list[StoredExchange]:
-    """Insert the members of an Enum that have no row, and return those it created.
+    """Insert a row for each member of an Enum that has none, and return the new rows.
 
     Compares with all rows, active or not: a deactivated exchange stays as it is. Writes nothing when none is missing.
 
     exchanges: ExchangeEnum, or an Enum of your own whose values are the texts of `enum_value`.
-    defaults: for a member, or for its value, the fields of its row: display_name and market_type at least, where the
-        member is none of ExchangeEnum's. They are for new rows only.
+    defaults: the fields of a new row, by member or by its value. A member that ExchangeEnum lacks needs at least
+        display_name and market_type.
 
     Raises:
-        InvalidExchange: a member has no defaults, a field of one is unusable, or `defaults` names no member.
-        DuplicateExchange: a row of another enum_value holds the name of a missing one; none is created then.
+        InvalidExchange: a member has no defaults, one of its fields is unusable, or a key of `defaults` is no member.
+        DuplicateExchange: a missing exchange's name is taken by a row with another enum_value; then none is created.
     """
     wanted = _wanted(exchanges, defaults or {})
 
@@ -49,7 +49,7 @@ async def ensure_exchanges_populated(
     absent = await run(db, missing)
     if not absent:
         return []
-    # An array parameter holds no NULL for sqlc: '' and 0, which no row may have, stand for it.
+    # In sqlc's types an array parameter holds no NULL: '' and 0, which no row may have, stand for it.
     parameters = InsertMissingExchangesParams(
         names=[exchange.name for exchange in absent],
         enum_values=[exchange.enum_value for exchange in absent],
@@ -62,15 +62,15 @@ async def ensure_exchanges_populated(
         precision_defaults=[exchange.precision_default for exchange in absent],
     )
 
-    # One sorted statement: row by row, two processes deadlock.
+    # One sorted statement: inserting row by row, two processes could deadlock.
     async def insert(conn: AsyncConnection) -> list[StoredExchange]:
         created = [as_exchange(row) async for row in AsyncQuerier(conn).insert_missing_exchanges(parameters)]
-        # Another process may have been faster, which is fine; a name held by a foreign row is not.
+        # Another process may have been faster, which is fine; a name that another exchange has is not.
         blocked = await missing(conn) if len(created) < len(absent) else []
         if blocked:
             names = ", ".join(exchange.name for exchange in blocked)
             raise DuplicateExchange(
-                f"cannot create {names}: rows of another enum_value have that name; rename them first",
+                f"cannot create {names}: rows with another enum_value have that name; rename them first",
                 constraint="exchanges_name_key",
             )
         return created
@@ -82,7 +82,7 @@ async def ensure_exchanges_populated(
 
 
 def _wanted(kind: type[Enum], defaults: Mapping[Any, Mapping[str, Any]]) -> dict[str, Exchange]:
-    """Return a new row for each member, by enum_value."""
+    """Return an Exchange for each member, by enum_value."""
     members = {enum_text(member): member for member in enum_members(kind)}
     if not isinstance(defaults, Mapping) or not all(isinstance(fields, Mapping) for fields in defaults.values()):
         raise InvalidExchange("defaults must map each member to a mapping of its fields", field="defaults")

@@ -1,6 +1,6 @@
 """What one field of an exchange may hold: the CHECK constraints of the migration, in Python.
 
-Checked before the driver, which would turn 1.5 into 1 in silence. A property test holds that both accept the same.
+Checked before the driver, which would silently turn 1.5 into 1. A property test holds that both accept the same.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _integer(lowest: int, highest: int, *, optional: bool) -> Check:
     def check(field: str, value: Any) -> Any:
         if value is None and optional:
             return None
-        # bool is an int to Python and 1.0 one to asyncpg; neither is meant.
+        # Python takes a bool for an int, and asyncpg 1.0; neither is what a caller means.
         if type(value) is not int:
             raise InvalidExchange(f"{field} must be an integer, not {type(value).__name__}", field=field)
         if not lowest <= value <= highest:

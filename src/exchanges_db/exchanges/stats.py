@@ -1,4 +1,4 @@
-"""Figures for monitoring, from one statement and so from one moment."""
+"""Figures of exchanges for monitoring, read by one statement, so all of the same moment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exchanges_sql.exchange_stats import AsyncQuerier
 async def get_exchange_stats(*, db: DatabaseOrConnection | None = None) -> ExchangeStats:
     """Return how many exchanges there are, of which kind, and the names of the active ones.
 
-    Raises DatabaseError; never answers with half the figures.
+    Raises DatabaseError; never returns only some of the figures.
     """
     row = await run(db, lambda conn: AsyncQuerier(conn).get_exchange_stats())
     assert row is not None  # an aggregate without GROUP BY always gives one row

@@ -1,1 +1,1 @@
-"""The schema in the database: its migrations, and whether it is the one on record."""
+"""The schema in the database: its migrations, and whether it equals the one on record."""

@@ -1,7 +1,7 @@
-"""Whether a database has the schema of record: db/schema.json, object by object, as the catalog prints it.
+"""How a database differs from the schema of record, db/schema.json: object by object, as the catalog prints it.
 
-db/schema.json says the same as db/schema.sql; both are written by `make schema`, and a contract test holds them equal.
-Tables and functions of others in schema public do not matter; anything more or less on our own tables does.
+`make schema` writes db/schema.json and db/schema.sql from one database, and a contract test holds them equal. Other
+projects' tables and functions in schema public are ignored; anything missing from or added to our own tables is not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from exchanges_db.database.pool import Database
 from exchanges_db.schema.sql_files import schema_objects_file
 from exchanges_sql.schema_catalog import AsyncQuerier
 
-# What other objects belong to: where it is missing, they need not be named.
+# Kinds that other objects belong to: where one is missing, its columns and so on are not listed as well.
 _WHOLES = frozenset(("table", "view"))
 
 
@@ -26,7 +26,7 @@ class SchemaObject(msgspec.Struct, frozen=True, order=True):
     Attributes:
         kind: table, view, column, constraint, index, trigger, function or comment.
         table_name: the table or view it belongs to; empty for a function.
-        object_name: its name, for a function with its arguments; for a comment the column's, or empty.
+        object_name: its name; of a function with its arguments; of a comment its column's, or empty.
         definition: as the catalog's own functions print it.
     """
 
@@ -37,7 +37,7 @@ class SchemaObject(msgspec.Struct, frozen=True, order=True):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What the object is found by; the definition is what may differ."""
+        """What identifies the object, so that two definitions of it can be compared."""
         return self.kind, self.table_name, self.object_name
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class DifferenceKind(StrEnum):
 
 
 class SchemaDifference(msgspec.Struct, frozen=True):
-    """One object that is not as recorded; `expected` is None when it is unexpected, `found` when it is missing."""
+    """One object that is not as recorded; `expected` is None if it is UNEXPECTED, `found` is None if it is MISSING."""
 
     kind: DifferenceKind
     expected: SchemaObject | None
@@ -64,7 +64,7 @@ class SchemaDifference(msgspec.Struct, frozen=True):
 
 
 async def describe_schema(*, db: Database | None = None) -> list[SchemaObject]:
-    """Return every object of schema public, sorted, without the tables that the tools keep."""
+    """Return every object of schema public, sorted, except the tables of dbmate and of `exchanges-db migrate`."""
     database = db or await default_database()
 
     async def work(conn: AsyncConnection) -> list[SchemaObject]:
@@ -80,7 +80,7 @@ async def describe_schema(*, db: Database | None = None) -> list[SchemaObject]:
 
 
 async def describe_schema_json(*, db: Database | None = None) -> bytes:
-    """Return what db/schema.json holds for the schema of this database."""
+    """Return the content of db/schema.json for the schema of this database."""
     objects = await describe_schema(db=db)
     return msgspec.json.format(msgspec.json.encode(objects), indent=2) + b"\n"
 
@@ -91,7 +91,7 @@ def recorded_schema() -> list[SchemaObject]:
 
 
 def compare_schemas(expected: list[SchemaObject], found: list[SchemaObject]) -> list[SchemaDifference]:
-    """Return how `found` differs from `expected`; of a missing table or view, only that itself."""
+    """Return how `found` differs from `expected`; of a missing table or view, not also its columns and so on."""
     wanted = {item.key: item for item in expected}
     present = {item.key: item for item in found}
     tables = {item.table_name for item in expected if item.kind in _WHOLES}

@@ -1,4 +1,4 @@
-"""The program dbmate, run on one database with nothing from around it but what we name."""
+"""Runs the program dbmate on one database, with no settings but those that are passed to it here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from exchanges_db.schema.ledger import Ledger
 
 
 def dbmate_program() -> str:
-    """Return the path of dbmate: the one installed beside this Python, else the one of PATH."""
+    """Return the path of dbmate: the one installed with this Python, else the one in PATH."""
     beside = Path(sysconfig.get_path("scripts")) / "dbmate"
     found = str(beside) if beside.exists() else shutil.which("dbmate")
     if found is None:
@@ -24,9 +24,9 @@ def dbmate_program() -> str:
 
 
 async def run_dbmate(dsn: Dsn, ledger: Ledger, directory: Path, on_line: Callable[[str], None], *command: str) -> None:
-    """Run `dbmate COMMAND` with the files of `directory`; raise MigrationError, with its last line, when it fails."""
-    # The URL goes through the environment: a command line can be read by every user of the machine.
-    # DBMATE_* of the caller's environment and a .env file in the working directory would change what runs.
+    """Run `dbmate COMMAND` on the files of `directory`; raise MigrationError, with its last line, where it fails."""
+    # The URL goes through the environment, because every user of the machine can read a command line.
+    # Variables DBMATE_* of the caller and a .env file in the working directory must not change what runs.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DBMATE_")}
     environment["DATABASE_URL"] = dsn.dbmate_url()
     environment["DBMATE_MIGRATIONS_TABLE"] = ledger.name

@@ -1,7 +1,7 @@
-"""dbmate's ledger, the table of applied versions: which of them are ours, unchanged, and which are somebody else's.
+"""dbmate's ledger, the table of applied versions: which of them are ours, which have changed, and which are not ours.
 
-A ledger knows numbers only, and other projects have a file 002, too. So a version counts as ours where what our file
-makes is in the database; a checksum of ours, kept beside the ledger, says whether the file is still the same.
+A ledger holds version numbers only, and other projects have a file 002, too. So a version counts as ours where what our
+file makes is in the database. Whether the file is still the same is told by a checksum that is kept beside the ledger.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OWN_LEDGER = "DBMATE_MIGRATIONS_TABLE=exchanges_db_migrations (or --migrations-t
 
 
 class Ledger(NamedTuple):
-    """Where dbmate keeps the applied versions; schema_name is empty where the connection decides."""
+    """The table in which dbmate keeps applied versions; schema_name is empty where the connection decides."""
 
     name: str
     schema_name: str
@@ -33,7 +33,7 @@ class Ledger(NamedTuple):
 
 
 def parse_ledger(name: str | None) -> Ledger:
-    """Return the table that dbmate takes `name` for: TABLE or SCHEMA.TABLE, without quotes, every letter as it is.
+    """Return the table that dbmate uses for `name`: TABLE or SCHEMA.TABLE, without quotes, and in exactly that case.
 
     None means DBMATE_MIGRATIONS_TABLE, and where that is not set, dbmate's own default.
 
@@ -56,16 +56,16 @@ def _is_unicode(text: str) -> bool:
 
 
 class Migration(msgspec.Struct, frozen=True, kw_only=True):
-    """One migration: its file, and what the database knows of it.
+    """One migration: its file, and what the database says about it.
 
     Attributes:
-        file_name: of our file; None for a version that only another project has.
+        file_name: that of our file; None for a version that only another project has.
         applied: whether the ledger has the version.
         changed: whether an applied file differs from what was applied; None where no checksum was kept.
-        foreign: whether the version was applied by another project's file. Where file_name is there as well, both
+        foreign: whether the version was applied from another project's file. If file_name is there, too, both files
             have the same version, and ours cannot be applied with this ledger.
-        elsewhere: not in this ledger, although everything that the file makes is in the database: applied with another
-            ledger, or by hand.
+        elsewhere: whether this ledger lacks the version although everything that the file makes is in the database:
+            it was applied with another ledger, or by hand.
     """
 
     version: str
@@ -77,12 +77,12 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_ours(self) -> bool:
-        """Whether the ledger has it and it is ours."""
+        """Whether the ledger has the version, applied from our file."""
         return self.applied and not self.foreign
 
     @property
     def is_taken(self) -> bool:
-        """Whether another project has applied a file of the same version as ours."""
+        """Whether another project's file was applied under the version of one of ours."""
         return self.foreign and self.file_name is not None
 
     @property
@@ -92,7 +92,7 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def read_ledger(connection: RawConnection, ledger: Ledger, files: Mapping[str, MigrationFile]) -> list[Migration]:
-    """Return every migration that there is a file for or that the ledger has, by version."""
+    """Return every migration that has a file or stands in the ledger, by version."""
     querier = AsyncQuerier(bridge(connection))
     async with connection.transaction():
         await querier.pin_ledger(schema_name=ledger.schema_name)
@@ -132,7 +132,7 @@ def _judged(
     if not applied:
         elsewhere = bool(file.makes) and there == len(file.makes)
         return Migration(version=version, file_name=file.name, applied=False, elsewhere=elsewhere)
-    # Half: a user's own table may share a name or two with ours, and a table of ours may have lost one.
+    # Less than half: a user's own objects may share a name or two with ours, and ours may have lost one or two.
     foreign = 2 * there < len(file.makes)
     changed = None
     if kept is not None:
@@ -144,7 +144,7 @@ def _judged(
 
 
 def what_is_wrong(migrations: Sequence[Migration], ledger: Ledger) -> str | None:
-    """Return which applied versions are changed or somebody else's, and the way out; None where all is well."""
+    """Return which applied versions are changed or not ours, and the way out; None where all is well."""
     taken = [migration for migration in migrations if migration.is_taken]
     if taken:
         versions = ", ".join(migration.version for migration in taken)
@@ -163,7 +163,7 @@ def what_is_wrong(migrations: Sequence[Migration], ledger: Ledger) -> str | None
 
 
 async def record_checksums(connection: RawConnection, ledger: Ledger, files: Mapping[str, MigrationFile]) -> None:
-    """Keep the checksum of each applied file that has none yet, and forget those of files that are not applied."""
+    """Store the checksum of each applied file that has none yet; delete those of files that are not applied."""
     querier = AsyncQuerier(bridge(connection))
     async with connection.transaction():
         await querier.pin_ledger(schema_name=ledger.schema_name)

@@ -1,4 +1,4 @@
-"""The migration files of a folder: their versions, what they contain, and what they make in schema public."""
+"""Reads the migration files of a folder: their versions, their checksums, and what they make in schema public."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from exchanges_db.errors import MigrationError
 
 _FILE_NAME = re.compile(r"(?P<version>[0-9]+)_\w+\.sql")
 _DIRECTION = re.compile(r"^-- migrate:(?:up|down)\b.*$", re.MULTILINE)
-# Bodies of functions, texts and comments: what stands in them is made by nobody.
+# Bodies of functions, texts and comments: a CREATE in them makes nothing when the file is run.
 _NO_CODE = re.compile(r"\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _KINDS = r"(?:TABLE|(?:MATERIALIZED )?VIEW|INDEX|FUNCTION|SEQUENCE|(?:CONSTRAINT )?TRIGGER)"
 _MADE = re.compile(
     rf"\bCREATE (?:OR REPLACE )?(?:UNIQUE )?{_KINDS} (?:CONCURRENTLY )?(?:IF NOT EXISTS )?"
-    # No name follows CREATE INDEX ON; a name with a point behind it is that of another schema.
+    # CREATE INDEX ON has no name; a name with a point after it is that of another schema.
     r"(?!ON\b)(?:public\.)?(\w+)\b(?!\.)"
     r"|(?:\bADD |[(,] ?)CONSTRAINT (\w+)",
     re.IGNORECASE,
@@ -28,11 +28,11 @@ _DROPPED = re.compile(
 
 
 class MigrationFile(msgspec.Struct, frozen=True):
-    """One file.
+    """One migration file.
 
     Attributes:
-        sha256: of its bytes.
-        makes: names of the tables, constraints, functions and so on that it makes and no later file drops.
+        sha256: the hash of its bytes.
+        makes: names of the tables, constraints, functions and so on that it makes and that no later file drops.
     """
 
     version: str
@@ -45,11 +45,11 @@ def read_files(directory: Path) -> dict[str, MigrationFile]:
     """Return the files of the folder by version.
 
     Raises:
-        MigrationError: two have the same version, one has none, or there is no file at all.
+        MigrationError: two have the same version, one has no version in its name, or there is no file at all.
     """
     files: dict[str, MigrationFile] = {}
     dropped: set[str] = set()
-    # The newest first: what a file drops is no mark of itself or of an older one.
+    # The newest first: what a file drops does not count as made by itself or by an older one.
     for path in sorted(directory.glob("*.sql"), reverse=True):
         match = _FILE_NAME.fullmatch(path.name)
         if match is None:

@@ -1,7 +1,7 @@
-"""Migrate a database with dbmate: one deployer at a time, and only with the files it was migrated with before.
+"""Migrates a database with dbmate: one process at a time, and only if the files applied before are unchanged.
 
-dbmate takes no lock and keeps no checksums by itself, and it hands the password to pg_dump on a command line;
-so it runs under an advisory lock of ours, after a look at the ledger, and without its dump.
+dbmate keeps no checksums, by default takes no lock, and passes the password to pg_dump on a command line. So it runs
+under our own advisory lock, after a check of its ledger, and without its dump.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _CONNECT_SECONDS = 5.0
 async def get_migrations(
     dsn: Dsn, *, directory: Path | None = None, migrations_table: str | None = None
 ) -> list[Migration]:
-    """Return every migration that there is a file for or that the database has, by version.
+    """Return every migration that has a file or stands in the ledger, by version.
 
     migrations_table: dbmate's ledger, TABLE or SCHEMA.TABLE; None means DBMATE_MIGRATIONS_TABLE.
 
@@ -68,17 +68,17 @@ async def migrate(
     migrations_table: str | None = None,
     on_line: Callable[[str], None] = log.info,
 ) -> list[str]:
-    """Apply what is pending with dbmate and return the names of the files applied.
+    """Apply the pending migrations with dbmate and return the names of their files.
 
-    strict: refuse a file whose version is lower than one applied already.
+    strict: refuse a pending file whose version is lower than an applied one.
     lock_timeout: seconds to wait for another process that is migrating.
     migrations_table: dbmate's ledger, TABLE or SCHEMA.TABLE; None means DBMATE_MIGRATIONS_TABLE.
     on_line: called with each line dbmate prints.
 
     Raises:
         MigrationLocked: the other process did not finish in time.
-        MigrationError: dbmate failed (it rolled the failing file back). Or, before it is run at all: an applied file
-            has changed or is gone, or another project applied a version of ours.
+        MigrationError: dbmate failed (it rolled the failing file back). Or, before dbmate is run: an applied file has
+            changed or is gone, or another project's file was applied under one of our versions.
         ConfigurationError: migrations_table is unusable.
         DatabaseError: the database cannot be reached or asked.
     """
@@ -125,7 +125,7 @@ async def rollback(
 ) -> str | None:
     """Undo our newest applied migration with dbmate, data included, and return its file's name; None if none is left.
 
-    Raises as `migrate` does; MigrationError also where a newer version of another project stands above ours.
+    Raises the errors of `migrate`; MigrationError also where the ledger has a newer version of another project.
     """
     folder = directory or migrations_directory()
     ledger = parse_ledger(migrations_table)
@@ -156,7 +156,7 @@ async def rollback(
 async def _connection(
     dsn: Dsn, *, read_only: bool = False
 ) -> AsyncIterator[tuple[asyncpg.Connection[asyncpg.Record], Dsn]]:
-    """Connect to the first host that can be written to; dbmate then goes to the same one.
+    """Connect to the first host that takes writes; yield the connection, and a Dsn of that host alone, for dbmate.
 
     read_only: where no host can be written to, the first that answers will do, such as a standby.
     """
@@ -176,7 +176,7 @@ async def _connection(
         except DRIVER_ERRORS as exc:
             raise translate(exc) from exc
         finally:
-            # Ends the session and with it the lock, also after an error.
+            # This ends the session and with it the lock, also after an error.
             connection.terminate()
         return
     assert failure is not None  # there is at least one host

@@ -1,11 +1,11 @@
-"""Where the SQL of record lies: in an installed wheel beside this module, in a checkout under db/."""
+"""Where the SQL files are: in an installed wheel inside the package, in a checkout in db/."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-# What pg_dump writes for one version of psql or of the server: others stop at it, and the schema does not need it.
+# Lines of pg_dump that only some versions of psql or of the server know; the schema does not need them.
 _OF_ONE_VERSION = re.compile(r"^(\\(un)?restrict .*|SET transaction_timeout = 0;)\n", re.MULTILINE)
 
 
@@ -21,15 +21,15 @@ def migrations_directory() -> Path:
 
 
 def bookkeeping_file() -> Path:
-    """Return the file that makes the tables our tools keep beside the schema."""
+    """Return the file that makes the table of checksums, which is no part of the schema."""
     return _db_directory() / "bookkeeping.sql"
 
 
 def schema_objects_file() -> Path:
-    """Return the schema of record, object by object."""
+    """Return the file with the schema of record, object by object."""
     return _db_directory() / "schema.json"
 
 
 def schema_sql() -> str:
-    """Return db/schema.sql as any psql, any supported server and sqlc can read it."""
+    """Return db/schema.sql in a form that any psql, any supported server and sqlc can read."""
     return _OF_ONE_VERSION.sub("", (_db_directory() / "schema.sql").read_text())

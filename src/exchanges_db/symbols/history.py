@@ -30,8 +30,8 @@ async def get_symbol_as_of(
     Raises:
         InvalidArgument: `at` has no time zone.
         ExchangeNotFound: there is no such exchange.
-        AmbiguousSymbol: no symbol was spelt exactly so, and several differed from `symbol` in case only; or several live
-            symbols had exactly this name.
+        AmbiguousSymbol: no symbol was spelt exactly so, and several differed from `symbol` in case only; or several
+            live symbols had exactly this name.
     """
     place, name, moment = check_exchange(exchange), check_name(symbol), check_moment(at)
 

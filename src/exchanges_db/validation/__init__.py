@@ -1,1 +1,1 @@
-"""Whether a database is as it should be, with a report."""
+"""Checks whether a database is as it should be, and reports what they found."""

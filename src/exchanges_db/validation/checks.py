@@ -1,7 +1,4 @@
-"""The checks of a validation that only read. Each returns what it found and raises CheckFailed when that is wrong.
-
-Text from the database is shown with `shown`, so that a report never carries what could steer a terminal.
-"""
+"""The checks of a validation that only read. Each returns what it found, or raises CheckFailed where that is wrong."""
 
 from __future__ import annotations
 
@@ -38,12 +35,12 @@ _DIFFERENCES_SHOWN = 8
 
 
 class CheckFailed(Exception):
-    """What a check found is not as it should be."""
+    """A check found something that is not as it should be."""
 
 
 @dataclass
 class Context:
-    """What every check gets, and the figures that the report takes from them."""
+    """What every check is given, and the figures that checks leave here for the report."""
 
     database: Database
     lookups: int
@@ -72,14 +69,14 @@ async def check_reachable(context: Context) -> str:
 
 
 async def check_migrations(context: Context) -> str:
-    """Our migrations are applied, from our files as they are, and their numbers are not taken by another project's."""
+    """All our migrations are applied from unchanged files, and no other project has applied any under their numbers."""
     ledger = context.ledger
     files = read_files(migrations_directory())
     try:
         async with context.database.transaction(readonly=True) as transaction:
             found = await read_ledger(transaction.connection, ledger, files)
     except AccessDenied:
-        return f"{ledger} is not for this role to read"
+        return f"not checked: this role may not read {ledger}"
     ours = [migration.version for migration in found if migration.is_ours]
     context.schema_version = max(ours, default=None)
     wrong = what_is_wrong(found, ledger)
@@ -88,7 +85,7 @@ async def check_migrations(context: Context) -> str:
     expect(not pending, f"pending: {', '.join(pending)}: run `exchanges-db migrate`")
     unlisted = [migration.version for migration in found if migration.elsewhere]
     return f"{len(ours)} of {len(files)} in {ledger}" + (
-        f"; made by other means: {', '.join(unlisted)}" if unlisted else ""
+        f"; in the database but not in {ledger}: {', '.join(unlisted)}" if unlisted else ""
     )
 
 
@@ -101,7 +98,7 @@ async def check_recorded_schema(context: Context) -> str:
 
 
 async def check_enum_values(context: Context) -> str:
-    """Every member of ExchangeEnum has its row; a row without a member is fine."""
+    """Every member of ExchangeEnum has a row; a row without a member is fine."""
     rows = {exchange.enum_value: exchange for exchange in await get_all_exchanges(db=context.database)}
     missing = [member.value for member in ExchangeEnum if member.value not in rows]
     inactive = [member.value for member in ExchangeEnum if member.value in rows and not rows[member.value].is_active]
@@ -119,13 +116,13 @@ async def check_enum_round_trip(context: Context) -> str:
             found = await get_exchange_by_enum(key, db=context.database)
             wanted = rows[member.value] if rows[member.value].is_active else None
             expect(found == wanted, f"looking up {member.value} does not give its row")
-    return f"{len(there)} members there and back"
+    return f"{len(there)} members to their row and back"
 
 
 async def check_indexes_used(context: Context) -> str:
     """The planner answers each look-up with its index.
 
-    On a few rows it rightly reads the whole table, so it is asked with all but bitmap scans switched off.
+    In a table of a few rows it rightly reads them all, so it is asked with all scans but bitmap scans switched off.
     """
     async with context.database.transaction(isolation="repeatable_read", readonly=True) as transaction:
         await run(transaction, lambda conn: CatalogQuerier(conn).plan_bitmap_scans_only())
@@ -151,7 +148,7 @@ async def _expect_index(
     used = await indexes_used(transaction.connection, look_up, *arguments)
     fitting = {look_up.index_name}
     if look_up in (BY_ENUM, BY_MARKET_TYPE) and sum(row.is_active for row in rows) <= matching:
-        # Where hardly any row is active, their index leaves no more rows than the look-up's own.
+        # Where few exchanges are active, the index of active ones selects as few rows as the look-up's own.
         fitting.add(ACTIVE.index_name)
     expect(
         bool(used & fitting), f"{look_up.name} does not use {look_up.index_name} but {', '.join(used) or 'no index'}"
@@ -163,7 +160,7 @@ def _count(rows: list[StoredExchange], market_type: MarketType) -> int:
 
 
 async def check_latency(context: Context) -> str:
-    """The mean of the look-ups is within the target."""
+    """The mean time of a look-up is within the target."""
     active = {exchange.enum_value for exchange in await get_all_exchanges(db=context.database) if exchange.is_active}
     member = next((member for member in ExchangeEnum if member.value in active), ExchangeEnum.MEXC)
     latency = context.latency = await time_lookups(
@@ -179,7 +176,7 @@ async def check_latency(context: Context) -> str:
 
 
 async def check_stats(context: Context) -> str:
-    """The figures for monitoring are those of the rows of the same moment."""
+    """The figures of get_exchange_stats are those of the rows, read at the same moment."""
     async with context.database.transaction(isolation="repeatable_read", readonly=True) as transaction:
         figures = await get_exchange_stats(db=transaction)
         counted = count_exchanges(await get_all_exchanges(db=transaction))
@@ -209,7 +206,7 @@ async def check_ids_left(context: Context) -> str:
     if used is None:
         raise CheckFailed("exchanges.id has no identity sequence")
     left = used.highest_possible - used.highest_used
-    known = "" if used.is_exact else " at most, going by the highest id: this role may not read the sequence"
+    known = "" if used.is_exact else " at most, by the highest id in use: this role may not read the sequence"
     found = f"{left} of {used.highest_possible}{known}"
     expect(left >= used.highest_possible * _FEWEST_IDS_LEFT, f"only {found}: widen exchanges.id soon")
     return found

@@ -1,4 +1,4 @@
-"""How long look-ups take: timed one after the other, through the public function, as a caller meets them."""
+"""How long look-ups take: timed one after the other through the public function, as callers use it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SAMPLES_KEPT = 10_000
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """What the look-ups took, in milliseconds.
+    """How long the look-ups took, in milliseconds.
 
     Attributes:
         lookups: how many were timed.
-        samples_ms: the single times in their order, thinned out evenly above 10,000; the figures are of all.
-        target_ms: what the mean has to stay within.
+        samples_ms: the single times in order; of more than 10,000 an even selection, but the figures are of all.
+        target_ms: the most that the mean may be.
     """
 
     lookups: int
@@ -40,7 +40,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def latency_of(times_ms: Sequence[float], *, target_ms: float) -> Latency:
-    """Return the figures of these times; a percentile is a time that was measured, by nearest rank."""
+    """Return the figures of these times; a percentile is one of the times, by nearest rank."""
     ranked = sorted(times_ms)
     step = -(-len(times_ms) // _SAMPLES_KEPT)
     return Latency(
@@ -57,7 +57,7 @@ def latency_of(times_ms: Sequence[float], *, target_ms: float) -> Latency:
 async def time_lookups(
     exchange_enum: ExchangeEnum, *, db: DatabaseOrConnection, lookups: int, target_ms: float
 ) -> Latency:
-    """Return what `lookups` look-ups of one exchange take, after some that are not counted."""
+    """Return how long `lookups` look-ups of one exchange take, after some that are not counted."""
     for _ in range(_WARM_UP):
         await get_exchange_by_enum(exchange_enum, db=db)
     times_ms = []

@@ -1,7 +1,6 @@
-"""What the page's picture of the look-ups shows: bars, marks and lines, in the picture's own units.
+"""The parts of the page's picture of look-up times, which the template draws: bars, marks and lines, with their places.
 
-The template draws them. The scale of times is logarithmic, else a few slow look-ups among a thousand fast ones would
-press all the others into one bar.
+The scale of times is logarithmic: on an even one, a few slow look-ups would press all the others into one bar.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import msgspec
 
 from exchanges_db.validation.latency import Latency
 
-# A unit is about a pixel on a phone, so that text in the picture is as large as text beside it.
+# One unit is about a pixel on a phone, so that text in the picture is as large there as the text around it.
 WIDTH, HEIGHT = 360, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 36, 354, 8, 148
 _BARS = 40
@@ -22,7 +21,7 @@ _MARKS = 5
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """How many look-ups took between two times; its left and upper edge, its size."""
+    """A bar: its left and upper edge, its size, and for how many look-ups it stands."""
 
     x: float
     y: float
@@ -69,7 +68,7 @@ def picture_of(latency: Latency) -> Picture:
     for (low, high), count in zip(pairwise(edges), counts, strict=True):
         height = round((_BOTTOM - _TOP) * count / most, 1)
         if count:
-            # A single look-up among a thousand is still to be seen.
+            # A bar of a single look-up among a thousand must still be visible.
             height = max(height, 1.5)
             bars.append(Bar(place(low), _BOTTOM - height, round(place(high) - place(low), 1), height, count))
     figures = (("p50", latency.p50_ms), ("p99", latency.p99_ms), ("target (mean)", latency.target_ms))

@@ -1,4 +1,4 @@
-"""Which indexes the planner takes for a look-up: EXPLAIN of the very statement that the look-up sends."""
+"""Which indexes the planner uses for a look-up: by EXPLAIN of the statement that the look-up sends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exchanges_sql import exchanges, symbols
 
 
 class LookUp(NamedTuple):
-    """A look-up: its name, the constant of generated code that is its statement, and the index made for it."""
+    """A look-up: its name, its statement (a constant of generated code), and the index made for it."""
 
     name: str
     statement: str
@@ -37,7 +37,7 @@ async def indexes_used(connection: RawConnection, look_up: LookUp, *arguments: A
 
 
 def indexes_below(node: dict[str, Any]) -> Iterator[str]:
-    """Yield the index of a node of a plan, as EXPLAIN (FORMAT JSON) has it, and those of the nodes under it."""
+    """Yield the index of a node of a plan, as EXPLAIN (FORMAT JSON) gives it, and those of the nodes below."""
     if "Index Name" in node:
         yield node["Index Name"]
     for child in node.get("Plans", ()):

@@ -1,7 +1,7 @@
-"""The checks of a validation that write: each in a transaction that is rolled back, on a row of its own.
+"""The checks of a validation that write: each on a row of its own, in a transaction that is rolled back.
 
-The row gets a free negative id. An id from the sequence would be used up even by a rolled-back insert, and a validation
-a minute would spend all 32,767 in three weeks.
+The row gets a free negative id, because even a rolled-back insert uses up an id of the sequence: with a validation per
+minute, all 32,767 would be gone in three weeks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NOT_NULL = "23502"
 
 
 class Probe(NamedTuple):
-    """A row that exists only in its transaction, and the id of another that would be free."""
+    """A row that exists only in its transaction, and another id that is free."""
 
     transaction: Transaction
     id: int
@@ -44,7 +44,7 @@ class Probe(NamedTuple):
         """Return the row."""
         exchange = await get_exchange_by_id(self.id, db=self.transaction)
         if exchange is None:
-            raise CheckFailed("a row that was inserted cannot be found")
+            raise CheckFailed("a row that was inserted is not found")
         return exchange
 
 
@@ -71,7 +71,7 @@ async def discarded_probe(database: Database) -> AsyncIterator[Probe]:
 
 
 class BadValue(NamedTuple):
-    """A value that a constraint refuses; where no constraint is named, that NOT NULL refuses."""
+    """A value that a constraint refuses; without the name of one, a value that NOT NULL refuses."""
 
     field: str
     value: Any
@@ -96,12 +96,12 @@ BAD_VALUES = (
     BadValue("is_active", None),
     BadValue("precision_default", None),
 )
-# A second row that takes over one value of the first.
+# What a second row may not have in common with the first, and the constraint that refuses it.
 DUPLICATES = {"exchange_id": "exchanges_pkey", "name": "exchanges_name_key", "enum_value": "exchanges_enum_value_key"}
 
 
 async def check_constraints(context: Context) -> str:
-    """The database refuses by itself what it should, whatever the code in front of it lets through."""
+    """The database itself refuses bad rows, without the checks in Python."""
     async with discarded_probe(context.database) as probe:
         for bad in BAD_VALUES:
             work = _update(probe.id, bad.field, bad.value)
@@ -111,7 +111,7 @@ async def check_constraints(context: Context) -> str:
         for field, constraint in DUPLICATES.items():
             work = _insert(probe_row(**{**second, field: first[field]}))  # type: ignore[arg-type]  # field by field
             await _expect_refused(probe, work, constraint, f"a second row with the same {field}")
-    return f"{len(BAD_VALUES) + len(DUPLICATES)} bad writes refused, each by the constraint that is there for it"
+    return f"{len(BAD_VALUES) + len(DUPLICATES)} bad writes refused, each by the constraint meant for it"
 
 
 def _insert(row: InsertProbeExchangeParams) -> Work[int | None]:
@@ -119,14 +119,14 @@ def _insert(row: InsertProbeExchangeParams) -> Work[int | None]:
 
 
 def _update(exchange_id: int, field: str, value: Any) -> Work[int | None]:
-    # The generated function, since update_exchange would refuse the value before it reaches the database.
+    # Through the generated function, because update_exchange would refuse the value before it reaches the database.
     values = {**dict.fromkeys(CHECKS), field: value}
     parameters = UpdateExchangeKeysParams(fields=[field], **values, id=exchange_id, if_version=None)
     return lambda conn: AsyncQuerier(conn).update_exchange_keys(parameters)
 
 
 async def _expect_refused(probe: Probe, work: Work[Any], constraint: str | None, what: str) -> None:
-    # A refused statement spoils its transaction: go back to a savepoint.
+    # After a refused statement a transaction takes no other, so each gets a savepoint to go back to.
     savepoint = probe.transaction.connection.transaction()
     await savepoint.start()
     refused = None
@@ -138,12 +138,12 @@ async def _expect_refused(probe: Probe, work: Work[Any], constraint: str | None,
         await savepoint.rollback()
     rule = constraint or "NOT NULL"
     if refused is None:
-        raise CheckFailed(f"{rule} let pass {what}")
+        raise CheckFailed(f"{rule} did not refuse {what}")
     by_rule = refused.constraint == constraint if constraint else refused.sqlstate == _NOT_NULL
-    expect(by_rule, f"not {rule} but {refused.constraint or refused.sqlstate} refused {what}")
+    expect(by_rule, f"{what} was refused by {refused.constraint or refused.sqlstate}, not by {rule}")
 
 
-# SQL in the place of a value and of a field's name; that no text at all gets through is proven by the tests.
+# SQL where a value and where a field's name belongs. This is a spot check; the tests try many more texts.
 HOSTILE_VALUE = "'; DROP TABLE public.exchanges; --"
 HOSTILE_FIELD = "is_active = false, display_name"
 
@@ -190,12 +190,12 @@ async def _expect_field_refused(probe: Probe) -> None:
         await update_exchange(probe.id, {HOSTILE_FIELD: "x"}, db=probe.transaction)
     except InvalidExchange:
         return
-    raise CheckFailed("SQL was taken for the name of a field")
+    raise CheckFailed("SQL was accepted as the name of a field")
 
 
 async def _expect_history(probe: Probe) -> None:
     changes = await get_exchange_history(probe.id, db=probe.transaction)
-    # Of a row that had this id before there may be older ones.
+    # There may be older changes, of an earlier row with this id.
     recorded = [(change.operation, change.version, change.changed_columns) for change in changes[-4:]]
     made = [
         (ChangeOperation.INSERT, 1, ()),

@@ -1,4 +1,4 @@
-"""How a person reads a validation: in one sentence, or as a page with a picture."""
+"""Writes the result of a validation for people: as one sentence, or as a page with a picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def summary(report: ValidationReport) -> str:
 
 
 def report_html(report: ValidationReport) -> str:
-    """Return the report as one page without outside parts.
+    """Return the report as one HTML page that loads nothing from elsewhere.
 
     Raises:
         ConfigurationError: the extra `report` is not installed.
@@ -38,7 +38,7 @@ def report_html(report: ValidationReport) -> str:
         summary=summary(report),
         picture=None if report.latency is None else picture_of(report.latency),
         alternative="" if report.latency is None else describe_latency(report.latency),
-        # Characters that no document may hold are legal in Python text.
+        # Text in Python may hold characters that an HTML document must not.
         details=[_plain(check.detail) for check in report.checks],
         exchanges=[_plain(row.exchange) for row in report.symbols or ()],
         seconds=sum(check.seconds for check in report.checks),

@@ -1,4 +1,4 @@
-"""Whether a database is as it should be: P1.1.5 as a function that returns a report and leaves nothing behind."""
+"""Runs all checks on a database and returns a report; leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ValidationReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         latency: None when the look-ups could not be timed.
         server_version, database_name: None when the server did not answer.
-        schema_version: our newest migration that was applied; None where this role cannot see it.
+        schema_version: our newest applied migration; None where there is none or this role cannot see it.
         symbols: how many there are per exchange, kind and status; None when they could not be counted.
     """
 
@@ -83,9 +83,10 @@ async def validate_exchanges(
 ) -> ValidationReport:
     """Check tables, rows, rules and speed, and return what was found; nothing stays behind, no id is used up.
 
-    Each write is rolled back. A check that fails, or cannot be made, does not keep the others from being made.
+    Each write is rolled back. After a check that fails, or cannot be made, the others are still made.
 
-    lookups: how many look-ups to time; target_ms: what their mean must stay within.
+    lookups: how many look-ups to time.
+    target_ms: the most milliseconds that their mean may be.
     migrations_table: dbmate's ledger, TABLE or SCHEMA.TABLE; None means DBMATE_MIGRATIONS_TABLE.
     on_check: called with each result as soon as it is known.
 
@@ -103,7 +104,7 @@ async def validate_exchanges(
     results: list[CheckResult] = []
     unreachable = False
     for name, check in CHECKS.items():
-        # Without a server every further check would only wait for the same time limit; one too old refuses them all.
+        # Without a server, or with one that is too old, every further check would fail in the same way.
         result, error = _not_made(name) if unreachable else await _make(name, check, context)
         unreachable = unreachable or (not results and isinstance(error, DatabaseUnavailable | ConfigurationError))
         results.append(result)
@@ -139,5 +140,5 @@ async def _count_symbols(database: Database) -> tuple[SymbolStats, ...] | None:
     try:
         return tuple(await get_symbol_stats(db=database))
     except DatabaseError:
-        # The table is not there yet, or not for this role to read; a check says which.
+        # The table is missing, or this role may not read it; a check says which.
         return None
