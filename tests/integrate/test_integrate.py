@@ -52,7 +52,7 @@ def _sqlalchemy_url(dsn: Dsn) -> str:
 def run(project: Path, *command: str) -> str:
     """What a program prints in the folder of the document's files."""
     result = subprocess.run(command, cwd=project, env=os.environ, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
 
