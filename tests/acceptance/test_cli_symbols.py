@@ -150,6 +150,13 @@ def test_a_list_of_the_past_is_narrowed_as_one_of_now(loaded: str) -> None:
         (("symbols", "show", FUTURES, "ethusdt"), "the perpetual is called ETH/USDT:USDT"),
         (("symbols", "show", FUTURES, "ETH/USDT", "--at", "2099-01-01T00:00:00Z"), "is called ETH/USDT:USDT"),
         (("symbols", "history", FUTURES, "ETH/USDT"), "the perpetual is called ETH/USDT:USDT"),
+        *(
+            (
+                ("symbols", "show", FUTURES, name, "--at", "2020-01-01T00:00:00Z"),
+                f"{name!r} was not known at 2020-01-01",
+            )
+            for name in ("ETH/USDT:USDT", "eth/usdt:usdt", "ETH_USDT")
+        ),
         (("symbols", "show", MEXC, "C1/USDT:USDT"), "the spot symbol is called C1/USDT"),
         (("symbols", "show", FUTURES, "ETH/USDD:USDT"), "did you mean ETH/USDT:USDT"),
         (("symbols", "show", FUTURES, "QQQQQQ"), "see `exchanges-db symbols search QQQQQQ`"),

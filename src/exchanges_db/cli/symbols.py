@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from contextlib import suppress
 from functools import partial
@@ -16,7 +17,7 @@ from exchanges_db.cli.completion import complete_exchange
 from exchanges_db.cli.progress import bars
 from exchanges_db.cli.session import note_written, parse_time, run
 from exchanges_db.database.pool import Database
-from exchanges_db.errors import ConfigurationError, DownloadFailed, PayloadError
+from exchanges_db.errors import ConfigurationError, DownloadFailed, PayloadError, SymbolNotFound, shown
 from exchanges_db.orders import pairs
 from exchanges_db.symbols import history, importing, look_ups, sync
 from exchanges_db.symbols.changes import Brake
@@ -164,6 +165,10 @@ def show(exchange: Where, symbol: Name, at: At = None) -> None:
     async def work(database: Database) -> Symbol:
         if moment is not None:
             found = await history.get_symbol_as_of(exchange, symbol, moment, db=database)
+            if found is None and await history.get_symbol_history(exchange, symbol, db=database):
+                # Advice on the name would name this very symbol.
+                when = f"see `exchanges-db symbols history {shlex.quote(exchange)} {shlex.quote(symbol)}`"
+                raise SymbolNotFound(f"{shown(symbol)} was not known at {moment.isoformat()}: {when}")
         else:
             # The exchange's own name first: it must match exactly, a canonical name may be in another case.
             found = await look_ups.get_symbol_by_native(exchange, symbol, db=database)
