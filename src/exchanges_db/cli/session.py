@@ -55,6 +55,11 @@ def has_written() -> bool:
     return _choice.has_written
 
 
+def where() -> str:
+    """Return the database of this command in words, without its password."""
+    return _choice.where
+
+
 def resolve_dsn() -> Dsn:
     """Return the database that was asked for: by `--embedded`, else by DATABASE_URL, else by that of the .env file.
 
