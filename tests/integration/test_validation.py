@@ -26,6 +26,7 @@ from exchanges_db import (
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.schema.ledger import parse_ledger
 from exchanges_db.validation import checks, probes
+from exchanges_db.validation.latency import Latency, latency_of
 from exchanges_db.validation.validate import CHECKS, CheckResult, ValidationReport, validate_exchanges
 from tests.cases import CALLS
 from tests.factories import an_exchange, connected
@@ -204,6 +205,20 @@ async def test_slow_look_ups_fail(database: Database) -> None:
     assert failed(report).keys() == {"look-ups in time"}
     assert report.latency is not None
     assert f"mean {report.latency.mean_ms:.3f} ms" in detail(report, "look-ups in time")
+
+
+async def test_a_busy_moment_does_not_fail_the_look_ups(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a deployment would stop at another program's work; the figures are those of the quickest round."""
+    rounds = [latency_of([mean], target_ms=1) for mean in (3.0, 0.5)]
+
+    async def time_lookups(*_: Any, **__: Any) -> Latency:
+        return rounds.pop(0)
+
+    monkeypatch.setattr(checks, "time_lookups", time_lookups)
+    report = await validated(database)
+    assert not failed(report)
+    assert report.latency is not None
+    assert (report.latency.mean_ms, rounds) == (0.5, [])
 
 
 async def test_an_unmigrated_database_fails_with_what_to_do(empty_dsn: Dsn) -> None:
