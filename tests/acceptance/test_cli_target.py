@@ -1,6 +1,7 @@
 """A command works on the database that was asked for, and on no other."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -151,6 +152,23 @@ def test_the_environment_wins_over_the_env_file(dsn: Dsn, empty_dsn: Dsn, tmp_pa
     (tmp_path / "other").write_text(f"DATABASE_URL={dsn.dbmate_url()}\n")
     assert run("list", url=None, folder=tmp_path).returncode == 3
     assert run("--env-file", "other", "list", url=None, folder=tmp_path).returncode == 0
+
+
+def test_a_url_that_is_not_used_is_not_judged(dsn: Dsn, tmp_path: Path) -> None:
+    """The .env file of another program in the same folder may be written as that one likes."""
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://app:${DB_PASSWORD}@db/app\n")
+    assert run("list", url=url_of(dsn), folder=tmp_path).returncode == 0
+    assert "holds a $" in run("list", url=None, folder=tmp_path).stderr
+
+
+def test_an_env_file_may_be_a_pipe(dsn: Dsn) -> None:
+    """As where a program decrypts it: --env-file <(sops --decrypt ...); a pipe is read once."""
+    reader, writer = os.pipe()
+    os.write(writer, f"\ufeffDATABASE_URL={dsn.dbmate_url()}\n".encode())
+    os.close(writer)
+    result = run("--env-file", f"/dev/fd/{reader}", "list", url=None)
+    os.close(reader)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, fields
@@ -86,24 +87,30 @@ def read_env_file() -> None:
     """Set variables that the environment lacks from the .env file in the working directory, as dbmate does.
 
     Raises:
-        ConfigurationError: the file cannot be read, or programs read its DATABASE_URL differently.
+        ConfigurationError: the file cannot be read, or programs read the DATABASE_URL that it gives differently.
     """
     path = _choice.env_file or _ENV_FILE
-    if _choice.env_file is None and not path.exists():
-        return
     try:
-        text = path.read_text(encoding="utf-8")
-        found = dotenv.dotenv_values(path, interpolate=False)
+        text = path.read_text(encoding="utf-8-sig")  # once: a pipe is empty the next time
+    except FileNotFoundError as exc:
+        if _choice.env_file is None:
+            return
+        raise ConfigurationError(f"cannot read {str(path)!r}: {exc.strerror}") from exc
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "it is not UTF-8 text"
         raise ConfigurationError(f"cannot read {str(path)!r}: {reason}") from exc
-    url = found.get("DATABASE_URL")
+    if not _choice.embedded and database_url() is None:
+        _refuse_to_guess(path, text)
+    dotenv.load_dotenv(stream=io.StringIO(text), override=False)
+
+
+def _refuse_to_guess(path: Path, text: str) -> None:
+    url = dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False).get("DATABASE_URL")
     if url is None and _NAMES_IT.search(text):
         raise ConfigurationError(f"the line of DATABASE_URL in {str(path)!r} is not of the form DATABASE_URL=VALUE")
     if url is not None and "$" in url:
         # dbmate replaces $NAME by a variable, other programs do not: the two might use different databases.
         raise ConfigurationError(f"DATABASE_URL in {str(path)!r} holds a $, which programs read differently: write %24")
-    dotenv.load_dotenv(path, override=False)
 
 
 def run(work: Callable[[Database], Coroutine[Any, Any, T]], *, writes: bool = False) -> T:
