@@ -125,3 +125,10 @@ def test_a_refusal_is_one_line_with_its_exit_code(url: str, arguments: list[str]
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
     assert ok("list", "--all", "--json", url=url) == before
+
+
+def test_a_field_that_is_given_twice_is_refused(url: str) -> None:
+    """Which of two values is meant is not guessed."""
+    result = run("set", "MEXC_SPOT", "precision_default=4", "precision_default=5", url=url)
+    assert (result.returncode, result.stderr) == (2, "error: precision_default is given twice\n")
+    assert json.loads(ok("show", "MEXC_SPOT", "--json", url=url))["precision_default"] == 8

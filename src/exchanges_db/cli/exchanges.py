@@ -137,7 +137,11 @@ def set_(
     if_version: Annotated[int | None, typer.Option(help="Only if the row still has this version.")] = None,
 ) -> None:
     """Change fields of an exchange."""
-    updates = dict(_assignment(text) for text in assignments)
+    updates: dict[str, Any] = {}
+    for field, value in map(_assignment, assignments):
+        if field in updates:
+            raise InvalidExchange(f"{field} is given twice", field=field)
+        updates[field] = value
     changed = _change(
         key, lambda found, database: look_ups.update_exchange(found, updates, if_version=if_version, db=database)
     )
