@@ -48,6 +48,8 @@ def _fill_standard_streams() -> None:
     while (opened := os.open(os.devnull, os.O_RDWR)) < 3:
         pass
     os.close(opened)
+    if sys.stdin is None:  # a question asked there is answered by nobody, and a list read from there is empty
+        sys.stdin = os.fdopen(0, encoding="utf-8")
 
 
 if __name__ == "__main__":

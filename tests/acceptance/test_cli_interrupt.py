@@ -1,6 +1,7 @@
 """Ctrl-C ends the command with 130 and without a traceback, whatever it is doing."""
 
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -97,3 +98,35 @@ def test_a_program_in_the_background_goes_on(shared_dsn: Dsn) -> None:
     assert process.stderr is not None
     assert any(line.split("|")[-1].strip() == "exchanges_db.cli" for line in process.stderr)
     assert interrupted(process)[0] == 0
+
+
+def test_at_a_question(shared_dsn: Dsn) -> None:
+    """Ctrl-C is no answer to it: nothing is undone, and the exit code is that of an interrupt."""
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exchanges_db", "rollback"], env={**os.environ, "DATABASE_URL": url_of(shared_dsn)},
+        stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tempfile.gettempdir(),
+    )  # fmt: skip
+    os.close(terminal)
+    assert process.stderr is not None
+    asked = ""
+    while "[y/N]:" not in asked:
+        letter = process.stderr.read(1)
+        assert letter, asked
+        asked += letter
+    code, said = interrupted(process)
+    os.close(controller)
+    assert (code, said.strip()) == (130, "interrupted: nothing was done")
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["rollback"], 1), (["import", "MEXC_SPOT", "-"], 7)])
+def test_a_closed_stdin_answers_nothing(shared_dsn: Dsn, arguments: list[str], code: int) -> None:
+    """As a service manager or `<&-` leaves it: a question is not confirmed, and a list is empty."""
+    result = subprocess.run(
+        ["/bin/sh", "-c", '"$0" -m exchanges_db "$@" <&-', sys.executable, *arguments],
+        env={**os.environ, "DATABASE_URL": url_of(shared_dsn), "PYTHONWARNINGS": "error"},
+        capture_output=True, text=True, timeout=60, check=False, cwd=tempfile.gettempdir(),
+    )  # fmt: skip
+    assert result.returncode == code, result.stderr
+    assert "error: " in result.stderr
+    assert "Traceback" not in result.stderr

@@ -104,7 +104,10 @@ def _run(arguments: Sequence[str]) -> int:
         advice = "" if context is None else f" (see `{context.command_path} --help`)"
         output.note(f"error: {exc.format_message()}{advice}")
         return 2
-    except typer.Abort:
+    except typer.Abort as exc:
+        if isinstance(exc.__context__, KeyboardInterrupt):  # a question turns Ctrl-C into "no"
+            output.note("interrupted: nothing was done")
+            return _INTERRUPTED
         output.note("error: nothing was done: it was not confirmed")
         return 1
     except SystemExit as exc:  # how typer ends a completion, and help whose reader has gone
