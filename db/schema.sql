@@ -535,7 +535,8 @@ END),
     CONSTRAINT symbols_sides_known CHECK ((sides = ANY (ARRAY['ALL'::text, 'BUY'::text, 'SELL'::text, 'NONE'::text]))),
     CONSTRAINT symbols_spec_version_positive CHECK ((spec_version > 0)),
     CONSTRAINT symbols_status_known CHECK ((status = ANY (ARRAY['PRELAUNCH'::text, 'TRADING'::text, 'HALTED'::text, 'CLOSE_ONLY'::text, 'DELISTING'::text, 'DELISTED'::text, 'EXPIRED'::text]))),
-    CONSTRAINT symbols_symbol_printable CHECK (((symbol <> ''::text) AND (length(symbol) <= 200) AND (symbol !~ '^ | $|[\x01-\x1f\x7f]'::text)))
+    CONSTRAINT symbols_symbol_printable CHECK (((symbol <> ''::text) AND (length(symbol) <= 200) AND (symbol !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbols_times_are_dates CHECK (((date_part('year'::text, (listed_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (listed_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (delisting_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (delisting_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (delisted_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (delisted_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (expires_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (expires_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision)))
 );
 
 

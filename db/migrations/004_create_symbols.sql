@@ -78,6 +78,13 @@ CREATE TABLE public.symbols (
                               WHEN 'QUANTO' THEN settle <> quote AND settle <> base END),
     CONSTRAINT symbols_expiry_fits_kind CHECK ((kind IN ('FUTURE', 'OPTION')) = (expires_at IS NOT NULL)),
     CONSTRAINT symbols_delisted_has_time CHECK (status <> 'DELISTED' OR delisted_at IS NOT NULL),
+    -- Not 'infinity' and no year that Python's datetime lacks: one such row, and no list of symbols could be read.
+    -- No BETWEEN: a restored dump spells several of them otherwise, and would not be the schema of record.
+    CONSTRAINT symbols_times_are_dates
+        CHECK (date_part('year', listed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', listed_at AT TIME ZONE 'UTC') <= 9999
+           AND date_part('year', delisting_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', delisting_at AT TIME ZONE 'UTC') <= 9999
+           AND date_part('year', delisted_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', delisted_at AT TIME ZONE 'UTC') <= 9999
+           AND date_part('year', expires_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', expires_at AT TIME ZONE 'UTC') <= 9999),
     CONSTRAINT symbols_contract_size_positive CHECK (contract_size > 0 AND contract_size < 'Infinity'),
     CONSTRAINT symbols_price_tick_positive CHECK (price_tick > 0 AND price_tick < 'Infinity'),
     CONSTRAINT symbols_quantity_step_positive CHECK (quantity_step > 0 AND quantity_step < 'Infinity'),

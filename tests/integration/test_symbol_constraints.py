@@ -51,6 +51,11 @@ REFUSED: list[tuple[str, str, dict[str, Any]]] = [
     (f"{P}expiry_fits_kind", "spot", {"expires_at": "2027-01-01T00:00:00Z"}),
     (f"{P}delisted_has_time", "spot", {"status": "DELISTED"}),
     *(
+        (f"{P}times_are_dates", "future", {field: time})
+        for field in ("listed_at", "delisting_at", "delisted_at", "expires_at")
+        for time in ("infinity", "-infinity", "10000-01-01T00:00:00Z", "0001-12-31T23:59:59Z BC")
+    ),
+    *(
         (f"{P}{field}_positive", "linear", {field: value})
         for field in ("contract_size", "price_tick", "quantity_step")
         for value in ("0", "-1", "NaN", "Infinity", "-Infinity")
@@ -121,6 +126,7 @@ def test_there_is_a_row_of_every_kind() -> None:
         {"native_symbol": "💱"},
         {"maker_fee": "-0.0001", "taker_fee": "0.05"},
         {"raw": {"a": [1, "x", None]}},
+        {"listed_at": "0001-01-01T00:00:00Z", "delisting_at": "9999-12-31T23:59:59.999999Z"},
     ],
 )
 async def test_what_is_real_is_taken(conn: asyncpg.Connection, kind: str, fields: dict[str, Any]) -> None:

@@ -62,6 +62,10 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "symbols_direction_fits_settle": ("settle", "must be quote if LINEAR, base if INVERSE, neither if QUANTO"),
     "symbols_expiry_fits_kind": ("expires_at", "must be there for futures and options, not else"),
     "symbols_delisted_has_time": ("delisted_at", "must be there when the status is DELISTED"),
+    "symbols_times_are_dates": (
+        "listed_at, delisting_at, delisted_at, expires_at",
+        "must be in the years 1 to 9999 in UTC; not infinity: NULL means not known",
+    ),
     "symbols_contract_size_positive": ("contract_size", "must be positive and finite"),
     "symbols_price_tick_positive": ("price_tick", "must be positive and finite"),
     "symbols_quantity_step_positive": ("quantity_step", "must be positive and finite"),
