@@ -276,5 +276,5 @@ async def test_a_forgotten_ledger_is_noticed(empty_dsn: Dsn) -> None:
     with pytest.raises(MigrationError, match=r"not in schema_migrations, yet everything it makes is in the database"):
         await migrate(empty_dsn)
     assert await rollback(empty_dsn) is None
-    made = f"0 of 3 in schema_migrations; made by other means: {', '.join(VERSIONS)}"
+    made = f"0 of 3 in schema_migrations; in the database but not in schema_migrations: {', '.join(VERSIONS)}"
     assert found(await validated(empty_dsn)) == (True, made)

@@ -187,7 +187,7 @@ async def test_a_rule_of_another_name_in_the_way_is_told_apart(database: Databas
         "ALTER TABLE exchanges ADD CONSTRAINT other CHECK (precision_default BETWEEN 0 AND 18)",
     )
     wrong = failed(await validated(database))
-    assert wrong[RULES] == "not exchanges_precision_default_range but other refused precision_default = 19"
+    assert wrong[RULES] == "precision_default = 19 was refused by other, not by exchanges_precision_default_range"
 
 
 async def test_every_constraint_that_a_write_can_break_is_tried(conn: asyncpg.Connection) -> None:
@@ -260,7 +260,7 @@ async def test_the_applications_role_passes(dsn: Dsn) -> None:
         report = await validated(database)
     assert failed(report) == {}
     assert report.schema_version is None
-    assert detail(report, "ids left").startswith("32764 of 32767 at most, going by the highest id")
+    assert detail(report, "ids left").startswith("32764 of 32767 at most, by the highest id in use")
 
 
 async def test_the_applications_role_can_call_everything(stocked_dsn: Dsn) -> None:
@@ -331,7 +331,7 @@ async def test_a_row_that_cannot_be_read_back_is_noticed(database: Database, dsn
         "'BEGIN DELETE FROM public.exchanges WHERE id = NEW.id; RETURN NULL; END'",
         "CREATE TRIGGER lose AFTER INSERT ON exchanges FOR EACH ROW EXECUTE FUNCTION lose()",
     )
-    assert failed(await validated(database))[CRUD] == "a row that was inserted cannot be found"
+    assert failed(await validated(database))[CRUD] == "a row that was inserted is not found"
 
 
 async def test_a_row_left_behind_is_noticed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,7 +346,7 @@ async def test_a_row_left_behind_is_noticed(database: Database, monkeypatch: pyt
     ("function", "hostile", "complaint"),
     [
         ("get_exchange_by_enum", probes.HOSTILE_VALUE, "looking up SQL finds an exchange"),
-        ("update_exchange", {probes.HOSTILE_FIELD: "x"}, "SQL was taken for the name of a field"),
+        ("update_exchange", {probes.HOSTILE_FIELD: "x"}, "SQL was accepted as the name of a field"),
     ],
 )
 async def test_an_answer_to_hostile_text_is_noticed(
