@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,6 +17,14 @@ from tests.factories import connected
 from tests.fix_server import url_of
 
 MOMENTS = 10
+
+
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """Ctrl-C has its meaning, also where the tests themselves run in the background of a shell, which takes it away."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def started(*arguments: str, url: str, flags: tuple[str, ...] = ()) -> subprocess.Popen[str]:
