@@ -119,7 +119,7 @@ def test_at_a_question(shared_dsn: Dsn) -> None:
     os.close(terminal)
     assert process.stderr is not None
     asked = ""
-    while "[y/N]:" not in asked:
+    while "[y/N]" not in asked:
         letter = process.stderr.read(1)
         assert letter, asked
         asked += letter
