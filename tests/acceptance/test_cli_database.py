@@ -72,7 +72,7 @@ def test_rollback_asks_first_and_undoes_one(url: str) -> None:
     """Without --yes and without a terminal nothing happens."""
     ok("migrate", url=url)
     refused = run("rollback", url=url)
-    assert "] \nerror: not done: it was not confirmed" in refused.stderr  # the error on a line of its own
+    assert "] \nerror: nothing was done: it was not confirmed" in refused.stderr  # the error on a line of its own
     assert (refused.returncode, refused.stdout) == (1, "")  # a question is no answer
     assert ok("status", url=url)
     assert "undid 004_create_symbols.sql" in ok("rollback", "--yes", url=url)
