@@ -91,8 +91,8 @@ def rollback(
 
 def _confirm(question: str) -> None:
     """Return when the answer is yes; raises Abort. stdout is kept for the answer, so all of this is on stderr."""
-    typer.echo(f"{question} [y/N] ", nl=False, err=True)
     try:
+        typer.echo(f"{question} [y/N] ", nl=False, err=True)
         answer = "" if sys.stdin is None else sys.stdin.readline()
     except KeyboardInterrupt:
         typer.echo(err=True)
