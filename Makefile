@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+WORKERS := --numprocesses auto --dist loadfile
 COMPILE := uv pip compile --quiet pyproject.toml --extra embedded --extra report --group dev
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lowest check fix generate schema bench peers integrate lock clean FORCE
@@ -27,7 +28,7 @@ demo: install ## the main job from end to end on sample lists: migrate, import, 
 
 test: install ## every test except those of `make check`, on a real PostgreSQL, with branch coverage
 	coverage erase
-	coverage run -m pytest tests/acceptance tests/integration tests/typing tests/unit
+	coverage run -m pytest $(WORKERS) tests/acceptance tests/integration tests/typing tests/unit
 	coverage combine --quiet
 	coverage report
 
@@ -43,7 +44,7 @@ check: install ## linters, types, layers, contracts and the guards of the genera
 	ruff check
 	mypy
 	lint-imports --no-cache
-	pytest -q tests/contract
+	pytest -q $(WORKERS) tests/contract
 	.ci/sqlc-diff
 
 fix: install ## format, and mend what the linter can
@@ -65,7 +66,7 @@ peers: .venv/.peers ## compare our readers with ccxt's, row by row; EXCHANGES_DB
 	pytest -q -s tests/peers
 
 integrate: .venv/.integrate ## run every file of docs/integrate.md beside FastAPI, pandas, polars, SQLAlchemy, Alembic and sqlc
-	pytest -q tests/integrate
+	pytest -q $(WORKERS) tests/integrate
 
 .venv/.integrate: tests/integrate/requirements.lock .venv/.installed
 	pip install --disable-pip-version-check --require-hashes -r tests/integrate/requirements.lock
