@@ -187,7 +187,9 @@ async def test_a_version_that_no_row_has_is_refused(conn: asyncpg.Connection, ve
 
 
 @every_call
-@pytest.mark.parametrize("wrong", ["postgresql://h/d", 7, object(), asyncpg.Pool], ids=["text", "number", "object", "class"])
+@pytest.mark.parametrize(
+    "wrong", ["postgresql://h/d", 7, object(), asyncpg.Pool], ids=["text", "number", "object", "class"]
+)
 async def test_a_db_of_another_kind_is_our_error(call: Case, wrong: Any) -> None:
     """The message says what is taken."""
     taken = " to be validated" if call.kind == "validation" else ", a Transaction, an asyncpg connection"
