@@ -6,9 +6,10 @@ statement, so it is done only after the exact spelling has found nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from difflib import get_close_matches
 from enum import Enum
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +19,7 @@ from exchanges_db.exchanges.rules import check_exchange_id, check_field
 from exchanges_sql.exchange_history import AsyncQuerier as HistoryQuerier
 from exchanges_sql.exchanges import AsyncQuerier
 
+T = TypeVar("T")
 _MOST_NAMES = 3
 _LEAST_PREFIX = 2
 
@@ -37,6 +39,18 @@ async def spelled(conn: AsyncConnection, enum_value: str) -> str:
     """
     known = {row.enum_value: row.name async for row in AsyncQuerier(conn).list_exchanges()}
     return pick(enum_value, known)
+
+
+async def ask_as_spelled(conn: AsyncConnection, enum_value: str, fetch: Callable[[str], Awaitable[T]]) -> T:
+    """Return what `fetch` finds for an exchange; where that is nothing, for the same name in the case of its row.
+
+    Raises as `spelled` does, where nothing is found.
+    """
+    found = await fetch(enum_value)
+    if found:
+        return found
+    exact = await spelled(conn, enum_value)
+    return found if exact == enum_value else await fetch(exact)
 
 
 def check_key(exchange: Enum | str | int) -> str | int:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database_json
-from exchanges_db.exchanges.names import check_exchange, spelled
+from exchanges_db.exchanges.names import ask_as_spelled, check_exchange
 from exchanges_db.moments import check_moment, check_period
 from exchanges_db.symbols.changes import SymbolChange, find_changes_between
 from exchanges_db.symbols.enums import SymbolKind
@@ -71,16 +71,12 @@ async def list_symbols_as_of(
     place, moment = None if exchange is None else check_exchange(exchange), check_moment(at)
     wanted = check_filters(base=base, quote=quote, kind=kind, active=active)
 
-    async def fetch(conn: AsyncConnection, enum_value: str | None) -> list[Symbol]:
-        parameters = ListSymbolRowsAsOfParams(at=moment, exchange=enum_value, **wanted)
-        return [_symbol(spec) async for spec in AsyncQuerier(conn).list_symbol_rows_as_of(parameters)]
-
     async def work(conn: AsyncConnection) -> list[Symbol]:
-        found = await fetch(conn, place)
-        if found or place is None:
-            return found
-        exact = await spelled(conn, place)
-        return found if exact == place else await fetch(conn, exact)
+        async def fetch(exact: str | None) -> list[Symbol]:
+            parameters = ListSymbolRowsAsOfParams(at=moment, exchange=exact, **wanted)
+            return [_symbol(spec) async for spec in AsyncQuerier(conn).list_symbol_rows_as_of(parameters)]
+
+        return await fetch(None) if place is None else await ask_as_spelled(conn, place, fetch)
 
     return await run(db, work)
 

@@ -7,7 +7,7 @@ names the nearest. The exact spelling is found fastest; a name in another case i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from enum import Enum
 from typing import Any, TypedDict
 
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database
 from exchanges_db.errors import InvalidSymbol, SymbolNotFound, shown
-from exchanges_db.exchanges.names import check_exchange, spelled
+from exchanges_db.exchanges.names import ask_as_spelled, check_exchange
 from exchanges_db.exchanges.rules import INTEGER_MAX
 from exchanges_db.symbols.enums import SymbolKind
 from exchanges_db.symbols.models import Symbol, SymbolStats
@@ -51,11 +51,9 @@ async def get_symbol_by_native(
 
     async def work(conn: AsyncConnection) -> Symbol | None:
         querier = AsyncQuerier(conn)
-        row = await querier.get_symbol_by_native(exchange=place, native_symbol=name)
-        if row is None:
-            exact = await spelled(conn, place)
-            if exact != place:
-                row = await querier.get_symbol_by_native(exchange=exact, native_symbol=name)
+        row = await ask_as_spelled(
+            conn, place, lambda exact: querier.get_symbol_by_native(exchange=exact, native_symbol=name)
+        )
         return None if row is None else _symbol(row)
 
     return await run(db, work)
@@ -96,7 +94,6 @@ async def get_symbols(
     Raises as `get_symbol` does.
     """
     place, names = check_exchange(exchange), check_names(symbols)
-
     return await run(db, lambda conn: _symbols_called(conn, place, names))
 
 
@@ -138,12 +135,10 @@ async def list_symbols(
     wanted = check_filters(base=base, quote=quote, kind=kind, active=active)
 
     async def work(conn: AsyncConnection) -> list[Symbol]:
-        querier = AsyncQuerier(conn)
-        found = await _symbols(querier.list_symbols(ListSymbolsParams(exchange=place, **wanted)))
-        if found or place is None:
-            return found
-        exact = await spelled(conn, place)
-        return found if exact == place else await _symbols(querier.list_symbols(ListSymbolsParams(exact, **wanted)))
+        def fetch(exact: str | None) -> Awaitable[list[Symbol]]:
+            return _symbols(AsyncQuerier(conn).list_symbols(ListSymbolsParams(exchange=exact, **wanted)))
+
+        return await fetch(None) if place is None else await ask_as_spelled(conn, place, fetch)
 
     return await run(db, work)
 
