@@ -16,7 +16,7 @@ from exchanges_db.symbols.changes import SymbolChange, find_changes_between
 from exchanges_db.symbols.enums import SymbolKind
 from exchanges_db.symbols.look_ups import check_filters
 from exchanges_db.symbols.models import Symbol, SymbolVersion
-from exchanges_db.symbols.names import check_name, spelled_symbol_then, the_one
+from exchanges_db.symbols.names import ask_as_spelled_then, check_name, the_one
 from exchanges_sql.symbol_history import AsyncQuerier, ListSymbolRowsAsOfParams, ListSymbolVersionsRow
 
 _decoder = msgspec.json.Decoder(Symbol)
@@ -35,16 +35,12 @@ async def get_symbol_as_of(
     """
     place, name, moment = check_exchange(exchange), check_name(symbol), check_moment(at)
 
-    async def fetch(conn: AsyncConnection, enum_value: str, spelling: str) -> list[Symbol]:
-        specs = AsyncQuerier(conn).list_symbol_rows_by_name_as_of(at=moment, exchange=enum_value, symbol=spelling)
-        return [_symbol(spec) async for spec in specs]
-
     async def work(conn: AsyncConnection) -> Symbol | None:
-        found = await fetch(conn, place, name)
-        if not found:
-            exact, spelling = await spelled_symbol_then(conn, place, name, moment)
-            if (exact, spelling or name) != (place, name):
-                found = await fetch(conn, exact, spelling or name)
+        async def fetch(enum_value: str, spelling: str) -> list[Symbol]:
+            specs = AsyncQuerier(conn).list_symbol_rows_by_name_as_of(at=moment, exchange=enum_value, symbol=spelling)
+            return [_symbol(spec) async for spec in specs]
+
+        found = await ask_as_spelled_then(conn, place, name, moment, fetch)
         return the_one(place, name, found) if found else None
 
     return await run(db, work)
@@ -90,17 +86,12 @@ async def get_symbol_history(
     """
     place, name = check_exchange(exchange), check_name(symbol)
 
-    async def fetch(conn: AsyncConnection, enum_value: str, spelling: str) -> list[SymbolVersion]:
-        rows = AsyncQuerier(conn).list_symbol_versions(exchange=enum_value, symbol=spelling)
-        return [_version(row) async for row in rows]
-
     async def work(conn: AsyncConnection) -> list[SymbolVersion]:
-        found = await fetch(conn, place, name)
-        if found:
-            return found
-        exact, spelling = await spelled_symbol_then(conn, place, name, None)
-        same = (exact, spelling or name) == (place, name)
-        return found if same else await fetch(conn, exact, spelling or name)
+        async def fetch(enum_value: str, spelling: str) -> list[SymbolVersion]:
+            rows = AsyncQuerier(conn).list_symbol_versions(exchange=enum_value, symbol=spelling)
+            return [_version(row) async for row in rows]
+
+        return await ask_as_spelled_then(conn, place, name, None, fetch)
 
     return await run(db, work)
 

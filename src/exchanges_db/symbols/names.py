@@ -8,8 +8,9 @@ after the exact spelling has found nothing.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +22,7 @@ from exchanges_db.symbols.models import Symbol
 from exchanges_sql.symbol_history import AsyncQuerier as HistoryQuerier
 from exchanges_sql.symbols import AsyncQuerier, ListSymbolNamesRow
 
+T = TypeVar("T")
 _LONGEST = 200
 _MOST_NAMES = 3
 _KINDS = {SymbolKind.SPOT: "spot symbol"}
@@ -54,17 +56,21 @@ async def spelled_symbols(conn: AsyncConnection, place: str, names: Sequence[str
     return exact, {name: spelling for name, spelling in chosen.items() if spelling is not None}
 
 
-async def spelled_symbol_then(
-    conn: AsyncConnection, place: str, name: str, at: datetime | None
-) -> tuple[str, str | None]:
-    """Return the exchange and one name as they were spelt at `at`, or at any time where `at` is None.
+async def ask_as_spelled_then(
+    conn: AsyncConnection, place: str, name: str, at: datetime | None, fetch: Callable[[str, str], Awaitable[list[T]]]
+) -> list[T]:
+    """Return what `fetch` finds for an exchange and a name; where that is nothing, for both as they were spelt.
 
-    The name is None where no symbol had it. Raises as `spelled_symbols` does.
+    at: when they were spelt so; None means at any time. Raises as `spelled_symbols` does, where nothing is found.
     """
+    found = await fetch(place, name)
+    if found:
+        return found
     exact = await spelled(conn, place)
     querier = HistoryQuerier(conn)
     spellings = [one async for one in querier.list_symbol_spellings_as_of(at=at, exchange=exact, symbol=name)]
-    return exact, _choose(exact, name, spellings)
+    spelling = _choose(exact, name, spellings) or name
+    return found if (exact, spelling) == (place, name) else await fetch(exact, spelling)
 
 
 def _choose(place: str, name: str, spellings: Sequence[str]) -> str | None:
