@@ -23,6 +23,42 @@ class ContractDirection(StrEnum):
     QUANTO = "QUANTO"
 
 
+class OptionType(StrEnum):
+    """What an option gives the right to: CALL to buy, PUT to sell."""
+
+    CALL = "CALL"
+    PUT = "PUT"
+
+
+class OrderType(StrEnum):
+    """The kinds of order that an exchange can name; LIMIT_MAKER is a limit order that never takes."""
+
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    LIMIT_MAKER = "LIMIT_MAKER"
+    IMMEDIATE_OR_CANCEL = "IMMEDIATE_OR_CANCEL"
+    FILL_OR_KILL = "FILL_OR_KILL"
+
+
+class PriceReference(StrEnum):
+    """Of which price a band is measured: OTHER is one that the exchange describes in words of its own."""
+
+    MARK = "MARK"
+    INDEX = "INDEX"
+    LAST = "LAST"
+    OTHER = "OTHER"
+
+
+class AssetClass(StrEnum):
+    """What a contract is on; a list that names no class is of coins."""
+
+    CRYPTO = "CRYPTO"
+    STOCK = "STOCK"
+    INDEX = "INDEX"
+    COMMODITY = "COMMODITY"
+    FX = "FX"
+
+
 class SymbolStatus(StrEnum):
     """Where a symbol is in its life; which orders that lets through is decided in `judge`."""
 
@@ -36,7 +72,7 @@ class SymbolStatus(StrEnum):
 
 
 class SidesAllowed(StrEnum):
-    """Which orders the exchange takes at present."""
+    """Which orders the exchange took when it was last asked."""
 
     ALL = "ALL"
     BUY = "BUY"

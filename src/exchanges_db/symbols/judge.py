@@ -1,60 +1,198 @@
-"""The one judge: whether an order for a symbol would be taken, and why not. Pure: it reads no clock and no database."""
+"""The one judge: what stands in the way of an order. Pure: it reads no clock and no database.
+
+Nothing else decides, in Python or SQL. An announced time acts by itself when it comes, unless the exchange was asked
+after it and said otherwise: an observation outranks a guess. What is in doubt is closed.
+"""
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from enum import StrEnum
+from fractions import Fraction
 
 import msgspec
 
-from exchanges_db.symbols.enums import Side, SidesAllowed, SymbolStatus
-from exchanges_db.symbols.models import Symbol
+from exchanges_db.symbols.enums import ContractDirection, OrderType, Side, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.models import SymbolSpec
 
+# A member of an enum costs Python a call each time it is named.
+_SPOT, _BUY, _SELL, _ALL = SymbolKind.SPOT, Side.BUY, Side.SELL, SidesAllowed.ALL
+_TRADING, _PRELAUNCH, _HALTED = SymbolStatus.TRADING, SymbolStatus.PRELAUNCH, SymbolStatus.HALTED
+_DELISTED, _EXPIRED = SymbolStatus.DELISTED, SymbolStatus.EXPIRED
 _ONLY_CLOSING = (SymbolStatus.CLOSE_ONLY, SymbolStatus.DELISTING)
+_SIDES = {Side.BUY: SidesAllowed.BUY, Side.SELL: SidesAllowed.SELL}
+# Wide enough for the sum and product of any numbers of a specification that are of sane size.
+_EXACT = Context(prec=4000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 
 
 class Obstacle(StrEnum):
-    """Why an order would be refused."""
+    """What stands in the way of an order.
+
+    UNKNOWN_THEN: the database did not know the symbol, or its exchange, at that time. OTHER_SYMBOL: the database has
+    another symbol under that id. UNREADABLE: the newest list has a row for it that cannot be read. UNSATISFIABLE: no
+    order can keep to all limits of the symbol.
+    """
 
     UNKNOWN_THEN = "UNKNOWN_THEN"
+    OTHER_SYMBOL = "OTHER_SYMBOL"
     EXCHANGE_INACTIVE = "EXCHANGE_INACTIVE"
-    STATUS = "STATUS"
-    ONLY_CLOSING = "ONLY_CLOSING"
-    NOT_LISTED_YET = "NOT_LISTED_YET"
-    DELISTED = "DELISTED"
+    UNREADABLE = "UNREADABLE"
     EXPIRED = "EXPIRED"
+    DELISTED = "DELISTED"
+    HALTED = "HALTED"
+    NOT_OPEN_YET = "NOT_OPEN_YET"
+    ONLY_CLOSING = "ONLY_CLOSING"
     SIDE = "SIDE"
     NOT_BY_API = "NOT_BY_API"
+    ORDER_TYPE = "ORDER_TYPE"
+    UNSATISFIABLE = "UNSATISFIABLE"
 
 
 class TradeAnswer(msgspec.Struct, frozen=True):
-    """Whether an order would be taken; true in an `if`. `obstacle` and `reason` are None when it would."""
+    """Whether an order would be taken; true in an `if`.
 
-    allowed: bool
-    obstacle: Obstacle | None = None
+    Attributes:
+        obstacles: everything that stands in the way; empty where nothing does.
+        reason: the first of them in words; None where there is none.
+    """
+
+    obstacles: tuple[Obstacle, ...] = ()
     reason: str | None = None
 
+    @property
+    def allowed(self) -> bool:
+        """Whether nothing stands in the way."""
+        return not self.obstacles
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """The first obstacle, which `reason` explains."""
+        return self.obstacles[0] if self.obstacles else None
+
     def __bool__(self) -> bool:
-        return self.allowed
+        return not self.obstacles
 
 
-def judge(symbol: Symbol, side: Side, at: datetime, *, closing: bool = False) -> TradeAnswer:
-    """Return whether `symbol`, as it stood at `at`, could be traded on an active exchange."""
-    if symbol.expires_at is not None and at >= symbol.expires_at:
-        return TradeAnswer(False, Obstacle.EXPIRED, f"it expired at {symbol.expires_at:%Y-%m-%d %H:%M:%S} UTC")
-    for gone in (symbol.delisted_at, symbol.delisting_at):
-        if gone is not None and at >= gone and (symbol.status is not SymbolStatus.DELISTING or not closing):
-            return TradeAnswer(False, Obstacle.DELISTED, f"it is delisted from {gone:%Y-%m-%d %H:%M:%S} UTC on")
-    if symbol.status in _ONLY_CLOSING and not closing and symbol.sides is SidesAllowed.ALL:
-        return TradeAnswer(False, Obstacle.ONLY_CLOSING, f"its status is {symbol.status}: closing orders only")
-    # An announced launch takes effect at its time, although the stored status still says PRELAUNCH.
-    opened = symbol.status is SymbolStatus.PRELAUNCH and symbol.listed_at is not None and at >= symbol.listed_at
-    if symbol.status not in (SymbolStatus.TRADING, *_ONLY_CLOSING) and not opened:
-        return TradeAnswer(False, Obstacle.STATUS, f"its status is {symbol.status}")
-    if symbol.listed_at is not None and at < symbol.listed_at:
-        return TradeAnswer(False, Obstacle.NOT_LISTED_YET, f"it opens at {symbol.listed_at:%Y-%m-%d %H:%M:%S} UTC")
-    if not opened and symbol.sides not in (SidesAllowed.ALL, side.value):
-        return TradeAnswer(False, Obstacle.SIDE, f"the exchange takes {symbol.sides} orders only")
-    if not symbol.api_tradable:
-        return TradeAnswer(False, Obstacle.NOT_BY_API, "the exchange does not take orders for it through its API")
-    return TradeAnswer(True)
+def judge(
+    spec: SymbolSpec,
+    side: Side,
+    at: datetime,
+    *,
+    exchange_active: bool = True,
+    order_type: OrderType | None = None,
+    closing: bool = False,
+    observed_at: datetime | None = None,
+    readable: bool = True,
+) -> list[Obstacle]:
+    """Return what stands in the way of an order of `side` at `at`, the gravest first; an empty list: nothing does.
+
+    order_type: None where it does not matter. closing: the order only reduces a position of a contract; a spot order
+        closes if it sells.
+    observed_at: when the exchange last confirmed `spec`; None where nobody has asked since.
+    readable: False where the newest list has a row for the symbol that cannot be read.
+    """
+    found = []
+    if not exchange_active:
+        found.append(Obstacle.EXCHANGE_INACTIVE)
+    if not readable:
+        found.append(Obstacle.UNREADABLE)
+    status = spec.status
+    if status is _EXPIRED or (spec.expires_at is not None and at >= spec.expires_at):
+        found.append(Obstacle.EXPIRED)
+    elif status is _DELISTED or _has_come(spec.delisted_at, at, observed_at):
+        found.append(Obstacle.DELISTED)
+    elif status is _HALTED:
+        found.append(Obstacle.HALTED)
+    else:
+        opens_at = spec.buy_opens_at if side is _BUY else spec.sell_opens_at
+        opened = _has_come(opens_at, at, observed_at)
+        if (opens_at is not None and at < opens_at) or (
+            status is _PRELAUNCH and (not opened or spec.is_premarket is True)
+        ):
+            found.append(Obstacle.NOT_OPEN_YET)
+        closes = side is _SELL if spec.kind is _SPOT else closing
+        if not closes and (status in _ONLY_CLOSING or _has_come(spec.delisting_at, at, observed_at)):
+            found.append(Obstacle.ONLY_CLOSING)
+        # A side that opened since the exchange was asked is not among the sides it named then.
+        opens_itself = opened and (status is _TRADING or status is _PRELAUNCH) and spec.is_premarket is not True
+        if not (spec.sides is _ALL or spec.sides is _SIDES[side] or opens_itself or status is _PRELAUNCH):
+            found.append(Obstacle.SIDE)
+    if not spec.api_tradable:
+        found.append(Obstacle.NOT_BY_API)
+    if order_type is not None and spec.order_types is not None and order_type not in spec.order_types:
+        found.append(Obstacle.ORDER_TYPE)
+    if not is_satisfiable(spec):
+        found.append(Obstacle.UNSATISFIABLE)
+    return found
+
+
+def _has_come(time: datetime | None, at: datetime, observed_at: datetime | None) -> bool:
+    """Return whether an announced time acts at `at`; one that had passed when the exchange was asked does not."""
+    return time is not None and time <= at and (observed_at is None or observed_at < time)
+
+
+def turning_points(spec: SymbolSpec) -> list[datetime]:
+    """Return the times at which the judgement may change, in order; between two of them it does not."""
+    times = (spec.buy_opens_at, spec.sell_opens_at, spec.delisting_at, spec.delisted_at, spec.expires_at)
+    return sorted({time for time in times if time is not None})
+
+
+def is_satisfiable(spec: SymbolSpec) -> bool:
+    """Return whether some order keeps to all limits of a symbol: an exchange may state limits that none can."""
+    most, most_notional = spec.max_quantity, spec.max_notional
+    inverse = spec.direction is ContractDirection.INVERSE
+    if most is most_notional is None and not inverse:
+        return True
+    step, size = spec.quantity_step, spec.contract_size or Decimal(1)
+    # Nearly always the limits lie far apart, which two sums show.
+    enough = _EXACT.add(step, spec.min_quantity or step)
+    if (most is None or enough <= most) and not inverse:
+        notional = _EXACT.multiply(_EXACT.multiply(enough, size), spec.price_tick)
+        if most_notional is None or notional <= most_notional:
+            return True
+    lot = Fraction(step)
+    fewest = max(math.ceil(Fraction(spec.min_quantity or 0) / lot), 1)
+    limits = [] if most is None else [math.floor(Fraction(most) / lot)]
+    unit = lot * Fraction(size) * (1 if inverse else Fraction(spec.price_tick))
+    if inverse and spec.min_notional is not None:
+        fewest = max(fewest, math.ceil(Fraction(spec.min_notional) / unit))
+    if most_notional is not None:
+        limits.append(math.floor(Fraction(most_notional) / unit))
+    return all(fewest <= limit for limit in limits)
+
+
+def explain(obstacle: Obstacle, spec: SymbolSpec, side: Side, order_type: OrderType | None = None) -> str:
+    """Return in words why `judge` named an obstacle."""
+    if obstacle is Obstacle.EXPIRED:
+        return f"it expired at {_written(spec.expires_at)}"
+    if obstacle is Obstacle.DELISTED:
+        return f"it is delisted from {_written(spec.delisted_at)} on"
+    if obstacle is Obstacle.NOT_OPEN_YET:
+        opens_at = spec.buy_opens_at if side is Side.BUY else spec.sell_opens_at
+        if opens_at is None:
+            return f"its status is {spec.status}, and no time is known at which it opens for {side}"
+        return f"it opens for {side} at {_written(opens_at)}, or later: its status is {spec.status}"
+    if obstacle is Obstacle.ONLY_CLOSING:
+        if spec.status in _ONLY_CLOSING:
+            return f"its status is {spec.status}: closing orders only"
+        return f"it takes closing orders only from {_written(spec.delisting_at)} on"
+    if obstacle is Obstacle.SIDE:
+        return f"the exchange takes {spec.sides} orders only"
+    if obstacle is Obstacle.ORDER_TYPE:
+        known = ", ".join(spec.order_types or ()) or "no"
+        return f"the exchange takes {known} orders, not {order_type}"
+    return {
+        Obstacle.UNKNOWN_THEN: "the database did not know it at that time",
+        Obstacle.OTHER_SYMBOL: "the database has another symbol under its id",
+        Obstacle.EXCHANGE_INACTIVE: "its exchange is not active",
+        Obstacle.UNREADABLE: "its row in the newest list cannot be read",
+        Obstacle.HALTED: f"its status is {spec.status}",
+        Obstacle.NOT_BY_API: "the exchange does not take orders for it through its API",
+        Obstacle.UNSATISFIABLE: "no order can keep to all of its limits",
+    }[obstacle]
+
+
+def _written(time: datetime | None) -> str:
+    return "a time that is not known" if time is None else f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -10,33 +10,73 @@ from decimal import Decimal
 
 import msgspec
 
-from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.enums import (
+    AssetClass,
+    ContractDirection,
+    OptionType,
+    OrderType,
+    PriceReference,
+    SidesAllowed,
+    SymbolKind,
+    SymbolStatus,
+)
 from exchanges_db.symbols.rules import (
     check_fee,
+    check_flags,
+    check_labels,
     check_limits,
+    check_option,
     check_positive,
+    check_ratios,
     check_terms,
     check_text,
     check_times,
+    check_trading_terms,
     check_words,
 )
 
 
 # gc=False: they hold numbers, texts and times only, so that the collector need not search them for cycles.
 class SymbolSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One symbol as its exchange describes it. Numbers are exact; None means that the exchange sets no limit.
+    """One symbol as its exchange describes it. Numbers are exact; None: the exchange is silent, or sets no limit.
 
     Attributes:
         native_symbol: the exchange's own name, as it stands in its requests; unique while the symbol is live.
-        symbol: BASE/QUOTE for spot, BASE/QUOTE:SETTLE for perpetuals, BASE/QUOTE:SETTLE-YYMMDD for futures.
+        symbol: BASE/QUOTE for spot, BASE/QUOTE:SETTLE for perpetuals, BASE/QUOTE:SETTLE-YYMMDD for futures,
+            BASE/QUOTE:SETTLE-YYMMDD-STRIKE-C or -P for options.
+        base, quote: currency codes in the exchange's own spelling; two exchanges may use one code for two coins.
         settle, direction, contract_size: None for spot. contract_size is in base for LINEAR and QUANTO contracts,
             in quote for INVERSE ones.
+        strike, option_type: of options only; the strike is in quote.
         price_tick, quantity_step: positive; quantity_step is in base for spot, in contracts else.
+        tick_assumed, step_assumed: the exchange's documents give no tick, or no step, and it was taken from the
+            coarser of what is known: see docs/symbols.md.
         min_quantity, max_quantity: in the unit of quantity_step; the minimum may be less than a step.
         min_notional, max_notional: in quote.
-        maker_fee, taker_fee: fractions of the notional: 0.002 is 0.2 percent; a maker fee may be negative.
-        sides: which orders are taken at present; api_tradable: whether they are taken through the API.
-        listed_at, delisting_at, delisted_at, expires_at: with a time zone; None where the exchange does not say.
+        market_...: the same for market orders, which keep to the general limits as well; None where they have no
+            limit of their own.
+        price_band_up, price_band_down: how far above (a buy) or below (a sell) the price that price_band_of names an
+            order's price may be, as a fraction of that price: 0.02 is 2 percent. The band itself moves with the price.
+        market_slip_ratio: how far a market order may run from the price it began at, as a fraction.
+        order_types: those that the exchange takes, as it says.
+        leverage_min, leverage_max: times; initial_margin_rate, maintenance_margin_rate: fractions of the position, at
+            the lowest risk level.
+        funding_interval: seconds; funding_cap: the most that one funding payment can be, as a fraction.
+        max_open_orders: how many orders of one account may be open at once.
+        margin_allowed: whether a spot symbol is traded on margin, too.
+        full_name, contract_address: of the base currency: its name, and its contract on its chain.
+        is_risky: the exchange has put a warning on it; is_premarket: it is traded before its coin is.
+        asset_class: what a contract is on.
+        list_maker_fee, list_taker_fee: fractions of the notional: 0.002 is 0.2 percent. What the exchange's list gives
+            as default, and no account pays: what yours pays is told by `get_fees`.
+        status, sides: as the exchange said when it was last asked: what may be traded now is told by `can_trade`.
+        api_tradable: whether orders are taken through the API.
+        buy_opens_at, sell_opens_at: when orders of that side are taken for the first time.
+        delisting_at: from then on positions can only be closed; delisted_at: from then on nothing is traded.
+        expires_at: when a dated contract ends.
+        exchange_changed_at: when the exchange last changed the contract, as it says.
+
+    Times have a time zone.
 
     Raises:
         InvalidSymbol: a field cannot be stored, or two contradict each other; `.field` names it.
@@ -50,21 +90,49 @@ class SymbolSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kind: SymbolKind
     direction: ContractDirection | None = None
     contract_size: Decimal | None = None
+    strike: Decimal | None = None
+    option_type: OptionType | None = None
     price_tick: Decimal
+    tick_assumed: bool = False
     quantity_step: Decimal
+    step_assumed: bool = False
     min_quantity: Decimal | None = None
     max_quantity: Decimal | None = None
     min_notional: Decimal | None = None
     max_notional: Decimal | None = None
-    maker_fee: Decimal | None = None
-    taker_fee: Decimal | None = None
+    market_min_quantity: Decimal | None = None
+    market_max_quantity: Decimal | None = None
+    market_min_notional: Decimal | None = None
+    market_max_notional: Decimal | None = None
+    price_band_up: Decimal | None = None
+    price_band_down: Decimal | None = None
+    price_band_of: PriceReference | None = None
+    market_slip_ratio: Decimal | None = None
+    order_types: tuple[OrderType, ...] | None = None
+    leverage_min: Decimal | None = None
+    leverage_max: Decimal | None = None
+    initial_margin_rate: Decimal | None = None
+    maintenance_margin_rate: Decimal | None = None
+    funding_interval: int | None = None
+    funding_cap: Decimal | None = None
+    max_open_orders: int | None = None
+    margin_allowed: bool | None = None
+    full_name: str | None = None
+    contract_address: str | None = None
+    is_risky: bool | None = None
+    is_premarket: bool | None = None
+    asset_class: AssetClass | None = None
+    list_maker_fee: Decimal | None = None
+    list_taker_fee: Decimal | None = None
     status: SymbolStatus
     sides: SidesAllowed
     api_tradable: bool = True
-    listed_at: datetime | None = None
+    buy_opens_at: datetime | None = None
+    sell_opens_at: datetime | None = None
     delisting_at: datetime | None = None
     delisted_at: datetime | None = None
     expires_at: datetime | None = None
+    exchange_changed_at: datetime | None = None
 
     def __post_init__(self) -> None:
         check_text("native_symbol", self.native_symbol)
@@ -73,15 +141,22 @@ class SymbolSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         check_text("symbol", self.symbol)
         check_words(self.kind, self.status, self.sides, self.api_tradable)
         check_terms(self.kind, self.base, self.quote, self.settle, self.direction, self.contract_size)
+        check_option(self.kind, self.strike, self.option_type)
         check_positive("price_tick", self.price_tick)
         check_positive("quantity_step", self.quantity_step)
+        check_flags(self)
         check_limits("min_quantity", self.min_quantity, "max_quantity", self.max_quantity)
         check_limits("min_notional", self.min_notional, "max_notional", self.max_notional)
-        check_fee("maker_fee", self.maker_fee)
+        check_limits("market_min_quantity", self.market_min_quantity, "market_max_quantity", self.market_max_quantity)
+        check_limits("market_min_notional", self.market_min_notional, "market_max_notional", self.market_max_notional)
+        check_ratios(self)
+        check_trading_terms(self)
+        check_labels(self)
+        check_fee("list_maker_fee", self.list_maker_fee)
         # Many exchanges have one fee for both, which need not be looked at twice.
-        if self.taker_fee is not self.maker_fee:
-            check_fee("taker_fee", self.taker_fee)
-        check_times(self.kind, self.status, self.listed_at, self.delisting_at, self.delisted_at, self.expires_at)
+        if self.list_taker_fee is not self.list_maker_fee:
+            check_fee("list_taker_fee", self.list_taker_fee)
+        check_times(self)
 
 
 class Symbol(SymbolSpec, frozen=True, kw_only=True, gc=False):
@@ -91,9 +166,10 @@ class Symbol(SymbolSpec, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         exchange: enum_value of its exchange.
-        is_active: follows from status; whether its exchange is active is another matter, see `can_trade`.
         price_decimals, quantity_decimals: how many the tick and the step have.
         spec_version: 1 for the first specification, raised by each change; updated_at: since when this one holds.
+        source: the reader or the user's own source that gave it; None for rows of before that was kept.
+        observed_at: when the exchange last said so; None where that is not known, as for a past version.
     """
 
     id: int
@@ -101,10 +177,11 @@ class Symbol(SymbolSpec, frozen=True, kw_only=True, gc=False):
     exchange: str
     price_decimals: int
     quantity_decimals: int
-    is_active: bool
     spec_version: int
     created_at: datetime
     updated_at: datetime
+    source: str | None = None
+    observed_at: datetime | None = None
 
     def __post_init__(self) -> None:
         """Check nothing: the table holds no row that breaks a rule."""

@@ -9,20 +9,43 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exchanges_db.errors import InvalidSymbol, shown
 from exchanges_db.moments import has_zone
-from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.enums import (
+    AssetClass,
+    ContractDirection,
+    OptionType,
+    OrderType,
+    PriceReference,
+    SidesAllowed,
+    SymbolKind,
+    SymbolStatus,
+)
+
+if TYPE_CHECKING:
+    from exchanges_db.symbols.models import SymbolSpec
 
 # No blank at either end, no control character, no half of a surrogate pair.
 _TEXT = re.compile(r"(?! )[^\x00-\x1f\x7f\ud800-\udfff]+(?<! )")
-_LONGEST = {"native_symbol": 100, "symbol": 200, "base": 50, "quote": 50, "settle": 50}
+_LONGEST = {
+    "native_symbol": 100,
+    "symbol": 200,
+    "base": 50,
+    "quote": 50,
+    "settle": 50,
+    "full_name": 200,
+    "contract_address": 200,
+    "underlying": 101,
+}
 _WORDS = {"kind": SymbolKind, "status": SymbolStatus, "sides": SidesAllowed, "api_tradable": bool}
 # A member of an enum costs Python a call each time it is named.
 _SPOT, _DATED = SymbolKind.SPOT, (SymbolKind.FUTURE, SymbolKind.OPTION)
+_OPTION = SymbolKind.OPTION
 _LINEAR, _INVERSE, _DELISTED = ContractDirection.LINEAR, ContractDirection.INVERSE, SymbolStatus.DELISTED
-_ZERO, _INFINITY = Decimal(0), Decimal("Infinity")
+_ZERO, _ONE, _INFINITY = Decimal(0), Decimal(1), Decimal("Infinity")
+_INTEGER_MAX = 2**31 - 1
 _LOWEST_FEE, _HIGHEST_FEE = Decimal("-0.05"), Decimal("0.05")
 # Returns what PostgreSQL's NUMERIC has room for, raises for all else: 131,072 digits before the point, 16,383 after it.
 _numeric = Context(prec=16_384, Emin=0, Emax=131_071, traps=[Inexact, InvalidOperation, Overflow]).plus
@@ -115,19 +138,105 @@ def check_terms(kind: SymbolKind, base: str, quote: str, settle: Any, direction:
         raise InvalidSymbol(f"direction is {direction}, but {place} is not", field="direction")
 
 
-def check_times(
-    kind: SymbolKind, status: SymbolStatus, listed_at: Any, delisting_at: Any, delisted_at: Any, expires_at: Any
-) -> None:
+def check_option(kind: SymbolKind, strike: Any, option_type: Any) -> None:
+    """Raise InvalidSymbol unless an option has a strike and a type, and nothing else has one."""
+    if kind is not _OPTION:
+        if strike is option_type is None:
+            return
+        field = "option_type" if strike is None else "strike"
+        raise InvalidSymbol(f"{field} is for options: a {kind} symbol has none", field=field)
+    check_positive("strike", strike)
+    if type(option_type) is not OptionType:
+        raise InvalidSymbol(f"option_type must be an OptionType, not {shown(option_type)}", field="option_type")
+
+
+def check_flags(spec: SymbolSpec) -> None:
+    """Raise InvalidSymbol when one of a symbol's marks is no bool, or None where it is always known."""
+    if type(spec.tick_assumed) is type(spec.step_assumed) is bool:
+        if spec.margin_allowed is spec.is_risky is spec.is_premarket is None:
+            return
+        flags = (spec.margin_allowed, spec.is_risky, spec.is_premarket)
+        if all(flag is None or type(flag) is bool for flag in flags):
+            return
+    for field in ("tick_assumed", "step_assumed", "margin_allowed", "is_risky", "is_premarket"):
+        flag, known = getattr(spec, field), field.endswith("_assumed")
+        if type(flag) is not bool and (known or flag is not None):
+            raise InvalidSymbol(f"{field} must be a bool{'' if known else ' or None'}, not {shown(flag)}", field=field)
+
+
+def check_ratios(spec: SymbolSpec) -> None:
+    """Raise InvalidSymbol when a band, a slip or a funding cap is no fraction of zero or more, or names no price."""
+    up, down, slip, cap = spec.price_band_up, spec.price_band_down, spec.market_slip_ratio, spec.funding_cap
+    if not up is down is slip is cap is None:
+        check_ratio("price_band_up", up)
+        if down is not up:
+            check_ratio("price_band_down", down)
+        check_ratio("market_slip_ratio", slip)
+        check_ratio("funding_cap", cap)
+    of = spec.price_band_of
+    if of is not None and type(of) is not PriceReference:
+        raise InvalidSymbol(f"price_band_of must be a PriceReference, not {shown(of)}", field="price_band_of")
+
+
+def check_ratio(field: str, ratio: Any, most: Decimal = _INFINITY) -> None:
+    """Raise InvalidSymbol when `ratio` is not a finite fraction from 0 to `most`; None means that it is not known."""
+    try:
+        if ratio is None or (type(ratio) is Decimal and _ZERO <= _numeric(ratio) <= most and ratio < _INFINITY):
+            return
+    except ArithmeticError:
+        pass
+    raise _wrong_number(field, ratio, "a fraction from 0" + ("" if most is _INFINITY else f" to {most}"))
+
+
+def check_trading_terms(spec: SymbolSpec) -> None:
+    """Raise InvalidSymbol when order types, leverage, margin rates, funding interval or order count cannot be stored."""
+    types = spec.order_types
+    if types is not None and not (type(types) is tuple and all(type(one) is OrderType for one in types)):
+        raise InvalidSymbol("order_types must be a tuple of OrderType, or None", field="order_types")
+    least, most = spec.leverage_min, spec.leverage_max
+    if not least is most is None:
+        if least is not None:
+            check_positive("leverage_min", least)
+        check_limits("leverage_min", least, "leverage_max", most)
+    if not spec.initial_margin_rate is spec.maintenance_margin_rate is None:
+        check_ratio("initial_margin_rate", spec.initial_margin_rate, _ONE)
+        check_ratio("maintenance_margin_rate", spec.maintenance_margin_rate, _ONE)
+    if not spec.funding_interval is spec.max_open_orders is None:
+        _check_count("funding_interval", spec.funding_interval)
+        _check_count("max_open_orders", spec.max_open_orders)
+
+
+def _check_count(field: str, count: Any) -> None:
+    if count is not None and not (type(count) is int and 0 < count <= _INTEGER_MAX):
+        raise InvalidSymbol(f"{field} must be a positive int, not {shown(count)}", field=field)
+
+
+def check_labels(spec: SymbolSpec) -> None:
+    """Raise InvalidSymbol when a full name, an address or an asset class cannot be stored."""
+    if spec.full_name is not None:
+        check_text("full_name", spec.full_name)
+    if spec.contract_address is not None:
+        check_text("contract_address", spec.contract_address)
+    one = spec.asset_class
+    if one is not None and type(one) is not AssetClass:
+        raise InvalidSymbol(f"asset_class must be an AssetClass, not {shown(one)}", field="asset_class")
+
+
+def check_times(spec: SymbolSpec) -> None:
     """Raise InvalidSymbol when a time has no zone, or does not go with the kind or status; None: not known."""
-    if not listed_at is delisting_at is delisted_at is expires_at is None:
-        _check_moment("listed_at", listed_at)
-        _check_moment("delisting_at", delisting_at)
+    expires_at, delisted_at = spec.expires_at, spec.delisted_at
+    if not spec.delisting_at is delisted_at is expires_at is spec.exchange_changed_at is None:
+        _check_moment("delisting_at", spec.delisting_at)
         _check_moment("delisted_at", delisted_at)
         _check_moment("expires_at", expires_at)
-    if (expires_at is not None) is not (kind in _DATED):
+        _check_moment("exchange_changed_at", spec.exchange_changed_at)
+    if not spec.buy_opens_at is spec.sell_opens_at is None:
+        _check_moment("buy_opens_at", spec.buy_opens_at)
+        _check_moment("sell_opens_at", spec.sell_opens_at)
+    if (expires_at is not None) is not (spec.kind in _DATED):
         needed = "must have" if expires_at is None else "cannot have"
-        raise InvalidSymbol(f"a symbol of kind {kind} {needed} expires_at", field="expires_at")
-    if status is _DELISTED and delisted_at is None:
+        raise InvalidSymbol(f"a symbol of kind {spec.kind} {needed} expires_at", field="expires_at")
+    if spec.status is _DELISTED and delisted_at is None:
         raise InvalidSymbol("a DELISTED symbol must have delisted_at", field="delisted_at")
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from exchanges_db.errors import InvalidSymbol, PayloadError, shown
+from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import SymbolSpec
 from exchanges_db.symbols.payloads.nesting import check_nesting, nests_too_deeply, too_deep
 from exchanges_db.symbols.payloads.values import BrokenRow
@@ -35,10 +36,10 @@ _rows_of = msgspec.json.Decoder(list[Raw]).decode
 
 
 class ReadSymbol(msgspec.Struct, frozen=True, gc=False):
-    """A symbol of a payload, and the row it was read from."""
+    """A symbol of a payload, and the row it was read from; None where there was none, only a specification."""
 
     spec: SymbolSpec
-    raw: Raw
+    raw: Raw | None
 
 
 class RejectedRow(msgspec.Struct, frozen=True):
@@ -50,10 +51,11 @@ class RejectedRow(msgspec.Struct, frozen=True):
 
 
 class UnknownValue(msgspec.Struct, frozen=True):
-    """A word that its reader does not know, and in how many rows; an unknown status counts as HALTED."""
+    """A word that its reader does not know, in how many rows, and what was made of it, such as "HALTED"."""
 
     field: str
     value: str
+    effect: str
     rows: int
 
 
@@ -64,8 +66,9 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
         symbols: in the payload's order; where a name is there twice, the last of its rows.
         duplicates: names that are there more than once.
         unknown_fields, unknown_values: what its reader does not know; no row is rejected for it.
-        settle: what all contracts settle in, where the payload lists contracts; else None.
-        foreign: why it seems to be another exchange's; None when it does not.
+        listing: which list it is. source: the name of its reader, or of the user's own source.
+        volatile: keys of a row that move by the minute; a change in them alone is no change.
+        foreign: why it seems to be another list; None when it does not.
     """
 
     symbols: tuple[ReadSymbol, ...]
@@ -73,7 +76,9 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: tuple[str, ...]
     unknown_fields: tuple[str, ...]
     unknown_values: tuple[UnknownValue, ...]
-    settle: str | None = None
+    listing: Listing
+    source: str
+    volatile: frozenset[str] = frozenset()
     foreign: str | None = None
 
 

@@ -1,0 +1,62 @@
+"""What a reader is: which lists of which exchange it reads, how they are asked for, and what their rows mean.
+
+Our own readers and a user's are alike; `readers` knows them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from exchanges_db.symbols.listing import Listing
+from exchanges_db.symbols.payloads.reading import Document, Payload
+
+
+class Request(msgspec.Struct, frozen=True):
+    """How a list is asked for: GET `path` of the exchange's base_url, with `headers`."""
+
+    path: str
+    headers: dict[str, str] = {}
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Reads lists of one exchange. An object with these members is one; it needs no base class.
+
+    Attributes:
+        name: unique among readers; stands in the database as the source of what was read.
+        exchange: enum_value of the exchange.
+        version: raised whenever the same payload would be read otherwise than before.
+        volatile: the keys of a row that move by the minute: a change in them alone is no change.
+        index: asked first, where the exchange's lists are not fixed, such as one of options per underlying; else None.
+    """
+
+    name: str
+    exchange: str
+    version: int
+    volatile: frozenset[str]
+    index: Request | None
+
+    def lists(self, index: bytes | None = None) -> Mapping[Listing, Request]:
+        """Return the lists there are, and how each is asked for.
+
+        index: the answer to `index`; where that was not asked, only the lists that are known without it.
+        """
+        ...
+
+    def recognises(self, document: Document) -> bool:
+        """Return whether a payload has the shape of this reader's; an empty list has that of every reader."""
+        ...
+
+    def read(self, document: Document, *, listing: Listing, observed_at: datetime) -> Payload:
+        """Return the symbols of `listing`, one of `lists`, in a payload.
+
+        A word that decides about trading and is not known makes a symbol HALTED; a row that cannot be read is
+        rejected alone.
+
+        observed_at: when the exchange gave the payload; a time in it that is later lies ahead.
+        """
+        ...
