@@ -147,9 +147,10 @@ BEGIN
     INSERT INTO public.symbol_history
         (symbol_id, exchange_id, spec_version, valid, spec, operation, ended_by, application_name)
     SELECT o.id, o.exchange_id, o.spec_version,
-           tstzrange(o.updated_at, greatest(now(), o.updated_at + interval '1 microsecond')), to_jsonb(o) - 'raw',
+           tstzrange(o.updated_at, greatest(now(), o.updated_at + interval '1 microsecond')), to_jsonb(o),
            TG_OP, session_user::text, current_setting('application_name')
     FROM old_rows AS o;
+    DELETE FROM public.symbol_raw AS r USING old_rows AS o WHERE r.symbol_id = o.id;
     RETURN NULL;
 END
 $$;
@@ -169,9 +170,10 @@ BEGIN
     INSERT INTO public.symbol_history
         (symbol_id, exchange_id, spec_version, valid, spec, operation, ended_by, application_name)
     SELECT o.id, o.exchange_id, o.spec_version,
-           tstzrange(o.updated_at, greatest(now(), o.updated_at + interval '1 microsecond')), to_jsonb(o) - 'raw',
+           tstzrange(o.updated_at, greatest(now(), o.updated_at + interval '1 microsecond')), to_jsonb(o),
            TG_OP, session_user::text, current_setting('application_name')
     FROM public.symbols AS o;
+    DELETE FROM public.symbol_raw;
     RETURN NULL;
 END
 $$;
@@ -189,7 +191,7 @@ CREATE FUNCTION public.symbols_record_update() RETURNS trigger
 BEGIN
     INSERT INTO public.symbol_history
         (symbol_id, exchange_id, spec_version, valid, spec, operation, ended_by, application_name)
-    SELECT o.id, o.exchange_id, o.spec_version, tstzrange(o.updated_at, n.updated_at), to_jsonb(o) - 'raw',
+    SELECT o.id, o.exchange_id, o.spec_version, tstzrange(o.updated_at, n.updated_at), to_jsonb(o),
            TG_OP, session_user::text, current_setting('application_name')
     FROM old_rows AS o JOIN new_rows AS n USING (id)
     WHERE n.spec_version <> o.spec_version;
@@ -248,17 +250,18 @@ BEGIN
     NEW.spec_version := OLD.spec_version;
     NEW.created_at := OLD.created_at;
     NEW.updated_at := OLD.updated_at;
-    -- raw is no part of the specification; generated columns are not computed yet and follow from the others.
+    -- Where a specification is from is no part of it; generated columns are not computed yet and follow from the others.
     candidate := NEW;
-    candidate.raw := OLD.raw;
+    candidate.source := OLD.source;
     candidate.price_decimals := OLD.price_decimals;
     candidate.quantity_decimals := OLD.quantity_decimals;
-    candidate.is_active := OLD.is_active;
     candidate.is_live := OLD.is_live;
     IF candidate IS DISTINCT FROM OLD THEN
         NEW.spec_version := OLD.spec_version + 1;
         -- now(), so that all changes of one import hold from one moment; later than the change it follows in any case.
         NEW.updated_at := greatest(now(), OLD.updated_at + interval '1 microsecond');
+    ELSE
+        NEW.source := OLD.source;
     END IF;
     RETURN NEW;
 END
@@ -462,7 +465,7 @@ COMMENT ON COLUMN public.symbol_history.valid IS 'From the change that made it u
 -- Name: COLUMN symbol_history.spec; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.symbol_history.spec IS 'The row of symbols as it was, without raw';
+COMMENT ON COLUMN public.symbol_history.spec IS 'The row of symbols as it was; one of before migration 006 has the names of then';
 
 
 --
@@ -470,6 +473,118 @@ COMMENT ON COLUMN public.symbol_history.spec IS 'The row of symbols as it was, w
 --
 
 COMMENT ON COLUMN public.symbol_history.ended_by IS 'session_user of the change that ended it';
+
+
+--
+-- Name: symbol_lists; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.symbol_lists (
+    id integer NOT NULL,
+    exchange_id smallint NOT NULL,
+    kind text NOT NULL,
+    settle text,
+    underlying text,
+    source text NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    unread integer[] DEFAULT '{}'::integer[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT symbol_lists_kind_known CHECK ((kind = ANY (ARRAY['SPOT'::text, 'PERPETUAL'::text, 'FUTURE'::text, 'OPTION'::text]))),
+    CONSTRAINT symbol_lists_observed_at_is_date CHECK (((date_part('year'::text, (observed_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (observed_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision))),
+    CONSTRAINT symbol_lists_parts_fit_kind CHECK ((((settle IS NULL) OR (kind <> 'SPOT'::text)) AND ((underlying IS NULL) OR (kind = 'OPTION'::text)))),
+    CONSTRAINT symbol_lists_settle_printable CHECK (((settle <> ''::text) AND (length(settle) <= 50) AND (settle !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbol_lists_source_printable CHECK (((source <> ''::text) AND (length(source) <= 100) AND (source !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbol_lists_underlying_printable CHECK (((underlying <> ''::text) AND (length(underlying) <= 101) AND (underlying !~ '^ | $|[\x01-\x1f\x7f]'::text)))
+);
+
+
+--
+-- Name: TABLE symbol_lists; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.symbol_lists IS 'Every list of symbols that was ever imported: only its own symbols can vanish from it';
+
+
+--
+-- Name: COLUMN symbol_lists.settle; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_lists.settle IS 'NULL for spot, and where one list holds every settlement';
+
+
+--
+-- Name: COLUMN symbol_lists.underlying; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_lists.underlying IS 'BASE_QUOTE of a list of options';
+
+
+--
+-- Name: COLUMN symbol_lists.source; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_lists.source IS 'The reader, or the user''s own source, that gave it last';
+
+
+--
+-- Name: COLUMN symbol_lists.observed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_lists.observed_at IS 'When the exchange gave the list that was last applied, or confirmed what is known';
+
+
+--
+-- Name: COLUMN symbol_lists.unread; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_lists.unread IS 'Ids of symbols whose row in that list could not be read';
+
+
+--
+-- Name: symbol_lists_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.symbol_lists ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.symbol_lists_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: symbol_raw; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.symbol_raw (
+    symbol_id integer NOT NULL,
+    raw jsonb NOT NULL,
+    digest text,
+    observed_at timestamp with time zone
+);
+
+
+--
+-- Name: TABLE symbol_raw; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.symbol_raw IS 'What the exchange last said of each symbol: the row of its payload, whole. Goes with its symbol, by trigger';
+
+
+--
+-- Name: COLUMN symbol_raw.digest; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_raw.digest IS 'Of the row without what moves by the minute; NULL: not known, so that the next import writes the row anew';
+
+
+--
+-- Name: COLUMN symbol_raw.observed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_raw.observed_at IS 'When the exchange said so; NULL where that was not kept';
 
 
 --
@@ -495,24 +610,54 @@ CREATE TABLE public.symbols (
     max_quantity numeric,
     min_notional numeric,
     max_notional numeric,
-    maker_fee numeric,
-    taker_fee numeric,
+    list_maker_fee numeric,
+    list_taker_fee numeric,
     status text NOT NULL,
-    is_active boolean GENERATED ALWAYS AS ((status = 'TRADING'::text)) STORED NOT NULL,
     is_live boolean GENERATED ALWAYS AS ((status <> ALL (ARRAY['DELISTED'::text, 'EXPIRED'::text]))) STORED NOT NULL,
     sides text NOT NULL,
     api_tradable boolean NOT NULL,
-    listed_at timestamp with time zone,
     delisting_at timestamp with time zone,
     delisted_at timestamp with time zone,
     expires_at timestamp with time zone,
     spec_version integer DEFAULT 1 NOT NULL,
-    raw jsonb,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    strike numeric,
+    option_type text,
+    tick_assumed boolean DEFAULT false NOT NULL,
+    step_assumed boolean DEFAULT false NOT NULL,
+    market_min_quantity numeric,
+    market_max_quantity numeric,
+    market_min_notional numeric,
+    market_max_notional numeric,
+    price_band_up numeric,
+    price_band_down numeric,
+    price_band_of text,
+    market_slip_ratio numeric,
+    order_types text[],
+    leverage_min numeric,
+    leverage_max numeric,
+    initial_margin_rate numeric,
+    maintenance_margin_rate numeric,
+    funding_interval integer,
+    funding_cap numeric,
+    max_open_orders integer,
+    margin_allowed boolean,
+    full_name text,
+    contract_address text,
+    is_risky boolean,
+    is_premarket boolean,
+    asset_class text,
+    buy_opens_at timestamp with time zone,
+    sell_opens_at timestamp with time zone,
+    exchange_changed_at timestamp with time zone,
+    source text,
+    CONSTRAINT symbols_asset_class_known CHECK ((asset_class = ANY (ARRAY['CRYPTO'::text, 'STOCK'::text, 'INDEX'::text, 'COMMODITY'::text, 'FX'::text]))),
     CONSTRAINT symbols_base_printable CHECK (((base <> ''::text) AND (length(base) <= 50) AND (base !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbols_contract_address_printable CHECK (((contract_address <> ''::text) AND (length(contract_address) <= 200) AND (contract_address !~ '^ | $|[\x01-\x1f\x7f]'::text))),
     CONSTRAINT symbols_contract_size_positive CHECK (((contract_size > (0)::numeric) AND (contract_size < 'Infinity'::numeric))),
     CONSTRAINT symbols_contract_terms_fit_kind CHECK ((((kind = 'SPOT'::text) = (settle IS NULL)) AND ((kind = 'SPOT'::text) = (direction IS NULL)) AND ((kind = 'SPOT'::text) = (contract_size IS NULL)))),
+    CONSTRAINT symbols_counts_positive CHECK (((funding_interval > 0) AND (max_open_orders > 0))),
     CONSTRAINT symbols_delisted_has_time CHECK (((status <> 'DELISTED'::text) OR (delisted_at IS NOT NULL))),
     CONSTRAINT symbols_direction_fits_settle CHECK (
 CASE direction
@@ -523,20 +668,32 @@ CASE direction
 END),
     CONSTRAINT symbols_direction_known CHECK ((direction = ANY (ARRAY['LINEAR'::text, 'INVERSE'::text, 'QUANTO'::text]))),
     CONSTRAINT symbols_expiry_fits_kind CHECK (((kind = ANY (ARRAY['FUTURE'::text, 'OPTION'::text])) = (expires_at IS NOT NULL))),
-    CONSTRAINT symbols_fees_are_fractions CHECK (((abs(maker_fee) <= 0.05) AND (abs(taker_fee) <= 0.05))),
+    CONSTRAINT symbols_fees_are_fractions CHECK (((abs(list_maker_fee) <= 0.05) AND (abs(list_taker_fee) <= 0.05))),
+    CONSTRAINT symbols_full_name_printable CHECK (((full_name <> ''::text) AND (length(full_name) <= 200) AND (full_name !~ '^ | $|[\x01-\x1f\x7f]'::text))),
     CONSTRAINT symbols_kind_known CHECK ((kind = ANY (ARRAY['SPOT'::text, 'PERPETUAL'::text, 'FUTURE'::text, 'OPTION'::text]))),
+    CONSTRAINT symbols_leverage_limits CHECK (((leverage_min > (0)::numeric) AND (leverage_min < 'Infinity'::numeric) AND (leverage_max > (0)::numeric) AND (leverage_max < 'Infinity'::numeric) AND (leverage_min <= leverage_max))),
+    CONSTRAINT symbols_margin_rates_are_fractions CHECK (((initial_margin_rate >= (0)::numeric) AND (initial_margin_rate <= (1)::numeric) AND (maintenance_margin_rate >= (0)::numeric) AND (maintenance_margin_rate <= (1)::numeric))),
+    CONSTRAINT symbols_market_notional_limits CHECK (((market_min_notional >= (0)::numeric) AND (market_min_notional < 'Infinity'::numeric) AND (market_max_notional > (0)::numeric) AND (market_max_notional < 'Infinity'::numeric) AND (market_min_notional <= market_max_notional))),
+    CONSTRAINT symbols_market_quantity_limits CHECK (((market_min_quantity >= (0)::numeric) AND (market_min_quantity < 'Infinity'::numeric) AND (market_max_quantity > (0)::numeric) AND (market_max_quantity < 'Infinity'::numeric) AND (market_min_quantity <= market_max_quantity))),
     CONSTRAINT symbols_native_symbol_printable CHECK (((native_symbol <> ''::text) AND (length(native_symbol) <= 100) AND (native_symbol !~ '^ | $|[\x01-\x1f\x7f]'::text))),
     CONSTRAINT symbols_notional_limits CHECK (((min_notional >= (0)::numeric) AND (min_notional < 'Infinity'::numeric) AND (max_notional > (0)::numeric) AND (max_notional < 'Infinity'::numeric) AND (min_notional <= max_notional))),
+    CONSTRAINT symbols_option_terms_fit_kind CHECK ((((kind = 'OPTION'::text) = (strike IS NOT NULL)) AND ((kind = 'OPTION'::text) = (option_type IS NOT NULL)))),
+    CONSTRAINT symbols_option_type_known CHECK ((option_type = ANY (ARRAY['CALL'::text, 'PUT'::text]))),
+    CONSTRAINT symbols_order_types_known CHECK (((order_types <@ ARRAY['LIMIT'::text, 'MARKET'::text, 'LIMIT_MAKER'::text, 'IMMEDIATE_OR_CANCEL'::text, 'FILL_OR_KILL'::text]) AND (array_position(order_types, NULL::text) IS NULL))),
+    CONSTRAINT symbols_price_band_of_known CHECK ((price_band_of = ANY (ARRAY['MARK'::text, 'INDEX'::text, 'LAST'::text, 'OTHER'::text]))),
     CONSTRAINT symbols_price_tick_positive CHECK (((price_tick > (0)::numeric) AND (price_tick < 'Infinity'::numeric))),
     CONSTRAINT symbols_quantity_limits CHECK (((min_quantity >= (0)::numeric) AND (min_quantity < 'Infinity'::numeric) AND (max_quantity > (0)::numeric) AND (max_quantity < 'Infinity'::numeric) AND (min_quantity <= max_quantity))),
     CONSTRAINT symbols_quantity_step_positive CHECK (((quantity_step > (0)::numeric) AND (quantity_step < 'Infinity'::numeric))),
     CONSTRAINT symbols_quote_printable CHECK (((quote <> ''::text) AND (length(quote) <= 50) AND (quote !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbols_ratios_not_negative CHECK (((price_band_up >= (0)::numeric) AND (price_band_up < 'Infinity'::numeric) AND (price_band_down >= (0)::numeric) AND (price_band_down < 'Infinity'::numeric) AND (market_slip_ratio >= (0)::numeric) AND (market_slip_ratio < 'Infinity'::numeric) AND (funding_cap >= (0)::numeric) AND (funding_cap < 'Infinity'::numeric))),
     CONSTRAINT symbols_settle_printable CHECK (((settle <> ''::text) AND (length(settle) <= 50) AND (settle !~ '^ | $|[\x01-\x1f\x7f]'::text))),
     CONSTRAINT symbols_sides_known CHECK ((sides = ANY (ARRAY['ALL'::text, 'BUY'::text, 'SELL'::text, 'NONE'::text]))),
+    CONSTRAINT symbols_source_printable CHECK (((source <> ''::text) AND (length(source) <= 100) AND (source !~ '^ | $|[\x01-\x1f\x7f]'::text))),
     CONSTRAINT symbols_spec_version_positive CHECK ((spec_version > 0)),
     CONSTRAINT symbols_status_known CHECK ((status = ANY (ARRAY['PRELAUNCH'::text, 'TRADING'::text, 'HALTED'::text, 'CLOSE_ONLY'::text, 'DELISTING'::text, 'DELISTED'::text, 'EXPIRED'::text]))),
+    CONSTRAINT symbols_strike_positive CHECK (((strike > (0)::numeric) AND (strike < 'Infinity'::numeric))),
     CONSTRAINT symbols_symbol_printable CHECK (((symbol <> ''::text) AND (length(symbol) <= 200) AND (symbol !~ '^ | $|[\x01-\x1f\x7f]'::text))),
-    CONSTRAINT symbols_times_are_dates CHECK (((date_part('year'::text, (listed_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (listed_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (delisting_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (delisting_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (delisted_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (delisted_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (expires_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (expires_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision)))
+    CONSTRAINT symbols_times_are_dates CHECK (((date_part('year'::text, (buy_opens_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (buy_opens_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (sell_opens_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (sell_opens_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (delisting_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (delisting_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (delisted_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (delisted_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (expires_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (expires_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (exchange_changed_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (exchange_changed_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision)))
 );
 
 
@@ -558,7 +715,7 @@ COMMENT ON COLUMN public.symbols.native_symbol IS 'The exchange''s own name for 
 -- Name: COLUMN symbols.symbol; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.symbols.symbol IS 'Canonical name: BASE/QUOTE[:SETTLE[-YYMMDD]]';
+COMMENT ON COLUMN public.symbols.symbol IS 'Canonical name: BASE/QUOTE[:SETTLE[-YYMMDD[-STRIKE-C|P]]]';
 
 
 --
@@ -590,17 +747,17 @@ COMMENT ON COLUMN public.symbols.min_notional IS 'In quote; NULL means no limit,
 
 
 --
--- Name: COLUMN symbols.maker_fee; Type: COMMENT; Schema: public; Owner: -
+-- Name: COLUMN symbols.list_maker_fee; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.symbols.maker_fee IS 'Fraction of the notional: 0.002 is 0.2 percent; negative is a rebate';
+COMMENT ON COLUMN public.symbols.list_maker_fee IS 'Default of the exchange''s list, which no account pays; fraction of the notional: 0.002 is 0.2 percent; negative is a rebate';
 
 
 --
--- Name: COLUMN symbols.is_active; Type: COMMENT; Schema: public; Owner: -
+-- Name: COLUMN symbols.list_taker_fee; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.symbols.is_active IS 'Follows from status: whether it is traded';
+COMMENT ON COLUMN public.symbols.list_taker_fee IS 'As list_maker_fee';
 
 
 --
@@ -611,6 +768,20 @@ COMMENT ON COLUMN public.symbols.is_live IS 'Follows from status: whether the ex
 
 
 --
+-- Name: COLUMN symbols.delisting_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.delisting_at IS 'From then on positions can only be closed';
+
+
+--
+-- Name: COLUMN symbols.delisted_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.delisted_at IS 'From then on nothing is traded';
+
+
+--
 -- Name: COLUMN symbols.spec_version; Type: COMMENT; Schema: public; Owner: -
 --
 
@@ -618,10 +789,136 @@ COMMENT ON COLUMN public.symbols.spec_version IS 'Raised by the database when a 
 
 
 --
--- Name: COLUMN symbols.raw; Type: COMMENT; Schema: public; Owner: -
+-- Name: COLUMN symbols.strike; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.symbols.raw IS 'The row of the payload that gave this specification';
+COMMENT ON COLUMN public.symbols.strike IS 'Of an option, in quote';
+
+
+--
+-- Name: COLUMN symbols.tick_assumed; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.tick_assumed IS 'The exchange''s documents give no tick: this is the coarser of what is known';
+
+
+--
+-- Name: COLUMN symbols.step_assumed; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.step_assumed IS 'The exchange''s documents give no step: this is the coarser of what is known';
+
+
+--
+-- Name: COLUMN symbols.market_min_quantity; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.market_min_quantity IS 'Of market orders, in the unit of quantity_step; NULL: they have no limit of their own, as in the other three';
+
+
+--
+-- Name: COLUMN symbols.price_band_up; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.price_band_up IS 'How far above the price of price_band_of an order''s price may be, as a fraction of it';
+
+
+--
+-- Name: COLUMN symbols.price_band_down; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.price_band_down IS 'How far below it an order''s price may be, as a fraction of it';
+
+
+--
+-- Name: COLUMN symbols.market_slip_ratio; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.market_slip_ratio IS 'How far a market order may run, as a fraction of the price';
+
+
+--
+-- Name: COLUMN symbols.initial_margin_rate; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.initial_margin_rate IS 'Fraction of the position, at the lowest risk level, as is maintenance_margin_rate';
+
+
+--
+-- Name: COLUMN symbols.funding_interval; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.funding_interval IS 'Seconds';
+
+
+--
+-- Name: COLUMN symbols.funding_cap; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.funding_cap IS 'The most that one funding payment can be, as a fraction';
+
+
+--
+-- Name: COLUMN symbols.max_open_orders; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.max_open_orders IS 'Per account';
+
+
+--
+-- Name: COLUMN symbols.full_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.full_name IS 'Of the base currency, as contract_address is';
+
+
+--
+-- Name: COLUMN symbols.is_risky; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.is_risky IS 'The exchange has put a warning on it';
+
+
+--
+-- Name: COLUMN symbols.is_premarket; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.is_premarket IS 'Traded before its coin is';
+
+
+--
+-- Name: COLUMN symbols.asset_class; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.asset_class IS 'What a contract is on; NULL where its list names no classes';
+
+
+--
+-- Name: COLUMN symbols.buy_opens_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.buy_opens_at IS 'When buy orders are taken for the first time';
+
+
+--
+-- Name: COLUMN symbols.sell_opens_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.sell_opens_at IS 'When sell orders are taken for the first time';
+
+
+--
+-- Name: COLUMN symbols.exchange_changed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.exchange_changed_at IS 'When the exchange last changed the contract, as it says';
+
+
+--
+-- Name: COLUMN symbols.source; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.source IS 'The reader, or the user''s own source, that gave this specification; NULL for rows of before that was kept';
 
 
 --
@@ -640,38 +937,84 @@ CREATE VIEW public.symbol_rows AS
     s.kind,
     s.direction,
     s.contract_size,
+    s.strike,
+    s.option_type,
     s.price_tick,
+    s.tick_assumed,
     s.quantity_step,
+    s.step_assumed,
     s.price_decimals,
     s.quantity_decimals,
     s.min_quantity,
     s.max_quantity,
     s.min_notional,
     s.max_notional,
-    s.maker_fee,
-    s.taker_fee,
+    s.market_min_quantity,
+    s.market_max_quantity,
+    s.market_min_notional,
+    s.market_max_notional,
+    s.price_band_up,
+    s.price_band_down,
+    s.price_band_of,
+    s.market_slip_ratio,
+    s.order_types,
+    s.leverage_min,
+    s.leverage_max,
+    s.initial_margin_rate,
+    s.maintenance_margin_rate,
+    s.funding_interval,
+    s.funding_cap,
+    s.max_open_orders,
+    s.margin_allowed,
+    s.full_name,
+    s.contract_address,
+    s.is_risky,
+    s.is_premarket,
+    s.asset_class,
+    s.list_maker_fee,
+    s.list_taker_fee,
     s.status,
-    s.is_active,
     s.is_live,
     s.sides,
     s.api_tradable,
-    s.listed_at,
+    s.buy_opens_at,
+    s.sell_opens_at,
     s.delisting_at,
     s.delisted_at,
     s.expires_at,
+    s.exchange_changed_at,
     s.spec_version,
+    s.source,
     s.created_at,
     s.updated_at,
-    e.is_active AS exchange_is_active
-   FROM (public.symbols s
-     JOIN public.exchanges e ON ((e.id = s.exchange_id)));
+    l.observed_at,
+    COALESCE((s.id = ANY (l.unread)), false) AS is_unread,
+    e.is_active AS exchange_is_active,
+    statement_timestamp() AS asked_at
+   FROM ((public.symbols s
+     JOIN public.exchanges e ON ((e.id = s.exchange_id)))
+     LEFT JOIN public.symbol_lists l ON (((l.exchange_id = s.exchange_id) AND (l.kind = s.kind) AND ((l.settle IS NULL) OR (l.settle = s.settle)) AND ((l.underlying IS NULL) OR (l.underlying = ((s.base || '_'::text) || s.quote))))));
 
 
 --
 -- Name: VIEW symbol_rows; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON VIEW public.symbol_rows IS 'What is known of a symbol, and where it is traded: a row of symbols without raw, and of its exchange what a caller asks for';
+COMMENT ON VIEW public.symbol_rows IS 'What is known of a symbol, and where it is traded: its row, when its list was last observed, and of its exchange what a caller asks for';
+
+
+--
+-- Name: COLUMN symbol_rows.is_unread; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_rows.is_unread IS 'Its row in the newest list could not be read';
+
+
+--
+-- Name: COLUMN symbol_rows.asked_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_rows.asked_at IS 'The server''s clock, which decides what holds now';
 
 
 --
@@ -689,7 +1032,7 @@ CREATE VIEW public.symbol_versions AS
     tstzrange(s.updated_at, NULL::timestamp with time zone) AS valid,
     s.updated_at AS valid_from,
     NULL::timestamp with time zone AS valid_to,
-    ((to_jsonb(s.*) - 'raw'::text) || jsonb_build_object('exchange', e.enum_value)) AS spec,
+    (to_jsonb(s.*) || jsonb_build_object('exchange', e.enum_value)) AS spec,
     NULL::text AS operation,
     NULL::text AS ended_by,
     NULL::text AS application_name
@@ -706,7 +1049,11 @@ UNION ALL
     h.valid,
     lower(h.valid) AS valid_from,
     upper(h.valid) AS valid_to,
-    (h.spec || jsonb_build_object('exchange', e.enum_value)) AS spec,
+    (
+        CASE
+            WHEN (h.spec ? 'maker_fee'::text) THEN ((h.spec - '{maker_fee,taker_fee,listed_at,is_active}'::text[]) || jsonb_build_object('list_maker_fee', (h.spec -> 'maker_fee'::text), 'list_taker_fee', (h.spec -> 'taker_fee'::text)))
+            ELSE h.spec
+        END || jsonb_build_object('exchange', e.enum_value)) AS spec,
     h.operation,
     h.ended_by,
     h.application_name
@@ -796,6 +1143,30 @@ ALTER TABLE ONLY public.symbol_history
 
 ALTER TABLE ONLY public.symbol_history
     ADD CONSTRAINT symbol_history_pkey PRIMARY KEY (symbol_id, spec_version);
+
+
+--
+-- Name: symbol_lists symbol_lists_list_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.symbol_lists
+    ADD CONSTRAINT symbol_lists_list_key UNIQUE NULLS NOT DISTINCT (exchange_id, kind, settle, underlying);
+
+
+--
+-- Name: symbol_lists symbol_lists_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.symbol_lists
+    ADD CONSTRAINT symbol_lists_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: symbol_raw symbol_raw_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.symbol_raw
+    ADD CONSTRAINT symbol_raw_pkey PRIMARY KEY (symbol_id);
 
 
 --
@@ -976,6 +1347,14 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp_insert;
 
 
 --
+-- Name: symbol_lists symbol_lists_exchange_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.symbol_lists
+    ADD CONSTRAINT symbol_lists_exchange_id_fkey FOREIGN KEY (exchange_id) REFERENCES public.exchanges(id) ON DELETE CASCADE;
+
+
+--
 -- Name: symbols symbols_exchange_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -997,4 +1376,5 @@ ALTER TABLE ONLY public.symbols
 INSERT INTO public.schema_migrations (version) VALUES
     ('002'),
     ('003'),
-    ('004');
+    ('004'),
+    ('006');

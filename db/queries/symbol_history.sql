@@ -26,8 +26,8 @@ WHERE (sqlc.narg(at)::timestamptz IS NULL OR v.valid @> sqlc.narg(at)::timestamp
 ORDER BY 1;
 
 -- name: ListSymbolRowsAsOf :many
--- Which symbols met all given conditions at a time? A symbol counts as active only if its exchange was active, too.
-SELECT v.spec::text AS spec
+-- Which symbols met all given conditions at a time, and was their exchange active then?
+SELECT v.spec::text AS spec, coalesce(place.is_active, FALSE)::boolean AS exchange_is_active
 FROM public.symbol_versions AS v
 LEFT JOIN (
     SELECT DISTINCT ON (h.exchange_id) h.exchange_id, (h.new_row ->> 'is_active')::boolean AS is_active
@@ -40,8 +40,6 @@ WHERE v.valid @> @at::timestamptz
   AND (sqlc.narg(base)::text IS NULL OR v.spec ->> 'base' = sqlc.narg(base)::text)
   AND (sqlc.narg(quote)::text IS NULL OR v.spec ->> 'quote' = sqlc.narg(quote)::text)
   AND (sqlc.narg(kind)::text IS NULL OR v.spec ->> 'kind' = sqlc.narg(kind)::text)
-  AND (sqlc.narg(active)::boolean IS NULL
-       OR ((v.spec ->> 'is_active')::boolean AND coalesce(place.is_active, FALSE)) = sqlc.narg(active)::boolean)
 ORDER BY v.exchange, v.symbol, v.symbol_id;
 
 -- name: ListSymbolVersions :many

@@ -43,14 +43,14 @@ WHERE r.exchange = @exchange AND r.is_live
 ORDER BY r.symbol, r.id;
 
 -- name: ListSymbols :many
--- Which symbols meet all given conditions?
+-- Which symbols meet all given conditions? What may be traded is not asked here: the judge decides that.
 SELECT r.*
 FROM public.symbol_rows AS r
-WHERE (sqlc.narg(exchange)::text IS NULL OR r.exchange = sqlc.narg(exchange)::text)
+WHERE (sqlc.narg(exchanges)::text[] IS NULL OR r.exchange = ANY(sqlc.narg(exchanges)::text[]))
   AND (sqlc.narg(base)::text IS NULL OR r.base = sqlc.narg(base)::text)
   AND (sqlc.narg(quote)::text IS NULL OR r.quote = sqlc.narg(quote)::text)
   AND (sqlc.narg(kind)::text IS NULL OR r.kind = sqlc.narg(kind)::text)
-  AND (sqlc.narg(active)::boolean IS NULL OR (r.is_active AND r.exchange_is_active) = sqlc.narg(active)::boolean)
+  AND (sqlc.narg(live)::boolean IS NULL OR r.is_live = sqlc.narg(live)::boolean)
 ORDER BY r.exchange, r.symbol, r.id;
 
 -- name: ListMatchingSymbols :many
@@ -61,3 +61,9 @@ WHERE strpos(lower(r.native_symbol), lower(@text::text)) > 0
    OR strpos(lower(r.symbol), lower(@text::text)) > 0
 ORDER BY r.is_live DESC, length(r.symbol), r.symbol, r.exchange, r.id
 LIMIT @max_rows::integer;
+
+-- name: GetSymbolRaw :one
+-- What did the exchange last say of the symbol with this id, and when?
+SELECT r.raw::text AS raw, r.observed_at
+FROM public.symbol_raw AS r
+WHERE r.symbol_id = @symbol_id;

@@ -56,7 +56,7 @@ async def get_exchange_as_of(
 
     async def work(conn: AsyncConnection) -> StoredExchange | None:
         wanted = await exchange_id(conn, key)
-        found = await _as_of(conn, wanted, moment)
+        found = await exchange_as_of(conn, wanted, moment)
         if found is None:
             await check_known(conn, wanted)
         return found
@@ -64,16 +64,9 @@ async def get_exchange_as_of(
     return await run(db, work)
 
 
-async def get_exchange_state(
-    known_id: int, at: datetime, *, db: DatabaseOrConnection | None = None
-) -> StoredExchange | None:
+async def exchange_as_of(conn: AsyncConnection, known_id: int, at: datetime) -> StoredExchange | None:
     """Return the exchange with this id as it stood at `at`; None when there was none, whatever the reason."""
-    moment = check_moment(at)
-    return await run(db, lambda conn: _as_of(conn, known_id, moment))
-
-
-async def _as_of(conn: AsyncConnection, known_id: int, moment: datetime) -> StoredExchange | None:
-    row = await AsyncQuerier(conn).get_exchange_row_as_of(exchange_id=known_id, at=moment)
+    row = await AsyncQuerier(conn).get_exchange_row_as_of(exchange_id=known_id, at=at)
     return None if row is None or row.new_row is None else from_database(_json(row.new_row), StoredExchange)
 
 

@@ -6,14 +6,14 @@ statement, so it is done only after the exact spelling has found nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from enum import Enum
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db.errors import ExchangeNotFound, shown
+from exchanges_db.errors import ExchangeNotFound, InvalidExchange, shown
 from exchanges_db.exchanges.enums import enum_text
 from exchanges_db.exchanges.rules import check_exchange_id, check_field
 from exchanges_sql.exchange_history import AsyncQuerier as HistoryQuerier
@@ -51,6 +51,36 @@ async def ask_as_spelled(conn: AsyncConnection, enum_value: str, fetch: Callable
         return found
     exact = await spelled(conn, enum_value)
     return found if exact == enum_value else await fetch(exact)
+
+
+def check_exchanges(exchanges: Enum | str | Iterable[Enum | str] | None) -> list[str] | None:
+    """Return the enum_values of one exchange or of several, each once; None for None, which stands for all.
+
+    Raises InvalidExchange where one of them could be no exchange's, or where there is none.
+    """
+    if exchanges is None:
+        return None
+    if isinstance(exchanges, Enum | str) or not isinstance(exchanges, Iterable):
+        return [check_exchange(exchanges)]
+    places = [*dict.fromkeys(map(check_exchange, exchanges))]
+    if not places:
+        raise InvalidExchange("a list of exchanges must not be empty: None stands for all", field="exchange")
+    return places
+
+
+async def ask_all_as_spelled(
+    conn: AsyncConnection, enum_values: Sequence[str], fetch: Callable[[Sequence[str]], Awaitable[list[T]]]
+) -> list[T]:
+    """Return what `fetch` finds for several exchanges; where one may be missing, for all in the case of their rows.
+
+    Raises as `spelled` does, where one is not there.
+    """
+    found = await fetch(enum_values)
+    if found and len(enum_values) == 1:
+        return found
+    known = {row.enum_value: row.name async for row in AsyncQuerier(conn).list_exchanges()}
+    exact = [pick(one, known) for one in enum_values]
+    return found if exact == list(enum_values) else await fetch(exact)
 
 
 def check_key(exchange: Enum | str | int) -> str | int:

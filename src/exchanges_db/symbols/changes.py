@@ -1,4 +1,4 @@
-"""What a payload changes: the difference between what is known of an exchange's symbols and what it says now.
+"""What a list changes: the difference between what is known of an exchange's symbols and what it says now.
 
 Pure: nothing here reads a clock, a file or a database. The import shows a change set or applies it.
 """
@@ -9,25 +9,22 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from operator import attrgetter
 
 import msgspec
 from msgspec.structs import astuple
 
 from exchanges_db.errors import InvalidArgument, shown
-from exchanges_db.symbols.enums import SidesAllowed, SymbolStatus
+from exchanges_db.symbols.enums import OrderType, SidesAllowed, SymbolStatus, is_live
+from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import Symbol, SymbolSpec
 
-_DEAD = frozenset((SymbolStatus.DELISTED, SymbolStatus.EXPIRED))
 _INTERRUPTED = frozenset((SymbolStatus.HALTED, SymbolStatus.CLOSE_ONLY, SymbolStatus.DELISTING))
-# A symbol that differs in one of these is another symbol, which was given the same name.
-_identity = attrgetter("base", "quote", "settle", "kind")
 # In a wrong unit they are off by a power of ten; a genuine change has never been near this.
 _STEADY = ("price_tick", "contract_size")
 _JUMP = 100
 _FIELDS = len(SymbolSpec.__struct_fields__)
 _VANISHED_PERCENT = 10
-FieldValue = str | Decimal | bool | datetime | None
+FieldValue = str | Decimal | bool | int | datetime | tuple[OrderType, ...] | None
 
 
 class ChangeKind(StrEnum):
@@ -93,9 +90,14 @@ class BrakeHit(msgspec.Struct, frozen=True):
 
 
 class KnownSymbol(SymbolSpec, frozen=True, kw_only=True, array_like=True, gc=False):
-    """A symbol as the database has it; in JSON a list of its fields in this order."""
+    """A symbol as the database has it; in JSON a list of its fields in this order.
+
+    Attributes:
+        digest: of the row of the payload that was stored last; None where none was.
+    """
 
     id: int
+    digest: str | None = None
 
     def __post_init__(self) -> None:
         """Check nothing: the table holds no row that breaks a rule."""
@@ -106,20 +108,17 @@ def find_changes(
     offered: Iterable[SymbolSpec],
     observed_at: datetime,
     *,
+    listing: Listing,
     rejected: Collection[str] = (),
-    settle: str | None = None,
 ) -> tuple[SymbolChange, ...]:
-    """Return what `offered`, the whole list of an exchange, changes in what is `known`.
+    """Return what `offered`, a whole list of an exchange, changes in what is `known`.
 
     offered: where the exchange calls a symbol delisted and does not say since when, `delisted_at` is `observed_at`.
-    known: oldest first. rejected: native symbols that are in the payload but could not be read; they have not vanished.
-    settle: what all contracts of the payload settle in; symbols of another settlement have not vanished either.
+    known: all symbols of the exchange, oldest first.
+    listing: which list it is; only symbols that it covers can have vanished.
+    rejected: native symbols that are in the payload but could not be read; they have not vanished.
     """
-    newest: dict[str, KnownSymbol] = {}
-    for row in known:
-        # Of several rows with one name the live one counts, else the last of the dead ones.
-        if row.native_symbol not in newest or newest[row.native_symbol].status in _DEAD:
-            newest[row.native_symbol] = row
+    newest = newest_by_name(known)
     changes: list[SymbolChange] = []
     offered_names = set(rejected)
     for spec in offered:
@@ -128,14 +127,18 @@ def find_changes(
     changes.extend(
         _delisted(row, observed_at, vanished=True)
         for name, row in newest.items()
-        if name not in offered_names and is_live(row) and row.settle == settle
+        if name not in offered_names and is_live(row.status) and listing.covers(row)
     )
     return tuple(changes)
 
 
-def is_live(spec: SymbolSpec) -> bool:
-    """Return whether the exchange still knows the symbol, tradable or not."""
-    return spec.status not in _DEAD
+def newest_by_name(known: Iterable[KnownSymbol]) -> dict[str, KnownSymbol]:
+    """Return of several rows with one native symbol the live one, else the last of the dead; `known` oldest first."""
+    newest: dict[str, KnownSymbol] = {}
+    for row in known:
+        if row.native_symbol not in newest or not is_live(newest[row.native_symbol].status):
+            newest[row.native_symbol] = row
+    return newest
 
 
 def find_changes_between(before: Iterable[Symbol], after: Iterable[Symbol]) -> list[SymbolChange]:
@@ -156,8 +159,8 @@ def _change(row: KnownSymbol | None, spec: SymbolSpec, observed_at: datetime) ->
     if row is None:
         yield SymbolChange(kind=ChangeKind.LISTED, symbol_id=None, spec=spec)
         return
-    if _identity(row) != _identity(spec):
-        if is_live(row):
+    if not _is_same(row, spec):
+        if is_live(row.status):
             yield _delisted(row, observed_at)
         yield SymbolChange(kind=ChangeKind.LISTED, symbol_id=None, spec=spec)
         return
@@ -165,6 +168,17 @@ def _change(row: KnownSymbol | None, spec: SymbolSpec, observed_at: datetime) ->
     fields = _differences(row, spec)
     if fields:
         yield SymbolChange(kind=_kind(row.status, spec.status), symbol_id=row.id, spec=spec, fields=fields)
+
+
+def _is_same(row: SymbolSpec, spec: SymbolSpec) -> bool:
+    """Return whether both are one symbol; else the exchange gave its name to another."""
+    if (row.base, row.quote, row.settle, row.kind) == (spec.base, spec.quote, spec.settle, spec.kind):
+        return True
+    # Codes were once kept in capitals: a row of then is no other symbol for its spelling.
+    return row.kind is spec.kind and all(
+        (old or "").casefold() == (new or "").casefold()
+        for old, new in ((row.base, spec.base), (row.quote, spec.quote), (row.settle, spec.settle))
+    )
 
 
 def _dated(spec: SymbolSpec, row: KnownSymbol, observed_at: datetime) -> SymbolSpec:
@@ -186,9 +200,9 @@ def _differences(row: SymbolSpec, spec: SymbolSpec) -> tuple[FieldChange, ...]:
 
 
 def _kind(old: SymbolStatus, new: SymbolStatus) -> ChangeKind:
-    if new in _DEAD:
-        return ChangeKind.CHANGED if old in _DEAD else ChangeKind.DELISTED
-    if old in _DEAD:
+    if not is_live(new):
+        return ChangeKind.DELISTED if is_live(old) else ChangeKind.CHANGED
+    if not is_live(old):
         return ChangeKind.RELISTED
     if old is SymbolStatus.TRADING and new is not SymbolStatus.TRADING:
         return ChangeKind.HALTED
@@ -236,7 +250,7 @@ def find_brakes(
     elif nameless and vanished:
         hits.append(BrakeHit(Brake.REJECTED, f"{nameless} rows without a name may be the {vanished} symbols missing"))
     if duplicates:
-        hits.append(BrakeHit(Brake.DUPLICATE, f"the payload lists twice: {_some([*map(shown, sorted(duplicates))])}"))
+        hits.append(BrakeHit(Brake.DUPLICATE, f"the payload lists twice: {some([*map(shown, sorted(duplicates))])}"))
     jumps = [
         f"{shown(change.spec.native_symbol)} {field.field} {field.old} -> {field.new}"
         for change in changes
@@ -244,7 +258,7 @@ def find_brakes(
         if field.field in _STEADY and _jumps(field.old, field.new)
     ]
     if jumps:
-        hits.append(BrakeHit(Brake.JUMP, f"moves by a factor of {_JUMP} or more: {_some(jumps)}"))
+        hits.append(BrakeHit(Brake.JUMP, f"moves by a factor of {_JUMP} or more: {some(jumps)}"))
     return tuple(hits)
 
 
@@ -254,6 +268,7 @@ def _jumps(old: FieldValue, new: FieldValue) -> bool:
     return max(old, new) >= _JUMP * min(old, new)
 
 
-def _some(texts: list[str]) -> str:
+def some(texts: list[str]) -> str:
+    """Return the first few texts, and how many more there are."""
     first = ", ".join(texts[:5])
     return f"{first} and {len(texts) - 5} more" if len(texts) > 5 else first

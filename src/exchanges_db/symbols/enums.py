@@ -39,6 +39,15 @@ class OrderType(StrEnum):
     IMMEDIATE_OR_CANCEL = "IMMEDIATE_OR_CANCEL"
     FILL_OR_KILL = "FILL_OR_KILL"
 
+    @classmethod
+    def parse(cls, order_type: "OrderType | str", field: str = "order_type") -> "OrderType":
+        """Return the member for `order_type`, or its text in any case; raises InvalidArgument, which names `field`."""
+        text = order_type.upper() if isinstance(order_type, str) and order_type.isascii() else ""
+        member = cls.__members__.get(text)
+        if member is None:
+            raise InvalidArgument(f"{field} {shown(order_type)} is not one of {', '.join(cls)}", field=field)
+        return member
+
 
 class PriceReference(StrEnum):
     """Of which price a band is measured: OTHER is one that the exchange describes in words of its own."""
@@ -113,3 +122,11 @@ class Side(StrEnum):
     def aggressive(self) -> Rounding:
         """The rounding that reaches the price that was meant, at the cost of up to a tick."""
         return Rounding.UP if self is Side.BUY else Rounding.DOWN
+
+
+_DEAD = frozenset((SymbolStatus.DELISTED, SymbolStatus.EXPIRED))
+
+
+def is_live(status: str) -> bool:
+    """Return whether the exchange still knows a symbol of this status, tradable or not."""
+    return status not in _DEAD

@@ -14,10 +14,16 @@ from exchanges_db.exchanges.names import ask_as_spelled, check_exchange
 from exchanges_db.moments import check_moment, check_period
 from exchanges_db.symbols.changes import SymbolChange, find_changes_between
 from exchanges_db.symbols.enums import SymbolKind
-from exchanges_db.symbols.look_ups import check_filters
+from exchanges_db.symbols.judge import is_tradable
+from exchanges_db.symbols.look_ups import check_filters, check_tradable
 from exchanges_db.symbols.models import Symbol, SymbolVersion
 from exchanges_db.symbols.names import ask_as_spelled_then, check_name, the_one
-from exchanges_sql.symbol_history import AsyncQuerier, ListSymbolRowsAsOfParams, ListSymbolVersionsRow
+from exchanges_sql.symbol_history import (
+    AsyncQuerier,
+    ListSymbolRowsAsOfParams,
+    ListSymbolRowsAsOfRow,
+    ListSymbolVersionsRow,
+)
 
 _decoder = msgspec.json.Decoder(Symbol)
 
@@ -34,16 +40,18 @@ async def get_symbol_as_of(
             live symbols had exactly this name.
     """
     place, name, moment = check_exchange(exchange), check_name(symbol), check_moment(at)
+    return await run(db, lambda conn: find_symbol_as_of(conn, place, name, moment))
 
-    async def work(conn: AsyncConnection) -> Symbol | None:
-        async def fetch(enum_value: str, spelling: str) -> list[Symbol]:
-            specs = AsyncQuerier(conn).list_symbol_rows_by_name_as_of(at=moment, exchange=enum_value, symbol=spelling)
-            return [_symbol(spec) async for spec in specs]
 
-        found = await ask_as_spelled_then(conn, place, name, moment, fetch)
-        return the_one(place, name, found) if found else None
+async def find_symbol_as_of(conn: AsyncConnection, place: str, name: str, at: datetime) -> Symbol | None:
+    """Return what `get_symbol_as_of` does, by a connection."""
 
-    return await run(db, work)
+    async def fetch(enum_value: str, spelling: str) -> list[Symbol]:
+        specs = AsyncQuerier(conn).list_symbol_rows_by_name_as_of(at=at, exchange=enum_value, symbol=spelling)
+        return [_symbol(spec) async for spec in specs]
+
+    found = await ask_as_spelled_then(conn, place, name, at, fetch)
+    return the_one(place, name, found) if found else None
 
 
 async def list_symbols_as_of(
@@ -53,24 +61,28 @@ async def list_symbols_as_of(
     base: str | None = None,
     quote: str | None = None,
     kind: SymbolKind | str | None = None,
-    active: bool | None = True,
+    tradable: bool | None = True,
     db: DatabaseOrConnection | None = None,
 ) -> list[Symbol]:
     """Return what `list_symbols` would have returned at `at`, by what the database knew then.
 
-    exchange: None for all of them. active: True for those that traded then on an exchange that was active then.
+    exchange: None for all of them.
+    tradable: judged by what was known then; how often the exchange confirmed it until `at` is not kept.
 
     Raises:
         InvalidArgument: `at` has no time zone, or a filter has a value that no symbol can have.
         ExchangeNotFound: there is no such exchange.
     """
     place, moment = None if exchange is None else check_exchange(exchange), check_moment(at)
-    wanted = check_filters(base=base, quote=quote, kind=kind, active=active)
+    wanted = check_filters(base=base, quote=quote, kind=kind)
+    check_tradable(tradable)
 
     async def work(conn: AsyncConnection) -> list[Symbol]:
         async def fetch(exact: str | None) -> list[Symbol]:
             parameters = ListSymbolRowsAsOfParams(at=moment, exchange=exact, **wanted)
-            return [_symbol(spec) async for spec in AsyncQuerier(conn).list_symbol_rows_as_of(parameters)]
+            rows = [row async for row in AsyncQuerier(conn).list_symbol_rows_as_of(parameters)]
+            pairs = [(row, _symbol(row.spec)) for row in rows]
+            return [symbol for row, symbol in pairs if tradable is None or _stood_open(row, symbol, moment) is tradable]
 
         return await fetch(None) if place is None else await ask_as_spelled(conn, place, fetch)
 
@@ -106,16 +118,19 @@ async def diff_symbols(
         ExchangeNotFound: there is no such exchange.
     """
     first, last = check_period(since, until)
-    before = await list_symbols_as_of(exchange, first, active=None, db=db)
-    after = await list_symbols_as_of(exchange, last, active=None, db=db)
+    before = await list_symbols_as_of(exchange, first, tradable=None, db=db)
+    after = await list_symbols_as_of(exchange, last, tradable=None, db=db)
     return find_changes_between(before, after)
 
 
-async def get_symbol_state(symbol_id: int, at: datetime, *, db: DatabaseOrConnection | None = None) -> Symbol | None:
+async def symbol_as_of(conn: AsyncConnection, symbol_id: int, at: datetime) -> Symbol | None:
     """Return the symbol with this id as it stood at `at`; None when there was none."""
-    moment = check_moment(at)
-    spec = await run(db, lambda conn: AsyncQuerier(conn).get_symbol_row_by_id_as_of(symbol_id=symbol_id, at=moment))
+    spec = await AsyncQuerier(conn).get_symbol_row_by_id_as_of(symbol_id=symbol_id, at=at)
     return None if spec is None else _symbol(spec)
+
+
+def _stood_open(row: ListSymbolRowsAsOfRow, symbol: Symbol, at: datetime) -> bool:
+    return is_tradable(symbol, at, exchange_active=row.exchange_is_active, observed_at=symbol.updated_at)
 
 
 def _version(row: ListSymbolVersionsRow) -> SymbolVersion:

@@ -1,14 +1,15 @@
-"""Bring an exchange's own list of symbols into the database: the difference first, then all of it or nothing.
+"""Bring a list of an exchange's symbols into the database: the difference first, then all of it or nothing.
 
-One import of an exchange runs at a time. What has not changed is not written.
+One import of an exchange runs at a time. What has not changed is not written, but that the list was observed is.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import Enum
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,19 +19,18 @@ from exchanges_db.database.rows import from_database_json
 from exchanges_db.errors import ExchangeNotFound, InvalidArgument, shown
 from exchanges_db.exchanges.names import check_exchange, spelled
 from exchanges_db.moments import check_moment
-from exchanges_db.symbols.changes import (
-    Brake,
-    KnownSymbol,
-    SymbolChange,
-    find_brakes,
-    find_changes,
-    is_live,
-)
+from exchanges_db.symbols.changes import Brake, KnownSymbol, SymbolChange, newest_by_name
+from exchanges_db.symbols.comparing import compare
+from exchanges_db.symbols.listing import Listing
+from exchanges_db.symbols.lists import check_overlap
+from exchanges_db.symbols.models import SymbolSpec
 from exchanges_db.symbols.payloads.readers import read_payload
 from exchanges_db.symbols.payloads.reading import Payload
+from exchanges_db.symbols.payloads.specs import as_payload
+from exchanges_db.symbols.raw_rows import digest, rows_document
 from exchanges_db.symbols.report import ImportRefused, ImportReport
 from exchanges_sql.exchanges import AsyncQuerier as ExchangeQuerier
-from exchanges_sql.symbol_import import AsyncQuerier
+from exchanges_sql.symbol_import import AsyncQuerier, RecordSymbolListParams
 
 log = logging.getLogger("exchanges_db")
 
@@ -38,30 +38,34 @@ _known_decoder = msgspec.json.Decoder(list[KnownSymbol])
 _LOCK_CLASS = int.from_bytes(b"symb")
 # Larger documents are slower to parse, smaller ones cost more round trips; measured with 100,000 rows.
 _ROWS_PER_STATEMENT = 1000
+OnProgress = Callable[[int, int], None]
+Item = TypeVar("Item")
 
 
 async def import_symbols(
     exchange: Enum | str,
     payload: bytes,
     *,
-    settle: str = "usdt",
+    listing: Listing | str | None = None,
     observed_at: datetime | None = None,
     allow: Collection[Brake | str] = (),
     dry_run: bool = False,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnProgress = lambda done, total: None,
     db: DatabaseOrConnection | None = None,
 ) -> ImportReport:
-    """Compare the exchange's whole list of symbols with what is known, and write the difference in one transaction.
+    """Compare a whole list of an exchange's symbols with what is known, and write the difference in one transaction.
 
-    exchange: whose payload it is; settle: for Gate.io futures, what the contracts settle in.
+    exchange: whose payload it is.
+    listing: which of the exchange's lists it is, as Listing or as text such as PERPETUAL:USDT; needed where the
+        payload itself does not tell, as for the contracts of Gate.io, whose settlement stands in the URL only.
     observed_at: when the exchange gave the payload; now by default.
     allow: brakes that do not stop this import, as Brake or as its name in any case.
     dry_run: only tell what would change.
     on_progress: called with the symbols written so far and their number.
 
     Raises:
-        PayloadError: it cannot be read.
-        InvalidArgument: `settle`, `observed_at` or `allow` is unusable; `.field` names it.
+        PayloadError: it cannot be read, or is an error message of the exchange.
+        InvalidArgument: `listing`, `observed_at` or `allow` is unusable; `.field` names it.
         ImportRefused: a brake stopped it; `.report` tells what would have changed. Nothing was written.
         ExchangeNotFound: the exchange has no row.
     """
@@ -69,8 +73,50 @@ async def import_symbols(
     place, allowed = check_exchange(exchange), _brakes(allow)
     # The exact spelling comes first, because it decides which reader is right.
     enum_value = await run(db, lambda conn: spelled(conn, place))
-    read = read_payload(enum_value, payload, settle=settle, observed_at=moment)
+    read = read_payload(enum_value, payload, listing=listing, observed_at=moment)
+    return await _import(enum_value, read, moment, allowed, dry_run=dry_run, on_progress=on_progress, db=db)
 
+
+async def import_specs(
+    exchange: Enum | str,
+    listing: Listing | str,
+    specs: Iterable[SymbolSpec],
+    *,
+    source: str,
+    observed_at: datetime | None = None,
+    allow: Collection[Brake | str] = (),
+    dry_run: bool = False,
+    on_progress: OnProgress = lambda done, total: None,
+    db: DatabaseOrConnection | None = None,
+) -> ImportReport:
+    """Import a whole list of symbols that a source of your own made: with the same difference, brakes and history.
+
+    listing: which of the exchange's lists it is; `specs`: all symbols of it, each of which it must cover.
+    source: what the list is from, in your own words; it stands with each symbol.
+
+    The rest is as for `import_symbols`. No row of a payload is stored, so `get_symbol_raw` finds none.
+
+    Raises:
+        InvalidSymbol: `specs` holds something else than a SymbolSpec, or one of another list; or `source` is no text.
+        InvalidArgument, ImportRefused, ExchangeNotFound: as `import_symbols`.
+    """
+    moment = datetime.now(UTC) if observed_at is None else check_moment(observed_at, "observed_at")
+    place, allowed = check_exchange(exchange), _brakes(allow)
+    read = as_payload(Listing.parse(listing), specs, source)
+    enum_value = await run(db, lambda conn: spelled(conn, place))
+    return await _import(enum_value, read, moment, allowed, dry_run=dry_run, on_progress=on_progress, db=db)
+
+
+async def _import(
+    enum_value: str,
+    read: Payload,
+    moment: datetime,
+    allowed: frozenset[Brake],
+    *,
+    dry_run: bool,
+    on_progress: OnProgress,
+    db: DatabaseOrConnection | None,
+) -> ImportReport:
     async def work(conn: AsyncConnection) -> ImportReport:
         exchange_id = await ExchangeQuerier(conn).get_exchange_id_by_enum_value(enum_value=enum_value)
         if exchange_id is None:
@@ -78,7 +124,9 @@ async def import_symbols(
         querier = AsyncQuerier(conn)
         if not dry_run:
             await querier.lock_symbol_import(lock_class=_LOCK_CLASS, exchange_id=exchange_id)
-        report = _compare(enum_value, _known(await querier.get_known_symbols(exchange_id=exchange_id)), read, moment)
+        await check_overlap(querier, enum_value, read.listing)
+        known = _known(await querier.get_known_symbols(exchange_id=exchange_id))
+        report = compare(enum_value, known, read, moment)
         if dry_run:
             return report
         refused = [hit for hit in report.brakes if hit.brake not in allowed]
@@ -87,13 +135,13 @@ async def import_symbols(
                 "nothing was imported: " + "; ".join(f"{hit.reason} (--allow {hit.brake})" for hit in refused),
                 report=report,
             )
-        await _apply(querier, exchange_id, report.changes, read, on_progress)
+        await _apply(querier, exchange_id, known, report, read, on_progress)
         return msgspec.structs.replace(report, applied=True)
 
     report = await run_in_transaction(db, work, readonly=dry_run)
     if report.applied:
         counts = ", ".join(f"{count} {kind}" for kind, count in report.counts().items() if count)
-        log.info("imported symbols of %s: %s", enum_value, counts or "nothing changed")
+        log.info("imported %s of %s: %s", report.listing, enum_value, counts or "nothing changed")
     return report
 
 
@@ -109,70 +157,78 @@ def _brakes(allow: Collection[Brake | str]) -> frozenset[Brake]:
     return frozenset(map(Brake.parse, allow))
 
 
-def _compare(exchange: str, known: Sequence[KnownSymbol], read: Payload, observed_at: datetime) -> ImportReport:
-    names = {row.native_symbol for row in read.rejected if row.native_symbol is not None}
-    changes = find_changes(
-        known,
-        [symbol.spec for symbol in read.symbols],
-        observed_at,
-        rejected=names,
-        settle=read.settle,
-    )
-    return ImportReport(
-        exchange=exchange,
-        observed_at=observed_at,
-        applied=False,
-        changes=changes,
-        unchanged=len(read.symbols) - sum(not change.vanished for change in changes),
-        rejected=read.rejected,
-        unknown_fields=read.unknown_fields,
-        unknown_values=read.unknown_values,
-        brakes=find_brakes(
-            changes,
-            live=sum(is_live(row) and row.settle == read.settle for row in known),
-            offered=len(read.symbols) + len(read.rejected),
-            duplicates=read.duplicates,
-            rejected=len(read.rejected),
-            nameless=sum(row.native_symbol is None for row in read.rejected),
-            foreign=read.foreign,
-        ),
-    )
-
-
 async def _apply(
     querier: AsyncQuerier,
     exchange_id: int,
-    changes: Sequence[SymbolChange],
+    known: Sequence[KnownSymbol],
+    report: ImportReport,
     read: Payload,
-    on_progress: Callable[[int, int], None],
+    on_progress: OnProgress,
 ) -> None:
-    raws = {symbol.spec.native_symbol: symbol.raw for symbol in read.symbols}
+    changes, source, observed_at = report.changes, read.source, report.observed_at
     updates = [change for change in changes if change.symbol_id is not None]
     inserts = [change for change in changes if change.symbol_id is None]
     done = 0
     # Updates first: a name must be free before another symbol takes it.
-    for write, batch in [
-        *((querier.update_symbols, part) for part in _parts(updates)),
-        *((querier.insert_symbols, part) for part in _parts(inserts)),
-    ]:
-        await write(exchange_id=exchange_id, specs=_document(batch, raws))
-        done += len(batch)
+    for part in _parts(updates):
+        await querier.update_symbols(exchange_id=exchange_id, source=source, specs=_updates(part))
+        done += len(part)
         on_progress(done, len(changes))
+    raws = {symbol.spec.native_symbol: symbol.raw for symbol in read.symbols}
+    for part in _parts(inserts):
+        document = _inserts(part, [raws[change.spec.native_symbol] for change in part], read.volatile)
+        await querier.insert_symbols(exchange_id=exchange_id, source=source, observed_at=observed_at, specs=document)
+        done += len(part)
+        on_progress(done, len(changes))
+    for rows in _parts(_changed_rows(known, read, {change.spec.native_symbol for change in inserts})):
+        await querier.record_symbol_raw(rows=rows_document(rows), observed_at=observed_at)
+    names = {row.native_symbol for row in read.rejected}
+    listing = read.listing
+    await querier.record_symbol_list(
+        RecordSymbolListParams(
+            exchange_id=exchange_id,
+            kind=listing.kind.value,
+            settle=listing.settle,
+            underlying=listing.underlying,
+            source=source,
+            observed_at=observed_at,
+            unread=[row.id for row in known if row.native_symbol in names],
+        )
+    )
 
 
-def _parts(changes: Sequence[SymbolChange]) -> Iterator[Sequence[SymbolChange]]:
-    for start in range(0, len(changes), _ROWS_PER_STATEMENT):
-        yield changes[start : start + _ROWS_PER_STATEMENT]
+def _changed_rows(
+    known: Sequence[KnownSymbol], read: Payload, inserted: Collection[str]
+) -> list[tuple[int, msgspec.Raw, str]]:
+    """Return the rows of a payload that differ from those stored, in more than what moves by the minute."""
+    rows = {symbol.spec.native_symbol: symbol.raw for symbol in read.symbols}
+    changed = []
+    for name, row in newest_by_name(known).items():
+        raw = rows.get(name)
+        if raw is not None and name not in inserted:
+            mark = digest(raw, read.volatile)
+            if mark != row.digest:
+                changed.append((row.id, raw, mark))
+    return changed
 
 
-def _document(changes: Sequence[SymbolChange], raws: Mapping[str, msgspec.Raw]) -> str:
-    """Return the rows as JSON, numbers as text. `raw` goes in as it came, so that no number of it is rounded."""
+def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), _ROWS_PER_STATEMENT):
+        yield items[start : start + _ROWS_PER_STATEMENT]
+
+
+def _updates(changes: Sequence[SymbolChange]) -> str:
+    """Return specifications as JSON, numbers as text, each with the id of the row that gets it."""
+    rows = [b'%b,"id":%d}' % (msgspec.json.encode(one.spec)[:-1], one.symbol_id or 0) for one in changes]
+    return (b"[" + b",".join(rows) + b"]").decode()
+
+
+def _inserts(changes: Sequence[SymbolChange], raws: Sequence[msgspec.Raw | None], volatile: frozenset[str]) -> str:
+    """Return specifications as JSON, each with its row of the payload as it came: no number of that is rounded."""
     rows = []
-    for change in changes:
-        row = msgspec.json.encode(change.spec)[:-1]
-        if change.symbol_id is not None:
-            row += b',"id":%d' % change.symbol_id
-        if not change.vanished:
-            row += b',"raw":' + bytes(raws[change.spec.native_symbol])
-        rows.append(row + b"}")
+    for change, raw in zip(changes, raws, strict=True):
+        row = msgspec.json.encode(change.spec)
+        if raw is not None:
+            row = b'%b,"raw":%b,"digest":"%b"}' % (row[:-1], bytes(raw), digest(raw, volatile).encode())
+        rows.append(row)
     return (b"[" + b",".join(rows) + b"]").decode()

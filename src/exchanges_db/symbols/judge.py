@@ -128,6 +128,21 @@ def judge(
     return found
 
 
+def is_tradable(
+    spec: SymbolSpec,
+    at: datetime,
+    *,
+    exchange_active: bool = True,
+    observed_at: datetime | None = None,
+    readable: bool = True,
+) -> bool:
+    """Return whether an order of some side that opens a position would be taken at `at`."""
+    return any(
+        not judge(spec, side, at, exchange_active=exchange_active, observed_at=observed_at, readable=readable)
+        for side in (_BUY, _SELL)
+    )
+
+
 def _has_come(time: datetime | None, at: datetime, observed_at: datetime | None) -> bool:
     """Return whether an announced time acts at `at`; one that had passed when the exchange was asked does not."""
     return time is not None and time <= at and (observed_at is None or observed_at < time)
@@ -184,8 +199,6 @@ def explain(obstacle: Obstacle, spec: SymbolSpec, side: Side, order_type: OrderT
         known = ", ".join(spec.order_types or ()) or "no"
         return f"the exchange takes {known} orders, not {order_type}"
     return {
-        Obstacle.UNKNOWN_THEN: "the database did not know it at that time",
-        Obstacle.OTHER_SYMBOL: "the database has another symbol under its id",
         Obstacle.EXCHANGE_INACTIVE: "its exchange is not active",
         Obstacle.UNREADABLE: "its row in the newest list cannot be read",
         Obstacle.HALTED: f"its status is {spec.status}",

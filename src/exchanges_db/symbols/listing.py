@@ -1,4 +1,4 @@
-"""Which of an exchange's lists: a kind and, where an exchange has several of one kind, the settlement and underlying."""
+"""Which of an exchange's lists: a kind and, where there are several of one kind, its settlement and underlying."""
 
 from __future__ import annotations
 

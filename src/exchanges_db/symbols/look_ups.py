@@ -7,26 +7,27 @@ names the nearest. The exact spelling is found fastest; a name in another case i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database
 from exchanges_db.errors import InvalidSymbol, SymbolNotFound, shown
-from exchanges_db.exchanges.names import ask_as_spelled, check_exchange
+from exchanges_db.exchanges.names import ask_all_as_spelled, check_exchange, check_exchanges
 from exchanges_db.exchanges.rules import INTEGER_MAX
 from exchanges_db.symbols.enums import SymbolKind
-from exchanges_db.symbols.models import Symbol, SymbolStats
-from exchanges_db.symbols.names import check_name, check_names, spelled_symbols, symbol_not_found, the_one
+from exchanges_db.symbols.models import Symbol, SymbolRaw, SymbolStats
+from exchanges_db.symbols.names import check_name, check_names, symbol_not_found
+from exchanges_db.symbols.rows import row_by_native, row_called, rows_called, stands_open, to_symbol
 from exchanges_sql.symbol_stats import AsyncQuerier as StatsQuerier
 from exchanges_sql.symbols import AsyncQuerier, ListSymbolsParams
 
 
 async def get_symbol(exchange: Enum | str, symbol: str, *, db: DatabaseOrConnection | None = None) -> Symbol | None:
-    """Return the symbol with this canonical name (BASE/QUOTE[:SETTLE[-YYMMDD]]); None when there is none.
+    """Return the symbol with this canonical name, such as BTC/USDT:USDT; None when there is none.
 
     Where a name was given again, the live symbol is returned, else the last one that was delisted.
 
@@ -36,8 +37,8 @@ async def get_symbol(exchange: Enum | str, symbol: str, *, db: DatabaseOrConnect
             symbols have exactly this name.
     """
     place, name = check_exchange(exchange), check_name(symbol)
-    found = await run(db, lambda conn: _symbols_called(conn, place, [name]))
-    return found.get(name)
+    found = await run(db, lambda conn: rows_called(conn, place, [name]))
+    return to_symbol(found[name]) if name in found else None
 
 
 async def get_symbol_by_native(
@@ -48,15 +49,8 @@ async def get_symbol_by_native(
     Where a name was given again, the choice is that of `get_symbol`. Raises ExchangeNotFound.
     """
     place, name = check_exchange(exchange), check_name(native_symbol, "native_symbol")
-
-    async def work(conn: AsyncConnection) -> Symbol | None:
-        querier = AsyncQuerier(conn)
-        row = await ask_as_spelled(
-            conn, place, lambda exact: querier.get_symbol_by_native(exchange=exact, native_symbol=name)
-        )
-        return None if row is None else _symbol(row)
-
-    return await run(db, work)
+    row = await run(db, lambda conn: row_by_native(conn, place, name))
+    return None if row is None else to_symbol(row)
 
 
 async def get_symbol_by_id(symbol_id: int, *, db: DatabaseOrConnection | None = None) -> Symbol | None:
@@ -64,7 +58,7 @@ async def get_symbol_by_id(symbol_id: int, *, db: DatabaseOrConnection | None = 
     if not _is_symbol_id(symbol_id):
         return None
     row = await run(db, lambda conn: AsyncQuerier(conn).get_symbol_by_id(id=symbol_id))
-    return None if row is None else _symbol(row)
+    return None if row is None else to_symbol(row)
 
 
 async def get_symbols_by_ids(symbol_ids: Iterable[int], *, db: DatabaseOrConnection | None = None) -> dict[int, Symbol]:
@@ -77,7 +71,7 @@ async def get_symbols_by_ids(symbol_ids: Iterable[int], *, db: DatabaseOrConnect
     wanted = [number for number in symbol_ids if _is_symbol_id(number, "symbol_ids")]
 
     async def work(conn: AsyncConnection) -> dict[int, Symbol]:
-        return {row.id: _symbol(row) async for row in AsyncQuerier(conn).list_symbols_by_ids(ids=wanted)}
+        return {row.id: to_symbol(row) async for row in AsyncQuerier(conn).list_symbols_by_ids(ids=wanted)}
 
     found = await run(db, work)
     return {number: found[number] for number in wanted if number in found}
@@ -94,51 +88,69 @@ async def get_symbols(
     Raises as `get_symbol` does.
     """
     place, names = check_exchange(exchange), check_names(symbols)
-    return await run(db, lambda conn: _symbols_called(conn, place, names))
+    found = await run(db, lambda conn: rows_called(conn, place, names))
+    return {name: to_symbol(row) for name, row in found.items()}
 
 
-async def _symbols_called(conn: AsyncConnection, place: str, names: list[str]) -> dict[str, Symbol]:
-    found = await _by_names(conn, place, names)
-    missing = [name for name in names if name not in found]
-    if missing or not names:
-        exact, spelling = await spelled_symbols(conn, place, missing)
-        more = await _by_names(conn, exact, [*spelling.values()]) if spelling else {}
-        found |= {name: more[spelling[name]] for name in spelling if spelling[name] in more}
-    return {name: found[name] for name in names if name in found}
+async def get_symbol_raw(
+    exchange: Enum | str, symbol: str, *, db: DatabaseOrConnection | None = None
+) -> SymbolRaw | None:
+    """Return what the exchange last said of a symbol, by its canonical or native name: the row of its payload, whole.
 
+    None where no row was ever stored, as of a symbol that `import_specs` brought.
 
-async def _by_names(conn: AsyncConnection, place: str, names: list[str]) -> dict[str, Symbol]:
-    rows: dict[str, list[Symbol]] = {}
-    async for row in AsyncQuerier(conn).list_symbols_by_names(exchange=place, symbols=names):
-        rows.setdefault(row.symbol, []).append(_symbol(row))
-    return {name: the_one(place, name, called_so) for name, called_so in rows.items()}
+    Raises:
+        ExchangeNotFound, SymbolNotFound: there is no such exchange or symbol.
+        AmbiguousSymbol: as `get_symbol`.
+    """
+    place, name = check_exchange(exchange), check_name(symbol)
+
+    async def work(conn: AsyncConnection) -> SymbolRaw | None:
+        row = await row_called(conn, place, name)
+        raw = await AsyncQuerier(conn).get_symbol_raw(symbol_id=row.id)
+        if raw is None:
+            return None
+        return SymbolRaw(
+            exchange=row.exchange, native_symbol=row.native_symbol, raw=raw.raw, observed_at=raw.observed_at
+        )
+
+    return await run(db, work)
 
 
 async def list_symbols(
-    exchange: Enum | str | None = None,
+    exchange: Enum | str | Iterable[Enum | str] | None = None,
     *,
     base: str | None = None,
     quote: str | None = None,
     kind: SymbolKind | str | None = None,
-    active: bool | None = True,
+    tradable: bool | None = True,
     db: DatabaseOrConnection | None = None,
 ) -> list[Symbol]:
     """Return the symbols that fit everything given, by exchange and name.
 
-    base, quote: the codes exactly as they are stored, which is in capitals nearly always.
+    exchange: one, or a list of several; None for all.
+    base, quote: the codes exactly as the exchange spells them.
     kind: a SymbolKind or its text, in any case.
-    active: True for those that trade on an active exchange, False for the others, None for all.
+    tradable: True for those of which an order that opens a position would be taken now, of one side at least, as
+        `can_trade` judges; False for the others, None for all, delisted ones too.
 
     Raises ExchangeNotFound.
     """
-    place = None if exchange is None else check_exchange(exchange)
-    wanted = check_filters(base=base, quote=quote, kind=kind, active=active)
+    places = check_exchanges(exchange)
+    wanted = check_filters(base=base, quote=quote, kind=kind)
+    check_tradable(tradable)
 
     async def work(conn: AsyncConnection) -> list[Symbol]:
-        def fetch(exact: str | None) -> Awaitable[list[Symbol]]:
-            return _symbols(AsyncQuerier(conn).list_symbols(ListSymbolsParams(exchange=exact, **wanted)))
+        async def fetch(exact: Sequence[str] | None) -> list[Symbol]:
+            # A symbol that is not live is not traded, so that only the others have to be read for that.
+            parameters = ListSymbolsParams(
+                exchanges=None if exact is None else list(exact), live=True if tradable else None, **wanted
+            )
+            rows = [row async for row in AsyncQuerier(conn).list_symbols(parameters)]
+            pairs = [(row, to_symbol(row)) for row in rows]
+            return [symbol for row, symbol in pairs if tradable is None or stands_open(row, symbol) is tradable]
 
-        return await fetch(None) if place is None else await ask_as_spelled(conn, place, fetch)
+        return await fetch(None) if places is None else await ask_all_as_spelled(conn, places, fetch)
 
     return await run(db, work)
 
@@ -153,7 +165,8 @@ async def search_symbols(text: str, *, limit: int = 50, db: DatabaseOrConnection
         raise InvalidSymbol("limit must be a positive integer", field="limit")
 
     async def work(conn: AsyncConnection) -> list[Symbol]:
-        return await _symbols(AsyncQuerier(conn).list_matching_symbols(text=part, max_rows=limit))
+        rows = AsyncQuerier(conn).list_matching_symbols(text=part, max_rows=limit)
+        return [to_symbol(row) async for row in rows]
 
     return await run(db, work)
 
@@ -181,35 +194,27 @@ class Filters(TypedDict):
     base: str | None
     quote: str | None
     kind: str | None
-    active: bool | None
 
 
-def check_filters(
-    *, base: str | None, quote: str | None, kind: SymbolKind | str | None, active: bool | None
-) -> Filters:
+def check_filters(*, base: str | None, quote: str | None, kind: SymbolKind | str | None) -> Filters:
     """Return the filters of a list, of now or of a past time; raises InvalidSymbol, which names the one to blame."""
-    if active is not None and type(active) is not bool:
-        raise InvalidSymbol(f"active must be True, False or None, not {shown(active)}", field="active")
     return Filters(
         base=None if base is None else check_name(base, "base"),
         quote=None if quote is None else check_name(quote, "quote"),
         kind=None if kind is None else _kind(kind),
-        active=active,
     )
+
+
+def check_tradable(tradable: bool | None) -> None:
+    """Raise InvalidSymbol where it is not True, False or None."""
+    if tradable is not None and type(tradable) is not bool:
+        raise InvalidSymbol(f"tradable must be True, False or None, not {shown(tradable)}", field="tradable")
 
 
 def _is_symbol_id(symbol_id: int, field: str = "symbol_id") -> bool:
     if type(symbol_id) is not int:
         raise InvalidSymbol(f"the id of a symbol must be an integer, not {type(symbol_id).__name__}", field=field)
     return -INTEGER_MAX - 1 <= symbol_id <= INTEGER_MAX
-
-
-async def _symbols(rows: AsyncIterator[Any]) -> list[Symbol]:
-    return [_symbol(row) async for row in rows]
-
-
-def _symbol(row: object) -> Symbol:
-    return from_database(row, Symbol)
 
 
 def _kind(kind: SymbolKind | str) -> str:

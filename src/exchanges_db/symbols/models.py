@@ -204,6 +204,21 @@ class SymbolVersion(msgspec.Struct, frozen=True, kw_only=True):
     symbol: Symbol
 
 
+class SymbolRaw(msgspec.Struct, frozen=True, kw_only=True):
+    """What an exchange last said of a symbol, in its own words.
+
+    Attributes:
+        raw: the row of its payload as JSON text; numbers in it are exact if they are decoded to Decimal.
+        observed_at: when the exchange said so; None for a row of before that was kept. What moves by the minute, such
+            as a price, is as old as this, too.
+    """
+
+    exchange: str
+    native_symbol: str
+    raw: str
+    observed_at: datetime | None
+
+
 class SymbolStats(msgspec.Struct, frozen=True, kw_only=True):
     """How many symbols an exchange has of one kind and status, and when the latest of them changed."""
 

@@ -10,15 +10,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.errors import AmbiguousSymbol, InvalidSymbol, SymbolNotFound, shown
 from exchanges_db.exchanges.names import nearest, spelled
-from exchanges_db.symbols.changes import is_live
-from exchanges_db.symbols.enums import SymbolKind
-from exchanges_db.symbols.models import Symbol
+from exchanges_db.symbols.enums import SymbolKind, is_live
 from exchanges_sql.symbol_history import AsyncQuerier as HistoryQuerier
 from exchanges_sql.symbols import AsyncQuerier, ListSymbolNamesRow
 
@@ -85,13 +83,28 @@ def _choose(place: str, name: str, spellings: Sequence[str]) -> str | None:
     return spellings[0] if spellings else None
 
 
-def the_one(place: str, name: str, called_so: Sequence[Symbol]) -> Symbol:
+class Named(Protocol):
+    """A symbol as a row or as a model."""
+
+    @property
+    def native_symbol(self) -> str:
+        """The exchange's own name for it."""
+
+    @property
+    def status(self) -> str:
+        """A SymbolStatus or its text."""
+
+
+N = TypeVar("N", bound=Named)
+
+
+def the_one(place: str, name: str, called_so: Sequence[N]) -> N:
     """Return the first of the symbols that one name was given to, of which live ones come first.
 
     Raises:
         AmbiguousSymbol: several of them are live. It is the exchange's own names that tell them apart.
     """
-    live = [*filter(is_live, called_so)]
+    live = [symbol for symbol in called_so if is_live(symbol.status)]
     if len(live) > 1:
         natives = tuple(sorted(symbol.native_symbol for symbol in live))
         raise AmbiguousSymbol(

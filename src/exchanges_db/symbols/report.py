@@ -9,6 +9,7 @@ import msgspec
 
 from exchanges_db.errors import ExchangesDBError
 from exchanges_db.symbols.changes import BrakeHit, ChangeKind, SymbolChange
+from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.payloads.reading import RejectedRow, UnknownValue
 
 
@@ -16,14 +17,20 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a payload changes, or has changed.
 
     Attributes:
+        listing: which list it is; source: the reader, or the user's own source, that it is from.
         applied: whether it was written; False for a dry run.
         changes: one entry per symbol that changes; unchanged: how many other symbols the payload lists.
         rejected: rows that cannot be read, each with its reason; their symbols stay as they are.
         unknown_fields, unknown_values: what the payload has that its reader does not know.
+        unsatisfiable: native symbols whose limits no order can keep to; they are stored, and not tradable.
+        ambiguous: canonical names that several live symbols have, with their native symbols; `get_symbol` refuses to
+            choose between them.
         brakes: reasons for which an import is refused unless they are allowed.
     """
 
     exchange: str
+    listing: Listing
+    source: str
     observed_at: datetime
     applied: bool
     changes: tuple[SymbolChange, ...]
@@ -31,6 +38,8 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     rejected: tuple[RejectedRow, ...]
     unknown_fields: tuple[str, ...]
     unknown_values: tuple[UnknownValue, ...]
+    unsatisfiable: tuple[str, ...]
+    ambiguous: dict[str, tuple[str, ...]]
     brakes: tuple[BrakeHit, ...]
 
     def counts(self) -> dict[str, int]:

@@ -38,6 +38,7 @@ _LONGEST = {
     "full_name": 200,
     "contract_address": 200,
     "underlying": 101,
+    "source": 100,
 }
 _WORDS = {"kind": SymbolKind, "status": SymbolStatus, "sides": SidesAllowed, "api_tradable": bool}
 # A member of an enum costs Python a call each time it is named.
@@ -189,7 +190,7 @@ def check_ratio(field: str, ratio: Any, most: Decimal = _INFINITY) -> None:
 
 
 def check_trading_terms(spec: SymbolSpec) -> None:
-    """Raise InvalidSymbol when order types, leverage, margin rates, funding interval or order count cannot be stored."""
+    """Raise InvalidSymbol when order types, leverage, margin rates or counts cannot be stored."""
     types = spec.order_types
     if types is not None and not (type(types) is tuple and all(type(one) is OrderType for one in types)):
         raise InvalidSymbol("order_types must be a tuple of OrderType, or None", field="order_types")

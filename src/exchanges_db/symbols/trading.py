@@ -2,43 +2,217 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
+from enum import Enum
+from typing import Any, overload
 
-from exchanges_db.database.default import DatabaseOrConnection
-from exchanges_db.errors import InvalidSymbol, shown
-from exchanges_db.exchanges.history import get_exchange_state
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from exchanges_db.database.default import DatabaseOrConnection, run
+from exchanges_db.errors import InvalidSymbol, SymbolNotFound, shown
+from exchanges_db.exchanges.history import exchange_as_of
+from exchanges_db.exchanges.names import check_exchange
 from exchanges_db.moments import check_moment
-from exchanges_db.symbols.enums import Side
-from exchanges_db.symbols.history import get_symbol_state
-from exchanges_db.symbols.judge import Obstacle, TradeAnswer, judge
+from exchanges_db.symbols.enums import OrderType, Side
+from exchanges_db.symbols.history import find_symbol_as_of, symbol_as_of
+from exchanges_db.symbols.judge import Obstacle, TradeAnswer, explain, judge
 from exchanges_db.symbols.models import Symbol
+from exchanges_db.symbols.names import check_name
+from exchanges_db.symbols.rows import row_called, to_symbol
+from exchanges_sql.models import SymbolRow
+from exchanges_sql.symbols import AsyncQuerier
+
+_SAME = ("exchange", "native_symbol", "base", "quote", "settle", "kind")
 
 
+@overload
 async def can_trade(
     symbol: Symbol,
     side: Side | str,
     at: datetime | None = None,
     *,
+    order_type: OrderType | str | None = None,
     closing: bool = False,
     db: DatabaseOrConnection | None = None,
-) -> TradeAnswer:
-    """Return whether the exchange takes an order of `side` for `symbol` at `at`, by what the database knew then.
+) -> TradeAnswer: ...
 
-    at: now by default; for a time ahead, what is known now and the times of listing, delisting and expiry decide.
-    closing: the order only closes a position, which is still taken while a symbol is CLOSE_ONLY or DELISTING.
+
+@overload
+async def can_trade(
+    exchange: Enum | str,
+    symbol: str,
+    side: Side | str,
+    at: datetime | None = None,
+    *,
+    order_type: OrderType | str | None = None,
+    closing: bool = False,
+    db: DatabaseOrConnection | None = None,
+) -> TradeAnswer: ...
+
+
+async def can_trade(
+    *subject: Any,
+    order_type: OrderType | str | None = None,
+    closing: bool = False,
+    db: DatabaseOrConnection | None = None,
+    **named: Any,
+) -> TradeAnswer:
+    """Return whether the exchange takes an order: `can_trade(symbol, side, at)`, `can_trade(exchange, name, side, at)`.
+
+    exchange, name: the canonical or native name of a symbol, without a Symbol in hand. With one, the row under its id
+        must be the same symbol still.
+    side: a Side or its text.
+    at: now by the server's clock by default. For a time ahead, what is known now and the announced times decide; for
+        one in the past, what the database knew then.
+    order_type: an OrderType or its text, where it matters whether the exchange takes orders of that type.
+    closing: the order only reduces a position of a contract, which is still taken while a symbol is CLOSE_ONLY or
+        DELISTING. A spot order closes if it sells.
+
+    One statement, unless `at` lies in the past. What stands in the way is in `.obstacles`, the first of it in words in
+    `.reason`.
 
     Raises:
-        InvalidArgument: `symbol` is not a Symbol, `side` is not a side, or `at` has no time zone.
+        InvalidArgument: `symbol`, `side` or `order_type` is not what it should be, or `at` has no time zone.
+        ExchangeNotFound, SymbolNotFound, AmbiguousSymbol: no symbol is meant by the name, or several.
         DatabaseError: the database cannot be asked.
     """
-    if not isinstance(symbol, Symbol):
-        raise InvalidSymbol(f"can_trade wants a Symbol, as get_symbol returns it, not {shown(symbol)}", field="symbol")
-    wanted = Side.parse(side)
-    moment = datetime.now(UTC) if at is None else check_moment(at)
-    then = await get_symbol_state(symbol.id, moment, db=db)
-    exchange = await get_exchange_state(symbol.exchange_id, moment, db=db)
-    if then is None or exchange is None:
-        return TradeAnswer(False, Obstacle.UNKNOWN_THEN, "the database did not know it at that time")
-    if not exchange.is_active:
-        return TradeAnswer(False, Obstacle.EXCHANGE_INACTIVE, f"{exchange.enum_value} is not active")
-    return judge(then, wanted, moment, closing=closing)
+    given = _arguments(subject, named)
+    wanted, kind = Side.parse(given["side"]), None if order_type is None else OrderType.parse(order_type)
+    at = given.get("at")
+    moment = None if at is None else check_moment(at)
+    symbol = given["symbol"]
+    if isinstance(symbol, Symbol):
+        return await run(db, lambda conn: _by_symbol(conn, symbol, wanted, moment, kind, closing=closing))
+    place, name = check_exchange(given["exchange"]), check_name(symbol)
+    return await run(db, lambda conn: _by_name(conn, place, name, wanted, moment, kind, closing=closing))
+
+
+def _arguments(subject: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of either form by name; raises TypeError as Python does for any other call."""
+    first = subject[0] if subject else named.get("exchange", named.get("symbol"))
+    if not isinstance(first, Symbol | Enum | str):
+        raise InvalidSymbol(
+            f"can_trade wants a Symbol, as get_symbol returns it, or an exchange and a name, not {shown(first)}",
+            field="symbol",
+        )
+    names = ("symbol", "side", "at") if isinstance(first, Symbol) else ("exchange", "symbol", "side", "at")
+    given = dict(zip(names, subject, strict=False))
+    wrong = sorted(named.keys() - set(names) | named.keys() & given.keys())
+    if len(subject) > len(names) or wrong:
+        raise TypeError(f"can_trade takes {', '.join(names)}: too many arguments, or twice {', '.join(wrong)}")
+    given |= named
+    missing = [name for name in names if name not in given and name != "at"]
+    if missing:
+        raise TypeError(f"can_trade lacks {' and '.join(missing)}: it takes {', '.join(names)}")
+    return given
+
+
+async def _by_symbol(
+    conn: AsyncConnection,
+    symbol: Symbol,
+    side: Side,
+    at: datetime | None,
+    order_type: OrderType | None,
+    *,
+    closing: bool,
+) -> TradeAnswer:
+    row = await AsyncQuerier(conn).get_symbol_by_id(id=symbol.id)
+    if row is not None and (at is None or at >= row.asked_at):
+        return _answer_now(row, symbol, side, at, order_type, closing=closing)
+    then = None if at is None else await symbol_as_of(conn, symbol.id, at)
+    return await _answer_then(conn, then, symbol, side, at, order_type, closing=closing)
+
+
+async def _by_name(
+    conn: AsyncConnection,
+    place: str,
+    name: str,
+    side: Side,
+    at: datetime | None,
+    order_type: OrderType | None,
+    *,
+    closing: bool,
+) -> TradeAnswer:
+    try:
+        row = await row_called(conn, place, name)
+    except SymbolNotFound:
+        if at is None:
+            raise
+        # A row that somebody deleted is known in the history only.
+        then = await find_symbol_as_of(conn, place, name, at)
+        if then is None:
+            raise
+    else:
+        if at is None or at >= row.asked_at:
+            return _answer_now(row, None, side, at, order_type, closing=closing)
+        then = await find_symbol_as_of(conn, row.exchange, name, at)
+    return await _answer_then(conn, then, None, side, at, order_type, closing=closing)
+
+
+def _answer_now(
+    row: SymbolRow,
+    meant: Symbol | None,
+    side: Side,
+    at: datetime | None,
+    order_type: OrderType | None,
+    *,
+    closing: bool,
+) -> TradeAnswer:
+    spec = to_symbol(row)
+    if meant is not None and not _is_same(spec, meant):
+        return _refusal(Obstacle.OTHER_SYMBOL)
+    found = judge(
+        spec,
+        side,
+        row.asked_at if at is None else at,
+        exchange_active=row.exchange_is_active,
+        order_type=order_type,
+        closing=closing,
+        observed_at=row.observed_at,
+        readable=not row.is_unread,
+    )
+    return _answer(found, spec, side, order_type)
+
+
+async def _answer_then(
+    conn: AsyncConnection,
+    then: Symbol | None,
+    meant: Symbol | None,
+    side: Side,
+    at: datetime | None,
+    order_type: OrderType | None,
+    *,
+    closing: bool,
+) -> TradeAnswer:
+    exchange = None if then is None or at is None else await exchange_as_of(conn, then.exchange_id, at)
+    if then is None or exchange is None or at is None:
+        return _refusal(Obstacle.UNKNOWN_THEN)
+    if meant is not None and not _is_same(then, meant):
+        return _refusal(Obstacle.OTHER_SYMBOL)
+    # Of the past it is known when a specification began to hold, not how often it was confirmed.
+    found = judge(
+        then,
+        side,
+        at,
+        exchange_active=exchange.is_active,
+        order_type=order_type,
+        closing=closing,
+        observed_at=then.updated_at,
+    )
+    return _answer(found, then, side, order_type)
+
+
+def _is_same(one: Symbol, other: Symbol) -> bool:
+    return all(getattr(one, field) == getattr(other, field) for field in _SAME)
+
+
+def _refusal(obstacle: Obstacle) -> TradeAnswer:
+    words = {
+        Obstacle.UNKNOWN_THEN: "the database did not know it at that time",
+        Obstacle.OTHER_SYMBOL: "the database has another symbol under its id",
+    }
+    return TradeAnswer((obstacle,), words[obstacle])
+
+
+def _answer(found: list[Obstacle], spec: Symbol, side: Side, order_type: OrderType | None) -> TradeAnswer:
+    return TradeAnswer(tuple(found), explain(found[0], spec, side, order_type) if found else None)

@@ -66,7 +66,7 @@ class Symbol:
     exchange_id: int
     # The exchange's own name for it; unique while the symbol is live
     native_symbol: str
-    # Canonical name: BASE/QUOTE[:SETTLE[-YYMMDD]]
+    # Canonical name: BASE/QUOTE[:SETTLE[-YYMMDD[-STRIKE-C|P]]]
     symbol: str
     base: str
     quote: str
@@ -86,26 +86,73 @@ class Symbol:
     # In quote; NULL means no limit, as in the other limits
     min_notional: Optional[decimal.Decimal]
     max_notional: Optional[decimal.Decimal]
-    # Fraction of the notional: 0.002 is 0.2 percent; negative is a rebate
-    maker_fee: Optional[decimal.Decimal]
-    taker_fee: Optional[decimal.Decimal]
+    # Default of the exchange's list, which no account pays; fraction of the notional: 0.002 is 0.2 percent; negative is a rebate
+    list_maker_fee: Optional[decimal.Decimal]
+    # As list_maker_fee
+    list_taker_fee: Optional[decimal.Decimal]
     status: str
-    # Follows from status: whether it is traded
-    is_active: bool
     # Follows from status: whether the exchange still knows it, traded or not
     is_live: bool
     sides: str
     api_tradable: bool
-    listed_at: Optional[datetime.datetime]
+    # From then on positions can only be closed
     delisting_at: Optional[datetime.datetime]
+    # From then on nothing is traded
     delisted_at: Optional[datetime.datetime]
     expires_at: Optional[datetime.datetime]
     # Raised by the database when a specification changes
     spec_version: int
-    # The row of the payload that gave this specification
-    raw: Optional[Any]
     created_at: datetime.datetime
     updated_at: datetime.datetime
+    # Of an option, in quote
+    strike: Optional[decimal.Decimal]
+    option_type: Optional[str]
+    # The exchange's documents give no tick: this is the coarser of what is known
+    tick_assumed: bool
+    # The exchange's documents give no step: this is the coarser of what is known
+    step_assumed: bool
+    # Of market orders, in the unit of quantity_step; NULL: they have no limit of their own, as in the other three
+    market_min_quantity: Optional[decimal.Decimal]
+    market_max_quantity: Optional[decimal.Decimal]
+    market_min_notional: Optional[decimal.Decimal]
+    market_max_notional: Optional[decimal.Decimal]
+    # How far above the price of price_band_of an order's price may be, as a fraction of it
+    price_band_up: Optional[decimal.Decimal]
+    # How far below it an order's price may be, as a fraction of it
+    price_band_down: Optional[decimal.Decimal]
+    price_band_of: Optional[str]
+    # How far a market order may run, as a fraction of the price
+    market_slip_ratio: Optional[decimal.Decimal]
+    order_types: Optional[List[str]]
+    leverage_min: Optional[decimal.Decimal]
+    leverage_max: Optional[decimal.Decimal]
+    # Fraction of the position, at the lowest risk level, as is maintenance_margin_rate
+    initial_margin_rate: Optional[decimal.Decimal]
+    maintenance_margin_rate: Optional[decimal.Decimal]
+    # Seconds
+    funding_interval: Optional[int]
+    # The most that one funding payment can be, as a fraction
+    funding_cap: Optional[decimal.Decimal]
+    # Per account
+    max_open_orders: Optional[int]
+    margin_allowed: Optional[bool]
+    # Of the base currency, as contract_address is
+    full_name: Optional[str]
+    contract_address: Optional[str]
+    # The exchange has put a warning on it
+    is_risky: Optional[bool]
+    # Traded before its coin is
+    is_premarket: Optional[bool]
+    # What a contract is on; NULL where its list names no classes
+    asset_class: Optional[str]
+    # When buy orders are taken for the first time
+    buy_opens_at: Optional[datetime.datetime]
+    # When sell orders are taken for the first time
+    sell_opens_at: Optional[datetime.datetime]
+    # When the exchange last changed the contract, as it says
+    exchange_changed_at: Optional[datetime.datetime]
+    # The reader, or the user's own source, that gave this specification; NULL for rows of before that was kept
+    source: Optional[str]
 
 
 @dataclasses.dataclass()
@@ -116,7 +163,7 @@ class SymbolHistory:
     spec_version: int
     # From the change that made it up to the change that ended it
     valid: Any
-    # The row of symbols as it was, without raw
+    # The row of symbols as it was; one of before migration 006 has the names of then
     spec: Any
     operation: str
     # session_user of the change that ended it
@@ -125,8 +172,38 @@ class SymbolHistory:
 
 
 @dataclasses.dataclass()
+class SymbolList:
+    """Every list of symbols that was ever imported: only its own symbols can vanish from it"""
+    id: int
+    exchange_id: int
+    kind: str
+    # NULL for spot, and where one list holds every settlement
+    settle: Optional[str]
+    # BASE_QUOTE of a list of options
+    underlying: Optional[str]
+    # The reader, or the user's own source, that gave it last
+    source: str
+    # When the exchange gave the list that was last applied, or confirmed what is known
+    observed_at: datetime.datetime
+    # Ids of symbols whose row in that list could not be read
+    unread: List[int]
+    created_at: datetime.datetime
+
+
+@dataclasses.dataclass()
+class SymbolRaw:
+    """What the exchange last said of each symbol: the row of its payload, whole. Goes with its symbol, by trigger"""
+    symbol_id: int
+    raw: Any
+    # Of the row without what moves by the minute; NULL: not known, so that the next import writes the row anew
+    digest: Optional[str]
+    # When the exchange said so; NULL where that was not kept
+    observed_at: Optional[datetime.datetime]
+
+
+@dataclasses.dataclass()
 class SymbolRow:
-    """What is known of a symbol, and where it is traded: a row of symbols without raw, and of its exchange what a caller asks for"""
+    """What is known of a symbol, and where it is traded: its row, when its list was last observed, and of its exchange what a caller asks for"""
     exchange: str
     id: int
     exchange_id: int
@@ -138,29 +215,62 @@ class SymbolRow:
     kind: str
     direction: Optional[str]
     contract_size: Optional[decimal.Decimal]
+    strike: Optional[decimal.Decimal]
+    option_type: Optional[str]
     price_tick: decimal.Decimal
+    tick_assumed: bool
     quantity_step: decimal.Decimal
+    step_assumed: bool
     price_decimals: Optional[int]
     quantity_decimals: Optional[int]
     min_quantity: Optional[decimal.Decimal]
     max_quantity: Optional[decimal.Decimal]
     min_notional: Optional[decimal.Decimal]
     max_notional: Optional[decimal.Decimal]
-    maker_fee: Optional[decimal.Decimal]
-    taker_fee: Optional[decimal.Decimal]
+    market_min_quantity: Optional[decimal.Decimal]
+    market_max_quantity: Optional[decimal.Decimal]
+    market_min_notional: Optional[decimal.Decimal]
+    market_max_notional: Optional[decimal.Decimal]
+    price_band_up: Optional[decimal.Decimal]
+    price_band_down: Optional[decimal.Decimal]
+    price_band_of: Optional[str]
+    market_slip_ratio: Optional[decimal.Decimal]
+    order_types: Optional[List[str]]
+    leverage_min: Optional[decimal.Decimal]
+    leverage_max: Optional[decimal.Decimal]
+    initial_margin_rate: Optional[decimal.Decimal]
+    maintenance_margin_rate: Optional[decimal.Decimal]
+    funding_interval: Optional[int]
+    funding_cap: Optional[decimal.Decimal]
+    max_open_orders: Optional[int]
+    margin_allowed: Optional[bool]
+    full_name: Optional[str]
+    contract_address: Optional[str]
+    is_risky: Optional[bool]
+    is_premarket: Optional[bool]
+    asset_class: Optional[str]
+    list_maker_fee: Optional[decimal.Decimal]
+    list_taker_fee: Optional[decimal.Decimal]
     status: str
-    is_active: bool
     is_live: bool
     sides: str
     api_tradable: bool
-    listed_at: Optional[datetime.datetime]
+    buy_opens_at: Optional[datetime.datetime]
+    sell_opens_at: Optional[datetime.datetime]
     delisting_at: Optional[datetime.datetime]
     delisted_at: Optional[datetime.datetime]
     expires_at: Optional[datetime.datetime]
+    exchange_changed_at: Optional[datetime.datetime]
     spec_version: int
+    source: Optional[str]
     created_at: datetime.datetime
     updated_at: datetime.datetime
+    observed_at: Optional[datetime.datetime]
+    # Its row in the newest list could not be read
+    is_unread: bool
     exchange_is_active: bool
+    # The server's clock, which decides what holds now
+    asked_at: datetime.datetime
 
 
 @dataclasses.dataclass()

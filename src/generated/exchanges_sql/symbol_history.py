@@ -20,7 +20,7 @@ WHERE v.valid @> :p1\\:\\:timestamptz AND v.symbol_id = :p2
 
 
 LIST_SYMBOL_ROWS_AS_OF = """-- name: list_symbol_rows_as_of \\:many
-SELECT v.spec\\:\\:text AS spec
+SELECT v.spec\\:\\:text AS spec, coalesce(place.is_active, FALSE)\\:\\:boolean AS exchange_is_active
 FROM public.symbol_versions AS v
 LEFT JOIN (
     SELECT DISTINCT ON (h.exchange_id) h.exchange_id, (h.new_row ->> 'is_active')\\:\\:boolean AS is_active
@@ -33,8 +33,6 @@ WHERE v.valid @> :p1\\:\\:timestamptz
   AND (:p3\\:\\:text IS NULL OR v.spec ->> 'base' = :p3\\:\\:text)
   AND (:p4\\:\\:text IS NULL OR v.spec ->> 'quote' = :p4\\:\\:text)
   AND (:p5\\:\\:text IS NULL OR v.spec ->> 'kind' = :p5\\:\\:text)
-  AND (:p6\\:\\:boolean IS NULL
-       OR ((v.spec ->> 'is_active')\\:\\:boolean AND coalesce(place.is_active, FALSE)) = :p6\\:\\:boolean)
 ORDER BY v.exchange, v.symbol, v.symbol_id
 """
 
@@ -46,7 +44,12 @@ class ListSymbolRowsAsOfParams:
     base: Optional[str]
     quote: Optional[str]
     kind: Optional[str]
-    active: Optional[bool]
+
+
+@dataclasses.dataclass()
+class ListSymbolRowsAsOfRow:
+    spec: str
+    exchange_is_active: bool
 
 
 LIST_SYMBOL_ROWS_BY_NAME_AS_OF = """-- name: list_symbol_rows_by_name_as_of \\:many
@@ -100,17 +103,19 @@ class AsyncQuerier:
             return None
         return row[0]
 
-    async def list_symbol_rows_as_of(self, arg: ListSymbolRowsAsOfParams) -> AsyncIterator[str]:
+    async def list_symbol_rows_as_of(self, arg: ListSymbolRowsAsOfParams) -> AsyncIterator[ListSymbolRowsAsOfRow]:
         result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_ROWS_AS_OF), {
             "p1": arg.at,
             "p2": arg.exchange,
             "p3": arg.base,
             "p4": arg.quote,
             "p5": arg.kind,
-            "p6": arg.active,
         })
         async for row in result:
-            yield row[0]
+            yield ListSymbolRowsAsOfRow(
+                spec=row[0],
+                exchange_is_active=row[1],
+            )
 
     async def list_symbol_rows_by_name_as_of(self, *, at: datetime.datetime, exchange: str, symbol: str) -> AsyncIterator[str]:
         result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_ROWS_BY_NAME_AS_OF), {"p1": at, "p2": exchange, "p3": symbol})

@@ -2,7 +2,9 @@
 # versions:
 #   sqlc v1.31.1
 # source: symbol_import.sql
-from typing import Any, Optional
+import dataclasses
+import datetime
+from typing import Any, AsyncIterator, List, Optional
 
 import sqlalchemy
 import sqlalchemy.ext.asyncio
@@ -14,36 +16,92 @@ GET_KNOWN_SYMBOLS = """-- name: get_known_symbols \\:one
 SELECT coalesce(
     json_agg(
         json_build_array(
-            native_symbol, symbol, base, quote, settle, kind, direction, contract_size, price_tick, quantity_step,
-            min_quantity, max_quantity, min_notional, max_notional, maker_fee, taker_fee, status, sides, api_tradable,
-            listed_at, delisting_at, delisted_at, expires_at, id
+            s.native_symbol, s.symbol, s.base, s.quote, s.settle, s.kind, s.direction, s.contract_size, s.strike,
+            s.option_type, s.price_tick, s.tick_assumed, s.quantity_step, s.step_assumed, s.min_quantity,
+            s.max_quantity, s.min_notional, s.max_notional, s.market_min_quantity, s.market_max_quantity,
+            s.market_min_notional, s.market_max_notional, s.price_band_up, s.price_band_down, s.price_band_of,
+            s.market_slip_ratio, s.order_types, s.leverage_min, s.leverage_max, s.initial_margin_rate,
+            s.maintenance_margin_rate, s.funding_interval, s.funding_cap, s.max_open_orders, s.margin_allowed,
+            s.full_name, s.contract_address, s.is_risky, s.is_premarket, s.asset_class, s.list_maker_fee,
+            s.list_taker_fee, s.status, s.sides, s.api_tradable, s.buy_opens_at, s.sell_opens_at, s.delisting_at,
+            s.delisted_at, s.expires_at, s.exchange_changed_at, s.id, r.digest
         )
-        ORDER BY id
+        ORDER BY s.id
     ),
     '[]'
 )\\:\\:text AS symbols
-FROM public.symbols
-WHERE exchange_id = :p1
+FROM public.symbols AS s
+LEFT JOIN public.symbol_raw AS r ON r.symbol_id = s.id
+WHERE s.exchange_id = :p1
 """
 
 
 INSERT_SYMBOLS = """-- name: insert_symbols \\:execrows
-INSERT INTO public.symbols
-    (exchange_id, native_symbol, symbol, base, quote, settle, kind, direction, contract_size, price_tick, quantity_step,
-    min_quantity, max_quantity, min_notional, max_notional, maker_fee, taker_fee, status, sides, api_tradable,
-    listed_at, delisting_at, delisted_at, expires_at, raw)
-SELECT :p1\\:\\:smallint, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size,
-       r.price_tick, r.quantity_step, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional,
-       r.maker_fee, r.taker_fee, r.status, r.sides, r.api_tradable, r.listed_at, r.delisting_at,
-       r.delisted_at, r.expires_at, r.raw
-FROM jsonb_to_recordset(:p2\\:\\:jsonb) AS r(
-    native_symbol text, symbol text, base text, quote text, settle text, kind text, direction text,
-    contract_size numeric, price_tick numeric, quantity_step numeric, min_quantity numeric,
-    max_quantity numeric, min_notional numeric, max_notional numeric, maker_fee numeric, taker_fee numeric,
-    status text, sides text, api_tradable boolean, listed_at timestamptz, delisting_at timestamptz,
-    delisted_at timestamptz, expires_at timestamptz, raw jsonb
+WITH new AS (
+    INSERT INTO public.symbols
+    (exchange_id, source,
+    native_symbol, symbol, base, quote, settle, kind, direction, contract_size, strike, option_type, price_tick,
+    tick_assumed, quantity_step, step_assumed, min_quantity, max_quantity, min_notional, max_notional,
+    market_min_quantity, market_max_quantity, market_min_notional, market_max_notional, price_band_up,
+    price_band_down, price_band_of, market_slip_ratio, order_types, leverage_min, leverage_max, initial_margin_rate,
+    maintenance_margin_rate, funding_interval, funding_cap, max_open_orders, margin_allowed, full_name,
+    contract_address, is_risky, is_premarket, asset_class, list_maker_fee, list_taker_fee, status, sides,
+    api_tradable, buy_opens_at, sell_opens_at, delisting_at, delisted_at, expires_at, exchange_changed_at)
+    SELECT :p3\\:\\:smallint, :p4\\:\\:text,
+        r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike,
+        r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.min_quantity,
+        r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity,
+        r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of,
+        r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate,
+        r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed,
+        r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee,
+        r.list_taker_fee, r.status, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at,
+        r.delisted_at, r.expires_at, r.exchange_changed_at
+    FROM jsonb_to_recordset(:p2\\:\\:jsonb) AS r(
+        native_symbol text, symbol text, base text, quote text, settle text, kind text, direction text,
+        contract_size numeric, strike numeric, option_type text, price_tick numeric, tick_assumed boolean,
+        quantity_step numeric, step_assumed boolean, min_quantity numeric, max_quantity numeric, min_notional
+        numeric, max_notional numeric, market_min_quantity numeric, market_max_quantity numeric, market_min_notional
+        numeric, market_max_notional numeric, price_band_up numeric, price_band_down numeric, price_band_of text,
+        market_slip_ratio numeric, order_types text[], leverage_min numeric, leverage_max numeric,
+        initial_margin_rate numeric, maintenance_margin_rate numeric, funding_interval integer, funding_cap numeric,
+        max_open_orders integer, margin_allowed boolean, full_name text, contract_address text, is_risky boolean,
+        is_premarket boolean, asset_class text, list_maker_fee numeric, list_taker_fee numeric, status text, sides
+        text, api_tradable boolean, buy_opens_at timestamptz, sell_opens_at timestamptz, delisting_at timestamptz,
+        delisted_at timestamptz, expires_at timestamptz, exchange_changed_at timestamptz
+    )
+    RETURNING id, native_symbol
 )
+INSERT INTO public.symbol_raw (symbol_id, raw, digest, observed_at)
+SELECT new.id, g.raw, g.digest, :p1\\:\\:timestamptz
+FROM new
+JOIN jsonb_to_recordset(:p2\\:\\:jsonb) AS g(native_symbol text, raw jsonb, digest text)
+  ON g.native_symbol = new.native_symbol
+WHERE g.raw IS NOT NULL
+ON CONFLICT ON CONSTRAINT symbol_raw_pkey
+DO UPDATE SET raw = excluded.raw, digest = excluded.digest, observed_at = excluded.observed_at
 """
+
+
+LIST_SYMBOL_LISTS = """-- name: list_symbol_lists \\:many
+SELECT e.enum_value AS exchange, l.kind, l.settle, l.underlying, l.source, l.observed_at,
+       cardinality(l.unread)\\:\\:integer AS unread
+FROM public.symbol_lists AS l
+JOIN public.exchanges AS e ON e.id = l.exchange_id
+WHERE (:p1\\:\\:text IS NULL OR e.enum_value = :p1\\:\\:text)
+ORDER BY e.enum_value, l.kind, l.settle, l.underlying
+"""
+
+
+@dataclasses.dataclass()
+class ListSymbolListsRow:
+    exchange: str
+    kind: str
+    settle: Optional[str]
+    underlying: Optional[str]
+    source: str
+    observed_at: datetime.datetime
+    unread: int
 
 
 LOCK_SYMBOL_IMPORT = """-- name: lock_symbol_import \\:exec
@@ -52,24 +110,67 @@ SELECT pg_advisory_xact_lock(:p1\\:\\:integer, :p2\\:\\:integer)
 """
 
 
+RECORD_SYMBOL_LIST = """-- name: record_symbol_list \\:exec
+INSERT INTO public.symbol_lists AS l (exchange_id, kind, settle, underlying, source, observed_at, unread)
+VALUES (:p1, :p2, :p3, :p4, :p5, :p6, :p7\\:\\:integer[])
+ON CONFLICT ON CONSTRAINT symbol_lists_list_key
+DO UPDATE SET source = excluded.source, observed_at = greatest(l.observed_at, excluded.observed_at), unread = excluded.unread
+"""
+
+
+@dataclasses.dataclass()
+class RecordSymbolListParams:
+    exchange_id: int
+    kind: str
+    settle: Optional[str]
+    underlying: Optional[str]
+    source: str
+    observed_at: datetime.datetime
+    unread: List[int]
+
+
+RECORD_SYMBOL_RAW = """-- name: record_symbol_raw \\:execrows
+INSERT INTO public.symbol_raw (symbol_id, raw, digest, observed_at)
+SELECT r.id, r.raw, r.digest, :p1\\:\\:timestamptz
+FROM jsonb_to_recordset(:p2\\:\\:jsonb) AS r(id integer, raw jsonb, digest text)
+ON CONFLICT ON CONSTRAINT symbol_raw_pkey
+DO UPDATE SET raw = excluded.raw, digest = excluded.digest, observed_at = excluded.observed_at
+"""
+
+
 UPDATE_SYMBOLS = """-- name: update_symbols \\:execrows
 UPDATE public.symbols AS s
-SET symbol = r.symbol, base = r.base, quote = r.quote, settle = r.settle, kind = r.kind,
-    direction = r.direction, contract_size = r.contract_size, price_tick = r.price_tick,
-    quantity_step = r.quantity_step, min_quantity = r.min_quantity, max_quantity = r.max_quantity,
-    min_notional = r.min_notional, max_notional = r.max_notional, maker_fee = r.maker_fee,
-    taker_fee = r.taker_fee, status = r.status, sides = r.sides, api_tradable = r.api_tradable,
-    listed_at = r.listed_at, delisting_at = r.delisting_at, delisted_at = r.delisted_at,
-    expires_at = r.expires_at,
-    raw = coalesce(r.raw, s.raw)
-FROM jsonb_to_recordset(:p2\\:\\:jsonb) AS r(
-    id integer, symbol text, base text, quote text, settle text, kind text, direction text,
-    contract_size numeric, price_tick numeric, quantity_step numeric, min_quantity numeric,
-    max_quantity numeric, min_notional numeric, max_notional numeric, maker_fee numeric, taker_fee numeric,
-    status text, sides text, api_tradable boolean, listed_at timestamptz, delisting_at timestamptz,
-    delisted_at timestamptz, expires_at timestamptz, raw jsonb
+SET source = :p1\\:\\:text,
+    symbol = r.symbol, base = r.base, quote = r.quote, settle = r.settle, kind = r.kind, direction = r.direction,
+    contract_size = r.contract_size, strike = r.strike, option_type = r.option_type, price_tick = r.price_tick,
+    tick_assumed = r.tick_assumed, quantity_step = r.quantity_step, step_assumed = r.step_assumed, min_quantity =
+    r.min_quantity, max_quantity = r.max_quantity, min_notional = r.min_notional, max_notional = r.max_notional,
+    market_min_quantity = r.market_min_quantity, market_max_quantity = r.market_max_quantity, market_min_notional =
+    r.market_min_notional, market_max_notional = r.market_max_notional, price_band_up = r.price_band_up,
+    price_band_down = r.price_band_down, price_band_of = r.price_band_of, market_slip_ratio = r.market_slip_ratio,
+    order_types = r.order_types, leverage_min = r.leverage_min, leverage_max = r.leverage_max, initial_margin_rate =
+    r.initial_margin_rate, maintenance_margin_rate = r.maintenance_margin_rate, funding_interval =
+    r.funding_interval, funding_cap = r.funding_cap, max_open_orders = r.max_open_orders, margin_allowed =
+    r.margin_allowed, full_name = r.full_name, contract_address = r.contract_address, is_risky = r.is_risky,
+    is_premarket = r.is_premarket, asset_class = r.asset_class, list_maker_fee = r.list_maker_fee, list_taker_fee =
+    r.list_taker_fee, status = r.status, sides = r.sides, api_tradable = r.api_tradable, buy_opens_at =
+    r.buy_opens_at, sell_opens_at = r.sell_opens_at, delisting_at = r.delisting_at, delisted_at = r.delisted_at,
+    expires_at = r.expires_at, exchange_changed_at = r.exchange_changed_at
+FROM jsonb_to_recordset(:p3\\:\\:jsonb) AS r(
+        id integer,
+        symbol text, base text, quote text, settle text, kind text, direction text, contract_size numeric, strike
+        numeric, option_type text, price_tick numeric, tick_assumed boolean, quantity_step numeric, step_assumed
+        boolean, min_quantity numeric, max_quantity numeric, min_notional numeric, max_notional numeric,
+        market_min_quantity numeric, market_max_quantity numeric, market_min_notional numeric, market_max_notional
+        numeric, price_band_up numeric, price_band_down numeric, price_band_of text, market_slip_ratio numeric,
+        order_types text[], leverage_min numeric, leverage_max numeric, initial_margin_rate numeric,
+        maintenance_margin_rate numeric, funding_interval integer, funding_cap numeric, max_open_orders integer,
+        margin_allowed boolean, full_name text, contract_address text, is_risky boolean, is_premarket boolean,
+        asset_class text, list_maker_fee numeric, list_taker_fee numeric, status text, sides text, api_tradable
+        boolean, buy_opens_at timestamptz, sell_opens_at timestamptz, delisting_at timestamptz, delisted_at
+        timestamptz, expires_at timestamptz, exchange_changed_at timestamptz
 )
-WHERE s.id = r.id AND s.exchange_id = :p1
+WHERE s.id = r.id AND s.exchange_id = :p2
 """
 
 
@@ -83,13 +184,46 @@ class AsyncQuerier:
             return None
         return row[0]
 
-    async def insert_symbols(self, *, exchange_id: int, specs: Any) -> int:
-        result = await self._conn.execute(sqlalchemy.text(INSERT_SYMBOLS), {"p1": exchange_id, "p2": specs})
+    async def insert_symbols(self, *, observed_at: datetime.datetime, specs: Any, exchange_id: int, source: str) -> int:
+        result = await self._conn.execute(sqlalchemy.text(INSERT_SYMBOLS), {
+            "p1": observed_at,
+            "p2": specs,
+            "p3": exchange_id,
+            "p4": source,
+        })
         return result.rowcount
+
+    async def list_symbol_lists(self, *, exchange: Optional[str]) -> AsyncIterator[ListSymbolListsRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_LISTS), {"p1": exchange})
+        async for row in result:
+            yield ListSymbolListsRow(
+                exchange=row[0],
+                kind=row[1],
+                settle=row[2],
+                underlying=row[3],
+                source=row[4],
+                observed_at=row[5],
+                unread=row[6],
+            )
 
     async def lock_symbol_import(self, *, lock_class: int, exchange_id: int) -> None:
         await self._conn.execute(sqlalchemy.text(LOCK_SYMBOL_IMPORT), {"p1": lock_class, "p2": exchange_id})
 
-    async def update_symbols(self, *, exchange_id: int, specs: Any) -> int:
-        result = await self._conn.execute(sqlalchemy.text(UPDATE_SYMBOLS), {"p1": exchange_id, "p2": specs})
+    async def record_symbol_list(self, arg: RecordSymbolListParams) -> None:
+        await self._conn.execute(sqlalchemy.text(RECORD_SYMBOL_LIST), {
+            "p1": arg.exchange_id,
+            "p2": arg.kind,
+            "p3": arg.settle,
+            "p4": arg.underlying,
+            "p5": arg.source,
+            "p6": arg.observed_at,
+            "p7": arg.unread,
+        })
+
+    async def record_symbol_raw(self, *, observed_at: datetime.datetime, rows: Any) -> int:
+        result = await self._conn.execute(sqlalchemy.text(RECORD_SYMBOL_RAW), {"p1": observed_at, "p2": rows})
+        return result.rowcount
+
+    async def update_symbols(self, *, source: str, exchange_id: int, specs: Any) -> int:
+        result = await self._conn.execute(sqlalchemy.text(UPDATE_SYMBOLS), {"p1": source, "p2": exchange_id, "p3": specs})
         return result.rowcount

@@ -3,6 +3,7 @@
 #   sqlc v1.31.1
 # source: symbols.sql
 import dataclasses
+import datetime
 from typing import AsyncIterator, List, Optional
 
 import sqlalchemy
@@ -12,7 +13,7 @@ from exchanges_sql import models
 
 
 GET_SYMBOL_BY_ID = """-- name: get_symbol_by_id \\:one
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.created_at, r.updated_at, r.observed_at, r.is_unread, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.id = :p1
 """
@@ -20,7 +21,7 @@ WHERE r.id = :p1
 
 GET_SYMBOL_BY_NATIVE = """-- name: get_symbol_by_native \\:one
 
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.created_at, r.updated_at, r.observed_at, r.is_unread, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.exchange = :p1 AND r.native_symbol = :p2
 ORDER BY r.is_live DESC, r.id DESC
@@ -28,8 +29,21 @@ LIMIT 1
 """
 
 
+GET_SYMBOL_RAW = """-- name: get_symbol_raw \\:one
+SELECT r.raw\\:\\:text AS raw, r.observed_at
+FROM public.symbol_raw AS r
+WHERE r.symbol_id = :p1
+"""
+
+
+@dataclasses.dataclass()
+class GetSymbolRawRow:
+    raw: str
+    observed_at: Optional[datetime.datetime]
+
+
 LIST_MATCHING_SYMBOLS = """-- name: list_matching_symbols \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.created_at, r.updated_at, r.observed_at, r.is_unread, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE strpos(lower(r.native_symbol), lower(:p1\\:\\:text)) > 0
    OR strpos(lower(r.symbol), lower(:p1\\:\\:text)) > 0
@@ -64,35 +78,35 @@ ORDER BY r.symbol
 
 
 LIST_SYMBOLS = """-- name: list_symbols \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.created_at, r.updated_at, r.observed_at, r.is_unread, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
-WHERE (:p1\\:\\:text IS NULL OR r.exchange = :p1\\:\\:text)
+WHERE (:p1\\:\\:text[] IS NULL OR r.exchange = ANY(:p1\\:\\:text[]))
   AND (:p2\\:\\:text IS NULL OR r.base = :p2\\:\\:text)
   AND (:p3\\:\\:text IS NULL OR r.quote = :p3\\:\\:text)
   AND (:p4\\:\\:text IS NULL OR r.kind = :p4\\:\\:text)
-  AND (:p5\\:\\:boolean IS NULL OR (r.is_active AND r.exchange_is_active) = :p5\\:\\:boolean)
+  AND (:p5\\:\\:boolean IS NULL OR r.is_live = :p5\\:\\:boolean)
 ORDER BY r.exchange, r.symbol, r.id
 """
 
 
 @dataclasses.dataclass()
 class ListSymbolsParams:
-    exchange: Optional[str]
+    exchanges: Optional[List[str]]
     base: Optional[str]
     quote: Optional[str]
     kind: Optional[str]
-    active: Optional[bool]
+    live: Optional[bool]
 
 
 LIST_SYMBOLS_BY_IDS = """-- name: list_symbols_by_ids \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.created_at, r.updated_at, r.observed_at, r.is_unread, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.id = ANY(:p1\\:\\:integer[])
 """
 
 
 LIST_SYMBOLS_BY_NAMES = """-- name: list_symbols_by_names \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.price_tick, r.quantity_step, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.maker_fee, r.taker_fee, r.status, r.is_active, r.is_live, r.sides, r.api_tradable, r.listed_at, r.delisting_at, r.delisted_at, r.expires_at, r.spec_version, r.created_at, r.updated_at, r.exchange_is_active
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.created_at, r.updated_at, r.observed_at, r.is_unread, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.exchange = :p1 AND r.symbol = ANY(:p2\\:\\:text[])
 ORDER BY r.is_live DESC, r.id DESC
@@ -119,29 +133,60 @@ class AsyncQuerier:
             kind=row[8],
             direction=row[9],
             contract_size=row[10],
-            price_tick=row[11],
-            quantity_step=row[12],
-            price_decimals=row[13],
-            quantity_decimals=row[14],
-            min_quantity=row[15],
-            max_quantity=row[16],
-            min_notional=row[17],
-            max_notional=row[18],
-            maker_fee=row[19],
-            taker_fee=row[20],
-            status=row[21],
-            is_active=row[22],
-            is_live=row[23],
-            sides=row[24],
-            api_tradable=row[25],
-            listed_at=row[26],
-            delisting_at=row[27],
-            delisted_at=row[28],
-            expires_at=row[29],
-            spec_version=row[30],
-            created_at=row[31],
-            updated_at=row[32],
-            exchange_is_active=row[33],
+            strike=row[11],
+            option_type=row[12],
+            price_tick=row[13],
+            tick_assumed=row[14],
+            quantity_step=row[15],
+            step_assumed=row[16],
+            price_decimals=row[17],
+            quantity_decimals=row[18],
+            min_quantity=row[19],
+            max_quantity=row[20],
+            min_notional=row[21],
+            max_notional=row[22],
+            market_min_quantity=row[23],
+            market_max_quantity=row[24],
+            market_min_notional=row[25],
+            market_max_notional=row[26],
+            price_band_up=row[27],
+            price_band_down=row[28],
+            price_band_of=row[29],
+            market_slip_ratio=row[30],
+            order_types=row[31],
+            leverage_min=row[32],
+            leverage_max=row[33],
+            initial_margin_rate=row[34],
+            maintenance_margin_rate=row[35],
+            funding_interval=row[36],
+            funding_cap=row[37],
+            max_open_orders=row[38],
+            margin_allowed=row[39],
+            full_name=row[40],
+            contract_address=row[41],
+            is_risky=row[42],
+            is_premarket=row[43],
+            asset_class=row[44],
+            list_maker_fee=row[45],
+            list_taker_fee=row[46],
+            status=row[47],
+            is_live=row[48],
+            sides=row[49],
+            api_tradable=row[50],
+            buy_opens_at=row[51],
+            sell_opens_at=row[52],
+            delisting_at=row[53],
+            delisted_at=row[54],
+            expires_at=row[55],
+            exchange_changed_at=row[56],
+            spec_version=row[57],
+            source=row[58],
+            created_at=row[59],
+            updated_at=row[60],
+            observed_at=row[61],
+            is_unread=row[62],
+            exchange_is_active=row[63],
+            asked_at=row[64],
         )
 
     async def get_symbol_by_native(self, *, exchange: str, native_symbol: str) -> Optional[models.SymbolRow]:
@@ -160,29 +205,69 @@ class AsyncQuerier:
             kind=row[8],
             direction=row[9],
             contract_size=row[10],
-            price_tick=row[11],
-            quantity_step=row[12],
-            price_decimals=row[13],
-            quantity_decimals=row[14],
-            min_quantity=row[15],
-            max_quantity=row[16],
-            min_notional=row[17],
-            max_notional=row[18],
-            maker_fee=row[19],
-            taker_fee=row[20],
-            status=row[21],
-            is_active=row[22],
-            is_live=row[23],
-            sides=row[24],
-            api_tradable=row[25],
-            listed_at=row[26],
-            delisting_at=row[27],
-            delisted_at=row[28],
-            expires_at=row[29],
-            spec_version=row[30],
-            created_at=row[31],
-            updated_at=row[32],
-            exchange_is_active=row[33],
+            strike=row[11],
+            option_type=row[12],
+            price_tick=row[13],
+            tick_assumed=row[14],
+            quantity_step=row[15],
+            step_assumed=row[16],
+            price_decimals=row[17],
+            quantity_decimals=row[18],
+            min_quantity=row[19],
+            max_quantity=row[20],
+            min_notional=row[21],
+            max_notional=row[22],
+            market_min_quantity=row[23],
+            market_max_quantity=row[24],
+            market_min_notional=row[25],
+            market_max_notional=row[26],
+            price_band_up=row[27],
+            price_band_down=row[28],
+            price_band_of=row[29],
+            market_slip_ratio=row[30],
+            order_types=row[31],
+            leverage_min=row[32],
+            leverage_max=row[33],
+            initial_margin_rate=row[34],
+            maintenance_margin_rate=row[35],
+            funding_interval=row[36],
+            funding_cap=row[37],
+            max_open_orders=row[38],
+            margin_allowed=row[39],
+            full_name=row[40],
+            contract_address=row[41],
+            is_risky=row[42],
+            is_premarket=row[43],
+            asset_class=row[44],
+            list_maker_fee=row[45],
+            list_taker_fee=row[46],
+            status=row[47],
+            is_live=row[48],
+            sides=row[49],
+            api_tradable=row[50],
+            buy_opens_at=row[51],
+            sell_opens_at=row[52],
+            delisting_at=row[53],
+            delisted_at=row[54],
+            expires_at=row[55],
+            exchange_changed_at=row[56],
+            spec_version=row[57],
+            source=row[58],
+            created_at=row[59],
+            updated_at=row[60],
+            observed_at=row[61],
+            is_unread=row[62],
+            exchange_is_active=row[63],
+            asked_at=row[64],
+        )
+
+    async def get_symbol_raw(self, *, symbol_id: int) -> Optional[GetSymbolRawRow]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL_RAW), {"p1": symbol_id})).first()
+        if row is None:
+            return None
+        return GetSymbolRawRow(
+            raw=row[0],
+            observed_at=row[1],
         )
 
     async def list_matching_symbols(self, *, text: str, max_rows: int) -> AsyncIterator[models.SymbolRow]:
@@ -200,29 +285,60 @@ class AsyncQuerier:
                 kind=row[8],
                 direction=row[9],
                 contract_size=row[10],
-                price_tick=row[11],
-                quantity_step=row[12],
-                price_decimals=row[13],
-                quantity_decimals=row[14],
-                min_quantity=row[15],
-                max_quantity=row[16],
-                min_notional=row[17],
-                max_notional=row[18],
-                maker_fee=row[19],
-                taker_fee=row[20],
-                status=row[21],
-                is_active=row[22],
-                is_live=row[23],
-                sides=row[24],
-                api_tradable=row[25],
-                listed_at=row[26],
-                delisting_at=row[27],
-                delisted_at=row[28],
-                expires_at=row[29],
-                spec_version=row[30],
-                created_at=row[31],
-                updated_at=row[32],
-                exchange_is_active=row[33],
+                strike=row[11],
+                option_type=row[12],
+                price_tick=row[13],
+                tick_assumed=row[14],
+                quantity_step=row[15],
+                step_assumed=row[16],
+                price_decimals=row[17],
+                quantity_decimals=row[18],
+                min_quantity=row[19],
+                max_quantity=row[20],
+                min_notional=row[21],
+                max_notional=row[22],
+                market_min_quantity=row[23],
+                market_max_quantity=row[24],
+                market_min_notional=row[25],
+                market_max_notional=row[26],
+                price_band_up=row[27],
+                price_band_down=row[28],
+                price_band_of=row[29],
+                market_slip_ratio=row[30],
+                order_types=row[31],
+                leverage_min=row[32],
+                leverage_max=row[33],
+                initial_margin_rate=row[34],
+                maintenance_margin_rate=row[35],
+                funding_interval=row[36],
+                funding_cap=row[37],
+                max_open_orders=row[38],
+                margin_allowed=row[39],
+                full_name=row[40],
+                contract_address=row[41],
+                is_risky=row[42],
+                is_premarket=row[43],
+                asset_class=row[44],
+                list_maker_fee=row[45],
+                list_taker_fee=row[46],
+                status=row[47],
+                is_live=row[48],
+                sides=row[49],
+                api_tradable=row[50],
+                buy_opens_at=row[51],
+                sell_opens_at=row[52],
+                delisting_at=row[53],
+                delisted_at=row[54],
+                expires_at=row[55],
+                exchange_changed_at=row[56],
+                spec_version=row[57],
+                source=row[58],
+                created_at=row[59],
+                updated_at=row[60],
+                observed_at=row[61],
+                is_unread=row[62],
+                exchange_is_active=row[63],
+                asked_at=row[64],
             )
 
     async def list_symbol_names(self, *, exchange: str) -> AsyncIterator[ListSymbolNamesRow]:
@@ -243,11 +359,11 @@ class AsyncQuerier:
 
     async def list_symbols(self, arg: ListSymbolsParams) -> AsyncIterator[models.SymbolRow]:
         result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOLS), {
-            "p1": arg.exchange,
+            "p1": arg.exchanges,
             "p2": arg.base,
             "p3": arg.quote,
             "p4": arg.kind,
-            "p5": arg.active,
+            "p5": arg.live,
         })
         async for row in result:
             yield models.SymbolRow(
@@ -262,29 +378,60 @@ class AsyncQuerier:
                 kind=row[8],
                 direction=row[9],
                 contract_size=row[10],
-                price_tick=row[11],
-                quantity_step=row[12],
-                price_decimals=row[13],
-                quantity_decimals=row[14],
-                min_quantity=row[15],
-                max_quantity=row[16],
-                min_notional=row[17],
-                max_notional=row[18],
-                maker_fee=row[19],
-                taker_fee=row[20],
-                status=row[21],
-                is_active=row[22],
-                is_live=row[23],
-                sides=row[24],
-                api_tradable=row[25],
-                listed_at=row[26],
-                delisting_at=row[27],
-                delisted_at=row[28],
-                expires_at=row[29],
-                spec_version=row[30],
-                created_at=row[31],
-                updated_at=row[32],
-                exchange_is_active=row[33],
+                strike=row[11],
+                option_type=row[12],
+                price_tick=row[13],
+                tick_assumed=row[14],
+                quantity_step=row[15],
+                step_assumed=row[16],
+                price_decimals=row[17],
+                quantity_decimals=row[18],
+                min_quantity=row[19],
+                max_quantity=row[20],
+                min_notional=row[21],
+                max_notional=row[22],
+                market_min_quantity=row[23],
+                market_max_quantity=row[24],
+                market_min_notional=row[25],
+                market_max_notional=row[26],
+                price_band_up=row[27],
+                price_band_down=row[28],
+                price_band_of=row[29],
+                market_slip_ratio=row[30],
+                order_types=row[31],
+                leverage_min=row[32],
+                leverage_max=row[33],
+                initial_margin_rate=row[34],
+                maintenance_margin_rate=row[35],
+                funding_interval=row[36],
+                funding_cap=row[37],
+                max_open_orders=row[38],
+                margin_allowed=row[39],
+                full_name=row[40],
+                contract_address=row[41],
+                is_risky=row[42],
+                is_premarket=row[43],
+                asset_class=row[44],
+                list_maker_fee=row[45],
+                list_taker_fee=row[46],
+                status=row[47],
+                is_live=row[48],
+                sides=row[49],
+                api_tradable=row[50],
+                buy_opens_at=row[51],
+                sell_opens_at=row[52],
+                delisting_at=row[53],
+                delisted_at=row[54],
+                expires_at=row[55],
+                exchange_changed_at=row[56],
+                spec_version=row[57],
+                source=row[58],
+                created_at=row[59],
+                updated_at=row[60],
+                observed_at=row[61],
+                is_unread=row[62],
+                exchange_is_active=row[63],
+                asked_at=row[64],
             )
 
     async def list_symbols_by_ids(self, *, ids: List[int]) -> AsyncIterator[models.SymbolRow]:
@@ -302,29 +449,60 @@ class AsyncQuerier:
                 kind=row[8],
                 direction=row[9],
                 contract_size=row[10],
-                price_tick=row[11],
-                quantity_step=row[12],
-                price_decimals=row[13],
-                quantity_decimals=row[14],
-                min_quantity=row[15],
-                max_quantity=row[16],
-                min_notional=row[17],
-                max_notional=row[18],
-                maker_fee=row[19],
-                taker_fee=row[20],
-                status=row[21],
-                is_active=row[22],
-                is_live=row[23],
-                sides=row[24],
-                api_tradable=row[25],
-                listed_at=row[26],
-                delisting_at=row[27],
-                delisted_at=row[28],
-                expires_at=row[29],
-                spec_version=row[30],
-                created_at=row[31],
-                updated_at=row[32],
-                exchange_is_active=row[33],
+                strike=row[11],
+                option_type=row[12],
+                price_tick=row[13],
+                tick_assumed=row[14],
+                quantity_step=row[15],
+                step_assumed=row[16],
+                price_decimals=row[17],
+                quantity_decimals=row[18],
+                min_quantity=row[19],
+                max_quantity=row[20],
+                min_notional=row[21],
+                max_notional=row[22],
+                market_min_quantity=row[23],
+                market_max_quantity=row[24],
+                market_min_notional=row[25],
+                market_max_notional=row[26],
+                price_band_up=row[27],
+                price_band_down=row[28],
+                price_band_of=row[29],
+                market_slip_ratio=row[30],
+                order_types=row[31],
+                leverage_min=row[32],
+                leverage_max=row[33],
+                initial_margin_rate=row[34],
+                maintenance_margin_rate=row[35],
+                funding_interval=row[36],
+                funding_cap=row[37],
+                max_open_orders=row[38],
+                margin_allowed=row[39],
+                full_name=row[40],
+                contract_address=row[41],
+                is_risky=row[42],
+                is_premarket=row[43],
+                asset_class=row[44],
+                list_maker_fee=row[45],
+                list_taker_fee=row[46],
+                status=row[47],
+                is_live=row[48],
+                sides=row[49],
+                api_tradable=row[50],
+                buy_opens_at=row[51],
+                sell_opens_at=row[52],
+                delisting_at=row[53],
+                delisted_at=row[54],
+                expires_at=row[55],
+                exchange_changed_at=row[56],
+                spec_version=row[57],
+                source=row[58],
+                created_at=row[59],
+                updated_at=row[60],
+                observed_at=row[61],
+                is_unread=row[62],
+                exchange_is_active=row[63],
+                asked_at=row[64],
             )
 
     async def list_symbols_by_names(self, *, exchange: str, symbols: List[str]) -> AsyncIterator[models.SymbolRow]:
@@ -342,27 +520,58 @@ class AsyncQuerier:
                 kind=row[8],
                 direction=row[9],
                 contract_size=row[10],
-                price_tick=row[11],
-                quantity_step=row[12],
-                price_decimals=row[13],
-                quantity_decimals=row[14],
-                min_quantity=row[15],
-                max_quantity=row[16],
-                min_notional=row[17],
-                max_notional=row[18],
-                maker_fee=row[19],
-                taker_fee=row[20],
-                status=row[21],
-                is_active=row[22],
-                is_live=row[23],
-                sides=row[24],
-                api_tradable=row[25],
-                listed_at=row[26],
-                delisting_at=row[27],
-                delisted_at=row[28],
-                expires_at=row[29],
-                spec_version=row[30],
-                created_at=row[31],
-                updated_at=row[32],
-                exchange_is_active=row[33],
+                strike=row[11],
+                option_type=row[12],
+                price_tick=row[13],
+                tick_assumed=row[14],
+                quantity_step=row[15],
+                step_assumed=row[16],
+                price_decimals=row[17],
+                quantity_decimals=row[18],
+                min_quantity=row[19],
+                max_quantity=row[20],
+                min_notional=row[21],
+                max_notional=row[22],
+                market_min_quantity=row[23],
+                market_max_quantity=row[24],
+                market_min_notional=row[25],
+                market_max_notional=row[26],
+                price_band_up=row[27],
+                price_band_down=row[28],
+                price_band_of=row[29],
+                market_slip_ratio=row[30],
+                order_types=row[31],
+                leverage_min=row[32],
+                leverage_max=row[33],
+                initial_margin_rate=row[34],
+                maintenance_margin_rate=row[35],
+                funding_interval=row[36],
+                funding_cap=row[37],
+                max_open_orders=row[38],
+                margin_allowed=row[39],
+                full_name=row[40],
+                contract_address=row[41],
+                is_risky=row[42],
+                is_premarket=row[43],
+                asset_class=row[44],
+                list_maker_fee=row[45],
+                list_taker_fee=row[46],
+                status=row[47],
+                is_live=row[48],
+                sides=row[49],
+                api_tradable=row[50],
+                buy_opens_at=row[51],
+                sell_opens_at=row[52],
+                delisting_at=row[53],
+                delisted_at=row[54],
+                expires_at=row[55],
+                exchange_changed_at=row[56],
+                spec_version=row[57],
+                source=row[58],
+                created_at=row[59],
+                updated_at=row[60],
+                observed_at=row[61],
+                is_unread=row[62],
+                exchange_is_active=row[63],
+                asked_at=row[64],
             )

@@ -1,0 +1,62 @@
+"""What an import would do: the changes of a list, and everything about it that a person should know before."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from exchanges_db.errors import shown
+from exchanges_db.symbols.changes import KnownSymbol, find_brakes, find_changes, newest_by_name, some
+from exchanges_db.symbols.enums import is_live
+from exchanges_db.symbols.judge import is_satisfiable
+from exchanges_db.symbols.payloads.reading import Payload
+from exchanges_db.symbols.report import ImportReport
+
+
+def compare(exchange: str, known: Sequence[KnownSymbol], read: Payload, observed_at: datetime) -> ImportReport:
+    """Return what a list changes in what is known of its exchange's symbols, oldest first; nothing is applied."""
+    names = {row.native_symbol for row in read.rejected if row.native_symbol is not None}
+    specs = [symbol.spec for symbol in read.symbols]
+    changes = find_changes(known, specs, observed_at, listing=read.listing, rejected=names)
+    live: dict[str, list[str]] = defaultdict(list)
+    for spec in specs:
+        if is_live(spec.status):
+            live[spec.symbol].append(spec.native_symbol)
+    return ImportReport(
+        exchange=exchange,
+        listing=read.listing,
+        source=read.source,
+        observed_at=observed_at,
+        applied=False,
+        changes=changes,
+        unchanged=len(read.symbols) - sum(not change.vanished for change in changes),
+        rejected=read.rejected,
+        unknown_fields=read.unknown_fields,
+        unknown_values=read.unknown_values,
+        unsatisfiable=tuple(spec.native_symbol for spec in specs if not is_satisfiable(spec)),
+        ambiguous={name: tuple(sorted(natives)) for name, natives in live.items() if len(natives) > 1},
+        brakes=find_brakes(
+            changes,
+            live=sum(is_live(row.status) and read.listing.covers(row) for row in known),
+            offered=len(read.symbols) + len(read.rejected),
+            duplicates=read.duplicates,
+            rejected=len(read.rejected),
+            nameless=sum(row.native_symbol is None for row in read.rejected),
+            foreign=read.foreign or _of_another_list(known, read),
+        ),
+    )
+
+
+def _of_another_list(known: Sequence[KnownSymbol], read: Payload) -> str | None:
+    """Return why a list seems to be another one: live symbols of another list have the names of its own."""
+    newest = newest_by_name(known)
+    taken = [
+        row
+        for symbol in read.symbols
+        for row in [newest.get(symbol.spec.native_symbol)]
+        if row is not None and is_live(row.status) and not read.listing.covers(row)
+    ]
+    if not taken:
+        return None
+    return f"it names symbols of other lists: {some([f'{shown(row.native_symbol)} ({row.symbol})' for row in taken])}"

@@ -1,0 +1,68 @@
+"""The lists that were ever imported: which they are, from where, and when each was last observed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from exchanges_db.database.default import DatabaseOrConnection, run
+from exchanges_db.errors import InvalidSymbol
+from exchanges_db.exchanges.names import ask_as_spelled, check_exchange
+from exchanges_db.symbols.enums import SymbolKind
+from exchanges_db.symbols.listing import Listing
+from exchanges_sql.symbol_import import AsyncQuerier, ListSymbolListsRow
+
+
+class SymbolList(msgspec.Struct, frozen=True, kw_only=True):
+    """One list of an exchange that was imported at least once.
+
+    Attributes:
+        source: the reader, or the user's own source, that gave it last.
+        observed_at: when the exchange gave the newest list that was applied, or that confirmed what is known.
+        unread: how many known symbols have a row in it that could not be read.
+    """
+
+    exchange: str
+    listing: Listing
+    source: str
+    observed_at: datetime
+    unread: int
+
+
+async def list_symbol_lists(
+    exchange: Enum | str | None = None, *, db: DatabaseOrConnection | None = None
+) -> list[SymbolList]:
+    """Return the lists that were ever imported, of one exchange or of all. Raises ExchangeNotFound."""
+    place = None if exchange is None else check_exchange(exchange)
+
+    async def work(conn: AsyncConnection) -> list[SymbolList]:
+        async def fetch(exact: str | None) -> list[SymbolList]:
+            return [_list(row) async for row in AsyncQuerier(conn).list_symbol_lists(exchange=exact)]
+
+        return await fetch(None) if place is None else await ask_as_spelled(conn, place, fetch)
+
+    return await run(db, work)
+
+
+async def check_overlap(querier: AsyncQuerier, exchange: str, listing: Listing) -> None:
+    """Raise InvalidSymbol where a symbol of `listing` could belong to another list of the exchange, too."""
+    async for row in querier.list_symbol_lists(exchange=exchange):
+        other = _list(row).listing
+        if other != listing and other.overlaps(listing):
+            raise InvalidSymbol(
+                f"the list {listing} of {exchange} would overlap its list {other}: a symbol belongs to one list only",
+                field="listing",
+            )
+
+
+def _list(row: ListSymbolListsRow) -> SymbolList:
+    return SymbolList(
+        exchange=row.exchange,
+        listing=Listing(SymbolKind(row.kind), row.settle, row.underlying),
+        source=row.source,
+        observed_at=row.observed_at,
+        unread=row.unread,
+    )

@@ -1,0 +1,50 @@
+"""A list that a user's own source made, in the form in which a payload is imported."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from exchanges_db.errors import InvalidSymbol, shown
+from exchanges_db.symbols.listing import Listing
+from exchanges_db.symbols.models import SymbolSpec
+from exchanges_db.symbols.payloads.reading import Payload, ReadSymbol
+from exchanges_db.symbols.rules import check_text
+
+
+def as_payload(listing: Listing, specs: Iterable[SymbolSpec], source: str) -> Payload:
+    """Return the specifications as what a reader would have made of a payload; there are no rows that they are from.
+
+    Raises:
+        InvalidSymbol: one of `specs` is no SymbolSpec or belongs to another list, or `source` is no text.
+    """
+    check_text("source", source)
+    if isinstance(specs, str) or not isinstance(specs, Iterable):
+        raise InvalidSymbol("specs must be a list of SymbolSpec", field="specs")
+    symbols: dict[str, ReadSymbol] = {}
+    counts: Counter[str] = Counter()
+    for spec in specs:
+        if not isinstance(spec, SymbolSpec):
+            raise InvalidSymbol(f"specs must hold SymbolSpec only, not {shown(spec)}", field="specs")
+        if not listing.covers(spec):
+            raise InvalidSymbol(
+                f"{shown(spec.native_symbol)} ({spec.symbol}) is not of the list {listing}", field="specs"
+            )
+        counts[spec.native_symbol] += 1
+        symbols[spec.native_symbol] = ReadSymbol(_plain(spec), None)
+    return Payload(
+        symbols=tuple(symbols.values()),
+        rejected=(),
+        duplicates=tuple(sorted(name for name, count in counts.items() if count > 1)),
+        unknown_fields=(),
+        unknown_values=(),
+        listing=listing,
+        source=source,
+    )
+
+
+def _plain(spec: SymbolSpec) -> SymbolSpec:
+    """Return a specification alone, also of a Symbol, which is one with more."""
+    if type(spec) is SymbolSpec:
+        return spec
+    return SymbolSpec(**{field: getattr(spec, field) for field in SymbolSpec.__struct_fields__})

@@ -1,0 +1,71 @@
+"""Rows of the view `symbol_rows`: the one that a name stands for, as a Symbol, and what may be traded of it now."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from exchanges_db.database.rows import from_database
+from exchanges_db.exchanges.names import ask_as_spelled
+from exchanges_db.symbols.judge import is_tradable
+from exchanges_db.symbols.models import Symbol
+from exchanges_db.symbols.names import spelled_symbols, symbol_not_found, the_one
+from exchanges_sql.models import SymbolRow
+from exchanges_sql.symbols import AsyncQuerier
+
+
+def to_symbol(row: SymbolRow) -> Symbol:
+    """Return a row as callers get it."""
+    return from_database(row, Symbol)
+
+
+def stands_open(row: SymbolRow, symbol: Symbol) -> bool:
+    """Return whether the symbol of a row is tradable now, by the clock of the server that sent it."""
+    return is_tradable(
+        symbol,
+        row.asked_at,
+        exchange_active=row.exchange_is_active,
+        observed_at=row.observed_at,
+        readable=not row.is_unread,
+    )
+
+
+async def rows_called(conn: AsyncConnection, place: str, names: list[str]) -> dict[str, SymbolRow]:
+    """Return the rows with these canonical names, by the name as it was given; names that are not there are left out.
+
+    Raises as `spelled_symbols` and `the_one` do.
+    """
+    found = await _by_names(conn, place, names)
+    missing = [name for name in names if name not in found]
+    if missing or not names:
+        exact, spelling = await spelled_symbols(conn, place, missing)
+        more = await _by_names(conn, exact, [*spelling.values()]) if spelling else {}
+        found |= {name: more[spelling[name]] for name in spelling if spelling[name] in more}
+    return {name: found[name] for name in names if name in found}
+
+
+async def row_by_native(conn: AsyncConnection, place: str, native_symbol: str) -> SymbolRow | None:
+    """Return the row with this native name, the live one first. Raises ExchangeNotFound where nothing is found."""
+    querier = AsyncQuerier(conn)
+    return await ask_as_spelled(
+        conn, place, lambda exact: querier.get_symbol_by_native(exchange=exact, native_symbol=native_symbol)
+    )
+
+
+async def row_called(conn: AsyncConnection, place: str, name: str) -> SymbolRow:
+    """Return the row with this canonical or native name.
+
+    Raises:
+        ExchangeNotFound, SymbolNotFound: there is no such exchange or symbol.
+        AmbiguousSymbol: the canonical name is that of several live symbols, or differs from several in case only.
+    """
+    row = (await rows_called(conn, place, [name])).get(name) or await row_by_native(conn, place, name)
+    if row is None:
+        raise await symbol_not_found(conn, place, name)
+    return row
+
+
+async def _by_names(conn: AsyncConnection, place: str, names: list[str]) -> dict[str, SymbolRow]:
+    rows: dict[str, list[SymbolRow]] = {}
+    async for row in AsyncQuerier(conn).list_symbols_by_names(exchange=place, symbols=names):
+        rows.setdefault(row.symbol, []).append(row)
+    return {name: the_one(place, name, called_so) for name, called_so in rows.items()}
