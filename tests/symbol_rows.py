@@ -30,24 +30,27 @@ KINDS: dict[str, dict[str, Any]] = {
     "inverse": {**_LINEAR, "settle": "BTC", "direction": "INVERSE", "contract_size": "1"},
     "quanto": {**_LINEAR, "settle": "ETH", "direction": "QUANTO"},
     "future": {**_LINEAR, "kind": "FUTURE", "expires_at": "2027-01-01T00:00:00Z"},
-    "option": {**_LINEAR, "kind": "OPTION", "expires_at": "2027-01-01T00:00:00Z"},
+    "option": {
+        **_LINEAR,
+        "kind": "OPTION",
+        "expires_at": "2027-01-01T00:00:00Z",
+        "strike": "50000",
+        "option_type": "CALL",
+    },
 }
-INSERT = """
-    INSERT INTO symbols
-        (exchange_id, native_symbol, symbol, base, quote, settle, kind, direction, contract_size, price_tick,
-         quantity_step, min_quantity, max_quantity, min_notional, max_notional, maker_fee, taker_fee, status, sides,
-         api_tradable, listed_at, delisting_at, delisted_at, expires_at, raw)
-    SELECT exchange_id, native_symbol, symbol, base, quote, settle, kind, direction, contract_size, price_tick,
-           quantity_step, min_quantity, max_quantity, min_notional, max_notional, maker_fee, taker_fee, status, sides,
-           api_tradable, listed_at, delisting_at, delisted_at, expires_at, raw
-    FROM jsonb_populate_record(NULL::symbols, $1::jsonb)
+# Every column that a specification has, and no other: what the database itself sets is left to it.
+_COLUMNS = ", ".join(("exchange_id", *SymbolSpec.__struct_fields__))
+_MARKS = {"tick_assumed": False, "step_assumed": False}
+INSERT = f"""
+    INSERT INTO symbols ({_COLUMNS})
+    SELECT {_COLUMNS} FROM jsonb_populate_record(NULL::symbols, $1::jsonb)
     RETURNING id
 """
 
 
 async def insert(conn: asyncpg.Connection, of: str = "spot", **fields: Any) -> int:
     """Write one row and return its id; numbers are given as text."""
-    return int(await conn.fetchval(INSERT, json.dumps({**KINDS[of], **fields})))
+    return int(await conn.fetchval(INSERT, json.dumps({**_MARKS, **KINDS[of], **fields})))
 
 
 _TYPES = {field.name: field.type for field in msgspec.structs.fields(SymbolSpec)}

@@ -64,21 +64,35 @@ if TYPE_CHECKING:
     from exchanges_db.orders.rules import OrderRule, OrderRules, Rounded, Violation
     from exchanges_db.symbols.changes import Brake, BrakeHit, ChangeKind, FieldChange, FieldValue, SymbolChange
     from exchanges_db.symbols.download_settings import DownloadSettings
-    from exchanges_db.symbols.enums import ContractDirection, Rounding, Side, SidesAllowed, SymbolKind, SymbolStatus
+    from exchanges_db.symbols.enums import (
+        AssetClass,
+        ContractDirection,
+        OptionType,
+        OrderType,
+        PriceReference,
+        Rounding,
+        Side,
+        SidesAllowed,
+        SymbolKind,
+        SymbolStatus,
+    )
     from exchanges_db.symbols.history import diff_symbols, get_symbol_as_of, get_symbol_history, list_symbols_as_of
-    from exchanges_db.symbols.importing import import_symbols
+    from exchanges_db.symbols.importing import import_specs, import_symbols
     from exchanges_db.symbols.judge import Obstacle, TradeAnswer
+    from exchanges_db.symbols.listing import Listing
+    from exchanges_db.symbols.lists import SymbolList, list_symbol_lists
     from exchanges_db.symbols.look_ups import (
         get_symbol,
         get_symbol_by_id,
         get_symbol_by_native,
+        get_symbol_raw,
         get_symbol_stats,
         get_symbols,
         get_symbols_by_ids,
         list_symbols,
         search_symbols,
     )
-    from exchanges_db.symbols.models import Symbol, SymbolSpec, SymbolStats, SymbolVersion
+    from exchanges_db.symbols.models import Symbol, SymbolRaw, SymbolSpec, SymbolStats, SymbolVersion
     from exchanges_db.symbols.payloads.reading import RejectedRow, UnknownValue
     from exchanges_db.symbols.report import ImportRefused, ImportReport
     from exchanges_db.symbols.sync import sync_symbols
@@ -88,6 +102,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessDenied",
     "AmbiguousSymbol",
+    "AssetClass",
     "Brake",
     "BrakeHit",
     "ChangeKind",
@@ -122,17 +137,21 @@ __all__ = [
     "InvalidSymbol",
     "Isolation",
     "Latency",
+    "Listing",
     "MarketType",
     "MigrationError",
     "MigrationLocked",
     "NotFound",
     "Number",
     "Obstacle",
+    "OptionType",
     "OrderRule",
     "OrderRules",
+    "OrderType",
     "OutcomeUnknown",
     "PayloadError",
     "PoolTimeout",
+    "PriceReference",
     "QueryCancelled",
     "RejectedRow",
     "Rounded",
@@ -147,7 +166,9 @@ __all__ = [
     "Symbol",
     "SymbolChange",
     "SymbolKind",
+    "SymbolList",
     "SymbolNotFound",
+    "SymbolRaw",
     "SymbolSpec",
     "SymbolStats",
     "SymbolStatus",
@@ -179,11 +200,14 @@ __all__ = [
     "get_symbol_by_id",
     "get_symbol_by_native",
     "get_symbol_history",
+    "get_symbol_raw",
     "get_symbol_stats",
     "get_symbols",
     "get_symbols_by_ids",
+    "import_specs",
     "import_symbols",
     "insert_exchange",
+    "list_symbol_lists",
     "list_symbols",
     "list_symbols_as_of",
     "search_symbols",
@@ -219,15 +243,20 @@ _HOMES = {
     "orders.rules": "OrderRule OrderRules Rounded Violation",
     "symbols.changes": "Brake BrakeHit ChangeKind FieldChange FieldValue SymbolChange",
     "symbols.download_settings": "DownloadSettings",
-    "symbols.enums": "ContractDirection Rounding Side SidesAllowed SymbolKind SymbolStatus",
-    "symbols.history": "diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
-    "symbols.importing": "import_symbols",
-    "symbols.judge": "Obstacle TradeAnswer",
-    "symbols.look_ups": (
-        "get_symbol get_symbol_by_id get_symbol_by_native get_symbol_stats get_symbols get_symbols_by_ids "
-        "list_symbols search_symbols"
+    "symbols.enums": (
+        "AssetClass ContractDirection OptionType OrderType PriceReference Rounding Side SidesAllowed "
+        "SymbolKind SymbolStatus"
     ),
-    "symbols.models": "Symbol SymbolSpec SymbolStats SymbolVersion",
+    "symbols.history": "diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
+    "symbols.importing": "import_specs import_symbols",
+    "symbols.judge": "Obstacle TradeAnswer",
+    "symbols.listing": "Listing",
+    "symbols.lists": "SymbolList list_symbol_lists",
+    "symbols.look_ups": (
+        "get_symbol get_symbol_by_id get_symbol_by_native get_symbol_raw get_symbol_stats get_symbols "
+        "get_symbols_by_ids list_symbols search_symbols"
+    ),
+    "symbols.models": "Symbol SymbolRaw SymbolSpec SymbolStats SymbolVersion",
     "symbols.payloads.reading": "RejectedRow UnknownValue",
     "symbols.report": "ImportRefused ImportReport",
     "symbols.sync": "sync_symbols",

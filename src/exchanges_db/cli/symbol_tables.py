@@ -12,6 +12,7 @@ from exchanges_db.cli.output import Column
 from exchanges_db.cli.tables import columns_of, difference
 from exchanges_db.orders.pairs import CommonSymbol
 from exchanges_db.symbols.changes import SymbolChange
+from exchanges_db.symbols.lists import SymbolList
 from exchanges_db.symbols.models import Symbol, SymbolStats, SymbolVersion
 from exchanges_db.symbols.report import ImportReport
 
@@ -83,6 +84,13 @@ class _Step(NamedTuple):
         return difference(pair for pair in pairs if pair[1] != pair[2])
 
 
+SYMBOL_LISTS: list[Column[SymbolList]] = [
+    Column("exchange", attrgetter("exchange"), must=True),
+    Column("list", lambda one: str(one.listing), must=True),
+    Column("observed", attrgetter("observed_at"), must=True),
+    Column("source", attrgetter("source")),
+    Column("unread", attrgetter("unread")),
+]
 _STEPS: list[Column[_Step]] = [
     Column("id", attrgetter("version.symbol.id")),
     Column("version", attrgetter("version.spec_version"), must=True),
@@ -118,13 +126,18 @@ def show_reports(reports: Sequence[ImportReport], *, every: bool) -> None:
 def _show_report(report: ImportReport, *, every: bool) -> None:
     counts = ", ".join(f"{count} {kind.lower()}" for kind, count in report.counts().items() if count)
     done = "imported" if report.applied else "not applied"
-    output.say(f"{report.exchange}: {counts or 'nothing changed'}, {report.unchanged} unchanged, {done}")
+    what = f"{report.exchange} {report.listing}"
+    output.say(f"{what}: {counts or 'nothing changed'}, {report.unchanged} unchanged, {done}")
     for row in report.rejected:
         output.note(f"row {row.index} {row.native_symbol or ''} cannot be read: {row.reason}")
     for value in report.unknown_values:
-        output.note(f"{value.rows} rows have a {value.field} that is not known, {value.value!r}: they count as HALTED")
+        output.note(f"{value.rows} rows have a {value.field} that is not known, {value.value!r}: {value.effect}")
     if report.unknown_fields:
         output.note(f"fields that are not known: {', '.join(report.unknown_fields)}")
+    if report.unsatisfiable:
+        output.note(f"no order can keep to all limits of: {', '.join(report.unsatisfiable)}; not tradable")
+    for name, natives in report.ambiguous.items():
+        output.note(f"{name} is the name of {' and '.join(natives)}: ask for each by the exchange's own name")
     for hit in report.brakes:
         output.note(f"brake: {hit.reason} (--allow {hit.brake})")
     seen: Counter[str] = Counter()

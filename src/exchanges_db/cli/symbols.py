@@ -46,11 +46,16 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would ch
 Every = Annotated[bool, typer.Option("--all", help="Show every change, not only the first 20 of each kind.")]
 
 
-@command(app, "import", example="import GATEIO_FUTURES contracts.json --settle usdt --dry-run")
+@command(app, "import", example="import GATEIO_FUTURES contracts.json --list PERPETUAL:USDT --dry-run")
 def import_(
     exchange: Where,
     file: Annotated[str, typer.Argument(metavar="FILE", help="The exchange's whole answer, as it came; - for stdin.")],
-    settle: Annotated[str, typer.Option(help="What Gate.io futures contracts settle in.")] = "usdt",
+    listing: Annotated[
+        str | None,
+        typer.Option(
+            "--list", metavar="LIST", help="Which of its lists, such as PERPETUAL:USDT, where it has several."
+        ),
+    ] = None,
     observed_at: Annotated[str | None, typer.Option(metavar="TIME", help="When it was fetched; default: now.")] = None,
     allow: Allow = None,
     dry_run: DryRun = False,
@@ -68,7 +73,7 @@ def import_(
             return await importing.import_symbols(
                 exchange,
                 payload,
-                settle=settle,
+                listing=listing,
                 observed_at=moment,
                 allow=allow or (),
                 dry_run=dry_run,
@@ -138,20 +143,22 @@ def list_(
     base: Annotated[str | None, typer.Option(help="Only of this coin.")] = None,
     quote: Annotated[str | None, typer.Option(help="Only quoted in this.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only SPOT, PERPETUAL, FUTURE or OPTION; any case.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="List those that do not trade, too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List those that cannot be traded, too.")] = False,
     at: At = None,
 ) -> None:
-    """List the symbols that trade.
+    """List the symbols that can be traded.
 
     Now, or at a time in the past.
     """
-    moment, active = None if at is None else parse_time(at), None if every else True
+    moment, tradable = None if at is None else parse_time(at), None if every else True
 
     async def work(database: Database) -> list[Symbol]:
         if moment is None:
-            return await look_ups.list_symbols(exchange, base=base, quote=quote, kind=kind, active=active, db=database)
+            return await look_ups.list_symbols(
+                exchange, base=base, quote=quote, kind=kind, tradable=tradable, db=database
+            )
         return await history.list_symbols_as_of(
-            exchange, moment, base=base, quote=quote, kind=kind, active=active, db=database
+            exchange, moment, base=base, quote=quote, kind=kind, tradable=tradable, db=database
         )
 
     output.show(run(work), symbol_tables.SYMBOLS, nothing="no symbols")

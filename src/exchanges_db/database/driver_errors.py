@@ -63,7 +63,7 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "symbols_expiry_fits_kind": ("expires_at", "must be there for futures and options, not else"),
     "symbols_delisted_has_time": ("delisted_at", "must be there when the status is DELISTED"),
     "symbols_times_are_dates": (
-        "listed_at, delisting_at, delisted_at, expires_at",
+        "buy_opens_at, sell_opens_at, delisting_at, delisted_at, expires_at, exchange_changed_at",
         "must be in the years 1 to 9999 in UTC; not infinity: NULL means not known",
     ),
     "symbols_contract_size_positive": ("contract_size", "must be positive and finite"),

@@ -1,0 +1,47 @@
+"""The commands on lists of symbols as a whole: which were imported, who reads them, and what a row of one said."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+import msgspec
+import typer
+
+from exchanges_db.cli import output, symbol_tables
+from exchanges_db.cli.commands import command
+from exchanges_db.cli.completion import complete_exchange
+from exchanges_db.cli.session import run
+from exchanges_db.cli.symbols import Name, Where, group
+from exchanges_db.errors import SymbolNotFound, shown
+from exchanges_db.symbols import lists, look_ups
+
+
+@command(group, "lists", example="symbols lists GATEIO_FUTURES", lists=True)
+def lists_(
+    exchange: Annotated[
+        str | None, typer.Argument(metavar="EXCHANGE", help="Only this one's.", autocompletion=complete_exchange)
+    ] = None,
+) -> None:
+    """List the lists that were imported.
+
+    Shows when the exchange gave each of them last.
+    """
+    found = run(lambda database: lists.list_symbol_lists(exchange, db=database))
+    output.show(found, symbol_tables.SYMBOL_LISTS, nothing="no lists")
+
+
+@command(group, "raw", example="symbols raw GATEIO_FUTURES BTC_USDT --json")
+def raw(exchange: Where, symbol: Name) -> None:
+    """Show what the exchange last said of a symbol.
+
+    The row of its list, whole; --json prints it as it is stored.
+    """
+    found = run(lambda database: look_ups.get_symbol_raw(exchange, symbol, db=database))
+    if found is None:
+        raise SymbolNotFound(f"of {shown(symbol)} no row of a list is stored: it was not read from one")
+    fields = msgspec.json.decode(found.raw, float_hook=Decimal)
+    if output.is_json():
+        output.show_json({**msgspec.structs.asdict(found), "raw": fields})
+    else:
+        output.show_fields({"observed_at": found.observed_at, **fields})
