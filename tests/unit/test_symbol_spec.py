@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchanges_db import ContractDirection, InvalidSymbol, SidesAllowed, Symbol, SymbolKind, SymbolSpec, SymbolStatus
+from exchanges_db import (
+    ContractDirection,
+    InvalidSymbol,
+    OrderType,
+    SidesAllowed,
+    Symbol,
+    SymbolKind,
+    SymbolSpec,
+    SymbolStatus,
+)
 from exchanges_db.symbols.changes import KnownSymbol
 from tests.factories import ANYTHING, property_settings
 from tests.symbol_rows import KINDS, as_spec_fields
@@ -20,8 +29,12 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = ("native_symbol", "symbol", "base", "quote")
 POSITIVE = ("price_tick", "quantity_step", "contract_size")
 LIMITS = ("min_quantity", "max_quantity", "min_notional", "max_notional")
-FEES = ("maker_fee", "taker_fee")
-TIMES = ("listed_at", "delisting_at", "delisted_at", "expires_at")
+MARKET = tuple(f"market_{field}" for field in LIMITS)
+RATIOS = ("price_band_up", "price_band_down", "market_slip_ratio", "funding_cap")
+RATES = ("initial_margin_rate", "maintenance_margin_rate")
+FEES = ("list_maker_fee", "list_taker_fee")
+TIMES = ("buy_opens_at", "sell_opens_at", "delisting_at", "delisted_at", "expires_at", "exchange_changed_at")
+FLAGS = ("tick_assumed", "step_assumed", "margin_allowed", "is_risky", "is_premarket")
 NO_NUMBERS: list[Any] = [
     1, 0.5, True, "1", "\uff11", b"1", *map(Decimal, ("-1", "-0.01", "NaN", "sNaN", "-NaN", "Infinity", "-Infinity")),
     Decimal("1E+131072"), Decimal("1E-16384"), Decimal("0." + "1" * 16384),
@@ -67,6 +80,21 @@ REFUSED: list[tuple[str, str, Any]] = [
     *(("future", field, value) for field in TIMES for value in
       (AT.replace(tzinfo=None), "2026-01-01T00:00:00Z", 1, AT.date(),
        datetime.min.replace(tzinfo=timezone(timedelta(hours=14))))),
+    *(("spot", field, value) for field in MARKET for value in NO_NUMBERS),
+    *(("spot", field, value) for field in RATIOS for value in NO_NUMBERS),
+    *(("linear", field, value) for field in RATES for value in (*NO_NUMBERS, Decimal("1.01"))),
+    *(("linear", field, value) for field in ("leverage_min", "leverage_max") for value in (*NO_NUMBERS, Decimal(0))),
+    *(("option", "strike", value) for value in (*NO_NUMBERS, None, Decimal(0))),
+    *(("option", "option_type", value) for value in (None, "CALL", 1)),
+    ("linear", "strike", Decimal(1)),
+    *(("spot", field, value) for field in ("price_band_of", "asset_class") for value in ("MARK", "CRYPTO", 1)),
+    *(("spot", "order_types", value) for value in ([OrderType.LIMIT], ("LIMIT",), OrderType.LIMIT, "LIMIT")),
+    *(("spot", field, value) for field in FLAGS for value in (1, "true", "")),
+    *(("spot", field, None) for field in ("tick_assumed", "step_assumed")),
+    *(("linear", field, value) for field in ("funding_interval", "max_open_orders")
+      for value in (0, -1, True, 1.5, "1", Decimal(1), 2**31)),
+    *(("spot", field, text) for field in ("full_name", "contract_address")
+      for text in (7, "", " ", "X ", "\x00", "x" * 201)),
     ("future", "expires_at", None),
     ("option", "expires_at", None),
     ("spot", "expires_at", AT),
@@ -118,8 +146,9 @@ def test_what_is_delisted_was_so_at_a_time() -> None:
         {"native_symbol": "a\u00a0b\u0085"},
         {"min_quantity": Decimal("-0"), "min_notional": Decimal(0)},
         {"price_tick": Decimal("1E-16383"), "quantity_step": Decimal("1E+131071")},
-        {"maker_fee": Decimal("-0.05"), "taker_fee": Decimal("0.050")},
-        {"listed_at": datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=-5)))},
+        {"list_maker_fee": Decimal("-0.05"), "list_taker_fee": Decimal("0.050")},
+        {"order_types": (OrderType.LIMIT, OrderType.MARKET), "max_open_orders": 2**31 - 1},
+        {"buy_opens_at": datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=-5)))},
         {"sides": SidesAllowed.NONE},
     ],
 )
@@ -165,7 +194,6 @@ def test_a_row_of_the_database_is_not_checked_twice(kind: type[SymbolSpec]) -> N
         "exchange": "MEXC_SPOT",
         "price_decimals": 2,
         "quantity_decimals": 3,
-        "is_active": True,
         "spec_version": 1,
         "created_at": AT,
         "updated_at": AT,
