@@ -8,6 +8,16 @@
 -- First of all, so that the down part knows whose transaction it is in.
 DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 
+-- What follows changes tables that are there. psql goes on after an error, unless it is told not to: where this file was
+-- applied before, or one of its names is taken, nothing more is written in this session.
+DO $$
+BEGIN
+    IF to_regclass('public.symbol_lists') IS NOT NULL OR to_regclass('public.symbol_raw') IS NOT NULL THEN
+        PERFORM set_config('default_transaction_read_only', 'on', false), set_config('transaction_read_only', 'on', false);
+    END IF;
+END
+$$;
+
 DO $$
 DECLARE
     taken text;
@@ -65,8 +75,8 @@ COMMENT ON TABLE public.symbol_raw IS 'What the exchange last said of each symbo
 COMMENT ON COLUMN public.symbol_raw.digest IS 'Of the row without what moves by the minute; NULL: not known, so that the next import writes the row anew';
 COMMENT ON COLUMN public.symbol_raw.observed_at IS 'When the exchange said so; NULL where that was not kept';
 
--- Nobody else may write to symbols meanwhile, which the down part relies on too.
-LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE;
+-- Nobody else may write to symbols meanwhile. In a block, because psql refuses LOCK outside of a transaction.
+DO $$ BEGIN LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE; END $$;
 INSERT INTO public.symbol_raw (symbol_id, raw) SELECT id, raw FROM public.symbols WHERE raw IS NOT NULL;
 
 DROP VIEW public.symbol_versions;

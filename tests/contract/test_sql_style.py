@@ -16,6 +16,10 @@ MIGRATIONS = sorted((DB / "migrations").glob("*.sql"))
 # makes them.
 UNQUALIFIED = frozenset({"migration_ledger.sql"})
 VERBS = "Check|Count|Delete|Find|Forget|Get|Insert|List|Lock|Pin|Plan|Record|Release|Set|Try|Update"
+# What a statement trigger calls the rows it changed has no schema.
+TRANSITION_TABLES = {
+    name.lower() for file in MIGRATIONS for name in re.findall(r"\b(?:OLD|NEW) TABLE AS (\w+)", file.read_text())
+}
 SCHEMAS = ("public.", "pg_catalog.", "information_schema.")
 
 Lint = Callable[[str], list[str]]
@@ -58,8 +62,7 @@ def unqualified_tables(sql: str) -> list[str]:
         _without_plpgsql_into(text),
         re.IGNORECASE,
     )
-    # What a statement trigger calls the rows it changed has no schema.
-    known |= {name.lower() for name in re.findall(r"\b(?:OLD|NEW) TABLE AS (\w+)", text)}
+    known |= TRANSITION_TABLES
     words = {"public", "set", "on", "or", "of", "as"}
     tables = [one or other for one, other in named]
     return [table for table in tables if not table.startswith(SCHEMAS) and table.lower() not in known | words]

@@ -117,6 +117,8 @@ FOREIGN = {
     "public.symbol_history": "CREATE TABLE symbol_history (id int)",
     "public.symbol_rows": "CREATE TABLE symbol_rows (id int)",
     "public.symbol_versions": "CREATE TABLE symbol_versions (id int)",
+    "public.symbol_lists": "CREATE TABLE symbol_lists (id int)",
+    "public.symbol_raw": "CREATE VIEW symbol_raw AS SELECT 1 AS id",
     "public.symbol_history, public.symbols": "CREATE TABLE symbols (id int); CREATE TABLE symbol_history (id int)",
 }
 
