@@ -1,19 +1,27 @@
-"""Gate.io spot: GET /api/v4/spot/currency_pairs. Its fee is in percent."""
+"""Gate.io spot: GET /api/v4/spot/currency_pairs. Its fee is in percent.
+
+Buying and selling open apart. Why a pair takes one side only, or none, shows in its times alone.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from exchanges_db.symbols.enums import SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.enums import OrderType, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import SymbolSpec
 from exchanges_db.symbols.payloads import reading, values
-from exchanges_db.symbols.payloads.reading import Document, Notes, Payload
+from exchanges_db.symbols.payloads.document import Document
+from exchanges_db.symbols.payloads.reader import Request
+from exchanges_db.symbols.payloads.reading import Notes, Payload
 
-PATHS = {"": "/api/v4/spot/currency_pairs"}
+_LISTS = {Listing(SymbolKind.SPOT): Request("/api/v4/spot/currency_pairs")}
 _STATES = {
     "tradable": (SymbolStatus.TRADING, SidesAllowed.ALL),
     "buyable": (SymbolStatus.TRADING, SidesAllowed.BUY),
@@ -21,71 +29,156 @@ _STATES = {
     "untradable": (SymbolStatus.HALTED, SidesAllowed.NONE),
 }
 _UNKNOWN_STATE = (SymbolStatus.HALTED, SidesAllowed.NONE)
+_TYPES = {"normal": False, "premarket": True}
+_SPOT, _TRADING, _HALTED = SymbolKind.SPOT, SymbolStatus.TRADING, SymbolStatus.HALTED
+_PRELAUNCH, _DELISTED = SymbolStatus.PRELAUNCH, SymbolStatus.DELISTED
+# A pair takes every type of order that the exchange has, or all but market orders.
+_NO_MARKET_ORDERS = tuple(one for one in OrderType if one is not OrderType.MARKET)
 _KNOWN = frozenset(
-    """id base base_name quote quote_name fee min_base_amount min_quote_amount max_base_amount max_quote_amount
-    amount_precision precision trade_status sell_start buy_start delisting_time type trade_url st_tag slippage
-    up_rate down_rate market_order_max_stock market_order_max_money""".split()  # noqa: SIM905 - a page of quotes hides the names
+    """id base base_name quote quote_name trade_quotes fee min_base_amount min_quote_amount max_base_amount
+    max_quote_amount amount_precision precision trade_status sell_start buy_start delisting_time type trade_url st_tag
+    slippage up_rate down_rate market_order_max_stock market_order_max_money max_market_order_stock
+    max_market_order_money""".split()  # noqa: SIM905 - a page of quotes hides the names
 )
 
 
-class _Row(msgspec.Struct):
+class _Row(msgspec.Struct, gc=False):
     id: str
     base: str
     quote: str
     trade_status: str
     amount_precision: Any
     precision: Any
+    base_name: Any = None
+    type: Any = None
     fee: Any = None
     min_base_amount: Any = None
     min_quote_amount: Any = None
     max_base_amount: Any = None
     max_quote_amount: Any = None
+    market_order_max_stock: Any = None
+    market_order_max_money: Any = None
+    max_market_order_stock: Any = None
+    max_market_order_money: Any = None
+    slippage: Any = None
+    up_rate: Any = None
+    down_rate: Any = None
     buy_start: Any = None
+    sell_start: Any = None
     delisting_time: Any = None
+    st_tag: Any = None
 
 
-def looks_like(document: Document) -> bool:
-    """Return whether a payload has the shape of this one."""
-    return document.top is None and document.has_keys("id", "base", "quote")
+class GateioSpot:
+    """Reads the list of Gate.io spot."""
 
+    name = "gateio_spot"
+    exchange = "GATEIO_SPOT"
+    version = 1
+    volatile: frozenset[str] = frozenset()
+    index: Request | None = None
 
-def read(document: Document, *, settle: str, observed_at: datetime) -> Payload:
-    """Return the symbols in it."""
-    return reading.read_rows(document, _Row, "id", _KNOWN, partial(_spec, observed_at=observed_at))
+    def lists(self, index: bytes | None = None) -> Mapping[Listing, Request]:
+        """Return the one list."""
+        return _LISTS
+
+    def recognises(self, document: Document) -> bool:
+        """Return whether a payload has the shape of this one."""
+        return document.top is None and document.has_keys("id", "base", "quote")
+
+    def read(self, document: Document, *, listing: Listing, observed_at: datetime) -> Payload:
+        """Return the symbols in it."""
+        return reading.read_rows(
+            document, _Row, "id", _KNOWN, partial(_spec, observed_at=observed_at), listing=listing, source=self.name
+        )
 
 
 def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
     base, quote = values.code(row.base), values.code(row.quote)
-    listed_at = values.moment("buy_start", row.buy_start)
-    delisting_at = values.moment("delisting_time", row.delisting_time)
-    status, sides = _STATES.get(row.trade_status, _UNKNOWN_STATE)
-    if row.trade_status not in _STATES:
-        notes.unknown("trade_status", row.trade_status)
-    elif row.trade_status == "untradable":
-        # Why it is untradable shows in the times only.
-        if delisting_at is not None and delisting_at <= observed_at:
-            status = SymbolStatus.DELISTED
-        elif listed_at is not None and listed_at > observed_at:
-            status = SymbolStatus.PRELAUNCH
-    percent = values.number("fee", row.fee)
-    fee = None if percent is None else percent.scaleb(-2)
+    buy_opens_at = values.moment("buy_start", row.buy_start)
+    sell_opens_at = values.moment("sell_start", row.sell_start)
+    delisted_at = values.moment("delisting_time", row.delisting_time)
+    kind = values.word("type", row.type)
+    is_premarket = None if kind is None else _TYPES.get(kind)
+    status, sides = _state(row.trade_status, notes, observed_at, buy_opens_at, sell_opens_at, delisted_at)
+    if kind is not None and is_premarket is None:
+        notes.unknown("type", kind, "HALTED")
+        status = status if status is _DELISTED else _HALTED
+    market_most, market_most_notional, order_types = _market_limits(row)
+    fee = values.percent("fee", row.fee)
     return SymbolSpec(
         native_symbol=row.id,
         symbol=f"{base}/{quote}",
         base=base,
         quote=quote,
-        kind=SymbolKind.SPOT,
+        kind=_SPOT,
         price_tick=values.step("precision", row.precision),
         quantity_step=values.step("amount_precision", row.amount_precision),
         min_quantity=values.number("min_base_amount", row.min_base_amount),
         max_quantity=values.maximum("max_base_amount", row.max_base_amount),
         min_notional=values.number("min_quote_amount", row.min_quote_amount),
         max_notional=values.maximum("max_quote_amount", row.max_quote_amount),
-        maker_fee=fee,
-        taker_fee=fee,
+        market_max_quantity=market_most,
+        market_max_notional=market_most_notional,
+        # Of which price, the documents do not say.
+        price_band_up=values.number("up_rate", row.up_rate),
+        price_band_down=values.number("down_rate", row.down_rate),
+        market_slip_ratio=values.number("slippage", row.slippage),
+        order_types=order_types,
+        full_name=notes.label("base_name", "full_name", row.base_name),
+        is_risky=values.flag("st_tag", row.st_tag),
+        is_premarket=is_premarket,
+        list_maker_fee=fee,
+        list_taker_fee=fee,
         status=status,
         sides=sides,
-        listed_at=listed_at,
-        delisting_at=delisting_at,
-        delisted_at=delisting_at if status is SymbolStatus.DELISTED else None,
+        buy_opens_at=buy_opens_at,
+        sell_opens_at=sell_opens_at,
+        # A pair leaves at once: there is no time in which it can only be closed.
+        delisting_at=delisted_at,
+        delisted_at=delisted_at,
     )
+
+
+def _state(
+    word: str,
+    notes: Notes,
+    observed_at: datetime,
+    buy_opens_at: datetime | None,
+    sell_opens_at: datetime | None,
+    delisted_at: datetime | None,
+) -> tuple[SymbolStatus, SidesAllowed]:
+    status, sides = _STATES.get(word, _UNKNOWN_STATE)
+    if word == "tradable":
+        return status, sides
+    buying_lies_ahead = buy_opens_at is not None and buy_opens_at > observed_at
+    if word not in _STATES:
+        notes.unknown("trade_status", word, "HALTED")
+    elif word == "sellable" and buying_lies_ahead:
+        status = _TRADING  # a launch in which selling opens first
+    elif word == "untradable":
+        if delisted_at is not None and delisted_at <= observed_at:
+            status = _DELISTED
+        elif buying_lies_ahead or (sell_opens_at is not None and sell_opens_at > observed_at):
+            status = _PRELAUNCH
+    return status, sides
+
+
+def _market_limits(row: _Row) -> tuple[Decimal | None, Decimal | None, tuple[OrderType, ...] | None]:
+    """Return the most that a market order can be, in base and in quote; a pair with a "0" there takes none."""
+    stock = _smaller(
+        values.number("market_order_max_stock", row.market_order_max_stock),
+        values.number("max_market_order_stock", row.max_market_order_stock),
+    )
+    money = _smaller(
+        values.number("market_order_max_money", row.market_order_max_money),
+        values.number("max_market_order_money", row.max_market_order_money),
+    )
+    takes_none = (stock is not None and not stock) or (money is not None and not money)
+    return stock or None, money or None, _NO_MARKET_ORDERS if takes_none else None
+
+
+def _smaller(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

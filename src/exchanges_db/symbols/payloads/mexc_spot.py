@@ -1,20 +1,30 @@
-"""MEXC spot: GET /api/v3/exchangeInfo. Its `baseSizePrecision` and `quoteAmountPrecision` hold minima."""
+"""MEXC spot: GET /api/v3/exchangeInfo. Its `baseSizePrecision` and `quoteAmountPrecision` hold minima.
+
+No document of MEXC states the step of quantities, nor which of two precisions of the quote is the price's: the coarser
+of what is known is taken, and marked as assumed.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from exchanges_db.symbols.enums import SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.errors import shown
+from exchanges_db.symbols.enums import PriceReference, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import SymbolSpec
 from exchanges_db.symbols.payloads import reading, values
-from exchanges_db.symbols.payloads.reading import Document, Notes, Payload
+from exchanges_db.symbols.payloads.document import Document
+from exchanges_db.symbols.payloads.reader import Request
+from exchanges_db.symbols.payloads.reading import Notes, Payload
 from exchanges_db.symbols.payloads.values import BrokenRow
 
-PATHS = {"": "/api/v3/exchangeInfo"}
+_LISTS = {Listing(SymbolKind.SPOT): Request("/api/v3/exchangeInfo")}
 # Words before 2024-08-16, digits since.
 _STATUS = {
     "1": SymbolStatus.TRADING,
@@ -24,15 +34,20 @@ _STATUS = {
     "3": SymbolStatus.DELISTED,
 }
 _SIDES = {"1": SidesAllowed.ALL, "2": SidesAllowed.BUY, "3": SidesAllowed.SELL, "4": SidesAllowed.NONE}
+_SPOT, _HALTED, _DELISTED = SymbolKind.SPOT, SymbolStatus.HALTED, SymbolStatus.DELISTED
+_ALL, _NONE, _LAST = SidesAllowed.ALL, SidesAllowed.NONE, PriceReference.LAST
+_ONE = Decimal(1)
+_BAND = "PERCENT_PRICE_BY_SIDE"
 _KNOWN = frozenset(
     """symbol status baseAsset baseAssetPrecision quoteAsset quotePrecision quoteAssetPrecision
     baseCommissionPrecision quoteCommissionPrecision orderTypes isSpotTradingAllowed isMarginTradingAllowed
     quoteAmountPrecision baseSizePrecision permissions filters maxQuoteAmount makerCommission takerCommission
-    quoteAmountPrecisionMarket maxQuoteAmountMarket fullName tradeSideType quoteOrderQtyMarketAllowed""".split()  # noqa: SIM905 - a page of quotes hides the names
+    quoteAmountPrecisionMarket maxQuoteAmountMarket fullName tradeSideType quoteOrderQtyMarketAllowed contractAddress
+    conceptPlateIds conceptPlates firstOpenTime st""".split()  # noqa: SIM905 - a page of quotes hides the names
 )
 
 
-class _Row(msgspec.Struct, rename="camel"):
+class _Row(msgspec.Struct, rename="camel", gc=False):
     symbol: str
     status: Any
     base_asset: str
@@ -43,57 +58,136 @@ class _Row(msgspec.Struct, rename="camel"):
     base_size_precision: Any = None
     quote_amount_precision: Any = None
     max_quote_amount: Any = None
+    quote_amount_precision_market: Any = None
+    max_quote_amount_market: Any = None
     maker_commission: Any = None
     taker_commission: Any = None
     trade_side_type: Any = None
     is_spot_trading_allowed: Any = None
+    is_margin_trading_allowed: Any = None
+    order_types: Any = None
+    filters: Any = None
+    full_name: Any = None
+    contract_address: Any = None
+    first_open_time: Any = None
+    st: Any = None
 
 
-def looks_like(document: Document) -> bool:
-    """Return whether a payload has the shape of this one."""
-    top = document.top
-    return top is not None and "symbols" in top and document.has_keys("symbol", "baseAsset")
+class MexcSpot:
+    """Reads the list of MEXC spot."""
 
+    name = "mexc_spot"
+    exchange = "MEXC_SPOT"
+    version = 1
+    volatile: frozenset[str] = frozenset()
+    index: Request | None = None
 
-def read(document: Document, *, settle: str, observed_at: datetime) -> Payload:
-    """Return the symbols in it."""
-    return reading.read_rows(document, _Row, "symbol", _KNOWN, partial(_spec, observed_at=observed_at))
+    def lists(self, index: bytes | None = None) -> Mapping[Listing, Request]:
+        """Return the one list."""
+        return _LISTS
+
+    def recognises(self, document: Document) -> bool:
+        """Return whether a payload has the shape of this one."""
+        top = document.top
+        return top is not None and "symbols" in top and document.has_keys("symbol", "baseAsset")
+
+    def read(self, document: Document, *, listing: Listing, observed_at: datetime) -> Payload:
+        """Return the symbols in it."""
+        return reading.read_rows(
+            document, _Row, "symbol", _KNOWN, partial(_spec, observed_at=observed_at), listing=listing, source=self.name
+        )
 
 
 def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
     base, quote = values.code(row.base_asset), values.code(row.quote_asset)
-    word = values.word("status", row.status)
-    if word is None:
-        raise BrokenRow("status is missing")
-    status = _STATUS.get(word)
-    if status is None:
-        notes.unknown("status", word)
-        status = SymbolStatus.HALTED
-    word = values.word("tradeSideType", row.trade_side_type)
-    sides = SidesAllowed.ALL if word is None else _SIDES.get(word)
-    if sides is None:
-        notes.unknown("tradeSideType", str(word))
-        sides = SidesAllowed.NONE
-    # Rows from before there was a quotePrecision have quoteAssetPrecision only.
-    old = row.quote_precision is None
+    status, sides = _state(row, notes)
+    tick, tick_assumed = _tick(row)
+    least = values.number("baseSizePrecision", row.base_size_precision)
+    step = values.coarser(values.step("baseAssetPrecision", row.base_asset_precision), least)
+    up, down = _band(row, notes)
+    opens_at = values.moment("firstOpenTime", row.first_open_time, milliseconds=True)
     return SymbolSpec(
         native_symbol=row.symbol,
         symbol=f"{base}/{quote}",
         base=base,
         quote=quote,
-        kind=SymbolKind.SPOT,
-        price_tick=values.step("quoteAssetPrecision", row.quote_asset_precision)
-        if old
-        else values.step("quotePrecision", row.quote_precision),
-        quantity_step=values.step("baseAssetPrecision", row.base_asset_precision),
-        min_quantity=values.number("baseSizePrecision", row.base_size_precision),
+        kind=_SPOT,
+        price_tick=tick,
+        tick_assumed=tick_assumed,
+        quantity_step=values.required("baseAssetPrecision", step),
+        step_assumed=True,
+        min_quantity=least,
         min_notional=values.number("quoteAmountPrecision", row.quote_amount_precision),
         max_notional=values.maximum("maxQuoteAmount", row.max_quote_amount),
-        maker_fee=values.number("makerCommission", row.maker_commission),
-        taker_fee=values.number("takerCommission", row.taker_commission),
+        market_min_notional=values.number("quoteAmountPrecisionMarket", row.quote_amount_precision_market),
+        market_max_notional=values.maximum("maxQuoteAmountMarket", row.max_quote_amount_market),
+        price_band_up=up,
+        price_band_down=down,
+        price_band_of=None if up is down is None else _LAST,
+        order_types=notes.order_types("orderTypes", row.order_types),
+        margin_allowed=values.flag("isMarginTradingAllowed", row.is_margin_trading_allowed),
+        full_name=notes.label("fullName", "full_name", row.full_name),
+        contract_address=notes.label("contractAddress", "contract_address", row.contract_address),
+        is_risky=values.flag("st", row.st),
+        list_maker_fee=values.number("makerCommission", row.maker_commission),
+        list_taker_fee=values.number("takerCommission", row.taker_commission),
         status=status,
         sides=sides,
         # Absent means that the exchange does not say, not that it forbids.
         api_tradable=values.flag("isSpotTradingAllowed", row.is_spot_trading_allowed) is not False,
-        delisted_at=observed_at if status is SymbolStatus.DELISTED else None,
+        buy_opens_at=opens_at,
+        sell_opens_at=opens_at,
+        delisted_at=observed_at if status is _DELISTED else None,
     )
+
+
+def _state(row: _Row, notes: Notes) -> tuple[SymbolStatus, SidesAllowed]:
+    word = values.word("status", row.status)
+    if word is None:
+        raise BrokenRow("status is missing")
+    status = _STATUS.get(word)
+    if status is None:
+        notes.unknown("status", word, "HALTED")
+        status = _HALTED
+    word = values.word("tradeSideType", row.trade_side_type)
+    sides = _ALL if word is None else _SIDES.get(word)
+    if sides is None:
+        notes.unknown("tradeSideType", str(word), "HALTED")
+        return status if status is _DELISTED else _HALTED, _NONE
+    return status, sides
+
+
+def _tick(row: _Row) -> tuple[Decimal, bool]:
+    """Return the price tick, and whether it was chosen: rows from before 2021 have one of the two precisions only."""
+    if row.quote_precision is None:
+        return values.step("quoteAssetPrecision", row.quote_asset_precision), False
+    tick = values.step("quotePrecision", row.quote_precision)
+    if row.quote_asset_precision is None:
+        return tick, False
+    other = values.step("quoteAssetPrecision", row.quote_asset_precision)
+    return max(tick, other), tick != other
+
+
+def _band(row: _Row, notes: Notes) -> tuple[Decimal | None, Decimal | None]:
+    """Return how far above and below the last price an order's price may be.
+
+    The documents call the figures multipliers, but 0.005 can only be the distance from 1. A figure of 1 or more is one
+    of the older form, in which it was the multiplier itself, and says nothing of which form the other figure has.
+    """
+    if not row.filters:
+        return None, None
+    if type(row.filters) is not list or not all(type(one) is dict for one in row.filters):
+        raise BrokenRow(f"filters is {shown(row.filters)}, not a list of filters")
+    up = down = None
+    for one in row.filters:
+        if one.get("filterType") != _BAND:
+            kind = one.get("filterType")
+            notes.unknown("filters", kind if type(kind) is str else shown(kind), "left out")
+            continue
+        up = values.number("bidMultiplierUp", one.get("bidMultiplierUp"))
+        down = values.number("askMultiplierDown", one.get("askMultiplierDown"))
+        for field, ratio in (("bidMultiplierUp", up), ("askMultiplierDown", down)):
+            if ratio is not None and ratio >= _ONE:
+                notes.unknown(field, str(ratio), "left out")
+                up = down = None
+    return up, down

@@ -12,7 +12,8 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from exchanges_db.symbols.listing import Listing
-from exchanges_db.symbols.payloads.reading import Document, Payload
+from exchanges_db.symbols.payloads.document import Document
+from exchanges_db.symbols.payloads.reading import Payload
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -26,6 +27,9 @@ class Request(msgspec.Struct, frozen=True):
 class Reader(Protocol):
     """Reads lists of one exchange. An object with these members is one; it needs no base class.
 
+    Two more it may have: `unasked`, lists that it reads but that its exchange is not asked for, and `listing_of`, which
+    takes a Document and returns the Listing that its rows tell, or None.
+
     Attributes:
         name: unique among readers; stands in the database as the source of what was read.
         exchange: enum_value of the exchange.
@@ -34,11 +38,21 @@ class Reader(Protocol):
         index: asked first, where the exchange's lists are not fixed, such as one of options per underlying; else None.
     """
 
-    name: str
-    exchange: str
-    version: int
-    volatile: frozenset[str]
-    index: Request | None
+    # Properties, so that a frozen object has them, too.
+    @property
+    def name(self) -> str: ...  # noqa: D102 - see above
+
+    @property
+    def exchange(self) -> str: ...  # noqa: D102 - see above
+
+    @property
+    def version(self) -> int: ...  # noqa: D102 - see above
+
+    @property
+    def volatile(self) -> frozenset[str]: ...  # noqa: D102 - see above
+
+    @property
+    def index(self) -> Request | None: ...  # noqa: D102 - see above
 
     def lists(self, index: bytes | None = None) -> Mapping[Listing, Request]:
         """Return the lists there are, and how each is asked for.

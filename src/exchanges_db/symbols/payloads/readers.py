@@ -1,49 +1,224 @@
-"""Which reader reads a payload: the one whose list has its shape.
+"""Every reader there is: our own, those of installed packages, those that a program registers; and which reads what.
 
-The shape of a payload tells which exchange sent it; where that is another exchange than it was given for,
+The shape of a payload tells which exchange sent it, and which list it is; where that is another than it was given for,
 `read_payload` says so in `foreign`.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from datetime import datetime
-from types import ModuleType
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 import msgspec
 
-from exchanges_db.errors import PayloadError, shown
-from exchanges_db.exchanges.enums import ExchangeEnum
-from exchanges_db.symbols.payloads import gateio_futures, gateio_spot, mexc_spot
-from exchanges_db.symbols.payloads.reading import Payload, split
+from exchanges_db.errors import InvalidArgument, PayloadError, shown
+from exchanges_db.symbols.listing import Listing
+from exchanges_db.symbols.payloads.document import Document, in_its_words, split
+from exchanges_db.symbols.payloads.gateio_delivery import GateioDelivery
+from exchanges_db.symbols.payloads.gateio_futures import GateioFutures
+from exchanges_db.symbols.payloads.gateio_options import GateioOptions
+from exchanges_db.symbols.payloads.gateio_spot import GateioSpot
+from exchanges_db.symbols.payloads.mexc_futures import MexcFutures
+from exchanges_db.symbols.payloads.mexc_spot import MexcSpot
+from exchanges_db.symbols.payloads.reader import Reader, Request
+from exchanges_db.symbols.payloads.reading import Payload
 
-READERS: dict[str, ModuleType] = {
-    ExchangeEnum.MEXC.value: mexc_spot,
-    ExchangeEnum.GATEIO.value: gateio_spot,
-    ExchangeEnum.GATEIO_FUTURES.value: gateio_futures,
-}
+# A package offers readers by entry points of this group, each of which names a reader, or a class that makes one.
+GROUP = "exchanges_db.readers"
+_BUILT_IN: tuple[Reader, ...] = (
+    MexcSpot(),
+    MexcFutures(),
+    GateioSpot(),
+    GateioFutures(),
+    GateioDelivery(),
+    GateioOptions(),
+)
+_registered: dict[str, Reader] = {}
+log = logging.getLogger("exchanges_db")
 
 
-def read_payload(exchange: str, payload: bytes, *, settle: str = "usdt", observed_at: datetime) -> Payload:
+class BrokenReader(msgspec.Struct, frozen=True):
+    """An entry point that gives no reader: its name, what it names, and why."""
+
+    name: str
+    value: str
+    reason: str
+
+
+def register_reader(reader: Reader) -> None:
+    """Make a reader known to this process, beside those that are built in or installed.
+
+    Raises:
+        InvalidArgument: it is no Reader, or there is one with its name.
+    """
+    reason = why_no_reader(reader)
+    if reason is None and reader.name in (known.name for known in all_readers()):
+        reason = f"there is a reader called {shown(reader.name)} already"
+    if reason is not None:
+        raise InvalidArgument(f"this cannot be registered as a reader: {reason}", field="reader")
+    _registered[reader.name] = reader
+
+
+def all_readers() -> tuple[Reader, ...]:
+    """Return every reader: the built-in ones, those of installed packages, those that were registered."""
+    return (*_BUILT_IN, *_installed()[0], *_registered.values())
+
+
+def broken_readers() -> tuple[BrokenReader, ...]:
+    """Return the entry points of installed packages that give no reader; they stop no other."""
+    return _installed()[1]
+
+
+def readers_of(exchange: str) -> tuple[Reader, ...]:
+    """Return the readers of an exchange's lists; none where nobody wrote one."""
+    return tuple(reader for reader in all_readers() if reader.exchange == exchange)
+
+
+def why_no_reader(reader: object) -> str | None:
+    """Return what a Reader must have and this object has not; None where it is one."""
+    if isinstance(reader, type):
+        return f"{reader.__name__} is a class: give an object of it"
+    if not isinstance(reader, Reader):
+        return f"{shown(reader)} has not all members of a Reader"
+    for member in ("name", "exchange"):
+        text = getattr(reader, member)
+        if not (type(text) is str and 0 < len(text) <= 100 and text.isprintable() and text == text.strip()):
+            return f"its {member} is {shown(text)}"
+    if type(reader.version) is not int or reader.version < 1:
+        return f"its version is {shown(reader.version)}, not a number from 1 on"
+    if not (isinstance(reader.volatile, frozenset) and all(type(key) is str for key in reader.volatile)):
+        return "its volatile is not a frozenset of names"
+    if not (reader.index is None or isinstance(reader.index, Request)):
+        return "its index is neither a Request nor None"
+    missing = [name for name in ("lists", "recognises", "read") if not callable(getattr(reader, name))]
+    return f"its {missing[0]} is no method" if missing else None
+
+
+@cache
+def _installed() -> tuple[tuple[Reader, ...], tuple[BrokenReader, ...]]:
+    good: dict[str, Reader] = {reader.name: reader for reader in _BUILT_IN}
+    broken = []
+    for point in entry_points(group=GROUP):
+        reader, reason = _load(point)
+        if reader is not None and reader.name in good:
+            reader, reason = None, f"there is a reader called {shown(reader.name)} already"
+        if reader is None:
+            log.warning("the entry point %s of the group %s gives no reader: %s", point.name, GROUP, reason)
+            broken.append(BrokenReader(point.name, point.value, reason))
+        else:
+            good[reader.name] = reader
+    return tuple(good.values())[len(_BUILT_IN) :], tuple(broken)
+
+
+def _load(point: EntryPoint) -> tuple[Reader | None, str]:
+    try:
+        found = point.load()
+        reader = found() if isinstance(found, type) else found
+        reason = why_no_reader(reader)
+    except Exception as exc:  # noqa: BLE001 - whatever another package raises, it stops no other reader
+        return None, f"{type(exc).__name__}: {shown(str(exc))}"
+    return (None, reason) if reason is not None else (reader, "")
+
+
+def read_payload(
+    exchange: str, payload: bytes, *, listing: Listing | str | None = None, observed_at: datetime
+) -> Payload:
     """Return every symbol that `payload` lists, exactly, and what could not be read of it.
 
     exchange: enum_value of the exchange it was asked from; `.foreign` is set when it looks like another's.
-    settle: what Gate.io futures contracts settle in; it stands in the URL, not in the rows.
+    listing: which of its lists, such as "PERPETUAL:USDT"; None is enough where its shape or its rows tell.
     observed_at: when the exchange gave it; a time in it that is later than this lies ahead.
 
     Raises:
         PayloadError: it is not JSON, is cut off, is an error message, or is not a list of symbols that a reader knows.
-        InvalidSymbol: `settle` is no currency.
+        InvalidArgument: `listing` is none that the exchange has, or the payload does not tell which it is.
     """
+    wanted = None if listing is None else Listing.parse(listing)
     if not isinstance(payload, bytes):
         raise PayloadError(f"a payload is the bytes that the exchange sent, not {shown(payload)}")
+    own = readers_of(exchange)
+    if wanted is not None and own:
+        readers = [reader for reader in own if _reads(reader, wanted)]
+        if not readers:
+            text = f"{exchange} has no list {wanted}; {_choices(own)}"
+            raise InvalidArgument(text, field="listing")
+    else:
+        readers = list(own)
     document = split(payload)
-    looks_like = [name for name, reader in READERS.items() if reader.looks_like(document)]
-    if not looks_like:
-        raise PayloadError(
-            f"this is no list of symbols of {', '.join(READERS)}: save the whole answer of the exchange, as it came"
-        )
-    source = exchange if exchange in looks_like else looks_like[0]
-    read: Payload = READERS[source].read(document, settle=settle, observed_at=observed_at)
-    if source != exchange:
-        read = msgspec.structs.replace(read, foreign=f"it reads like a payload of {source}, not of {exchange}")
+    fitting = [reader for reader in readers if reader.recognises(document)]
+    if fitting and wanted is None:
+        wanted = _the_only_list(fitting, document)
+    if fitting and wanted is not None:
+        read = fitting[0].read(document, listing=wanted, observed_at=observed_at)
+        return _with_strays(read, wanted)
+    return _read_foreign(exchange, payload, document, wanted, observed_at)
+
+
+def _reads(reader: Reader, listing: Listing) -> bool:
+    """Return whether a reader has a list; where its index would tell which there are, it is asked when it reads."""
+    if reader.index is not None or listing in reader.lists():
+        return True
+    # Lists that it reads, but that nobody asks its exchange for.
+    return listing in getattr(reader, "unasked", ())
+
+
+def _choices(readers: Iterable[Reader]) -> str:
+    names = [str(listing) for reader in readers for listing in reader.lists()]
+    indices = [reader.index.path for reader in readers if reader.index is not None]
+    told = [f"there are {', '.join(names)}"] if names else []
+    return "; ".join(told + [f"its lists are told by {path}" for path in indices])
+
+
+def _the_only_list(readers: list[Reader], document: Document) -> Listing:
+    """Return the list that a payload must be; raises InvalidArgument where it may be one of several."""
+    found = [listing for reader in readers for listing in reader.lists()]
+    for reader in readers:
+        by_rows = getattr(reader, "listing_of", None)
+        told = None if by_rows is None else by_rows(document)
+        if told is not None:
+            found.append(told)
+    if len(found) != 1:
+        text = f"listing must be given, because the payload does not tell which it is: {_choices(readers)}"
+        raise InvalidArgument(text, field="listing")
+    return found[0]
+
+
+def _with_strays(read: Payload, listing: Listing) -> Payload:
+    """Return `read`, marked as foreign where it has symbols that are none of its list's."""
+    if read.foreign is None:
+        for symbol in read.symbols:
+            if not listing.covers(symbol.spec):
+                stray = shown(symbol.spec.native_symbol)
+                return msgspec.structs.replace(read, foreign=f"{stray} is no symbol of the list {listing}")
     return read
+
+
+def _read_foreign(
+    exchange: str, payload: bytes, document: Document, wanted: Listing | None, observed_at: datetime
+) -> Payload:
+    """Return a payload as its shape says, which is not the one that it was given for."""
+    readers = all_readers()
+    fitting = [reader for reader in readers if reader.recognises(document)]
+    if not fitting:
+        known = ", ".join(sorted({reader.exchange for reader in readers}))
+        raise PayloadError(
+            f"this is no list of symbols of {known}: save the whole answer of the exchange, as it came;"
+            f" it says {in_its_words(payload)}"
+        )
+    reader = next((reader for reader in fitting if reader.exchange == exchange), fitting[0])
+    lists = list(reader.lists())
+    by_rows = getattr(reader, "listing_of", None)
+    told = None if by_rows is None else by_rows(document)
+    if told is not None:
+        lists.append(told)
+    if not lists:
+        raise PayloadError(f"it reads like a payload of {reader.exchange}, and does not tell of which list")
+    settle = None if wanted is None else wanted.settle
+    listing = next((one for one in lists if one.settle == settle), lists[0])
+    read = reader.read(document, listing=listing, observed_at=observed_at)
+    if reader.exchange != exchange:
+        return msgspec.structs.replace(read, foreign=f"it reads like a payload of {reader.exchange}, not of {exchange}")
+    return msgspec.structs.replace(read, foreign=f"it reads like the list {listing}, not like {wanted}")

@@ -1,38 +1,25 @@
-"""What all readers share: splitting a payload into rows, and what could not be read of them.
+"""What all readers share: what was read of a payload, what could not be, and the loop over its rows.
 
 A row that breaks is rejected alone. Whatever a row's text says, reading it ends in a symbol or in a reason.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
-from typing import Any, TypeVar, cast
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 
-from exchanges_db.errors import InvalidSymbol, PayloadError, shown
+from exchanges_db.errors import InvalidSymbol, shown
+from exchanges_db.symbols.enums import OrderType
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import SymbolSpec
-from exchanges_db.symbols.payloads.nesting import check_nesting, nests_too_deeply, too_deep
+from exchanges_db.symbols.payloads.decoding import LONGEST_ROW, Raw, Row, RowDecoder, check_storable
+from exchanges_db.symbols.payloads.document import Document, names_of
 from exchanges_db.symbols.payloads.values import BrokenRow
-
-Row = TypeVar("Row", bound=msgspec.Struct)
-Raw = msgspec.Raw
-
-_ROWS_TO_KNOW_IT_BY = 15
-_LONGEST_ROW = 65_536
-# jsonb holds neither a zero byte nor a number of more than 131,072 digits.
-_ZERO_BYTE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_HUGE_EXPONENT = re.compile(r"[eE][+-]?[0-9]{4}")
-_HUGE_NUMBER = re.compile(rb"[:,\[]\s*-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{4,}")
-_SPACE = " \t\r\n"
-_SPACE_CHARS = frozenset(_SPACE)
-_names_of = msgspec.json.Decoder(dict[str, Raw]).decode
-_rows_of = msgspec.json.Decoder(list[Raw]).decode
+from exchanges_db.symbols.rules import check_text
 
 
 class ReadSymbol(msgspec.Struct, frozen=True, gc=False):
@@ -83,99 +70,50 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notes:
-    """Words of one payload that its reader does not know."""
+    """Words of one payload that its reader does not know, and what was made of them."""
 
     def __init__(self) -> None:
-        self.values: Counter[tuple[str, str]] = Counter()
+        self.values: Counter[tuple[str, str, str]] = Counter()
 
-    def unknown(self, field: str, value: str) -> None:
-        """Count one more row with this word."""
-        self.values[field, value[:64]] += 1
+    def unknown(self, field: str, value: str, effect: str) -> None:
+        """Count one more row with this word; `effect` says what was done, such as "HALTED" or "left out"."""
+        self.values[field, value[:64], effect] += 1
+
+    def label(self, field: str, column: str, value: Any) -> str | None:
+        """Return a label, such as a full name; one that `column` cannot hold is left out and noted, null is None."""
+        if value is None or value == "":
+            return None
+        if type(value) is str and _fits(column, value):
+            return value
+        self.unknown(field, value if type(value) is str else shown(value), "left out")
+        return None
+
+    def order_types(self, field: str, value: Any) -> tuple[OrderType, ...] | None:
+        """Return a list of order types; words that are not known are left out and noted."""
+        if value is None:
+            return None
+        if type(value) is not list or not all(type(one) is str for one in value):
+            raise BrokenRow(f"{field} is {shown(value)}, not a list of words")
+        known, others = _order_types(tuple(value))
+        for other in others:
+            self.unknown(field, other, "left out")
+        return known
 
 
-class Document(msgspec.Struct, frozen=True):
-    """A payload taken apart.
-
-    Attributes:
-        top: the fields of its envelope; None where it is a bare list.
-        rows: the rows, as they came.
-        plain: there is no zero byte in it, which jsonb cannot hold.
-    """
-
-    top: dict[str, Raw] | None
-    rows: list[Raw]
-    plain: bool
-
-    def has_keys(self, *keys: str) -> bool:
-        """Return whether most of the first rows that are objects have all of these keys; True without any row."""
-        seen = [names for names in map(_keys, self.rows[:_ROWS_TO_KNOW_IT_BY]) if names]
-        return not self.rows or 2 * sum(names.issuperset(keys) for names in seen) > len(seen)
-
-
-def split(payload: bytes) -> Document:
-    """Return a payload as its rows.
-
-    Raises PayloadError, on every interpreter alike also where it nests deeper than `nesting.DEEPEST`.
-    """
-    payload = payload.removeprefix(b"\xef\xbb\xbf").strip()
-    if not payload:
-        raise PayloadError("the payload is empty: there is no JSON in it")
-    if payload[:1] not in (b"[", b"{"):
-        raise PayloadError("the payload is neither a JSON list nor a JSON object: is it an error page?")
+@lru_cache(maxsize=16_384)
+def _fits(column: str, text: str) -> bool:
     try:
-        top = _names_of(payload) if payload[:1] == b"{" else None
-        text = payload if top is None else bytes(top.get("symbols", b"[]"))
-        rows = _split_list(text)
-    except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
-        # Some interpreters give up where others find another fault: here all of them name the depth.
-        if nests_too_deeply(payload):
-            raise too_deep() from exc
-        if isinstance(exc, RecursionError):
-            raise  # the caller's own stack is full
-        raise PayloadError(f"the payload is no whole JSON document, perhaps cut off: {shown(str(exc))}") from exc
-    check_nesting(rows, above=1 if top is None else 2)
-    check_nesting((value for name, value in (top or {}).items() if name != "symbols"), above=1)
-    return Document(top, rows, b"\\u0000" not in payload)
+        check_text(column, text)
+    except InvalidSymbol:
+        return False
+    return True
 
 
-def _split_list(text: bytes) -> list[Raw]:
-    try:
-        return _rows_of(text)
-    except msgspec.ValidationError:
-        raise
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        # One bad string in one row, such as half a surrogate pair, must not cost the others: the standard library's
-        # scanner is lenient enough to find where each row ends.
-        return _split_leniently(text.decode("utf-8", "surrogateescape"))
-
-
-def _split_leniently(text: str) -> list[Raw]:
-    scan = json.JSONDecoder(strict=False).raw_decode
-    rows: list[Raw] = []
-    position = _skip_space(text, 1)
-    while not (text[position : position + 1] == "]" and not rows):
-        _, end = scan(text, position)
-        rows.append(Raw(text[position:end].encode("utf-8", "surrogateescape")))
-        position = _skip_space(text, end)
-        if text[position : position + 1] != ",":
-            break
-        position = _skip_space(text, position + 1)
-    if text[position:].rstrip(_SPACE) != "]":
-        raise ValueError("the list does not end where the payload does")
-    return rows
-
-
-def _skip_space(text: str, position: int) -> int:
-    while text[position : position + 1] in _SPACE_CHARS:
-        position += 1
-    return position
-
-
-def _keys(row: Raw) -> frozenset[str]:
-    try:
-        return frozenset(_names_of(row))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return frozenset()
+@lru_cache(maxsize=1024)
+def _order_types(words: tuple[str, ...]) -> tuple[tuple[OrderType, ...], tuple[str, ...]]:
+    words = tuple(dict.fromkeys(words))
+    known = tuple(OrderType(word) for word in words if word in OrderType.__members__)
+    return known, tuple(word for word in words if word not in OrderType.__members__)
 
 
 def read_rows(
@@ -184,25 +122,33 @@ def read_rows(
     name_field: str,
     known_fields: frozenset[str],
     to_spec: Callable[[Row, Notes], SymbolSpec],
+    *,
+    listing: Listing,
+    source: str,
+    volatile: frozenset[str] = frozenset(),
 ) -> Payload:
-    """Return what `to_spec` makes of each row; `name_field` holds the native symbol."""
-    decode = msgspec.json.Decoder(row_type, float_hook=str).decode
-    decode_known = msgspec.json.Decoder(_closed(row_type, known_fields), float_hook=_refuse_huge_exponent).decode
-    notes, unknown = Notes(), set[str]()
+    """Return what `to_spec` makes of each row; `name_field` holds the native symbol.
+
+    row_type: the fields that are read, each with its JSON name or a `rename`; numbers as Any, which `values` reads.
+    known_fields: every field there is, read or not: what else a row has is reported as unknown.
+    """
+    decoder = RowDecoder(row_type, known_fields)
+    notes = Notes()
     symbols: dict[str, ReadSymbol] = {}
     rejected: list[RejectedRow] = []
     twice: set[str] = set()
     plain = document.plain
+    decode = decoder.closed
     for index, raw in enumerate(document.rows):
         try:
-            if not plain or len(memoryview(raw)) > _LONGEST_ROW:
+            if not plain or len(memoryview(raw)) > LONGEST_ROW:
                 check_storable(raw)
             try:
-                row = decode_known(raw)
+                row = decode(raw)
             except msgspec.ValidationError:
                 check_storable(raw)
-                unknown.update(_names_of(raw).keys() - known_fields)
-                row = decode(raw)
+                row = decoder.decode(raw)
+                decode = decoder.closed
             spec = to_spec(row, notes)
         except (BrokenRow, InvalidSymbol, msgspec.MsgspecError, UnicodeDecodeError) as exc:
             rejected.append(RejectedRow(index, _name_of(raw, name_field), _reason(exc)))
@@ -217,28 +163,12 @@ def read_rows(
         symbols=tuple(symbols.values()),
         rejected=tuple(rejected),
         duplicates=tuple(sorted(twice)),
-        unknown_fields=tuple(sorted(name[:64] for name in unknown)),
+        unknown_fields=tuple(sorted(name[:64] for name in decoder.unknown)),
         unknown_values=tuple(UnknownValue(*what, count) for what, count in sorted(notes.values.items())),
+        listing=listing,
+        source=source,
+        volatile=volatile,
     )
-
-
-def _refuse_huge_exponent(text: str) -> str:
-    """Return a number's text; raises ValueError, so that the whole row is looked at, where its exponent is absurd."""
-    if _HUGE_EXPONENT.search(text):
-        raise ValueError(text)
-    return text
-
-
-@cache
-def _closed(row_type: type[Row], known_fields: frozenset[str]) -> type[Row]:
-    """Return `row_type` with all these fields, which refuses every other: new fields are noticed at no extra cost."""
-    read = {field.encode_name for field in msgspec.structs.fields(row_type)}
-    # Decoded although nobody reads them, because that checks their text and numbers too.
-    others = [(name, Any, None) for name in sorted(known_fields - read)]
-    closed = msgspec.defstruct(
-        f"_Closed{row_type.__name__}", others, bases=(row_type,), forbid_unknown_fields=True, kw_only=True
-    )
-    return cast("type[Row]", closed)
 
 
 def _reason(exc: Exception) -> str:
@@ -247,19 +177,7 @@ def _reason(exc: Exception) -> str:
 
 def _name_of(raw: Raw, name_field: str) -> str | None:
     try:
-        value = _names_of(raw).get(name_field)
+        value = names_of(raw).get(name_field)
         return None if value is None else msgspec.json.decode(value, type=str)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-
-
-def check_storable(raw: Raw) -> None:
-    """Raise BrokenRow when the database's jsonb cannot hold this row."""
-    text = memoryview(raw)
-    if len(text) > _LONGEST_ROW:
-        raise BrokenRow(f"is longer than {_LONGEST_ROW} bytes")
-    if _ZERO_BYTE.search(text):
-        raise BrokenRow("holds a zero byte (\\u0000)")
-    if _HUGE_NUMBER.search(text):
-        raise BrokenRow("holds a number with an absurd exponent")
-    bytes(text).decode()

@@ -9,8 +9,8 @@ fraction or an exponent comes as its text, so that no float is ever made of it.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,10 @@ from exchanges_db.errors import shown
 _NUMBER = re.compile(r"-?[0-9]{1,60}(\.[0-9]{0,60})?([eE][+-]?[0-9]{1,2})?")
 # The same few thousand texts stand in all rows of a payload: one dictionary look-up instead of a parse each.
 _remembered = lru_cache(maxsize=65_536)
+_ONE = Decimal(1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Room for every number that _NUMBER lets through.
+_wide = Context(prec=400)
 
 
 class BrokenRow(ValueError):
@@ -59,7 +63,10 @@ def _exact(value: str | int) -> Decimal | None:
     text = value if isinstance(value, str) else str(value) if abs(value) < 10**60 else ""
     if not _NUMBER.fullmatch(text):
         return None
-    return Decimal(text.rstrip("0") if "." in text and "e" not in text and "E" not in text else text)
+    if "e" in text or "E" in text:
+        exact = Decimal(text).normalize(_wide)
+        return exact if exact.as_tuple().exponent <= 0 else exact.quantize(_ONE, context=_wide)  # type: ignore[operator]
+    return Decimal(text.rstrip("0") if "." in text else text)
 
 
 def required(field: str, value: Decimal | None) -> Decimal:
@@ -87,32 +94,73 @@ def _power(decimals: Decimal) -> Decimal | None:
     return Decimal(1).scaleb(-int(decimals))
 
 
+def percent(field: str, value: Any) -> Decimal | None:
+    """Return a number of percent as a fraction."""
+    exact = number(field, value)
+    return None if exact is None else _hundredth(exact)
+
+
+@_remembered
+def _hundredth(number: Decimal) -> Decimal:
+    return number.scaleb(-2, context=_wide)
+
+
+def coarser(step: Decimal | None, minimum: Decimal | None) -> Decimal | None:
+    """Return the coarser of a step and the last decimal place of a minimum; for steps that no document states.
+
+    A minimum of 0 says nothing, one of 5 gives 1, one of 0.25 gives 0.01. None where neither says anything.
+    """
+    if not minimum:
+        return step
+    place = _last_place(minimum)
+    return place if step is None or step < place else step
+
+
+@_remembered
+def _last_place(number: Decimal) -> Decimal:
+    exponent = number.normalize(_wide).as_tuple().exponent
+    return _ONE.scaleb(min(exponent, 0))  # type: ignore[type-var]
+
+
 def maximum(field: str, value: Any) -> Decimal | None:
     """Return an upper limit; None where there is none, which an exchange may also write as 0."""
     return number(field, value) or None
 
 
-def moment(field: str, value: Any) -> datetime | None:
-    """Return seconds since 1970 as a time; None for null, absent and 0."""
+def count(field: str, value: Any) -> int | None:
+    """Return a whole number, such as of orders or seconds; None for null, absent, "" and 0."""
     if not value:
         return None
-    seconds = number(field, value)
-    if not seconds:
+    exact = number(field, value)
+    if not exact:
         return None
-    time = _time(seconds)
+    if exact != int(exact):
+        raise BrokenRow(f"{field} is {shown(value)}, not a whole number")
+    return int(exact)
+
+
+def moment(field: str, value: Any, *, milliseconds: bool = False) -> datetime | None:
+    """Return seconds since 1970, or milliseconds, as a time; None for null, absent and 0."""
+    if not value:
+        return None
+    since = number(field, value)
+    if not since:
+        return None
+    time = _time(since, 3 if milliseconds else 6)
     if time is None:
-        raise BrokenRow(f"{field} is {shown(value)}, not a time in seconds")
+        unit = "milliseconds" if milliseconds else "seconds"
+        raise BrokenRow(f"{field} is {shown(value)}, not a time in {unit}")
     return time
 
 
 @_remembered
-def _time(seconds: Decimal) -> datetime | None:
+def _time(since: Decimal, to_microseconds: int) -> datetime | None:
     try:
-        return datetime.fromtimestamp(int(seconds), UTC)
-    except (ValueError, OverflowError, OSError):
+        return _EPOCH + timedelta(microseconds=int(since.scaleb(to_microseconds, context=_wide)))
+    except OverflowError:
         return None
 
 
 def code(text: str) -> str:
-    """Return a currency's code, in capitals where it is ASCII."""
-    return text.upper() if text.isascii() else text
+    """Return a currency's code as the exchange spells it: USDe is another coin than USDE."""
+    return text
