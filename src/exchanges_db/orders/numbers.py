@@ -26,6 +26,8 @@ _INPUT = Context(prec=_DIGITS, Emin=-_DIGITS, Emax=_DIGITS - 1, traps=_TRAPS)
 # What goes out: wide enough for the product of any three of those; were it too narrow, it would raise, not round.
 _EXACT = Context(prec=1000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=_TRAPS)
 _MOST_STEPS = 10 ** (3 * _DIGITS)  # the largest number in the finest steps has fewer
+# Every decimal number of so many digits is told from every other by the float that is nearest to it.
+_DIGITS_OF_FLOATS = 15
 
 
 def exact(value: Number | None, field: str) -> Decimal:
@@ -76,26 +78,31 @@ def on_one_scale(unit: Fraction, *limits: Fraction | None) -> tuple[Any, ...]:
 
 
 class Grid(msgspec.Struct, frozen=True):
-    """The multiples of a step; `field` names in errors what is counted, `over` / `under` is the step in integers."""
+    """The multiples of a step; `field` names in errors what is counted, `over` / `under` is the step in integers.
+
+    Up to `few` steps, their value has at most 15 digits.
+    """
 
     step: Decimal
     field: str
     over: int
     under: int
+    few: int
 
     @classmethod
     def of(cls, step: Decimal, field: str) -> Grid:
         """Return the grid of a step that `positive` returned."""
-        return cls(step, field, *step.as_integer_ratio())
+        few = (10**_DIGITS_OF_FLOATS - 1) // int("".join(map(str, step.as_tuple().digits)))
+        return cls(step, field, *step.as_integer_ratio(), few)
 
     def divide(self, value: Number) -> tuple[int, int]:
         """Return the whole steps in a value, rounded down, and a rest that is 0 on the grid and positive off it."""
         over, under = exact(value, self.field).as_integer_ratio()
         return divmod(over * self.under, under * self.over)
 
-    def ratio(self, value: Number) -> tuple[int, int]:
-        """Return the steps in a value, as numerator and denominator."""
-        over, under = exact(value, self.field).as_integer_ratio()
+    def ratio(self, value: Number, field: str | None = None) -> tuple[int, int]:
+        """Return the steps in a value, as numerator and denominator; errors name `field` instead of the grid's."""
+        over, under = exact(value, field or self.field).as_integer_ratio()
         return over * self.under, under * self.over
 
     def count(self, value: Number, how: Rounding | None = None) -> int:
@@ -119,3 +126,7 @@ class Grid(msgspec.Struct, frozen=True):
                 f"{self.field}: the number of steps must be int, of at most {3 * _DIGITS} digits", field=self.field
             )
         return product(Decimal(count), self.step)
+
+    def text(self, count: int) -> str:
+        """Return the value of so many steps as text without exponent, with as many decimals as the step has."""
+        return format(self.value(count), "f")

@@ -9,51 +9,41 @@ before the settlement currency's fixed rate), quantity * contract size for inver
 
 from __future__ import annotations
 
-import math
+from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
 
 import msgspec
 
 from exchanges_db.errors import InvalidArgument, InvalidOrder, InvalidSymbol, shown
-from exchanges_db.orders.numbers import Grid, Number, exact, limit, on_one_scale, positive, product
-from exchanges_db.symbols.enums import ContractDirection, Rounding, Side, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.orders.band import Band
+from exchanges_db.orders.floats import count_float
+from exchanges_db.orders.limits import Limits, OrderRule
+from exchanges_db.orders.numbers import Grid, Number, exact, positive, product
+from exchanges_db.orders.openness import Obstacles, Openness
+from exchanges_db.symbols.enums import ContractDirection, OrderType, Rounding, Side, SymbolKind
+from exchanges_db.symbols.judge import Obstacle, explain
 from exchanges_db.symbols.models import SymbolSpec
 
 __all__ = ["Number", "OrderRule", "OrderRules", "Rounded", "Rounding", "Side", "Violation"]
-
-_OPEN = frozenset({SymbolStatus.TRADING, SymbolStatus.CLOSE_ONLY})
-
-
-class OrderRule(StrEnum):
-    """The rules in the order of checking."""
-
-    PRICE_TICK = "PRICE_TICK"
-    QUANTITY_STEP = "QUANTITY_STEP"
-    MIN_QUANTITY = "MIN_QUANTITY"
-    MAX_QUANTITY = "MAX_QUANTITY"
-    MIN_NOTIONAL = "MIN_NOTIONAL"
-    MAX_NOTIONAL = "MAX_NOTIONAL"
-    STATUS = "STATUS"
-    API_TRADABLE = "API_TRADABLE"
-    SIDES = "SIDES"
-
-    @property
-    def field(self) -> str:
-        """The field of SymbolSpec that the rule comes from."""
-        return self.value.lower()
-
 
 Rounded = Rounding | Side
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """A rule that an order breaks: the limit of the symbol, and what the order has instead."""
+    """A rule that an order breaks, or an obstacle that stands in its way.
 
-    rule: OrderRule
-    limit: Decimal | SymbolStatus | SidesAllowed | bool
+    Attributes:
+        rule: an OrderRule, or an Obstacle.
+        limit: the symbol's limit that the rule is about; None for an obstacle.
+        given: what the order has instead; for an obstacle its side.
+        reason: why there is an obstacle, in words; None for a rule.
+    """
+
+    rule: OrderRule | Obstacle
+    limit: Decimal | None
     given: Decimal | Side
+    reason: str | None = None
 
 
 class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,13 +64,9 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
     _inverse: bool
     _prices: Grid
     _quantities: Grid
-    # Integers. The minimum in lots; a lot and the maximum on one scale; on another the notional of a lot (at one tick
-    # where the price matters), its minimum and its maximum.
-    _min_lots: int
-    _quantity: tuple[int, int | None]
-    _notional: tuple[int, int | None, int | None]
-    _closed_to_buy: tuple[OrderRule, ...]
-    _closed_to_sell: tuple[OrderRule, ...]
+    _limits: Limits
+    _market_limits: Limits
+    _openness: Openness
 
     @classmethod
     def from_symbol(cls, spec: SymbolSpec) -> OrderRules:
@@ -91,26 +77,21 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not isinstance(spec, SymbolSpec):
             raise InvalidSymbol(f"order rules are made of a Symbol or SymbolSpec, not {shown(spec)}", field="spec")
-        spot, inverse = spec.kind is SymbolKind.SPOT, spec.direction is ContractDirection.INVERSE
         tick, step = positive(spec.price_tick, "price_tick"), positive(spec.quantity_step, "quantity_step")
-        size = Decimal(1) if spot else positive(spec.contract_size, "contract_size")
-        min_lots = max(math.ceil((limit(spec.min_quantity, "min_quantity") or 0) / Fraction(step)), 1)
-        notional = Fraction(step) * Fraction(size) * (1 if inverse else Fraction(tick))
-        least, most = limit(spec.min_notional, "min_notional"), limit(spec.max_notional, "max_notional")
+        size = Decimal(1) if spec.kind is SymbolKind.SPOT else positive(spec.contract_size, "contract_size")
+        limits = Limits.of(spec, tick, step, size)
         return cls(
             spec=spec,
             price_tick=tick,
             quantity_step=step,
-            min_quantity=product(Decimal(min_lots), step),
+            min_quantity=product(Decimal(limits.min_lots), step),
             contract_size=size,
-            _inverse=inverse,
+            _inverse=spec.direction is ContractDirection.INVERSE,
             _prices=Grid.of(tick, "price"),
             _quantities=Grid.of(step, "quantity"),
-            _min_lots=min_lots,
-            _quantity=on_one_scale(Fraction(step), limit(spec.max_quantity, "max_quantity")),
-            _notional=on_one_scale(notional, least, most),
-            _closed_to_buy=_closed_to(spec, SidesAllowed.BUY),
-            _closed_to_sell=_closed_to(spec, SidesAllowed.SELL),
+            _limits=limits,
+            _market_limits=Limits.of_market_orders(spec, tick, step, size, limits),
+            _openness=Openness.of(spec),
         )
 
     def ticks(self, price: Number, how: Rounded | str | None = None) -> int:
@@ -121,6 +102,20 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
         """Return the quantity in lots; one between two lots raises InvalidOrder."""
         return self._quantities.count(quantity)
 
+    def ticks_of_float(self, price: float, how: Rounded | str | None = None) -> int:
+        """Return what `ticks` gives for the decimal number that Python writes for a float, so exactly that.
+
+        numpy's floats are taken too, and mean the number that is written for them: a float32 of 0.1 is 0.1.
+
+        Raises:
+            InvalidOrder: it is NaN, infinite or no float; or as `ticks` does.
+        """
+        return count_float(self._prices, price, None if how is None else _rounding(how))
+
+    def lots_of_float(self, quantity: float) -> int:
+        """Return the lots in a float, read as `ticks_of_float` reads it; rounded down as `round_quantity` does."""
+        return count_float(self._quantities, quantity, Rounding.DOWN)
+
     def price(self, ticks: int) -> Decimal:
         """Return the price of so many ticks."""
         return self._prices.value(ticks)
@@ -128,6 +123,14 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
     def quantity(self, lots: int) -> Decimal:
         """Return the quantity of so many lots."""
         return self._quantities.value(lots)
+
+    def price_text(self, ticks: int) -> str:
+        """Return the price of so many ticks as exchanges take it: no exponent, as many decimals as the tick."""
+        return self._prices.text(ticks)
+
+    def quantity_text(self, lots: int) -> str:
+        """Return the quantity of so many lots as exchanges take it: no exponent, as many decimals as the step."""
+        return self._quantities.text(lots)
 
     def round_price(self, price: Number, how: Rounded | str) -> Decimal:
         """Return the price on a tick, rounded as `how` says; a side rounds passively: a buy down, a sell up.
@@ -148,87 +151,114 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
         amount = product(exact(quantity, "quantity"), self.contract_size)
         return amount if self._inverse else product(amount, exact(price, "price"))
 
-    def check(self, price: Number | None, quantity: Number, side: Side | str | None = None) -> OrderRule | None:
-        """Return the first rule that an order breaks, or None.
+    def band(self, reference: Number) -> Band | None:
+        """Return the prices that the exchange takes while `spec.price_band_of` is `reference`; None: it has no band.
 
-        price: None for a market order; its notional is checked only where no price is needed for it.
-        side: a Side or its text; asks as well whether the symbol takes such orders now. CLOSE_ONLY takes those that
-            close a position, and whether this one does, only its owner knows.
+        Raises InvalidOrder where `reference` is not positive.
         """
-        closed = self._closed(side)
-        ticks = off_tick = None
+        return Band.around(reference, self.spec, self._prices)
+
+    def check(
+        self,
+        price: Number | None,
+        quantity: Number,
+        side: Side | str | None = None,
+        *,
+        closing: bool = False,
+        at: datetime | None = None,
+        reference: Number | None = None,
+    ) -> OrderRule | Obstacle | None:
+        """Return the first rule that an order breaks, else the first obstacle in its way, or None.
+
+        price: None for a market order, which keeps to the limits of market orders, too.
+        side: a Side or its text; only with a side the judge is asked whether the symbol takes such orders. It knows
+            the specification alone, not the exchange's state: `can_trade` asks the database.
+        closing: the order only reduces a position.
+        at: the time that the judge is asked about; now by the clock of this machine if left out.
+        reference: of a market order, the price at which its notional is reckoned, which need not be on a tick.
+            Without one, the notional is checked of inverse contracts only.
+        """
+        market = price is None
+        obstacles = () if side is None else self._openness.obstacles(side, closing, at, market)
+        ticks = off_tick = height = None
         if price is not None:
             ticks, off_tick = self._prices.divide(price)
+        if reference is not None:
+            height = self._height(price, reference)
         lots, off_lot = self._quantities.divide(quantity)
         if off_tick or off_lot:
             bad_price = off_tick or (ticks is not None and ticks <= 0)
             return OrderRule.PRICE_TICK if bad_price else OrderRule.QUANTITY_STEP
-        broken = self._broken(ticks, lots, closed)
-        return broken[0] if broken else None
+        broken = (self._market_limits if market else self._limits).broken(ticks, lots, height)
+        return broken[0] if broken else obstacles[0] if obstacles else None
 
-    def check_ticks(self, ticks: int | None, lots: int, side: Side | str | None = None) -> OrderRule | None:
+    def check_ticks(
+        self,
+        ticks: int | None,
+        lots: int,
+        side: Side | str | None = None,
+        *,
+        closing: bool = False,
+        at: datetime | None = None,
+    ) -> OrderRule | Obstacle | None:
         """Return what `check` does, for a price in ticks and a quantity in lots: the fast path."""
         if type(lots) is not int or (type(ticks) is not int and ticks is not None):
             raise InvalidOrder("ticks and lots must be int", field="lots" if type(lots) is not int else "ticks")
-        broken = self._broken(ticks, lots, self._closed(side))
-        return broken[0] if broken else None
+        market = ticks is None
+        obstacles = () if side is None else self._openness.obstacles(side, closing, at, market)
+        broken = (self._market_limits if market else self._limits).broken(ticks, lots)
+        return broken[0] if broken else obstacles[0] if obstacles else None
 
-    def check_all(self, price: Number | None, quantity: Number, side: Side | str | None = None) -> list[Violation]:
-        """Return every rule that an order breaks; the first is what `check` returns."""
-        wanted = None if side is None else Side.parse(side, error=InvalidOrder)
+    def check_all(
+        self,
+        price: Number | None,
+        quantity: Number,
+        side: Side | str | None = None,
+        *,
+        closing: bool = False,
+        at: datetime | None = None,
+        reference: Number | None = None,
+    ) -> list[Violation]:
+        """Return every rule that an order breaks, then every obstacle; the first is what `check` returns."""
         ticks = None if price is None else Fraction(*self._prices.ratio(price))
+        height = None if reference is None else self._height(price, reference)
         lots = Fraction(*self._quantities.ratio(quantity))
-        found = []
-        for rule in self._broken(ticks, lots, self._closed(wanted)):
-            allowed = self.min_quantity if rule is OrderRule.MIN_QUANTITY else getattr(self.spec, rule.field)
-            found.append(Violation(rule, allowed, self._given(rule, price, quantity, wanted)))
+        limits = self._market_limits if price is None else self._limits
+        found: list[Violation] = []
+        for rule in limits.broken(ticks, lots, height):
+            given = self._given(rule, reference if price is None else price, quantity)
+            found.append(Violation(rule, self._limit(rule, limits), given))
+        if side is not None:
+            wanted = Side.parse(side, error=InvalidOrder)
+            kind = OrderType.MARKET if price is None else OrderType.LIMIT
+            for obstacle in self._openness.obstacles(wanted, closing, at, price is None):
+                found.append(Violation(obstacle, None, wanted, explain(obstacle, self.spec, wanted, kind)))
         return found
 
-    def _given(self, rule: OrderRule, price: Number | None, quantity: Number, side: Side | None) -> Decimal | Side:
+    def _height(self, price: Number | None, reference: Number) -> Fraction:
+        height = Fraction(*self._prices.ratio(reference, "reference"))
+        if price is not None or height <= 0:
+            what = "is for market orders, which have no price" if price is not None else "must be positive"
+            raise InvalidOrder(f"reference {what}", field="reference")
+        return height
+
+    def _limit(self, rule: OrderRule, limits: Limits) -> Decimal | None:
+        if rule is OrderRule.PRICE_TICK:
+            return self.spec.price_tick
+        if rule is OrderRule.QUANTITY_STEP:
+            return self.spec.quantity_step
+        if rule is OrderRule.MIN_QUANTITY:
+            return product(Decimal(limits.min_lots), self.quantity_step)
+        if rule is OrderRule.MAX_QUANTITY:
+            return limits.max_quantity
+        return limits.min_notional if rule is OrderRule.MIN_NOTIONAL else limits.max_notional
+
+    def _given(self, rule: OrderRule, price: Number | None, quantity: Number) -> Decimal:
         if rule is OrderRule.PRICE_TICK:
             return exact(price, "price")
         if rule in (OrderRule.MIN_NOTIONAL, OrderRule.MAX_NOTIONAL):
             return self.notional(price, quantity)
-        return exact(quantity, "quantity") if "quantity" in rule.field or side is None else side
-
-    def _broken(
-        self, ticks: int | Fraction | None, lots: int | Fraction, closed: tuple[OrderRule, ...]
-    ) -> list[OrderRule]:
-        # Off the grid ticks and lots are fractions, and the same comparisons are as exact.
-        broken = []
-        if ticks is not None and (ticks <= 0 or ticks.denominator != 1):
-            broken.append(OrderRule.PRICE_TICK)
-        if lots.denominator != 1:
-            broken.append(OrderRule.QUANTITY_STEP)
-        if lots < self._min_lots:
-            broken.append(OrderRule.MIN_QUANTITY)
-        lot, most = self._quantity
-        if most is not None and lots * lot > most:
-            broken.append(OrderRule.MAX_QUANTITY)
-        if self._inverse or ticks is not None:
-            unit, least, most = self._notional
-            value = lots * unit if self._inverse or ticks is None else ticks * lots * unit
-            if least is not None and value < least:
-                broken.append(OrderRule.MIN_NOTIONAL)
-            if most is not None and value > most:
-                broken.append(OrderRule.MAX_NOTIONAL)
-        return [*broken, *closed] if closed else broken
-
-    def _closed(self, side: Side | str | None) -> tuple[OrderRule, ...]:
-        if side is None:
-            return ()
-        if type(side) is not Side:
-            side = Side.parse(side, error=InvalidOrder)
-        return self._closed_to_buy if side is Side.BUY else self._closed_to_sell
-
-
-def _closed_to(spec: SymbolSpec, side: SidesAllowed) -> tuple[OrderRule, ...]:
-    kept = {
-        OrderRule.STATUS: spec.status in _OPEN,
-        OrderRule.API_TRADABLE: spec.api_tradable,
-        OrderRule.SIDES: spec.sides in (SidesAllowed.ALL, side),
-    }
-    return tuple(rule for rule, is_kept in kept.items() if not is_kept)
+        return exact(quantity, "quantity")
 
 
 def _rounding(how: Rounded | str) -> Rounding:

@@ -1,0 +1,24 @@
+"""Floats of a symbol for those who only display it: they are not exact, and no order may be made of them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cache
+from typing import get_args, get_type_hints
+
+from exchanges_db.symbols.models import SymbolSpec
+
+
+def float_view(symbol: SymbolSpec) -> dict[str, float | None]:
+    """Return every number of a symbol that is a Decimal as the nearest float, by field: for display only.
+
+    None stays None. For orders there is `OrderRules`, which takes floats as well and is exact.
+    """
+    numbers = ((field, getattr(symbol, field)) for field in _fields())
+    return {field: None if number is None else float(number) for field, number in numbers}
+
+
+@cache
+def _fields() -> tuple[str, ...]:
+    hints = get_type_hints(SymbolSpec)
+    return tuple(field for field in SymbolSpec.__struct_fields__ if Decimal in (hints[field], *get_args(hints[field])))
