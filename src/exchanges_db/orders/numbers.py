@@ -23,6 +23,7 @@ _MOST_BITS = 4 * _DIGITS  # a digit has 3.3
 _TRAPS = [Inexact, InvalidOperation, Overflow]
 # What comes in: a number that does not fit is refused before an exponent such as 1E+999999 grows into an integer.
 _INPUT = Context(prec=_DIGITS, Emin=-_DIGITS, Emax=_DIGITS - 1, traps=_TRAPS)
+_plus = _INPUT.plus
 # What goes out: wide enough for the product of any three of those; were it too narrow, it would raise, not round.
 _EXACT = Context(prec=1000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=_TRAPS)
 _MOST_STEPS = 10 ** (3 * _DIGITS)  # the largest number in the finest steps has fewer
@@ -35,7 +36,7 @@ def exact(value: Number | None, field: str) -> Decimal:
     number = _NAN
     try:
         if type(value) is Decimal:
-            number = _INPUT.plus(value)
+            number = _plus(value)
         # Not bool, an int by descent; no int of a million digits, which takes seconds to become a Decimal.
         # Python reads digits of any script; nobody writes an order in them.
         elif (type(value) is str and value.isascii()) or (type(value) is int and value.bit_length() <= _MOST_BITS):
@@ -44,7 +45,8 @@ def exact(value: Number | None, field: str) -> Decimal:
         pass
     if number.is_finite():
         return number
-    raise InvalidOrder(f"{field} must be a finite Decimal, int or text of at most {_DIGITS} digits", field=field)
+    text = f"{field} must be a finite Decimal, int or text of at most {_DIGITS} digits"
+    raise InvalidOrder(text, field=field) from None
 
 
 def product(first: Decimal, second: Decimal) -> Decimal:
@@ -97,7 +99,12 @@ class Grid(msgspec.Struct, frozen=True):
 
     def divide(self, value: Number) -> tuple[int, int]:
         """Return the whole steps in a value, rounded down, and a rest that is 0 on the grid and positive off it."""
-        over, under = exact(value, self.field).as_integer_ratio()
+        try:
+            # Quicker by a third than `exact`, which says what is wrong where this raises an error.
+            number = _plus(value) if type(value) is Decimal else exact(value, self.field)
+            over, under = number.as_integer_ratio()
+        except (ArithmeticError, ValueError):
+            over, under = exact(value, self.field).as_integer_ratio()
         return divmod(over * self.under, under * self.over)
 
     def ratio(self, value: Number, field: str | None = None) -> tuple[int, int]:

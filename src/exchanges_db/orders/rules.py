@@ -28,6 +28,9 @@ from exchanges_db.symbols.models import SymbolSpec
 __all__ = ["Number", "OrderRule", "OrderRules", "Rounded", "Rounding", "Side", "Violation"]
 
 Rounded = Rounding | Side
+# A member of an enum costs Python a call each time it is named.
+_BUY, _DOWN = Side.BUY, Rounding.DOWN
+_PASSIVE_BUY, _PASSIVE_SELL = Side.BUY.passive, Side.SELL.passive
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -114,7 +117,7 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
 
     def lots_of_float(self, quantity: float) -> int:
         """Return the lots in a float, read as `ticks_of_float` reads it; rounded down as `round_quantity` does."""
-        return count_float(self._quantities, quantity, Rounding.DOWN)
+        return count_float(self._quantities, quantity, _DOWN)
 
     def price(self, ticks: int) -> Decimal:
         """Return the price of so many ticks."""
@@ -144,7 +147,7 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
 
         What is less than the minimum stays so, and `check` says so.
         """
-        return self.quantity(self._quantities.count(quantity, Rounding.DOWN))
+        return self.quantity(self._quantities.count(quantity, _DOWN))
 
     def notional(self, price: Number | None, quantity: Number) -> Decimal:
         """Return an order's value in quote, exactly; that of inverse contracts is the same at every price."""
@@ -264,6 +267,8 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
 def _rounding(how: Rounded | str) -> Rounding:
     if type(how) is Rounding:
         return how
+    if type(how) is Side:
+        return _PASSIVE_BUY if how is _BUY else _PASSIVE_SELL
     if isinstance(how, str) and how in Rounding.__members__:
         return Rounding(how)
     try:
