@@ -1377,4 +1377,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('002'),
     ('003'),
     ('004'),
+    ('005'),
     ('006');

@@ -13,7 +13,7 @@ from typing import Any, TypedDict, TypeVar, overload
 import msgspec
 
 from exchanges_db.errors import InvalidExchange, shown
-from exchanges_db.exchanges.defaults import DEFAULTS
+from exchanges_db.exchanges.defaults import CATALOGUE
 from exchanges_db.exchanges.enums import ChangeOperation, ExchangeEnum, MarketType, enum_members, enum_text
 from exchanges_db.exchanges.rules import CHECKS, DATABASE_CHECKS, check_field
 
@@ -89,7 +89,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         unknown = sorted(overrides.keys() - set(cls.__struct_fields__))
         if unknown:
             raise InvalidExchange(f"an Exchange has no field {', '.join(unknown)}", field=unknown[0])
-        fields = {"name": text, "enum_value": text, **DEFAULTS.get(text, {}), **overrides}
+        fields = {"name": text, "enum_value": text, **CATALOGUE.get(text, {}), **overrides}
         missing = [field.name for field in msgspec.structs.fields(cls) if field.required and field.name not in fields]
         if missing:
             needed = " and ".join(f"{field}=..." for field in missing)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run, run_in_transaction
 from exchanges_db.errors import DuplicateExchange, InvalidExchange, shown
-from exchanges_db.exchanges.defaults import DEFAULTS
+from exchanges_db.exchanges.defaults import CATALOGUE
 from exchanges_db.exchanges.enums import ExchangeEnum, enum_members, enum_text
 from exchanges_db.exchanges.look_ups import as_exchange
 from exchanges_db.exchanges.models import Exchange, StoredExchange
@@ -101,7 +101,7 @@ def _wanted(kind: type[Enum], defaults: Mapping[Any, Mapping[str, Any]]) -> dict
         if own:
             raise InvalidExchange(f"defaults of {shown(member)} cannot set {', '.join(own)}", field=own[0])
         lacking = [
-            field for field in ("display_name", "market_type") if field not in {**DEFAULTS.get(text, {}), **fields}
+            field for field in ("display_name", "market_type") if field not in {**CATALOGUE.get(text, {}), **fields}
         ]
         if lacking:
             raise InvalidExchange(
