@@ -55,17 +55,24 @@ async def test_edits_with_if_version_lose_nothing(dsn: Dsn) -> None:
             await add_one(database)
 
     async with Database(dsn, Settings(pool_max=8)) as database:
+        before, trail = await get_exchange_by_id(1, db=database), await get_exchange_history(1, db=database)
         await asyncio.gather(*(edit() for _ in range(TASKS)))
         exchange = await get_exchange_by_id(1, db=database)
+        assert before is not None
         assert exchange is not None
-        assert exchange.rate_limit_requests_per_second == 100 + TASKS * EDITS
-        assert exchange.version == 1 + TASKS * EDITS
-        assert len(await get_exchange_history(1, db=database)) == 1 + TASKS * EDITS
+        assert before.rate_limit_requests_per_second is not None
+        assert exchange.rate_limit_requests_per_second == before.rate_limit_requests_per_second + TASKS * EDITS
+        assert exchange.version == before.version + TASKS * EDITS
+        assert len(await get_exchange_history(1, db=database)) == len(trail) + TASKS * EDITS
 
 
 async def test_of_those_who_read_the_same_version_one_wins(database: Database) -> None:
     """Every other gets Conflict, and nothing of it is written."""
-    edits = [update_exchange(1, {"display_name": f"Name {n}"}, if_version=1, db=database) for n in range(TASKS)]
+    before = await get_exchange_by_id(1, db=database)
+    assert before is not None
+    edits = [
+        update_exchange(1, {"display_name": f"Name {n}"}, if_version=before.version, db=database) for n in range(TASKS)
+    ]
     results = await asyncio.gather(*edits, return_exceptions=True)
     assert sorted(map(str, map(type, results))) == sorted([str(bool)] + [str(Conflict)] * (TASKS - 1))
     exchange = await get_exchange_by_id(1, db=database)

@@ -56,8 +56,8 @@ async def test_the_enums_are_what_the_tables_take_and_nothing_more(conn: asyncpg
     assert lists == {**expected, ("symbol_history", "operation"): ENDS_A_VERSION}
 
 
-async def test_the_rows_of_the_migration_are_the_defaults(conn: asyncpg.Connection) -> None:
-    """One row for each member of ExchangeEnum, with every field of DEFAULTS, and no other."""
+async def test_the_rows_of_the_migrations_are_the_defaults(conn: asyncpg.Connection) -> None:
+    """After all of them: one row for each member of ExchangeEnum, with every field of DEFAULTS, and no other."""
     rows = {row["enum_value"]: row for row in await conn.fetch("SELECT * FROM exchanges")}
     assert rows.keys() == DEFAULTS.keys() == {member.value for member in ExchangeEnum}
     for enum_value, row in rows.items():
