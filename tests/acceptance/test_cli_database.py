@@ -1,6 +1,7 @@
 """The commands on the database as a whole, on a real server."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def test_status_tells_another_projects_version_from_ours(url: str, empty_dsn: Ds
     assert run_dbmate(empty_dsn, "up", migrations=tmp_path).returncode == 0
     status = run("status", "--json", url=url)
     assert status.returncode == 1
-    assert [row["foreign"] for row in json.loads(status.stdout)] == [True, False, False]
+    assert [row["version"] for row in json.loads(status.stdout) if row["foreign"]] == ["002"]
     refused = run("migrate", url=url)
     assert refused.returncode == 6
     for result in (status, refused):
@@ -54,9 +55,9 @@ def test_status_tells_another_projects_version_from_ours(url: str, empty_dsn: Ds
     own = ("--migrations-table", "own.My Ledger")
     assert "applied 002_create_exchanges.sql" in ok("migrate", *own, url=url)
     assert all(row["applied"] for row in json.loads(ok("status", "--json", *own, url=url)))
-    assert "3 of 3 in own.My Ledger" in ok("validate", "--lookups", "100", "--target-ms", "1000", *own, url=url)
+    assert re.search(r"(\d+) of \1 in own.My Ledger", ok("validate", "--lookups", "100", "--target-ms", "1000", *own, url=url))
     assert run("status", url=url, DBMATE_MIGRATIONS_TABLE="own.My Ledger").returncode == 0
-    assert "undid 004_create_symbols.sql" in ok("rollback", "--yes", *own, url=url)
+    assert f"undid {NEWEST}" in ok("rollback", "--yes", *own, url=url)
 
 
 def test_an_unusable_ledger_is_a_wrong_configuration(url: str) -> None:
@@ -75,9 +76,9 @@ def test_rollback_asks_first_and_undoes_one(url: str) -> None:
     assert "] \nerror: nothing was done: it was not confirmed" in refused.stderr  # the error on a line of its own
     assert (refused.returncode, refused.stdout) == (1, "")  # a question is no answer
     assert ok("status", url=url)
-    assert "undid 004_create_symbols.sql" in ok("rollback", "--yes", url=url)
+    assert f"undid {NEWEST}" in ok("rollback", "--yes", url=url)
     assert run("status", url=url).returncode == 1
-    assert "applied 004_create_symbols.sql" in ok("migrate", url=url)
+    assert f"applied {NEWEST}" in ok("migrate", url=url)
 
 
 def test_five_migrates_at_once_all_succeed_and_one_applies(url: str) -> None:

@@ -74,11 +74,11 @@ def test_add_and_set_round_trip_every_field(url: str) -> None:
 
 def test_history_tells_who_changed_what(url: str) -> None:
     """Each change is a line with old and new value, and JSON for programs; a deleted id is still found."""
-    ok("set", "MEXC_SPOT", "rate_limit_requests_per_second=50", url=url)
-    assert "rate_limit_requests_per_second: 100 -> 50" in ok("history", "MEXC_SPOT", url=url)
+    ok("set", "MEXC_SPOT", "rate_limit_requests_per_second=7", url=url)
+    assert "rate_limit_requests_per_second: 50 -> 7" in ok("history", "MEXC_SPOT", url=url)
     changes = json.loads(ok("history", "1", "--json", url=url))
-    assert [change["operation"] for change in changes] == ["SNAPSHOT", "UPDATE"]
-    assert changes[1]["application_name"] == "exchanges_db"
+    assert [change["operation"] for change in changes] == ["SNAPSHOT", "UPDATE", "UPDATE"]
+    assert [change["application_name"] for change in changes[1:]] == ["exchanges_db migration 005", "exchanges_db"]
 
 
 def test_populate_inserts_what_is_missing_once(url: str) -> None:
@@ -107,7 +107,7 @@ def test_stats_have_the_keys_of_the_function(url: str) -> None:
         (["set", "MEXC_SPOT", "is_active=maybe"], 2, "true or false"),
         (["set", "MEXC_SPOT", "display_name="], 2, "must be text"),
         (["set", "MEXC_SPOT", "name=GATEIO_SPOT"], 4, "name is taken"),
-        (["set", "MEXC_SPOT", "name=X", "--if-version", "9"], 4, "has version 1, not 9"),
+        (["set", "MEXC_SPOT", "name=X", "--if-version", "9"], 4, "has version 2, not 9"),
         (["add", "MEXC_SPOT", "--market-type", "spot"], 4, "is taken"),
         (["add", "X", "--market-type", "moon"], 2, "not one of SPOT, FUTURES, OPTIONS"),
         (["list", "--market-type", "moon"], 2, "not one of SPOT, FUTURES, OPTIONS"),

@@ -104,10 +104,14 @@ async def read_ledger(connection: RawConnection, ledger: Ledger, files: Mapping[
             kept = {row.version: row async for row in querier.list_migration_checksums(ledger=tables.ledger)}
         names = sorted({name for file in files.values() for name in file.makes})
         present = {name async for name in querier.list_objects_present(names=names)}
-    return [
-        _judged(version, version in applied, files.get(version), kept.get(version), present)
-        for version in sorted(applied | files.keys())
-    ]
+    migrations: list[Migration] = []
+    for version in sorted(applied | files.keys(), reverse=True):
+        one = _judged(version, version in applied, files.get(version), kept.get(version), present)
+        # A file that changes rows alone leaves nothing to know it by, but files are applied in order.
+        if not one.applied and not files[version].makes and any(newer.elsewhere for newer in migrations):
+            one = msgspec.structs.replace(one, elsewhere=True)
+        migrations.append(one)
+    return migrations[::-1]
 
 
 async def _applied_versions(connection: RawConnection, ledger: Ledger) -> set[str]:
