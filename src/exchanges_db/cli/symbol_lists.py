@@ -40,7 +40,7 @@ def raw(exchange: Where, symbol: Name) -> None:
     found = run(lambda database: look_ups.get_symbol_raw(exchange, symbol, db=database))
     if found is None:
         raise SymbolNotFound(f"of {shown(symbol)} no row of a list is stored: it was not read from one")
-    fields = msgspec.json.decode(found.raw, float_hook=Decimal)
+    fields = msgspec.json.Decoder(float_hook=Decimal).decode(found.raw)
     if output.is_json():
         output.show_json({**msgspec.structs.asdict(found), "raw": fields})
     else:
