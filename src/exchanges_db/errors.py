@@ -8,7 +8,8 @@
     │   └── InvalidOrder               a price or quantity that order rules cannot be applied to
     ├── NotFound                       also a LookupError
     │   ├── ExchangeNotFound
-    │   └── SymbolNotFound
+    │   ├── SymbolNotFound
+    │   └── FeesUnknown                nobody has said what an account pays, and none may be guessed
     ├── AmbiguousSymbol                also a LookupError; .candidates; several symbols fit, and none is chosen
     ├── PayloadError                   also a ValueError; an exchange's answer that is not a list of symbols
     ├── ImportRefused                  .report; an import that a brake has stopped (defined in symbols/report.py)
@@ -72,6 +73,10 @@ class ExchangeNotFound(NotFound):
 
 class SymbolNotFound(NotFound):
     """There is no such symbol."""
+
+
+class FeesUnknown(NotFound):
+    """Nobody has set what the account pays, and there is no default of the exchange's list, or it may not be used."""
 
 
 class AmbiguousSymbol(ExchangesDBError, LookupError):

@@ -55,6 +55,7 @@ def loaded(url: str, dsn: Dsn, tmp_path: Path) -> str:
     file = tmp_path / "futures.json"
     file.write_bytes(payload(FUTURES, [futures(), futures("B")]))
     ok("import", FUTURES, str(file), url=url)
+    ok("fees", "set", "MEXC_SPOT", "--maker", "0.0000000001", "--taker", "-0.0000000001", url=url)
     return url
 
 
@@ -77,6 +78,7 @@ ARGUMENTS = {
     "symbols diff": [FUTURES, "--since", "2001-01-01T00:00:00Z"],
     "symbols search": ["usdt"],
     "symbols common": ["MEXC_SPOT", FUTURES],
+    "fees history": ["MEXC_SPOT"],
 }
 
 
@@ -160,6 +162,8 @@ def test_nothing_has_no_heading(loaded: str, url: str, name: str) -> None:
         "symbols diff": [FUTURES, "--since", "2001-01-01T00:00:00Z", "--until", "2001-01-02T00:00:00Z"],
         "symbols search": ["NOTHING"],
         "symbols common": [FUTURES, SPOT],
+        "fees list": ["MEXC_SPOT", "--account", "nothing"],
+        "fees history": ["GATEIO_FUTURES"],
     }
     if name not in empty:
         assert name in ("history", "stats", "status", "validate", "symbols history", "symbols stats")

@@ -17,6 +17,8 @@ from tests.factories import exchange_fields, property_settings
 TEXT_FIELDS = ["name", "enum_value", "display_name"]
 # Raised by a trigger, which pg_constraint does not know.
 BY_TRIGGER = {
+    "account_fees_exchange_known",
+    "account_fees_symbol_known",
     "exchanges_id_immutable",
     "symbols_identity_immutable",
     "symbols_id_never_reused",

@@ -188,6 +188,7 @@ async def test_every_function_pins_its_search_path_and_public_may_run_none(conn:
         FROM pg_proc WHERE pronamespace = 'public'::regnamespace
     """)
     assert {row["proname"] for row in rows if row["prosecdef"]} == {
+        "account_fees_stamp",
         "exchanges_record_change",
         "exchanges_record_truncate",
         "symbols_record_delete",
@@ -208,5 +209,6 @@ async def test_every_trigger_fires_always(conn: asyncpg.Connection) -> None:
         "exchanges_stamp", "exchanges_record_change", "exchanges_record_truncate", "exchange_history_refuse",
         "symbols_stamp", "symbols_stamp_insert", "symbols_record_update", "symbols_record_delete",
         "symbols_record_truncate", "symbols_refuse_used_id", "symbol_history_refuse",
+        "account_fees_stamp", "account_fees_refuse",
     }  # fmt: skip
     assert {row["tgenabled"] for row in rows} == {b"A"}

@@ -17,6 +17,7 @@ import typer
 from exchanges_db._version import __version__
 from exchanges_db.cli import database as cli_database
 from exchanges_db.cli import exchanges as cli_exchanges
+from exchanges_db.cli import fees as cli_fees
 from exchanges_db.cli import output, session
 from exchanges_db.cli import symbol_lists as _symbol_lists  # noqa: F401 - adds its commands to `symbols`
 from exchanges_db.cli import symbols as cli_symbols
@@ -39,11 +40,11 @@ from exchanges_db.errors import (
 from exchanges_db.symbols.report import ImportRefused
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 the answer is no (pending migrations, failed validation, no such exchange or symbol); "
-    "2 wrong usage, value or configuration; 3 database out of reach or its schema too old; 4 refused by the "
-    "database (constraint, conflict, rights); 5 outcome of a write unknown; 6 migration failed or locked; "
-    "7 a list of symbols was refused, cannot be read or could not be downloaded; 8 the answer could not be written to "
-    "stdout, but what was written to the database stays; 130 interrupted; 141 the reader of stdout has gone."
+    "Exit codes: 0 done; 1 the answer is no (pending migrations, failed validation, no such exchange or symbol, fees "
+    "that nobody has set); 2 wrong usage, value or configuration; 3 database out of reach or its schema too old; "
+    "4 refused by the database (constraint, conflict, rights); 5 outcome of a write unknown; 6 migration failed or "
+    "locked; 7 a list of symbols was refused, cannot be read or could not be downloaded; 8 the answer could not be "
+    "written to stdout, but what was written to the database stays; 130 interrupted; 141 the reader of stdout has gone."
 )
 _ANSWER_LOST, _INTERRUPTED, _NO_READER = 8, 130, 141
 # The first class that fits decides.
@@ -74,6 +75,7 @@ app = typer.Typer(
 app.add_typer(cli_database.app)
 app.add_typer(cli_exchanges.app)
 app.add_typer(cli_symbols.app)
+app.add_typer(cli_fees.group, name="fees")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -127,6 +127,16 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "symbol_history_operation_known": ("operation", "must be a ChangeOperation"),
     "symbol_history_valid_closed": ("valid", "must have a beginning and an end"),
     "symbol_history_no_overlap": ("valid", "must not overlap another range of that symbol"),
+    "account_fees_pkey": ("id", "is taken"),
+    "account_fees_one_at_a_time": ("set_at", "is the time of another row of that exchange, account and symbol"),
+    "account_fees_account_printable": (
+        "account",
+        "must be 1 to 100 characters, no control characters, no outer blanks",
+    ),
+    "account_fees_both_or_neither": ("maker, taker", "must both be there, or both be NULL: forgotten"),
+    "account_fees_are_fractions": ("maker, taker", "must be fractions between -0.05 and 0.05, not percent"),
+    "account_fees_exchange_known": ("exchange_id", "names no exchange"),
+    "account_fees_symbol_known": ("symbol_id", "names no symbol of that exchange"),
     "migration_checksums_pkey": ("ledger, version", "is taken"),
     "migration_checksums_sha256_hex": ("sha256", "must be 64 hexadecimal digits"),
 }

@@ -8,6 +8,25 @@ from typing import Any, List, Optional
 
 
 @dataclasses.dataclass()
+class AccountFee:
+    """What accounts pay, as their owner has set it, and what they paid before. Append-only: the newest row of an exchange, account and symbol holds"""
+    id: int
+    exchange_id: int
+    # The user's own name for it
+    account: str
+    # NULL: of the whole exchange, where a symbol has no fees of its own
+    symbol_id: Optional[int]
+    # Fraction of the notional: 0.002 is 0.2 percent; negative is a rebate. NULL, with taker: forgotten
+    maker: Optional[decimal.Decimal]
+    taker: Optional[decimal.Decimal]
+    # Stamped by the database; rises strictly per exchange, account and symbol
+    set_at: datetime.datetime
+    # session_user: who logged in, whatever role was taken on later
+    set_by: str
+    application_name: str
+
+
+@dataclasses.dataclass()
 class Exchange:
     """Reference table for supported cryptocurrency exchanges with metadata and configuration"""
     id: int
