@@ -58,7 +58,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     beginning timestamptz;
-    latest public.account_fees;
+    latest_maker numeric;
+    latest_taker numeric;
+    latest_at timestamptz;
 BEGIN
     -- One setter of a key at a time, until its transaction ends: so the later one has the later time.
     PERFORM pg_advisory_xact_lock(hashtextextended(
@@ -78,24 +80,24 @@ BEGIN
                 USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'account_fees_symbol_known';
         END IF;
     END IF;
-    SELECT f.* INTO latest
+    SELECT f.maker, f.taker, f.set_at INTO latest_maker, latest_taker, latest_at
     FROM public.account_fees AS f
     WHERE f.exchange_id = NEW.exchange_id AND f.account = NEW.account
       AND (f.symbol_id = NEW.symbol_id OR (f.symbol_id IS NULL AND NEW.symbol_id IS NULL))
     ORDER BY f.set_at DESC
     LIMIT 1;
-    IF latest.set_at < beginning THEN
-        latest.maker := NULL;
-        latest.taker := NULL;
+    IF latest_at < beginning THEN
+        latest_maker := NULL;
+        latest_taker := NULL;
     END IF;
     -- What holds already is no change; neither is it one to forget what is not known.
-    IF (NEW.maker, NEW.taker) IS NOT DISTINCT FROM (latest.maker, latest.taker) THEN
+    IF (NEW.maker, NEW.taker) IS NOT DISTINCT FROM (latest_maker, latest_taker) THEN
         RETURN NULL;
     END IF;
     NEW.set_by := session_user::text;
     NEW.application_name := current_setting('application_name');
     -- A clock that was set back must not put a row before what it follows.
-    NEW.set_at := greatest(clock_timestamp(), beginning, latest.set_at + interval '1 microsecond');
+    NEW.set_at := greatest(clock_timestamp(), beginning, latest_at + interval '1 microsecond');
     RETURN NEW;
 END
 $$;

@@ -19,7 +19,7 @@ from exchanges_db.symbols.fees import AccountFeeChange, AccountFees, Fees
 from exchanges_db.symbols.models import Symbol
 
 group = typer.Typer(
-    help="Set and show what an account pays: set, list, history and more.", rich_markup_mode=None, context_settings=HELP
+    help="What an account pays: set, show, list and more.", rich_markup_mode=None, context_settings=HELP
 )
 Where = Annotated[
     str,
