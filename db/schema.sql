@@ -16,6 +16,76 @@ SET client_min_messages = warning;
 SET row_security = off;
 
 --
+-- Name: account_fees_refuse(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.account_fees_refuse() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'account_fees is append-only: % refused', TG_OP
+        USING ERRCODE = 'insufficient_privilege', HINT = 'Insert a row with the new fees: the newest one holds.';
+END
+$$;
+
+
+--
+-- Name: account_fees_stamp(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.account_fees_stamp() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    beginning timestamptz;
+    latest_maker numeric;
+    latest_taker numeric;
+    latest_at timestamptz;
+BEGIN
+    -- One setter of a key at a time, until its transaction ends: so the later one has the later time.
+    PERFORM pg_advisory_xact_lock(hashtextextended(
+        format('exchanges_db.account_fees %s %s %s', NEW.exchange_id, NEW.symbol_id, NEW.account), 0));
+    IF NEW.symbol_id IS NULL THEN
+        SELECT e.created_at INTO beginning FROM public.exchanges AS e WHERE e.id = NEW.exchange_id;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'there is no exchange with the id %', NEW.exchange_id
+                USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'account_fees_exchange_known';
+        END IF;
+    ELSE
+        SELECT s.created_at INTO beginning
+        FROM public.symbols AS s
+        WHERE s.id = NEW.symbol_id AND s.exchange_id = NEW.exchange_id;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'exchange % has no symbol with the id %', NEW.exchange_id, NEW.symbol_id
+                USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'account_fees_symbol_known';
+        END IF;
+    END IF;
+    SELECT f.maker, f.taker, f.set_at INTO latest_maker, latest_taker, latest_at
+    FROM public.account_fees AS f
+    WHERE f.exchange_id = NEW.exchange_id AND f.account = NEW.account
+      AND (f.symbol_id = NEW.symbol_id OR (f.symbol_id IS NULL AND NEW.symbol_id IS NULL))
+    ORDER BY f.set_at DESC
+    LIMIT 1;
+    IF latest_at < beginning THEN
+        latest_maker := NULL;
+        latest_taker := NULL;
+    END IF;
+    -- What holds already is no change; neither is it one to forget what is not known.
+    IF (NEW.maker, NEW.taker) IS NOT DISTINCT FROM (latest_maker, latest_taker) THEN
+        RETURN NULL;
+    END IF;
+    NEW.set_by := session_user::text;
+    NEW.application_name := current_setting('application_name');
+    -- A clock that was set back must not put a row before what it follows.
+    NEW.set_at := greatest(clock_timestamp(), beginning, latest_at + interval '1 microsecond');
+    RETURN NEW;
+END
+$$;
+
+
+--
 -- Name: exchanges_record_change(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -271,6 +341,82 @@ $$;
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
+
+--
+-- Name: account_fees; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.account_fees (
+    id bigint NOT NULL,
+    exchange_id smallint NOT NULL,
+    account text NOT NULL,
+    symbol_id integer,
+    maker numeric,
+    taker numeric,
+    set_at timestamp with time zone NOT NULL,
+    set_by text NOT NULL,
+    application_name text NOT NULL,
+    CONSTRAINT account_fees_account_printable CHECK (((account <> ''::text) AND (length(account) <= 100) AND (account !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT account_fees_are_fractions CHECK (((abs(maker) <= 0.05) AND (abs(taker) <= 0.05))),
+    CONSTRAINT account_fees_both_or_neither CHECK (((maker IS NULL) = (taker IS NULL)))
+);
+
+
+--
+-- Name: TABLE account_fees; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.account_fees IS 'What accounts pay, as their owner has set it, and what they paid before. Append-only: the newest row of an exchange, account and symbol holds';
+
+
+--
+-- Name: COLUMN account_fees.account; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account_fees.account IS 'The user''s own name for it';
+
+
+--
+-- Name: COLUMN account_fees.symbol_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account_fees.symbol_id IS 'NULL: of the whole exchange, where a symbol has no fees of its own';
+
+
+--
+-- Name: COLUMN account_fees.maker; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account_fees.maker IS 'Fraction of the notional: 0.002 is 0.2 percent; negative is a rebate. NULL, with taker: forgotten';
+
+
+--
+-- Name: COLUMN account_fees.set_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account_fees.set_at IS 'Stamped by the database; rises strictly per exchange, account and symbol';
+
+
+--
+-- Name: COLUMN account_fees.set_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account_fees.set_by IS 'session_user: who logged in, whatever role was taken on later';
+
+
+--
+-- Name: account_fees_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.account_fees ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.account_fees_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 
 --
 -- Name: exchange_history; Type: TABLE; Schema: public; Owner: -
@@ -1090,6 +1236,22 @@ ALTER TABLE public.symbols ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 
 
 --
+-- Name: account_fees account_fees_one_at_a_time; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account_fees
+    ADD CONSTRAINT account_fees_one_at_a_time UNIQUE NULLS NOT DISTINCT (exchange_id, account, symbol_id, set_at);
+
+
+--
+-- Name: account_fees account_fees_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account_fees
+    ADD CONSTRAINT account_fees_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: exchange_history exchange_history_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1248,6 +1410,24 @@ CREATE UNIQUE INDEX symbols_live_native_symbol_key ON public.symbols USING btree
 
 
 --
+-- Name: account_fees account_fees_refuse; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER account_fees_refuse BEFORE DELETE OR UPDATE OR TRUNCATE ON public.account_fees FOR EACH STATEMENT EXECUTE FUNCTION public.account_fees_refuse();
+
+ALTER TABLE public.account_fees ENABLE ALWAYS TRIGGER account_fees_refuse;
+
+
+--
+-- Name: account_fees account_fees_stamp; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER account_fees_stamp BEFORE INSERT ON public.account_fees FOR EACH ROW EXECUTE FUNCTION public.account_fees_stamp();
+
+ALTER TABLE public.account_fees ENABLE ALWAYS TRIGGER account_fees_stamp;
+
+
+--
 -- Name: exchange_history exchange_history_refuse; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -1378,4 +1558,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('003'),
     ('004'),
     ('005'),
-    ('006');
+    ('006'),
+    ('007');

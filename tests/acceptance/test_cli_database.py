@@ -55,7 +55,9 @@ def test_status_tells_another_projects_version_from_ours(url: str, empty_dsn: Ds
     own = ("--migrations-table", "own.My Ledger")
     assert "applied 002_create_exchanges.sql" in ok("migrate", *own, url=url)
     assert all(row["applied"] for row in json.loads(ok("status", "--json", *own, url=url)))
-    assert re.search(r"(\d+) of \1 in own.My Ledger", ok("validate", "--lookups", "100", "--target-ms", "1000", *own, url=url))
+    assert re.search(
+        r"(\d+) of \1 in own.My Ledger", ok("validate", "--lookups", "100", "--target-ms", "1000", *own, url=url)
+    )
     assert run("status", url=url, DBMATE_MIGRATIONS_TABLE="own.My Ledger").returncode == 0
     assert f"undid {NEWEST}" in ok("rollback", "--yes", *own, url=url)
 

@@ -73,9 +73,7 @@ class Limits(msgspec.Struct, frozen=True):
         )
 
     @classmethod
-    def of_market_orders(
-        cls, spec: SymbolSpec, tick: Decimal, step: Decimal, size: Decimal, general: Limits
-    ) -> Limits:
+    def of_market_orders(cls, spec: SymbolSpec, tick: Decimal, step: Decimal, size: Decimal, general: Limits) -> Limits:
         """Return the limits of market orders: `general` itself where they have none of their own."""
         own = (
             spec.market_min_quantity,
