@@ -39,11 +39,14 @@ from exchanges_db import (
     get_symbol_by_id,
     get_symbol_by_native,
     get_symbol_history,
+    get_symbol_raw,
     get_symbol_stats,
     get_symbols,
     get_symbols_by_ids,
+    import_specs,
     import_symbols,
     insert_exchange,
+    list_symbol_lists,
     list_symbols,
     list_symbols_as_of,
     search_symbols,
@@ -82,7 +85,9 @@ class Case:
 
 
 def _case(what: Kind, function: Callable[..., Awaitable[Any]], /, *arguments: Any, **keywords: Any) -> Case:
-    return Case(function, inspect.signature(function).bind(*arguments, **keywords).arguments, what)
+    given = inspect.signature(function).bind(*arguments, **keywords).arguments
+    # Where a function takes its arguments in two forms, by **named.
+    return Case(function, {**given.pop("named", {}), **given}, what)
 
 
 def now() -> datetime:
@@ -99,7 +104,6 @@ def a_symbol() -> Symbol:
         "exchange": SPOT,
         "price_decimals": 1,
         "quantity_decimals": 6,
-        "is_active": True,
         "spec_version": 1,
         "created_at": LONG_AGO,
         "updated_at": LONG_AGO,
@@ -131,12 +135,15 @@ CASES = (
     _case("read", get_symbols, SPOT, ["BTC/USDT"]),
     _case("read", common_symbols, SPOT, FUTURES),
     _case("read", diff_symbols, SPOT, LONG_AGO),
-    _case("read", can_trade, a_symbol, "BUY"),
+    _case("read", can_trade, symbol=a_symbol, side="BUY"),
+    _case("read", get_symbol_raw, SPOT, "BTC/USDT"),
+    _case("read", list_symbol_lists),
     _case("write", insert_exchange, an_exchange),
     _case("write", update_exchange, 1, {"display_name": "Other"}),
     _case("write", deactivate_exchange, 3),
     _case("write", activate_exchange, 3),
-    _case("transaction", import_symbols, MEXC, NEW_SYMBOLS, settle="usdt", allow=["vanished"]),
+    _case("transaction", import_symbols, MEXC, NEW_SYMBOLS, listing="SPOT", allow=["vanished"]),
+    _case("transaction", import_specs, MEXC, "SPOT", [a_symbol()], source="own", allow=["vanished"]),
     _case("transaction", sync_symbols, MEXC, allow=["vanished"]),
     _case("validation", validate_exchanges, lookups=5, target_ms=1000),
 )

@@ -126,7 +126,8 @@ def exchange_url() -> Iterator[str]:
 async def _stock(dsn: Dsn, exchange_url: str) -> None:
     async with Database(dsn) as database:
         await import_symbols(SPOT, payload(SPOT, [spot(), spot("ETH")]), db=database)
-        await import_symbols(FUTURES, payload(FUTURES, [futures("BTC"), futures("ETH")]), db=database)
+        contracts = payload(FUTURES, [futures("BTC"), futures("ETH")])
+        await import_symbols(FUTURES, contracts, listing="PERPETUAL:USDT", db=database)
         assert await update_exchange(1, {"base_url": exchange_url}, db=database)
 
 

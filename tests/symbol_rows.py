@@ -48,6 +48,10 @@ INSERT = f"""
 """
 
 
+# Which of an exchange's lists a payload of the tests is, where the exchange has several.
+LISTINGS = {"GATEIO_FUTURES": "PERPETUAL:USDT"}
+
+
 async def insert(conn: asyncpg.Connection, of: str = "spot", **fields: Any) -> int:
     """Write one row and return its id; numbers are given as text."""
     return int(await conn.fetchval(INSERT, json.dumps({**_MARKS, **KINDS[of], **fields})))

@@ -109,7 +109,7 @@ async def conn(dsn: Dsn) -> AsyncIterator[asyncpg.Connection]:
     """A connection with BTC/USDT on spot and its perpetual on futures; MEXC has nothing."""
     async with connected(dsn) as conn:
         await import_symbols(SPOT, payload(SPOT, [spot(), spot("ETH")]), db=conn)
-        await import_symbols(FUTURES, payload(FUTURES, [futures("BTC")]), db=conn)
+        await import_symbols(FUTURES, payload(FUTURES, [futures("BTC")]), listing="PERPETUAL:USDT", db=conn)
         yield conn
 
 
@@ -347,10 +347,10 @@ async def test_of_several_with_one_name_the_same_counts(dsn: Dsn) -> None:
         {},
         {"base": "BTC"},
         {"quote": "USDT", "kind": "perpetual"},
-        {"kind": "spot", "active": False},
-        {"active": None},
+        {"kind": "spot", "tradable": False},
+        {"tradable": None},
         {"quote": "EUR"},
-        {"active": False},
+        {"tradable": False},
     ],
 )
 @pytest.mark.parametrize("exchange", [None, SPOT, MEXC])
@@ -369,7 +369,7 @@ async def test_a_list_of_the_past_is_narrowed_as_one_of_now(
     assert await list_symbols_as_of(exchange, moment, **filters, db=conn) == now
 
 
-@pytest.mark.parametrize("filters", [{"kind": "swap"}, {"base": ""}, {"quote": 1}, {"active": 1}, {"active": "yes"}])
+@pytest.mark.parametrize("filters", [{"kind": "swap"}, {"base": ""}, {"quote": 1}, {"tradable": 1}, {"tradable": "yes"}])
 async def test_a_filter_that_cannot_be_meant_is_refused_now_and_then(
     conn: asyncpg.Connection, filters: dict[str, Any]
 ) -> None:

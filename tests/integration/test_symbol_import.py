@@ -32,6 +32,7 @@ from exchanges_db import (
     get_symbol_as_of,
     get_symbol_by_native,
     get_symbol_history,
+    get_symbol_raw,
     import_symbols,
     insert_exchange,
     list_symbols,
@@ -41,6 +42,7 @@ from exchanges_db.database.dsn import Dsn
 from tests.factories import an_exchange, connected
 from tests.fix_server import url_of
 from tests.payload_rows import FUTURES, MEXC, SPOT, futures, many, mexc, payload, spot
+from tests.symbol_rows import LISTINGS
 
 HERE = Path(__file__).parent
 COUNTS = "SELECT (SELECT count(*) FROM symbols), (SELECT count(*) FROM symbol_history)"
@@ -48,7 +50,9 @@ COUNTS = "SELECT (SELECT count(*) FROM symbols), (SELECT count(*) FROM symbol_hi
 
 async def load(database: Database, exchange: str, rows: list[dict[str, Any]], **options: Any) -> ImportReport:
     """Import these rows."""
-    return await import_symbols(exchange, payload(exchange, rows), db=database, **options)
+    return await import_symbols(
+        exchange, payload(exchange, rows), db=database, **{"listing": LISTINGS.get(exchange), **options}
+    )
 
 
 def counted(report: ImportReport) -> dict[str, int]:
@@ -62,7 +66,8 @@ async def fingerprint(dsn: Dsn) -> str:
         return str(
             await conn.fetchval(
                 "SELECT md5(string_agg(t, ',' ORDER BY t)) FROM (SELECT xmin::text || ctid::text || s::text AS t "
-                "FROM symbols AS s UNION ALL SELECT xmin::text || ctid::text || h::text FROM symbol_history AS h) AS x"
+                "FROM symbols AS s UNION ALL SELECT xmin::text || ctid::text || h::text FROM symbol_history AS h "
+                "UNION ALL SELECT xmin::text || ctid::text || r::text FROM symbol_raw AS r) AS x"
             )
         )
 
@@ -102,12 +107,12 @@ async def test_what_is_stored_is_what_was_read(database: Database, dsn: Dsn) -> 
     pepe = await get_symbol_by_native(FUTURES, "1000PEPE_USDT", db=database)
     assert pepe is not None
     assert (pepe.price_tick, pepe.price_decimals, pepe.contract_size) == (Decimal("1e-10"), 10, Decimal(1000000))
-    assert (pepe.min_notional, pepe.maker_fee, pepe.is_active) == (None, Decimal("-0.0001"), True)
+    assert (pepe.min_notional, pepe.list_maker_fee, pepe.source) == (None, Decimal("-0.0001"), "gateio_futures")
     text = payload(SPOT, [spot()]).replace(b'"precision":1', b'"precision":1,"x":0.12345678901234567890123')
     await import_symbols(SPOT, text, db=database)
-    async with connected(dsn) as conn:
-        raw = await conn.fetchval("SELECT raw ->> 'x' FROM symbols WHERE native_symbol = 'BTC_USDT'")
-        assert raw == "0.12345678901234567890123"
+    raw = await get_symbol_raw(SPOT, "BTC/USDT", db=database)
+    assert raw is not None
+    assert msgspec.json.Decoder(float_hook=Decimal).decode(raw.raw)["x"] == Decimal("0.12345678901234567890123")
 
 
 async def test_a_dry_run_writes_nothing(database: Database, dsn: Dsn) -> None:
@@ -193,7 +198,7 @@ async def test_settlements_of_one_exchange_do_not_delist_each_other(database: Da
     """Their lists are separate answers."""
     await load(database, FUTURES, many(FUTURES, 3))
     inverse = [futures("BTC", "USD", type="inverse", quanto_multiplier="0")]
-    assert counted(await load(database, FUTURES, inverse, settle="btc")) == {"LISTED": 1}
+    assert counted(await load(database, FUTURES, inverse, listing="PERPETUAL:BTC")) == {"LISTED": 1}
     assert counted(await load(database, FUTURES, many(FUTURES, 3))) == {}
     assert {symbol.settle for symbol in await list_symbols(FUTURES, db=database)} == {"USDT", "BTC"}
 
@@ -233,7 +238,7 @@ async def test_a_life_of_a_symbol_can_be_asked_for_at_every_point(database: Data
     assert [version.spec_version for version in versions] == [1, 2, 3, 4, 5, 6, 7]
     assert versions[-1].valid_to is None
     assert all(before.valid_to == after.valid_from for before, after in pairwise(versions))
-    at_fourth = await list_symbols_as_of(SPOT, moments[4], active=None, db=database)
+    at_fourth = await list_symbols_as_of(SPOT, moments[4], tradable=None, db=database)
     assert len(at_fourth) == 21
     assert [symbol.native_symbol for symbol in at_fourth if symbol.status is SymbolStatus.DELISTED] == ["A_USDT"]
 
@@ -258,9 +263,12 @@ async def test_random_courses_answer_as_a_model_does(database: Database) -> None
         offered = {row["id"]: (Decimal(1).scaleb(-row["precision"]), row["trade_status"]) for row in rows}
         states.append((await now(), offered))
     for moment, expected in states:
-        found = await list_symbols_as_of(SPOT, moment, active=None, db=database)
+        found = await list_symbols_as_of(SPOT, moment, tradable=None, db=database)
         live = {
-            symbol.native_symbol: (symbol.price_tick, "tradable" if symbol.is_active else "untradable")
+            symbol.native_symbol: (
+                symbol.price_tick,
+                "tradable" if symbol.status is SymbolStatus.TRADING else "untradable",
+            )
             for symbol in found
             if symbol.status is not SymbolStatus.DELISTED
         }
@@ -301,11 +309,15 @@ async def test_what_a_reader_takes_the_database_takes(database: Database, exchan
         for _ in range(draw.choice([0, 0, 1, 3])):
             text[draw.randrange(len(text))] = draw.randrange(256)
         try:
-            applied += (await import_symbols(exchange, bytes(text), allow=list(Brake), db=database)).applied
+            applied += (
+                await import_symbols(
+                    exchange, bytes(text), listing=LISTINGS.get(exchange), allow=list(Brake), db=database
+                )
+            ).applied
         except PayloadError:
             continue
     assert applied > 100
-    assert len(await list_symbols(exchange, active=None, db=database)) >= 6
+    assert len(await list_symbols(exchange, tradable=None, db=database)) >= 6
 
 
 async def test_two_imports_at_once_do_not_mix(database: Database, dsn: Dsn) -> None:
@@ -347,7 +359,7 @@ async def test_an_import_is_logged_in_one_line(database: Database, caplog: pytes
         await load(database, SPOT, many(SPOT, 3))
         await load(database, SPOT, many(SPOT, 3))
     assert [record.getMessage() for record in caplog.records if "imported" in record.getMessage()] == [
-        "imported symbols of GATEIO_SPOT: 3 LISTED", "imported symbols of GATEIO_SPOT: nothing changed",
+        "imported SPOT of GATEIO_SPOT: 3 LISTED", "imported SPOT of GATEIO_SPOT: nothing changed",
     ]  # fmt: skip
 
 
@@ -403,4 +415,4 @@ async def test_a_report_is_json(database: Database) -> None:
     data = json.loads(msgspec.json.encode(report))
     assert data["changes"][0]["spec"]["price_tick"] == "0.1"
     assert data["rejected"][0]["native_symbol"] == "X_USDT"
-    assert data["unknown_values"] == [{"field": "trade_status", "value": "odd", "rows": 1}]
+    assert data["unknown_values"] == [{"field": "trade_status", "value": "odd", "effect": "HALTED", "rows": 1}]

@@ -40,7 +40,7 @@ from exchanges_db.database.dsn import Dsn
 from tests.factories import connected
 from tests.hostile_text import HOSTILE
 from tests.payload_rows import FUTURES, MEXC, SPOT, futures, mexc, payload, spot
-from tests.symbol_rows import insert
+from tests.symbol_rows import LISTINGS, insert
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 AHEAD = datetime(2100, 1, 1, tzinfo=UTC)
@@ -55,7 +55,7 @@ async def loaded(database: Database) -> Database:
         FUTURES: [futures("BTC", order_price_round="0.25", quanto_multiplier="0.0001"), futures("1000PEPE")],
     }
     for exchange, some in rows.items():
-        await import_symbols(exchange, payload(exchange, some), db=database)
+        await import_symbols(exchange, payload(exchange, some), listing=LISTINGS.get(exchange), db=database)
     return database
 
 
@@ -105,12 +105,12 @@ async def test_the_live_symbol_comes_before_the_dead(dsn: Dsn) -> None:
 
 
 async def test_lists_by_everything_there_is(loaded: Database) -> None:
-    """And by several at once; by default those that trade."""
+    """And by several at once; by default those that can be traded."""
     assert names(await list_symbols(db=loaded)) == [
         (FUTURES, "1000PEPE/USDT:USDT"), (FUTURES, "BTC/USDT:USDT"), (SPOT, "BTC/USDT"), (MEXC, "BTC/USDT"),
     ]  # fmt: skip
-    assert names(await list_symbols(MEXC, active=False, db=loaded)) == [(MEXC, "ETH/USDT")]
-    assert len(await list_symbols(active=None, db=loaded)) == 6
+    assert names(await list_symbols(MEXC, tradable=False, db=loaded)) == [(MEXC, "ETH/USDT")]
+    assert len(await list_symbols(tradable=None, db=loaded)) == 6
     assert names(await list_symbols(base="BTC", kind="perpetual", db=loaded)) == [(FUTURES, "BTC/USDT:USDT")]
     assert len(await list_symbols(base="BTC", quote="USDT", kind=SymbolKind.SPOT, db=loaded)) == 2
     assert await list_symbols(quote="EUR", db=loaded) == []
@@ -120,7 +120,7 @@ async def test_symbols_of_an_inactive_exchange_do_not_trade(loaded: Database) ->
     """They are kept, and still TRADING by their own status."""
     await deactivate_exchange(2, db=loaded)
     assert await list_symbols(SPOT, db=loaded) == []
-    assert len(await list_symbols(SPOT, active=False, db=loaded)) == 2
+    assert len(await list_symbols(SPOT, tradable=False, db=loaded)) == 2
     symbol = await one(loaded, SPOT, "BTC_USDT")
     assert symbol.status is SymbolStatus.TRADING
     assert (await can_trade(symbol, "BUY", db=loaded)).obstacle is Obstacle.EXCHANGE_INACTIVE
@@ -179,9 +179,10 @@ async def test_numbers_of_the_past_are_exact(dsn: Dsn) -> None:
 async def test_the_present_and_the_past_are_one_shape(loaded: Database) -> None:
     """As of now is what the look-up gives, field by field."""
     now = datetime.now(UTC) + timedelta(seconds=1)
-    for symbol in await list_symbols(active=None, db=loaded):
+    for symbol in await list_symbols(tradable=None, db=loaded):
         then = await get_symbol_as_of(symbol.exchange, symbol.symbol, now, db=loaded)
-        assert then == symbol
+        # When the exchange last confirmed it is known of the present only.
+        assert then == msgspec.structs.replace(symbol, observed_at=None)
     assert len(await list_symbols_as_of(FUTURES, now, db=loaded)) == 2
     assert await list_symbols_as_of(FUTURES, LONG_AGO, db=loaded) == []
     for call in (list_symbols_as_of, diff_symbols):
@@ -216,87 +217,9 @@ async def test_common_symbols_share_a_grid(loaded: Database) -> None:
 async def test_contracts_that_count_in_quote_share_no_lot(loaded: Database) -> None:
     """One inverse contract is another amount of coin at each price."""
     inverse = [futures("BTC", "USDT", type="inverse", quanto_multiplier="0")]
-    await import_symbols(FUTURES, payload(FUTURES, inverse), settle="btc", allow=["jump", "vanished"], db=loaded)
+    await import_symbols(FUTURES, payload(FUTURES, inverse), listing="PERPETUAL:BTC", allow=["jump", "vanished"], db=loaded)
     pairs = await common_symbols(SPOT, FUTURES, db=loaded)
     assert [pair.quantity_step for pair in pairs if pair.b.settle == "BTC"] == [None]
-
-
-JUDGED: list[tuple[dict[str, Any], dict[str, Any], Obstacle | None]] = [
-    ({}, {}, None),
-    ({"status": "HALTED"}, {}, Obstacle.STATUS),
-    ({"status": "PRELAUNCH"}, {}, Obstacle.STATUS),
-    ({"status": "PRELAUNCH", "listed_at": "2099-01-01T00:00:00Z"}, {}, Obstacle.STATUS),
-    ({"status": "PRELAUNCH", "listed_at": "2099-01-01T00:00:00Z", "sides": "NONE"}, {"at": AHEAD}, None),
-    ({"listed_at": "2099-01-01T00:00:00Z"}, {}, Obstacle.NOT_LISTED_YET),
-    ({"listed_at": "2099-01-01T00:00:00Z"}, {"at": AHEAD}, None),
-    ({"status": "CLOSE_ONLY"}, {}, Obstacle.ONLY_CLOSING),
-    ({"status": "CLOSE_ONLY"}, {"closing": True}, None),
-    ({"status": "CLOSE_ONLY", "sides": "SELL"}, {"side": "SELL"}, None),
-    ({"status": "CLOSE_ONLY", "sides": "SELL"}, {"side": "BUY"}, Obstacle.SIDE),
-    ({"status": "DELISTING"}, {}, Obstacle.ONLY_CLOSING),
-    ({"status": "DELISTING"}, {"closing": True}, None),
-    ({"status": "DELISTING", "delisting_at": "2020-01-01T00:00:00Z"}, {"closing": True}, None),
-    ({"delisting_at": "2099-01-01T00:00:00Z"}, {}, None),
-    ({"delisting_at": "2099-01-01T00:00:00Z"}, {"at": AHEAD}, Obstacle.DELISTED),
-    ({"status": "DELISTED", "delisted_at": "2020-01-01T00:00:00Z"}, {}, Obstacle.DELISTED),
-    ({"status": "DELISTED", "delisted_at": "2099-01-01T00:00:00Z"}, {}, Obstacle.STATUS),
-    ({"sides": "BUY"}, {"side": Side.BUY}, None),
-    ({"sides": "BUY"}, {"side": Side.SELL}, Obstacle.SIDE),
-    ({"sides": "NONE"}, {}, Obstacle.SIDE),
-    ({"api_tradable": False}, {}, Obstacle.NOT_BY_API),
-    ({}, {"at": LONG_AGO}, Obstacle.UNKNOWN_THEN),
-]
-
-
-@pytest.mark.parametrize(("fields", "question", "obstacle"), JUDGED, ids=range(len(JUDGED)))
-async def test_whether_one_may_trade(
-    conn: asyncpg.Connection, fields: dict[str, Any], question: dict[str, Any], obstacle: Obstacle | None
-) -> None:
-    """With what is in the way, and in words."""
-    number = await insert(conn, **fields)
-    row = await get_symbol(MEXC, "BTC/USDT", db=conn)
-    assert row is not None
-    assert row.id == number
-    answer = await can_trade(row, **{"side": "BUY", **question}, db=conn)
-    assert answer.obstacle == obstacle
-    assert bool(answer) is answer.allowed is (obstacle is None)
-    assert (answer.reason is None) is (obstacle is None)
-
-
-async def test_a_future_ends_at_its_expiry(conn: asyncpg.Connection) -> None:
-    """To the moment."""
-    await insert(conn, "future")
-    row = await get_symbol(MEXC, "BTC/USDT", db=conn)
-    assert row is not None
-    assert row.expires_at is not None
-    assert await can_trade(row, "BUY", row.expires_at - timedelta(microseconds=1), db=conn)
-    assert (await can_trade(row, "BUY", row.expires_at, db=conn)).obstacle is Obstacle.EXPIRED
-
-
-async def test_it_answers_for_the_time_that_is_asked(dsn: Dsn) -> None:
-    """What halted later could be traded before, and so could an exchange that is inactive now."""
-    async with connected(dsn) as conn:
-        await insert(conn)
-        symbol = await get_symbol(MEXC, "BTC/USDT", db=conn)
-        assert symbol is not None
-        before = await conn.fetchval("SELECT clock_timestamp()")
-        await conn.execute("UPDATE symbols SET status = 'HALTED'")
-        assert await can_trade(symbol, "BUY", before, db=conn)
-        assert (await can_trade(symbol, "BUY", db=conn)).obstacle is Obstacle.STATUS
-        await deactivate_exchange(1, db=conn)
-        assert await can_trade(symbol, "BUY", before, db=conn)
-        assert (await can_trade(symbol, "BUY", db=conn)).obstacle is Obstacle.EXCHANGE_INACTIVE
-
-
-async def test_what_can_trade_cannot_judge(loaded: Database) -> None:
-    """A name instead of a symbol, a word that is not a side, a time without a zone."""
-    symbol = await one(loaded, SPOT, "BTC_USDT")
-    with pytest.raises(InvalidSymbol, match="wants a Symbol"):
-        await can_trade("BTC_USDT", "BUY", db=loaded)  # type: ignore[arg-type]
-    with pytest.raises(InvalidArgument, match="side"):
-        await can_trade(symbol, "LONG", db=loaded)
-    with pytest.raises(InvalidArgument, match="time zone"):
-        await can_trade(symbol, "BUY", datetime(2026, 1, 1), db=loaded)  # noqa: DTZ001 - that is the point
 
 
 async def test_a_row_of_a_later_version_says_so(conn: asyncpg.Connection) -> None:

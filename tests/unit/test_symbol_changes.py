@@ -17,6 +17,7 @@ from exchanges_db import (
     SymbolSpec,
     SymbolStatus,
 )
+from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.changes import KnownSymbol, find_brakes, find_changes, find_changes_between
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -50,6 +51,7 @@ def kinds(*changes: Any) -> list[str]:
     return [change.kind.value for change in changes]
 
 
+SPOT = Listing(SymbolKind.SPOT)
 CONTRACT: dict[str, Any] = {
     "kind": SymbolKind.PERPETUAL,
     "settle": "USDT",
@@ -85,7 +87,7 @@ SEEN_DEAD: dict[str, Any] = {"status": SymbolStatus.DELISTED, "delisted_at": NOW
 )
 def test_each_kind_of_change(old: dict[str, Any], new: dict[str, Any], kind: str | None) -> None:
     """One row against one row."""
-    changes = find_changes([known(**old)], [spec(**new)], NOW)
+    changes = find_changes([known(**old)], [spec(**new)], NOW, listing=SPOT)
     assert kinds(*changes) == ([] if kind is None else [kind])
     if changes:
         assert changes[0].symbol_id == 1
@@ -93,63 +95,63 @@ def test_each_kind_of_change(old: dict[str, Any], new: dict[str, Any], kind: str
 
 def test_a_change_names_its_fields() -> None:
     """With what was and what is."""
-    (change,) = find_changes([known()], [spec(price_tick=Decimal(1), maker_fee=Decimal("0.01"))], NOW)
+    (change,) = find_changes([known()], [spec(price_tick=Decimal(1), list_maker_fee=Decimal("0.01"))], NOW, listing=SPOT)
     assert [(f.field, f.old, f.new) for f in change.fields] == [
-        ("price_tick", Decimal("0.01"), Decimal(1)), ("maker_fee", None, Decimal("0.01")),
+        ("price_tick", Decimal("0.01"), Decimal(1)), ("list_maker_fee", None, Decimal("0.01")),
     ]  # fmt: skip
 
 
 def test_a_symbol_that_is_new_is_listed_and_one_that_is_missing_delisted() -> None:
     """From the time it was observed, unless the exchange gave one before."""
-    listed, gone = find_changes([known()], [spec("ETH_USDT")], NOW)
+    listed, gone = find_changes([known()], [spec("ETH_USDT")], NOW, listing=SPOT)
     assert (listed.kind, listed.symbol_id, listed.spec.base) == (ChangeKind.LISTED, None, "ETH")
     assert (gone.kind, gone.spec.status, gone.spec.sides, gone.spec.delisted_at, gone.vanished) == (
         ChangeKind.DELISTED, SymbolStatus.DELISTED, SidesAllowed.NONE, NOW, True,
     )  # fmt: skip
-    (told,) = find_changes([known(delisted_at=EARLIER)], [], NOW)
+    (told,) = find_changes([known(delisted_at=EARLIER)], [], NOW, listing=SPOT)
     assert told.spec.delisted_at == EARLIER
-    (at_once,) = find_changes([known(delisted_at=NOW)], [], NOW)
+    (at_once,) = find_changes([known(delisted_at=NOW)], [], NOW, listing=SPOT)
     assert at_once.spec.delisted_at == NOW
 
 
 def test_a_symbol_told_to_be_delisted_without_a_time_is_so_from_when_it_was_seen() -> None:
     """A time kept from while it was live is not one of this delisting; a time given before for this one stays."""
     gone = spec(**SEEN_DEAD)
-    (change,) = find_changes([known(delisted_at=EARLIER)], [gone], NOW)
+    (change,) = find_changes([known(delisted_at=EARLIER)], [gone], NOW, listing=SPOT)
     assert (change.kind, change.spec.delisted_at) == (ChangeKind.DELISTED, NOW)
-    (still,) = find_changes([known(**DEAD, price_tick=Decimal("0.1"))], [gone], NOW)
+    (still,) = find_changes([known(**DEAD, price_tick=Decimal("0.1"))], [gone], NOW, listing=SPOT)
     assert (still.kind, still.spec.delisted_at) == (ChangeKind.CHANGED, EARLIER)
-    (new,) = find_changes([], [gone], NOW)
+    (new,) = find_changes([], [gone], NOW, listing=SPOT)
     assert (new.kind, new.spec.delisted_at) == (ChangeKind.LISTED, NOW)
 
 
 def test_a_name_given_to_another_coin_ends_one_symbol_and_begins_another() -> None:
     """The old one's history stays its own."""
-    old, new = find_changes([known()], [spec(base="BTCNEW")], NOW)
+    old, new = find_changes([known()], [spec(base="BTCNEW")], NOW, listing=SPOT)
     assert (old.kind, old.symbol_id, old.vanished) == (ChangeKind.DELISTED, 1, False)
     assert (new.kind, new.symbol_id) == (ChangeKind.LISTED, None)
-    assert kinds(*find_changes([known(**DEAD)], [spec(base="BTCNEW")], NOW)) == ["LISTED"]
+    assert kinds(*find_changes([known(**DEAD)], [spec(base="BTCNEW")], NOW, listing=SPOT)) == ["LISTED"]
 
 
 def test_the_live_one_of_several_with_a_name_is_compared() -> None:
     """Else the last that was delisted."""
     rows = [known(number=1), known(number=2, **DEAD)]
-    assert find_changes(rows, [spec()], NOW) == ()
+    assert find_changes(rows, [spec()], NOW, listing=SPOT) == ()
     dead = [known(number=1, **DEAD), known(number=2, **DEAD)]
-    assert [change.symbol_id for change in find_changes(dead, [spec()], NOW)] == [2]
+    assert [change.symbol_id for change in find_changes(dead, [spec()], NOW, listing=SPOT)] == [2]
 
 
 def test_what_is_rejected_or_settles_elsewhere_has_not_vanished() -> None:
     """Nor what was dead before."""
-    assert find_changes([known()], [], NOW, rejected={"BTC_USDT"}) == ()
-    assert find_changes([known(**CONTRACT)], [], NOW, settle="BTC") == ()
-    assert kinds(*find_changes([known(**CONTRACT)], [], NOW, settle="USDT")) == ["DELISTED"]
-    assert find_changes([known(**DEAD)], [], NOW) == ()
+    assert find_changes([known()], [], NOW, rejected={"BTC_USDT"}, listing=SPOT) == ()
+    assert find_changes([known(**CONTRACT)], [], NOW, listing=Listing(SymbolKind.PERPETUAL, "BTC")) == ()
+    assert kinds(*find_changes([known(**CONTRACT)], [], NOW, listing=Listing(SymbolKind.PERPETUAL, "USDT"))) == ["DELISTED"]
+    assert find_changes([known(**DEAD)], [], NOW, listing=SPOT) == ()
 
 
 def brakes(rows: list[KnownSymbol], specs: list[SymbolSpec], **more: Any) -> list[Brake]:
     """Which brakes a payload meets."""
-    changes = find_changes(rows, specs, NOW)
+    changes = find_changes(rows, specs, NOW, listing=SPOT)
     return [hit.brake for hit in find_brakes(changes, **{"live": len(rows), "offered": len(specs), **more})]
 
 
@@ -205,7 +207,6 @@ def test_two_states_of_the_database_are_compared_by_id() -> None:
         "exchange": "X",
         "price_decimals": 2,
         "quantity_decimals": 3,
-        "is_active": True,
         **times,
     }
 
