@@ -53,7 +53,7 @@ class Openness(msgspec.Struct, frozen=True):
             ),
         )
 
-    def obstacles(self, side: Side | str, closing: bool, at: datetime | None, market: bool) -> Obstacles:  # noqa: FBT001 - called once per order
+    def obstacles(self, side: Side | str, closing: bool, at: datetime | None, market: bool) -> Obstacles:
         """Return what stands in the way of an order; the gravest first.
 
         at: None for now, by the clock of this machine.

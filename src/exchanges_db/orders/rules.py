@@ -20,7 +20,7 @@ from exchanges_db.orders.band import Band
 from exchanges_db.orders.floats import count_float
 from exchanges_db.orders.limits import Limits, OrderRule
 from exchanges_db.orders.numbers import Grid, Number, exact, positive, product
-from exchanges_db.orders.openness import Obstacles, Openness
+from exchanges_db.orders.openness import Openness
 from exchanges_db.symbols.enums import ContractDirection, OrderType, Rounding, Side, SymbolKind
 from exchanges_db.symbols.judge import Obstacle, explain
 from exchanges_db.symbols.models import SymbolSpec
@@ -234,8 +234,10 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
         if side is not None:
             wanted = Side.parse(side, error=InvalidOrder)
             kind = OrderType.MARKET if price is None else OrderType.LIMIT
-            for obstacle in self._openness.obstacles(wanted, closing, at, price is None):
-                found.append(Violation(obstacle, None, wanted, explain(obstacle, self.spec, wanted, kind)))
+            found += [
+                Violation(obstacle, None, wanted, explain(obstacle, self.spec, wanted, kind))
+                for obstacle in self._openness.obstacles(wanted, closing, at, price is None)
+            ]
         return found
 
     def _height(self, price: Number | None, reference: Number) -> Fraction:

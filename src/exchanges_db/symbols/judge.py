@@ -25,6 +25,8 @@ _ONLY_CLOSING = (SymbolStatus.CLOSE_ONLY, SymbolStatus.DELISTING)
 _SIDES = {Side.BUY: SidesAllowed.BUY, Side.SELL: SidesAllowed.SELL}
 # Wide enough for the sum and product of any numbers of a specification that are of sane size.
 _EXACT = Context(prec=4000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+# How many numbers of lots, and of ticks, are tried where limits lie so close that no reckoning shows an order.
+_TRIED = 1000
 
 
 class Obstacle(StrEnum):
@@ -155,27 +157,46 @@ def turning_points(spec: SymbolSpec) -> list[datetime]:
 
 
 def is_satisfiable(spec: SymbolSpec) -> bool:
-    """Return whether some order keeps to all limits of a symbol: an exchange may state limits that none can."""
+    """Return whether some order keeps to all limits of a symbol: an exchange may state limits that none can.
+
+    Limits so narrow that an order which keeps to them would have to be searched for count as such, too.
+    """
     most, most_notional = spec.max_quantity, spec.max_notional
     inverse = spec.direction is ContractDirection.INVERSE
     if most is most_notional is None and not inverse:
         return True
     step, size = spec.quantity_step, spec.contract_size or Decimal(1)
-    # Nearly always the limits lie far apart, which two sums show.
+    # Nearly always the limits lie far apart, which a few sums show.
     enough = _EXACT.add(step, spec.min_quantity or step)
     if (most is None or enough <= most) and not inverse:
-        notional = _EXACT.multiply(_EXACT.multiply(enough, size), spec.price_tick)
-        if most_notional is None or notional <= most_notional:
+        if most_notional is None:
+            return True
+        # Any stretch of this length holds a price for the least quantity.
+        stretch = _EXACT.multiply(_EXACT.multiply(enough, size), spec.price_tick)
+        if _EXACT.add(stretch, spec.min_notional or 0) <= most_notional:
             return True
     lot = Fraction(step)
     fewest = max(math.ceil(Fraction(spec.min_quantity or 0) / lot), 1)
-    limits = [] if most is None else [math.floor(Fraction(most) / lot)]
+    most_lots = None if most is None else math.floor(Fraction(most) / lot)
     unit = lot * Fraction(size) * (1 if inverse else Fraction(spec.price_tick))
-    if inverse and spec.min_notional is not None:
-        fewest = max(fewest, math.ceil(Fraction(spec.min_notional) / unit))
-    if most_notional is not None:
-        limits.append(math.floor(Fraction(most_notional) / unit))
-    return all(fewest <= limit for limit in limits)
+    least_worth = max(math.ceil(Fraction(spec.min_notional or 0) / unit), 1)
+    most_worth = None if most_notional is None else math.floor(Fraction(most_notional) / unit)
+    if inverse:
+        return all(max(fewest, least_worth) <= limit for limit in (most_lots, most_worth) if limit is not None)
+    if most_lots is not None and fewest > most_lots:
+        return False
+    return most_worth is None or _has_product(fewest, most_lots, least_worth, most_worth)
+
+
+def _has_product(fewest: int, most_lots: int | None, least: int, most: int) -> bool:
+    """Return whether lots of the given number, times some ticks, come to a number from `least` to `most`."""
+    most_lots = most if most_lots is None else min(most, most_lots)
+    few_lots = range(fewest, min(most_lots, fewest + _TRIED) + 1)
+    # Of few ticks, as many lots as go.
+    many_lots = (min(most // ticks, most_lots) for ticks in range(1, min(most, _TRIED) + 1))
+    return any(most // lots * lots >= least for lots in few_lots) or any(
+        lots >= fewest and most // lots * lots >= least for lots in many_lots if lots
+    )
 
 
 def explain(obstacle: Obstacle, spec: SymbolSpec, side: Side, order_type: OrderType | None = None) -> str:
