@@ -33,10 +33,19 @@ The drivers' errors become these in one place, database/driver_errors.py.
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 
 class ExchangesDBError(Exception):
-    """Base of all errors of exchanges_db."""
+    """Base of all errors of exchanges_db.
+
+    Where `sync_symbols` raises it, `listing` is the list that failed, `reports` are the ImportReports of those lists of
+    the exchange that were imported all the same, and `others` the errors of further lists that failed.
+    """
+
+    listing: str | None = None
+    reports: tuple[Any, ...] = ()
+    others: tuple[ExchangesDBError, ...] = ()
 
 
 class ConfigurationError(ExchangesDBError):

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.schema.sql_files import migrations_directory
 from tests.acceptance.command import ok, run, run_program
 from tests.fix_server import run_dbmate, url_of
+
+NEWEST = max(path.name for path in migrations_directory().glob("*.sql"))
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from exchanges_db.cli.commands import command
 from exchanges_db.cli.completion import complete_exchange
 from exchanges_db.cli.session import parse_time, run
 from exchanges_db.database.pool import Database
-from exchanges_db.errors import ExchangeNotFound, InvalidExchange
+from exchanges_db.errors import ExchangeNotFound, InvalidExchange, shown
 from exchanges_db.exchanges import history, look_ups, populate, stats
+from exchanges_db.exchanges.defaults import CATALOGUE
 from exchanges_db.exchanges.enums import MarketType
 from exchanges_db.exchanges.models import Exchange, ExchangeChange, StoredExchange
 from exchanges_db.exchanges.names import pick
@@ -102,27 +103,40 @@ def show(
 @command(app, example="add KRAKEN_SPOT --display-name Kraken --market-type spot --inactive")
 def add(
     name: Annotated[str, typer.Argument(help="Unique, at most 50 characters.")],
-    market_type: Annotated[str, typer.Option(help="SPOT, FUTURES or OPTIONS; any case.")],
+    market_type: Annotated[
+        str | None, typer.Option(help="SPOT, FUTURES or OPTIONS; any case. May be left out for those known here.")
+    ] = None,
     enum_value: Annotated[str | None, typer.Option(help="What ExchangeEnum maps to; default: NAME.")] = None,
-    display_name: Annotated[str | None, typer.Option(help="For people; default: NAME.")] = None,
+    display_name: Annotated[str | None, typer.Option(help="For people; default: NAME, or the known one.")] = None,
     base_url: Annotated[str | None, typer.Option(help="http:// or https://")] = None,
     websocket_url: Annotated[str | None, typer.Option(help="ws:// or wss://")] = None,
     rate_limit: Annotated[int | None, typer.Option(help="Requests per second.")] = None,
-    precision: Annotated[int, typer.Option(help="Decimals, 0 to 18.")] = 8,
+    precision: Annotated[int | None, typer.Option(help="Decimals, 0 to 18; default: 8.")] = None,
     inactive: Annotated[bool, typer.Option("--inactive", help="Not to be traded yet.")] = False,
 ) -> None:
-    """Add an exchange."""
-    exchange = Exchange(
-        name=name,
-        enum_value=name if enum_value is None else enum_value,
-        display_name=name if display_name is None else display_name,
-        market_type=MarketType.parse(market_type),
-        is_active=not inactive,
-        base_url=base_url,
-        websocket_url=websocket_url,
-        rate_limit_requests_per_second=rate_limit,
-        precision_default=precision,
-    )
+    """Add an exchange.
+
+    Known here with all their fields, each of which an option may replace: MEXC_SPOT, GATEIO_SPOT, GATEIO_FUTURES,
+    MEXC_FUTURES, GATEIO_OPTIONS.
+    """
+    known = name if enum_value is None else enum_value
+    if market_type is None and known not in CATALOGUE:
+        near = [one for one in CATALOGUE if one.casefold() == known.casefold()]
+        advice = f"did you mean {near[0]}? " if near else ""
+        raise InvalidExchange(
+            f"{shown(known)} is not known here: {advice}--market-type is needed for all but {', '.join(CATALOGUE)}",
+            field="market_type",
+        )
+    given = {
+        "display_name": display_name if display_name is not None or known in CATALOGUE else name,
+        "market_type": None if market_type is None else MarketType.parse(market_type),
+        "base_url": base_url,
+        "websocket_url": websocket_url,
+        "rate_limit_requests_per_second": rate_limit,
+        "precision_default": precision,
+    }
+    fields = {field: value for field, value in given.items() if value is not None}
+    exchange = Exchange.from_exchange_enum(known, name=name, is_active=not inactive, **fields)
 
     async def work(database: Database) -> StoredExchange:
         return await _find(str(await look_ups.insert_exchange(exchange, db=database)), database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,12 +18,19 @@ from exchanges_db.cli.completion import complete_exchange
 from exchanges_db.cli.progress import bars
 from exchanges_db.cli.session import note_written, parse_time, run
 from exchanges_db.database.pool import Database
-from exchanges_db.errors import ConfigurationError, DownloadFailed, PayloadError, SymbolNotFound, shown
+from exchanges_db.errors import (
+    ConfigurationError,
+    DownloadFailed,
+    ExchangesDBError,
+    InvalidArgument,
+    PayloadError,
+    SymbolNotFound,
+    shown,
+)
 from exchanges_db.orders import pairs
 from exchanges_db.symbols import history, importing, look_ups, sync
 from exchanges_db.symbols.changes import Brake
 from exchanges_db.symbols.models import Symbol, SymbolVersion
-from exchanges_db.symbols.payloads.readers import READERS
 from exchanges_db.symbols.report import ImportRefused, ImportReport
 
 app = typer.Typer(rich_markup_mode=None)
@@ -31,6 +39,8 @@ group = typer.Typer(
 )
 app.add_typer(group, name="symbols")
 
+# What fails for one exchange or one list of it, and not for all.
+_FAILURES = (ConfigurationError, DownloadFailed, PayloadError, ImportRefused, InvalidArgument)
 _LARGEST_FILE = 256 * 2**20
 Where = Annotated[
     str,
@@ -90,11 +100,17 @@ def import_(
     symbol_tables.show_reports([report], every=every)
 
 
-@command(app, "sync", example="sync MEXC_SPOT GATEIO_SPOT --dry-run")
+@command(app, "sync", example="sync GATEIO_FUTURES --list PERPETUAL:USDT --dry-run")
 def sync_(
     exchanges: Annotated[
         list[str] | None,
-        typer.Argument(metavar="EXCHANGE", help="Default: all that have a reader.", autocompletion=complete_exchange),
+        typer.Argument(
+            metavar="EXCHANGE", help="Default: the active ones that have a reader.", autocompletion=complete_exchange
+        ),
+    ] = None,
+    lists: Annotated[
+        list[str] | None,
+        typer.Option("--list", metavar="LIST", help="Only this list, such as PERPETUAL:USDT; may be repeated."),
     ] = None,
     allow: Allow = None,
     dry_run: DryRun = False,
@@ -102,35 +118,48 @@ def sync_(
 ) -> None:
     """Download lists of symbols and import them.
 
-    An exchange that fails does not stop the others.
+    An exchange or a list that fails does not stop the others.
     """
+    if lists and not exchanges:
+        raise InvalidArgument("--list is for the exchanges that are named: name one or more", field="listings")
+    reports: list[ImportReport] = []
     failed = False
 
-    async def work(database: Database) -> list[ImportReport]:
+    async def work(database: Database) -> None:
         nonlocal failed
-        reports: list[ImportReport] = []
         with bars() as add_bar:
-            for exchange in exchanges or READERS:
+            for exchange in [row.enum_value for row in await sync.find_to_sync(exchanges, db=database)]:
                 try:
-                    reports += await sync.sync_symbols(
-                        exchange,
-                        allow=allow or (),
-                        dry_run=dry_run,
-                        on_download=add_bar(f"{exchange} download"),
-                        on_retry=partial(_note_retry, exchange),
-                        on_progress=add_bar(f"{exchange} import"),
-                        db=database,
+                    reports.extend(
+                        await sync.sync_symbols(
+                            exchange,
+                            listings=lists or None,
+                            allow=allow or (),
+                            dry_run=dry_run,
+                            on_download=add_bar(f"{exchange} download"),
+                            on_retry=partial(_note_retry, exchange),
+                            on_progress=add_bar(f"{exchange} import"),
+                            db=database,
+                        )
                     )
-                    if not dry_run:
-                        note_written()
-                except (DownloadFailed, PayloadError, ImportRefused) as exc:
+                except ExchangesDBError as exc:
+                    reports.extend(exc.reports)
+                    _note_failures(exchange, exc.others, reports)
+                    if not isinstance(exc, _FAILURES):
+                        raise
                     failed = True
-                    output.note(f"error: {exchange}: {exc}")
-                    if isinstance(exc, ImportRefused):
-                        reports.append(exc.report)
-        return reports
+                    _note_failures(exchange, [exc], reports)
+                if not dry_run and any(report.applied for report in reports):
+                    note_written()
 
-    symbol_tables.show_reports(run(work), every=every)
+    try:
+        run(work)
+    except ExchangesDBError:
+        with suppress(output.AnswerLost):  # what was imported before it is not undone
+            if reports:
+                symbol_tables.show_reports(reports, every=every)
+        raise
+    symbol_tables.show_reports(reports, every=every)
     if failed:
         raise typer.Exit(7)
 
@@ -255,6 +284,13 @@ def _read(file: str) -> bytes:
     if len(payload) > _LARGEST_FILE:
         raise PayloadError(f"{file!r} is longer than {_LARGEST_FILE} bytes: that is no list of symbols")
     return payload
+
+
+def _note_failures(exchange: str, errors: Iterable[ExchangesDBError], reports: list[ImportReport]) -> None:
+    for error in errors:
+        output.note(f"error: {exchange}{f' {error.listing}' if error.listing else ''}: {error}")
+        if isinstance(error, ImportRefused):
+            reports.append(error.report)
 
 
 def _note_retry(exchange: str, reason: str, wait: float) -> None:

@@ -32,7 +32,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         market_type: a MarketType, or its exact text.
         is_active: inactive exchanges are kept but not found by look-ups that serve trading.
         base_url, websocket_url: http(s) and ws(s) URLs, at most 255 characters.
-        rate_limit_requests_per_second: positive, or None for unknown.
+        rate_limit_requests_per_second: how many of the lightest requests; positive, or None for unknown.
         precision_default: decimals, 0 to 18.
         created_at, updated_at: UTC, set by the database.
         version: raised by the database on every change; see `update_exchange(if_version=...)`.
@@ -82,6 +82,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     def from_exchange_enum(cls, exchange_enum: Enum | str, **overrides: Any) -> Exchange:
         """Return a new Exchange with the defaults of `exchange_enum`, changed by `overrides`.
 
+        There are defaults for ExchangeEnum and for further exchanges, such as "MEXC_FUTURES".
+
         Raises:
             InvalidExchange: an unknown enum without display_name and market_type, an unknown or invalid override.
         """
@@ -93,7 +95,10 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         missing = [field.name for field in msgspec.structs.fields(cls) if field.required and field.name not in fields]
         if missing:
             needed = " and ".join(f"{field}=..." for field in missing)
-            raise InvalidExchange(f"there are no defaults for {shown(exchange_enum)}: pass {needed}", field=missing[0])
+            raise InvalidExchange(
+                f"there are no defaults for {shown(exchange_enum)}, only for {', '.join(CATALOGUE)}: pass {needed}",
+                field=missing[0],
+            )
         return cls(**fields)
 
     def get_rate_limit_delay(self) -> float:

@@ -14,6 +14,7 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.errors import ExchangeNotFound, InvalidExchange, shown
+from exchanges_db.exchanges.defaults import CATALOGUE
 from exchanges_db.exchanges.enums import enum_text
 from exchanges_db.exchanges.rules import check_exchange_id, check_field
 from exchanges_sql.exchange_history import AsyncQuerier as HistoryQuerier
@@ -132,13 +133,16 @@ def pick(text: str, known: Mapping[str, str]) -> str:
     known: what exchanges can be asked for by, and another name of each, which is for the advice only.
 
     Raises:
-        ExchangeNotFound: there is none, or there are several; the message names the nearest.
+        ExchangeNotFound: there is none, or there are several; the message names the nearest, or says how to add it.
     """
     if text in known:
         return text
     alike = [one for one in known if one.casefold() == text.casefold()]
     if len(alike) == 1:
         return alike[0]
+    addable = [] if alike else [one for one in CATALOGUE if one.casefold() == text.casefold()]
+    if addable:
+        raise ExchangeNotFound(f"there is no row for {addable[0]} yet: exchanges-db add {addable[0]}")
     near = sorted(alike) or _nearest_of(text, known)
     advice = f"did you mean {' or '.join(near)}?" if near else "see `exchanges-db list --all`"
     raise ExchangeNotFound(f"no exchange is called {shown(text)}: {advice}")

@@ -33,8 +33,8 @@ async def ensure_exchanges_populated(
     Compares with all rows, active or not: a deactivated exchange stays as it is. Writes nothing when none is missing.
 
     exchanges: ExchangeEnum, or an Enum of your own whose values are the texts of `enum_value`.
-    defaults: the fields of a new row, by member or by its value. A member that ExchangeEnum lacks needs at least
-        display_name and market_type.
+    defaults: the fields of a new row, by member or by its value. A member that `Exchange.from_exchange_enum` has no
+        defaults for needs at least display_name and market_type.
 
     Raises:
         InvalidExchange: a member has no defaults, one of its fields is unusable, or a key of `defaults` is no member.

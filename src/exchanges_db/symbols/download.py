@@ -6,8 +6,9 @@ A download ends in the whole body or in DownloadFailed. Messages name host and p
 from __future__ import annotations
 
 import logging
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -19,12 +20,13 @@ import stamina
 from aiolimiter import AsyncLimiter
 from stamina.instrumentation import RetryDetails, RetryHook, get_on_retry_hooks, set_on_retry_hooks
 
-from exchanges_db.errors import ConfigurationError, DownloadFailed
+from exchanges_db.errors import ConfigurationError, DownloadFailed, shown
 from exchanges_db.symbols.download_settings import DownloadSettings
 
 log = logging.getLogger("exchanges_db")
 
 _BUSY = frozenset((408, 425, 429, 500, 502, 503, 504))
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _CHUNK = 64 * 1024
 
 
@@ -86,24 +88,29 @@ class Downloader:
         self,
         url: str,
         *,
+        headers: Mapping[str, str] | None = None,
         requests_per_second: int | None = None,
+        seconds_apart: float = 0.0,
         on_progress: Callable[[int, int | None], None] = lambda done, total: None,
         on_retry: Callable[[str, float], None] = lambda reason, wait: None,
     ) -> bytes:
         """Return the body of the answer to GET `url`.
 
+        headers: sent with each attempt, and shown nowhere.
         requests_per_second: the exchange's limit; all requests to its host, repeated ones too, keep to it.
+        seconds_apart: the least time between two requests of this path, repeated ones too.
         on_progress: called with the bytes so far and their number, None where the server does not tell.
         on_retry: called with the reason and the seconds until the next attempt.
 
         Raises:
-            ConfigurationError: `url` is no http(s) URL.
+            ConfigurationError: `url` is no http(s) URL, or a header cannot be sent.
             DownloadFailed: refused, or still failing after all attempts; `.status` is the last answer's.
         """
         parts = _checked(url)
         place = f"{parts.hostname}{parts.path}"
         settings = self._settings
-        limits = self._limits(parts, requests_per_second)
+        limits = self._limits(parts, requests_per_second, seconds_apart)
+        sent = _checked_headers(headers or {})
         failures = 0
 
         def wait_for(exc: Exception) -> bool | float:
@@ -123,7 +130,7 @@ class Downloader:
         try:
             async for attempt in stamina.retry_context(on=wait_for, attempts=settings.attempts, timeout=None):
                 with attempt:
-                    return await self._attempt(url, place, limits, on_progress)
+                    return await self._attempt(url, place, sent, limits, on_progress)
         except _TryAgain as exc:
             advice = f"; it asks for a pause of {exc.wait:.0f} s" if exc.wait else ""
             raise DownloadFailed(
@@ -131,14 +138,22 @@ class Downloader:
             ) from exc
         raise AssertionError("stamina ends with an answer or an error")
 
-    def _limits(self, parts: SplitResult, requests_per_second: int | None) -> tuple[aiohttp.ClientMiddlewareType, ...]:
-        if requests_per_second is None:
-            return ()
+    def _limits(
+        self, parts: SplitResult, requests_per_second: int | None, seconds_apart: float
+    ) -> tuple[aiohttp.ClientMiddlewareType, ...]:
         # One at a time, evenly: a burst at the start of a second is what exchanges ban for.
-        limiter = self._limiters.setdefault(parts.netloc, AsyncLimiter(1, 1 / requests_per_second))
+        limiters = []
+        if seconds_apart > 0:
+            path = f"{parts.netloc}{parts.path}"
+            limiters.append(self._limiters.setdefault(path, AsyncLimiter(1, seconds_apart)))
+        if requests_per_second is not None:
+            limiters.append(self._limiters.setdefault(parts.netloc, AsyncLimiter(1, 1 / requests_per_second)))
+        if not limiters:
+            return ()
 
         async def limit(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-            await limiter.acquire()
+            for limiter in limiters:
+                await limiter.acquire()
             return await send(request)
 
         # As middleware, because aiohttp repeats a GET by itself when a connection closes without a word.
@@ -148,12 +163,13 @@ class Downloader:
         self,
         url: str,
         place: str,
+        headers: Mapping[str, str],
         limits: tuple[aiohttp.ClientMiddlewareType, ...],
         on_progress: Callable[[int, int | None], None],
     ) -> bytes:
         assert self._session is not None, "use Downloader as `async with Downloader() as downloader`"
         try:
-            async with self._session.get(url, allow_redirects=False, middlewares=limits) as response:
+            async with self._session.get(url, headers=headers, allow_redirects=False, middlewares=limits) as response:
                 _check(response, place)
                 return await self._body(response, place, on_progress)
         except TimeoutError as exc:
@@ -191,6 +207,16 @@ def _checked(url: str) -> SplitResult:
     if not usable or not url.isprintable() or " " in url or "@" in parts.netloc:
         raise ConfigurationError("base_url must be an http:// or https:// URL without blanks, user or password")
     return parts
+
+
+def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ConfigurationError(f"a header cannot be called {shown(name)}")
+        # The value is not shown: it may be a secret.
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+            raise ConfigurationError(f"the value of the header {name} must be printable ASCII text")
+    return dict(headers)
 
 
 def _check(response: aiohttp.ClientResponse, place: str) -> None:

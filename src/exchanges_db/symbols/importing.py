@@ -70,7 +70,7 @@ async def import_symbols(
         ExchangeNotFound: the exchange has no row.
     """
     moment = datetime.now(UTC) if observed_at is None else check_moment(observed_at, "observed_at")
-    place, allowed = check_exchange(exchange), _brakes(allow)
+    place, allowed = check_exchange(exchange), check_brakes(allow)
     # The exact spelling comes first, because it decides which reader is right.
     enum_value = await run(db, lambda conn: spelled(conn, place))
     read = read_payload(enum_value, payload, listing=listing, observed_at=moment)
@@ -101,7 +101,7 @@ async def import_specs(
         InvalidArgument, ImportRefused, ExchangeNotFound: as `import_symbols`.
     """
     moment = datetime.now(UTC) if observed_at is None else check_moment(observed_at, "observed_at")
-    place, allowed = check_exchange(exchange), _brakes(allow)
+    place, allowed = check_exchange(exchange), check_brakes(allow)
     read = as_payload(Listing.parse(listing), specs, source)
     enum_value = await run(db, lambda conn: spelled(conn, place))
     return await _import(enum_value, read, moment, allowed, dry_run=dry_run, on_progress=on_progress, db=db)
@@ -150,7 +150,8 @@ def _known(document: str | None) -> list[KnownSymbol]:
     return from_database_json(document, _known_decoder)
 
 
-def _brakes(allow: Collection[Brake | str]) -> frozenset[Brake]:
+def check_brakes(allow: Collection[Brake | str]) -> frozenset[Brake]:
+    """Return the brakes that an import may pass; raise InvalidArgument where one of them is none."""
     # A single text is a collection too, of letters.
     if isinstance(allow, str) or not isinstance(allow, Collection):
         raise InvalidArgument(f"allow takes a list of brakes: {', '.join(Brake)}", field="allow")

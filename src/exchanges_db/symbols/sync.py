@@ -1,25 +1,48 @@
-"""Ask an exchange for its list of symbols, and import it."""
+"""Ask an exchange for its lists of symbols, and import them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
 from exchanges_db.database.default import DatabaseOrConnection
-from exchanges_db.errors import ConfigurationError, shown
+from exchanges_db.errors import (
+    ConfigurationError,
+    DownloadFailed,
+    ExchangesDBError,
+    InvalidArgument,
+    InvalidSymbol,
+    PayloadError,
+    shown,
+)
 from exchanges_db.exchanges.look_ups import get_all_exchanges
+from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.exchanges.names import check_exchange, pick
 from exchanges_db.symbols.changes import Brake
 from exchanges_db.symbols.download_settings import DownloadSettings
-from exchanges_db.symbols.importing import import_symbols
-from exchanges_db.symbols.payloads.readers import READERS
-from exchanges_db.symbols.report import ImportReport
+from exchanges_db.symbols.importing import check_brakes, import_symbols
+from exchanges_db.symbols.listing import Listing
+from exchanges_db.symbols.payloads.reader import Reader, Request
+from exchanges_db.symbols.payloads.readers import all_readers, readers_of
+from exchanges_db.symbols.report import ImportRefused, ImportReport
+
+if TYPE_CHECKING:
+    from exchanges_db.symbols.download import Downloader
+
+# What is wrong with one list, not with all of them.
+_OF_ONE_LIST = (DownloadFailed, PayloadError, ImportRefused, InvalidArgument)
+# What a path may hold as it is; a reader has quoted the rest already.
+_SAFE_IN_PATHS = "/?&=%+,:;@!$'()*~"
 
 
 async def sync_symbols(
     exchange: Enum | str,
     *,
+    listings: Collection[Listing | str] | None = None,
     allow: Collection[Brake | str] = (),
     dry_run: bool = False,
     settings: DownloadSettings | None = None,
@@ -28,54 +51,195 @@ async def sync_symbols(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     db: DatabaseOrConnection | None = None,
 ) -> list[ImportReport]:
-    """Fetch an exchange's symbols from its `base_url` and import them; one report for each of its lists.
+    """Fetch an exchange's lists of symbols from its `base_url` and import them; one report for each.
 
-    Its `rate_limit_requests_per_second` is kept. Gate.io futures have a list for each settlement currency; each is
-    imported in a transaction of its own. The other arguments are those of `import_symbols` and of `Downloader.fetch`.
+    Its readers say which lists there are, and how they are asked for; `rate_limit_requests_per_second` is kept. Each
+    list is imported in a transaction of its own, as observed just before it was asked for. One that fails does not stop
+    the others; at the end the first error is raised, which carries the reports of those that were imported.
+
+    listings: which of its lists, as Listing or text such as PERPETUAL:USDT; PERPETUAL alone means those of every
+        settlement. All of them by default.
+
+    The other arguments are those of `import_symbols` and of `Downloader.fetch`.
 
     Raises:
-        DownloadFailed: the exchange gave no answer that can be used.
         ConfigurationError: it has no base_url, or there is no reader for it; or `settings` is none.
-        PayloadError, ImportRefused, ExchangeNotFound: as `import_symbols`.
+        InvalidArgument: the exchange has none of a kind in `listings`, or `allow` is unusable.
+        ExchangeNotFound: it has no row.
+        DownloadFailed: the exchange gave no answer that can be used.
+        PayloadError, ImportRefused: as `import_symbols`.
     """
     from exchanges_db.symbols.download import Downloader  # an HTTP client costs 0.1 s, which only this needs
 
-    place = check_exchange(exchange)
+    place, allowed = check_exchange(exchange), check_brakes(allow)
+    wanted = _parse(listings)
     if settings is not None and not isinstance(settings, DownloadSettings):
         raise ConfigurationError(f"settings must be a DownloadSettings, not a {type(settings).__name__}")
-    known = {row.enum_value: row for row in await get_all_exchanges(db=db)}
-    enum_value = pick(place, {row.enum_value: row.name for row in known.values()})
-    row = known[enum_value]
-    if enum_value not in READERS:
-        raise ConfigurationError(f"there is a reader for {', '.join(READERS)} only, none for {shown(enum_value)}")
-    if row.base_url is None:
-        raise ConfigurationError(f"{enum_value} has no base_url: exchanges-db set {enum_value} base_url=https://...")
-    reports = []
+    row, readers = _find(place, await get_all_exchanges(db=db))
+    _check_wanted(row.enum_value, wanted, [one for reader in readers for one in reader.lists()], readers)
+    base_url = _checked_base(row)
+    imported: list[ImportReport] = []
+    failed: list[ExchangesDBError] = []
     async with Downloader(settings) as downloader:
-        for settle, path in READERS[enum_value].PATHS.items():
-            payload = await downloader.fetch(
-                _join(row.base_url, path),
-                requests_per_second=row.rate_limit_requests_per_second,
-                on_progress=on_download,
-                on_retry=on_retry,
-            )
-            reports.append(
-                await import_symbols(
-                    enum_value,
+        source = _Source(row, base_url, downloader, on_download, on_retry)
+        lists = await source.lists(readers, failed)
+        _check_wanted(row.enum_value, wanted, lists, readers if failed else ())
+        for listing, request in lists.items():
+            if not _is_wanted(listing, wanted):
+                continue
+            try:
+                observed_at = datetime.now(UTC)  # before it is asked: an answer may be older than its arrival
+                payload = await source.fetch(request)
+                report = await import_symbols(
+                    row.enum_value,
                     payload,
-                    settle=settle,
-                    observed_at=datetime.now(UTC),
-                    allow=allow,
+                    listing=listing,
+                    observed_at=observed_at,
+                    allow=allowed,
                     dry_run=dry_run,
                     on_progress=on_progress,
                     db=db,
                 )
-            )
-    return reports
+            except _OF_ONE_LIST as exc:
+                exc.listing = str(listing)
+                failed.append(exc)
+            except ExchangesDBError as exc:
+                # The database's, for example: the other lists would meet it, too.
+                exc.listing, exc.reports, exc.others = str(listing), tuple(imported), tuple(failed)
+                raise
+            else:
+                imported.append(report)
+    if failed:
+        failed[0].reports, failed[0].others = tuple(imported), tuple(failed[1:])
+        raise failed[0]
+    return imported
+
+
+async def find_to_sync(
+    exchanges: Sequence[Enum | str] | None, *, db: DatabaseOrConnection | None = None
+) -> list[StoredExchange]:
+    """Return the exchanges of these names; without names every active one that there is a reader for.
+
+    Raises:
+        ConfigurationError: a named one has no base_url, or there is no reader for it; or none is left to sync.
+        ExchangeNotFound: one has no row.
+    """
+    known = await get_all_exchanges(db=db)
+    if exchanges:
+        found = [_find(check_exchange(exchange), known)[0] for exchange in exchanges]
+        for row in found:
+            _checked_base(row)
+        return list({row.enum_value: row for row in found}.values())
+    readable = {reader.exchange for reader in all_readers()}
+    active = [row for row in known if row.is_active and row.enum_value in readable]
+    if not active:
+        raise ConfigurationError(
+            f"there is no active exchange that can be synced: {', '.join(sorted(readable))} can, once it has a row and "
+            "is active; see `exchanges-db list --all`"
+        )
+    return active
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One exchange's address, and who is told how the download goes."""
+
+    row: StoredExchange
+    base_url: str
+    downloader: Downloader
+    on_download: Callable[[int, int | None], None]
+    on_retry: Callable[[str, float], None]
+
+    async def fetch(self, request: Request) -> bytes:
+        return await self.downloader.fetch(
+            _join(self.base_url, request.path),
+            headers=request.headers,
+            requests_per_second=self.row.rate_limit_requests_per_second,
+            seconds_apart=request.seconds_apart,
+            on_progress=self.on_download,
+            on_retry=self.on_retry,
+        )
+
+    async def lists(self, readers: Iterable[Reader], failed: list[ExchangesDBError]) -> dict[Listing, Request]:
+        """Return every list and how it is asked for; an index that cannot be read goes to `failed`."""
+        found: dict[Listing, Request] = {}
+        owners: dict[Listing, str] = {}
+        for reader in readers:
+            try:
+                index = None if reader.index is None else await self.fetch(reader.index)
+                offered = reader.lists(index)
+                if reader.index is not None and not offered:
+                    raise PayloadError(f"{reader.index.path} names no list of {self.row.enum_value}")
+            except _OF_ONE_LIST as exc:
+                exc.listing = f"index of {reader.name}"
+                failed.append(exc)
+                continue
+            for listing, request in offered.items():
+                if listing in found:
+                    raise ConfigurationError(
+                        f"two readers have the list {listing} of {self.row.enum_value}: {owners[listing]} and "
+                        f"{reader.name}; take one away"
+                    )
+                found[listing], owners[listing] = request, reader.name
+        return found
+
+
+def _find(place: str, known: Collection[StoredExchange]) -> tuple[StoredExchange, Sequence[Reader]]:
+    by_enum = {row.enum_value: row for row in known}
+    row = by_enum[pick(place, {row.enum_value: row.name for row in known})]
+    readers = readers_of(row.enum_value)
+    if not readers:
+        readable = ", ".join(sorted({reader.exchange for reader in all_readers()}))
+        raise ConfigurationError(f"there is a reader for {readable} only, none for {shown(row.enum_value)}")
+    return row, readers
+
+
+def _checked_base(row: StoredExchange) -> str:
+    if row.base_url is None:
+        raise ConfigurationError(
+            f"{row.enum_value} has no base_url: exchanges-db set {row.enum_value} base_url=https://..."
+        )
+    try:
+        parts = urlsplit(row.base_url)
+    except ValueError:
+        return row.base_url  # the downloader says what is wrong with it
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"base_url of {row.enum_value} must end before any ? or #: paths are put after it")
+    return row.base_url
+
+
+def _parse(listings: Collection[Listing | str] | None) -> tuple[Listing, ...] | None:
+    if listings is None:
+        return None
+    # A single text is a collection too, of letters.
+    if isinstance(listings, str) or not isinstance(listings, Collection):
+        raise InvalidSymbol('listings takes several lists: ["PERPETUAL:USDT"]', field="listings")
+    return tuple(Listing.parse(one, "listings") for one in listings)
+
+
+def _check_wanted(
+    enum_value: str, wanted: Iterable[Listing] | None, lists: Collection[Listing], unasked: Iterable[Reader]
+) -> None:
+    """Raise InvalidSymbol where one of `wanted` means none of `lists`; not where an index may still tell of it."""
+    if any(reader.index is not None for reader in unasked):
+        return
+    for one in wanted or ():
+        if not any(_is_wanted(listing, (one,)) for listing in lists):
+            names = ", ".join(map(str, sorted(lists, key=str)))
+            raise InvalidSymbol(f"{enum_value} has no list {one}; it has {names}", field="listings")
+
+
+def _is_wanted(listing: Listing, wanted: Collection[Listing] | None) -> bool:
+    return wanted is None or any(
+        one.kind is listing.kind
+        and one.settle in (None, listing.settle)
+        and one.underlying in (None, listing.underlying)
+        for one in wanted
+    )
 
 
 def _join(base_url: str, path: str) -> str:
     """Return the URL of `path`; a base_url may hold the API's own prefix already, such as /api/v4."""
     base = base_url.rstrip("/")
     prefix = "/".join(path.split("/")[:3])
-    return base.removesuffix(prefix) + path
+    return base.removesuffix(prefix) + quote(path, safe=_SAFE_IN_PATHS)

@@ -23,7 +23,7 @@ from exchanges_db.symbols.payloads.reader import Request
 from exchanges_db.symbols.payloads.reading import Notes, Payload
 from exchanges_db.symbols.payloads.values import BrokenRow
 
-_LISTS = {Listing(SymbolKind.PERPETUAL): Request("/api/v1/contract/detail")}
+_LISTS = {Listing(SymbolKind.PERPETUAL): Request("/api/v1/contract/detail", seconds_apart=5)}
 _HALTED, _DELISTED = SymbolStatus.HALTED, SymbolStatus.DELISTED
 # What orders a contract in delivery takes, the documents do not say.
 _STATES = {

@@ -17,10 +17,15 @@ from exchanges_db.symbols.payloads.reading import Payload
 
 
 class Request(msgspec.Struct, frozen=True):
-    """How a list is asked for: GET `path` of the exchange's base_url, with `headers`."""
+    """How a list is asked for: GET `path` of the exchange's base_url, with `headers`.
+
+    seconds_apart: how far apart two such requests must be at least, where the exchange allows fewer of them than the
+        requests per second that its row says; 0 where it does not.
+    """
 
     path: str
     headers: dict[str, str] = {}
+    seconds_apart: float = 0.0
 
 
 @runtime_checkable
