@@ -8,8 +8,28 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
+Exchange = Callable[["Request"], Behaviour]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked: the path, the query by name, and the headers by name in small letters."""
+
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+
+    @classmethod
+    def parse(cls, text: bytes) -> "Request":
+        """Return the request whose first lines these are."""
+        first, *lines = text.decode("latin-1").split("\r\n")
+        target = urlsplit(first.split()[1])
+        pairs = (line.partition(":") for line in lines if line)
+        headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        return cls(target.path, dict(parse_qsl(target.query)), headers)
 
 
 @dataclass
@@ -28,8 +48,13 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(*behaviours: Behaviour | dict[str, Behaviour]) -> AsyncIterator[Server]:
-    """A server that answers the n-th request with the n-th behaviour, later ones with the last; a dict is by path."""
+async def serving(
+    *behaviours: Behaviour | dict[str, Behaviour], exchange: Exchange | None = None
+) -> AsyncIterator[Server]:
+    """A server that answers the n-th request with the n-th behaviour, later ones with the last; a dict is by path.
+
+    exchange: says for each request how it is answered, in place of `behaviours`.
+    """
     server = Server("")
     handlers: set[asyncio.Task[None]] = set()
 
@@ -42,6 +67,10 @@ async def serving(*behaviours: Behaviour | dict[str, Behaviour]) -> AsyncIterato
             request = await reader.readuntil(b"\r\n\r\n")
             server.requests.append(request)
             server.times.append(time.monotonic())
+            if exchange is not None:
+                await exchange(Request.parse(request))(writer)
+                writer.close()
+                return
             behaviour = behaviours[min(len(server.requests), len(behaviours)) - 1]
             if isinstance(behaviour, dict):
                 behaviour = behaviour.get(server.paths[-1], answer(b"{}", status=404))
