@@ -320,9 +320,10 @@ BEGIN
     NEW.spec_version := OLD.spec_version;
     NEW.created_at := OLD.created_at;
     NEW.updated_at := OLD.updated_at;
-    -- Where a specification is from is no part of it; generated columns are not computed yet and follow from the others.
+    -- Where and when a specification is from is no part of it; generated columns are not computed yet and follow from the others.
     candidate := NEW;
     candidate.source := OLD.source;
+    candidate.observed_at := OLD.observed_at;
     candidate.price_decimals := OLD.price_decimals;
     candidate.quantity_decimals := OLD.quantity_decimals;
     candidate.is_live := OLD.is_live;
@@ -332,6 +333,7 @@ BEGIN
         NEW.updated_at := greatest(now(), OLD.updated_at + interval '1 microsecond');
     ELSE
         NEW.source := OLD.source;
+        NEW.observed_at := OLD.observed_at;
     END IF;
     RETURN NEW;
 END
@@ -798,6 +800,7 @@ CREATE TABLE public.symbols (
     sell_opens_at timestamp with time zone,
     exchange_changed_at timestamp with time zone,
     source text,
+    observed_at timestamp with time zone,
     CONSTRAINT symbols_asset_class_known CHECK ((asset_class = ANY (ARRAY['CRYPTO'::text, 'STOCK'::text, 'INDEX'::text, 'COMMODITY'::text, 'FX'::text]))),
     CONSTRAINT symbols_base_printable CHECK (((base <> ''::text) AND (length(base) <= 50) AND (base !~ '^ | $|[\x01-\x1f\x7f]'::text))),
     CONSTRAINT symbols_contract_address_printable CHECK (((contract_address <> ''::text) AND (length(contract_address) <= 200) AND (contract_address !~ '^ | $|[\x01-\x1f\x7f]'::text))),
@@ -839,7 +842,7 @@ END),
     CONSTRAINT symbols_status_known CHECK ((status = ANY (ARRAY['PRELAUNCH'::text, 'TRADING'::text, 'HALTED'::text, 'CLOSE_ONLY'::text, 'DELISTING'::text, 'DELISTED'::text, 'EXPIRED'::text]))),
     CONSTRAINT symbols_strike_positive CHECK (((strike > (0)::numeric) AND (strike < 'Infinity'::numeric))),
     CONSTRAINT symbols_symbol_printable CHECK (((symbol <> ''::text) AND (length(symbol) <= 200) AND (symbol !~ '^ | $|[\x01-\x1f\x7f]'::text))),
-    CONSTRAINT symbols_times_are_dates CHECK (((date_part('year'::text, (buy_opens_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (buy_opens_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (sell_opens_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (sell_opens_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (delisting_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (delisting_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (delisted_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (delisted_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (expires_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (expires_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (exchange_changed_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (exchange_changed_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision)))
+    CONSTRAINT symbols_times_are_dates CHECK (((date_part('year'::text, (buy_opens_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (buy_opens_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (sell_opens_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (sell_opens_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (delisting_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (delisting_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (delisted_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (delisted_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (expires_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (expires_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (exchange_changed_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (exchange_changed_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision) AND (date_part('year'::text, (observed_at AT TIME ZONE 'UTC'::text)) >= (1)::double precision) AND (date_part('year'::text, (observed_at AT TIME ZONE 'UTC'::text)) <= (9999)::double precision)))
 );
 
 
@@ -1068,6 +1071,13 @@ COMMENT ON COLUMN public.symbols.source IS 'The reader, or the user''s own sourc
 
 
 --
+-- Name: COLUMN symbols.observed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.observed_at IS 'When the exchange gave the list that brought this specification; NULL where that was not kept';
+
+
+--
 -- Name: symbol_rows; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -1131,9 +1141,10 @@ CREATE VIEW public.symbol_rows AS
     s.exchange_changed_at,
     s.spec_version,
     s.source,
+    s.observed_at,
     s.created_at,
     s.updated_at,
-    l.observed_at,
+    l.observed_at AS confirmed_at,
     COALESCE((s.id = ANY (l.unread)), false) AS is_unread,
     e.is_active AS exchange_is_active,
     statement_timestamp() AS asked_at
@@ -1147,6 +1158,13 @@ CREATE VIEW public.symbol_rows AS
 --
 
 COMMENT ON VIEW public.symbol_rows IS 'What is known of a symbol, and where it is traded: its row, when its list was last observed, and of its exchange what a caller asks for';
+
+
+--
+-- Name: COLUMN symbol_rows.confirmed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_rows.confirmed_at IS 'When the exchange gave the newest list that says the same';
 
 
 --

@@ -81,13 +81,19 @@ class Case:
     def __call__(self, db: Any, **others: Any) -> Awaitable[Any]:
         """Call it, with `others` in the place of its own arguments."""
         own = {name: value() if isinstance(value, FunctionType) else value for name, value in self.arguments.items()}
-        return self.function(**{**own, **others}, db=db)
+        # What a function takes as *arguments has no names.
+        return self.function(*own.pop("*", ()), **{**own, **others}, db=db)
 
 
 def _case(what: Kind, function: Callable[..., Awaitable[Any]], /, *arguments: Any, **keywords: Any) -> Case:
-    given = inspect.signature(function).bind(*arguments, **keywords).arguments
-    # Where a function takes its arguments in two forms, by **named.
-    return Case(function, {**given.pop("named", {}), **given}, what)
+    signature = inspect.signature(function)
+    given = signature.bind(*arguments, **keywords).arguments
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL and name in given:
+            given["*"] = given.pop(name)
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            given |= given.pop(name, {})
+    return Case(function, given, what)
 
 
 def now() -> datetime:

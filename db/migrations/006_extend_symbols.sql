@@ -117,7 +117,8 @@ ALTER TABLE public.symbols
     ADD COLUMN buy_opens_at TIMESTAMPTZ,
     ADD COLUMN sell_opens_at TIMESTAMPTZ,
     ADD COLUMN exchange_changed_at TIMESTAMPTZ,
-    ADD COLUMN source TEXT;
+    ADD COLUMN source TEXT,
+    ADD COLUMN observed_at TIMESTAMPTZ;
 ALTER TABLE public.symbols RENAME COLUMN maker_fee TO list_maker_fee;
 ALTER TABLE public.symbols RENAME COLUMN taker_fee TO list_taker_fee;
 -- symbols/rules.py checks the same first.
@@ -168,7 +169,8 @@ ALTER TABLE public.symbols
            AND date_part('year', delisting_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', delisting_at AT TIME ZONE 'UTC') <= 9999
            AND date_part('year', delisted_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', delisted_at AT TIME ZONE 'UTC') <= 9999
            AND date_part('year', expires_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', expires_at AT TIME ZONE 'UTC') <= 9999
-           AND date_part('year', exchange_changed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', exchange_changed_at AT TIME ZONE 'UTC') <= 9999);
+           AND date_part('year', exchange_changed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', exchange_changed_at AT TIME ZONE 'UTC') <= 9999
+           AND date_part('year', observed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', observed_at AT TIME ZONE 'UTC') <= 9999);
 
 COMMENT ON COLUMN public.symbols.symbol IS 'Canonical name: BASE/QUOTE[:SETTLE[-YYMMDD[-STRIKE-C|P]]]';
 COMMENT ON COLUMN public.symbols.strike IS 'Of an option, in quote';
@@ -194,6 +196,7 @@ COMMENT ON COLUMN public.symbols.delisting_at IS 'From then on positions can onl
 COMMENT ON COLUMN public.symbols.delisted_at IS 'From then on nothing is traded';
 COMMENT ON COLUMN public.symbols.exchange_changed_at IS 'When the exchange last changed the contract, as it says';
 COMMENT ON COLUMN public.symbols.source IS 'The reader, or the user''s own source, that gave this specification; NULL for rows of before that was kept';
+COMMENT ON COLUMN public.symbols.observed_at IS 'When the exchange gave the list that brought this specification; NULL where that was not kept';
 COMMENT ON COLUMN public.symbol_history.spec IS 'The row of symbols as it was; one of before migration 006 has the names of then';
 
 -- A symbol stands in one list; statement_timestamp() is the clock that what is read here is judged by.
@@ -207,7 +210,7 @@ SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol,
        s.max_open_orders, s.margin_allowed, s.full_name, s.contract_address, s.is_risky, s.is_premarket, s.asset_class,
        s.list_maker_fee, s.list_taker_fee, s.status, s.is_live, s.sides, s.api_tradable, s.buy_opens_at,
        s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.spec_version, s.source,
-       s.created_at, s.updated_at, l.observed_at, coalesce(s.id = ANY (l.unread), false)::boolean AS is_unread,
+       s.observed_at, s.created_at, s.updated_at, l.observed_at AS confirmed_at, coalesce(s.id = ANY (l.unread), false)::boolean AS is_unread,
        e.is_active AS exchange_is_active, statement_timestamp()::timestamptz AS asked_at
 FROM public.symbols AS s
 JOIN public.exchanges AS e ON e.id = s.exchange_id
@@ -218,6 +221,7 @@ LEFT JOIN public.symbol_lists AS l
       AND (l.underlying IS NULL OR l.underlying = s.base || '_' || s.quote);
 
 COMMENT ON VIEW public.symbol_rows IS 'What is known of a symbol, and where it is traded: its row, when its list was last observed, and of its exchange what a caller asks for';
+COMMENT ON COLUMN public.symbol_rows.confirmed_at IS 'When the exchange gave the newest list that says the same';
 COMMENT ON COLUMN public.symbol_rows.is_unread IS 'Its row in the newest list could not be read';
 COMMENT ON COLUMN public.symbol_rows.asked_at IS 'The server''s clock, which decides what holds now';
 
@@ -264,9 +268,10 @@ BEGIN
     NEW.spec_version := OLD.spec_version;
     NEW.created_at := OLD.created_at;
     NEW.updated_at := OLD.updated_at;
-    -- Where a specification is from is no part of it; generated columns are not computed yet and follow from the others.
+    -- Where and when a specification is from is no part of it; generated columns are not computed yet and follow from the others.
     candidate := NEW;
     candidate.source := OLD.source;
+    candidate.observed_at := OLD.observed_at;
     candidate.price_decimals := OLD.price_decimals;
     candidate.quantity_decimals := OLD.quantity_decimals;
     candidate.is_live := OLD.is_live;
@@ -276,6 +281,7 @@ BEGIN
         NEW.updated_at := greatest(now(), OLD.updated_at + interval '1 microsecond');
     ELSE
         NEW.source := OLD.source;
+        NEW.observed_at := OLD.observed_at;
     END IF;
     RETURN NEW;
 END
@@ -358,7 +364,7 @@ BEGIN
         DROP COLUMN funding_interval, DROP COLUMN funding_cap, DROP COLUMN max_open_orders,
         DROP COLUMN margin_allowed, DROP COLUMN full_name, DROP COLUMN contract_address, DROP COLUMN is_risky,
         DROP COLUMN is_premarket, DROP COLUMN asset_class, DROP COLUMN buy_opens_at, DROP COLUMN sell_opens_at,
-        DROP COLUMN exchange_changed_at, DROP COLUMN source,
+        DROP COLUMN exchange_changed_at, DROP COLUMN source, DROP COLUMN observed_at,
         ADD COLUMN is_active BOOLEAN NOT NULL GENERATED ALWAYS AS (status = 'TRADING') STORED,
         ADD COLUMN listed_at TIMESTAMPTZ,
         ADD COLUMN raw JSONB;

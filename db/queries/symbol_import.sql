@@ -49,7 +49,7 @@ WHERE s.exchange_id = @exchange_id;
 -- How many symbols of this exchange were inserted with the row of the payload they are from?
 WITH new AS (
     INSERT INTO public.symbols
-    (exchange_id, source,
+    (exchange_id, source, observed_at,
     native_symbol, symbol, base, quote, settle, kind, direction, contract_size, strike, option_type, price_tick,
     tick_assumed, quantity_step, step_assumed, min_quantity, max_quantity, min_notional, max_notional,
     market_min_quantity, market_max_quantity, market_min_notional, market_max_notional, price_band_up,
@@ -57,7 +57,7 @@ WITH new AS (
     maintenance_margin_rate, funding_interval, funding_cap, max_open_orders, margin_allowed, full_name,
     contract_address, is_risky, is_premarket, asset_class, list_maker_fee, list_taker_fee, status, sides,
     api_tradable, buy_opens_at, sell_opens_at, delisting_at, delisted_at, expires_at, exchange_changed_at)
-    SELECT @exchange_id::smallint, @source::text,
+    SELECT @exchange_id::smallint, @source::text, @observed_at::timestamptz,
         r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike,
         r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.min_quantity,
         r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity,
@@ -94,7 +94,7 @@ DO UPDATE SET raw = excluded.raw, digest = excluded.digest, observed_at = exclud
 -- name: UpdateSymbols :execrows
 -- How many symbols of this exchange got this specification?
 UPDATE public.symbols AS s
-SET source = @source::text,
+SET source = @source::text, observed_at = @observed_at::timestamptz,
     symbol = r.symbol, base = r.base, quote = r.quote, settle = r.settle, kind = r.kind, direction = r.direction,
     contract_size = r.contract_size, strike = r.strike, option_type = r.option_type, price_tick = r.price_tick,
     tick_assumed = r.tick_assumed, quantity_step = r.quantity_step, step_assumed = r.step_assumed, min_quantity =

@@ -91,9 +91,11 @@ async def test_a_change_closes_one_range_and_opens_the_next(dsn: Dsn) -> None:
         assert (past["operation"], past["ended_by"], past["application_name"]) == ("UPDATE", user, "the importer")
 
 
-@pytest.mark.parametrize("same", ["price_tick = price_tick", "price_tick = 0.050", "raw = '{\"a\": 2}'"])
+@pytest.mark.parametrize(
+    "same", ["price_tick = price_tick", "price_tick = 0.050", "source = 'other', observed_at = now()"]
+)
 async def test_what_changes_no_specification_makes_no_version(dsn: Dsn, same: str) -> None:
-    """The same number with another zero, or another raw row, is no change."""
+    """The same number with another zero, or another source, is no change."""
     async with connected(dsn) as conn:
         symbol = await insert(conn, raw={"a": 1})
         before = await current(conn, symbol)
@@ -109,7 +111,7 @@ FIELD_CHANGES = {
     "base": ("spot", "base = 'X'"),
     "quote": ("spot", "quote = 'X'"),
     "settle": ("quanto", "settle = 'SOL'"),
-    "kind": ("future", "kind = 'OPTION'"),
+    "kind": ("future", "kind = 'OPTION', strike = 1, option_type = 'PUT'"),
     "direction": ("linear", "direction = 'INVERSE', settle = 'BTC'"),
     "contract_size": ("linear", "contract_size = 7"),
     "price_tick": ("spot", "price_tick = 1"),
@@ -118,12 +120,42 @@ FIELD_CHANGES = {
     "max_quantity": ("spot", "max_quantity = 9"),
     "min_notional": ("spot", "min_notional = 1"),
     "max_notional": ("spot", "max_notional = 9"),
-    "maker_fee": ("spot", "maker_fee = 0.01"),
-    "taker_fee": ("spot", "taker_fee = 0.01"),
+    "list_maker_fee": ("spot", "list_maker_fee = 0.01"),
+    "list_taker_fee": ("spot", "list_taker_fee = 0.01"),
     "status": ("spot", "status = 'HALTED'"),
     "sides": ("spot", "sides = 'BUY'"),
     "api_tradable": ("spot", "api_tradable = false"),
-    "listed_at": ("spot", "listed_at = now()"),
+    "strike": ("option", "strike = 1"),
+    "option_type": ("option", "option_type = 'PUT'"),
+    "price_band_of": ("spot", "price_band_of = 'MARK'"),
+    "order_types": ("spot", "order_types = '{LIMIT}'"),
+    "full_name": ("spot", "full_name = 'Bitcoin'"),
+    "contract_address": ("spot", "contract_address = '0x1'"),
+    "asset_class": ("spot", "asset_class = 'STOCK'"),
+    **{
+        field: ("linear", f"{field} = 1")
+        for field in (
+            "market_min_quantity",
+            "market_max_quantity",
+            "market_min_notional",
+            "market_max_notional",
+            "price_band_up",
+            "price_band_down",
+            "market_slip_ratio",
+            "leverage_min",
+            "leverage_max",
+            "initial_margin_rate",
+            "maintenance_margin_rate",
+            "funding_interval",
+            "funding_cap",
+            "max_open_orders",
+        )
+    },
+    **{
+        field: ("spot", f"{field} = true")
+        for field in ("tick_assumed", "step_assumed", "margin_allowed", "is_risky", "is_premarket")
+    },
+    **{field: ("spot", f"{field} = now()") for field in ("buy_opens_at", "sell_opens_at", "exchange_changed_at")},
     "delisting_at": ("spot", "delisting_at = now()"),
     "delisted_at": ("spot", "delisted_at = now()"),
     "expires_at": ("future", "expires_at = '2028-01-01T00:00:00Z'"),

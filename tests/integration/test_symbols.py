@@ -17,7 +17,6 @@ from exchanges_db import (
     InvalidSymbol,
     Obstacle,
     SchemaMismatch,
-    Side,
     Symbol,
     SymbolKind,
     SymbolStats,
@@ -181,8 +180,7 @@ async def test_the_present_and_the_past_are_one_shape(loaded: Database) -> None:
     now = datetime.now(UTC) + timedelta(seconds=1)
     for symbol in await list_symbols(tradable=None, db=loaded):
         then = await get_symbol_as_of(symbol.exchange, symbol.symbol, now, db=loaded)
-        # When the exchange last confirmed it is known of the present only.
-        assert then == msgspec.structs.replace(symbol, observed_at=None)
+        assert then == symbol
     assert len(await list_symbols_as_of(FUTURES, now, db=loaded)) == 2
     assert await list_symbols_as_of(FUTURES, LONG_AGO, db=loaded) == []
     for call in (list_symbols_as_of, diff_symbols):
@@ -211,13 +209,17 @@ async def test_common_symbols_share_a_grid(loaded: Database) -> None:
     assert pair.quantity_step == Decimal("0.0001")  # 0.000001, and contracts of 0.0001
     (other,) = await common_symbols(MEXC, SPOT, db=loaded)
     assert (other.price_tick, other.quantity_step) == (Decimal("0.1"), Decimal("0.000001"))
-    assert await common_symbols(SPOT, SPOT, db=loaded) == []
+    with pytest.raises(InvalidArgument, match="two exchanges or more, each once"):
+        await common_symbols(SPOT, SPOT, db=loaded)
+    three = await common_symbols(MEXC, FUTURES, SPOT, db=loaded)
+    found = {(one.a.exchange, one.b.exchange) for one in three}
+    assert (len(three), found) == (3, {(MEXC, SPOT), (FUTURES, SPOT), (MEXC, FUTURES)})
 
 
 async def test_contracts_that_count_in_quote_share_no_lot(loaded: Database) -> None:
     """One inverse contract is another amount of coin at each price."""
     inverse = [futures("BTC", "USDT", type="inverse", quanto_multiplier="0")]
-    await import_symbols(FUTURES, payload(FUTURES, inverse), listing="PERPETUAL:BTC", allow=["jump", "vanished"], db=loaded)
+    await import_symbols(FUTURES, payload(FUTURES, inverse), listing="PERPETUAL:BTC", allow=["foreign"], db=loaded)
     pairs = await common_symbols(SPOT, FUTURES, db=loaded)
     assert [pair.quantity_step for pair in pairs if pair.b.settle == "BTC"] == [None]
 

@@ -17,8 +17,8 @@ from exchanges_db import (
     SymbolSpec,
     SymbolStatus,
 )
-from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.changes import KnownSymbol, find_brakes, find_changes, find_changes_between
+from exchanges_db.symbols.listing import Listing
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 EARLIER, LATER = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 6, 1, tzinfo=UTC)
@@ -95,7 +95,9 @@ def test_each_kind_of_change(old: dict[str, Any], new: dict[str, Any], kind: str
 
 def test_a_change_names_its_fields() -> None:
     """With what was and what is."""
-    (change,) = find_changes([known()], [spec(price_tick=Decimal(1), list_maker_fee=Decimal("0.01"))], NOW, listing=SPOT)
+    (change,) = find_changes(
+        [known()], [spec(price_tick=Decimal(1), list_maker_fee=Decimal("0.01"))], NOW, listing=SPOT
+    )
     assert [(f.field, f.old, f.new) for f in change.fields] == [
         ("price_tick", Decimal("0.01"), Decimal(1)), ("list_maker_fee", None, Decimal("0.01")),
     ]  # fmt: skip
@@ -145,7 +147,9 @@ def test_what_is_rejected_or_settles_elsewhere_has_not_vanished() -> None:
     """Nor what was dead before."""
     assert find_changes([known()], [], NOW, rejected={"BTC_USDT"}, listing=SPOT) == ()
     assert find_changes([known(**CONTRACT)], [], NOW, listing=Listing(SymbolKind.PERPETUAL, "BTC")) == ()
-    assert kinds(*find_changes([known(**CONTRACT)], [], NOW, listing=Listing(SymbolKind.PERPETUAL, "USDT"))) == ["DELISTED"]
+    assert kinds(*find_changes([known(**CONTRACT)], [], NOW, listing=Listing(SymbolKind.PERPETUAL, "USDT"))) == [
+        "DELISTED"
+    ]
     assert find_changes([known(**DEAD)], [], NOW, listing=SPOT) == ()
 
 

@@ -53,6 +53,9 @@ COMMON_SYMBOLS: list[Column[CommonSymbol]] = [
     Column("b", attrgetter("b.symbol"), must=True),
     Column("tick", attrgetter("price_tick")),
     Column("step", attrgetter("quantity_step")),
+    Column("doubtful", attrgetter("is_doubtful")),
+    Column("a of", attrgetter("a.exchange"), piped=True),
+    Column("b of", attrgetter("b.exchange"), piped=True),
 ]
 
 

@@ -254,14 +254,20 @@ def search(
     output.show(found, symbol_tables.SYMBOLS, nothing="no symbols")
 
 
-@command(group, "common", example="symbols common MEXC_SPOT GATEIO_FUTURES", lists=True)
-def common(exchange_a: Where, exchange_b: Where) -> None:
-    """List what two exchanges both trade.
+@command(group, "common", example="symbols common MEXC_SPOT GATEIO_SPOT GATEIO_FUTURES", lists=True)
+def common(
+    exchanges: Annotated[
+        list[str], typer.Argument(metavar="EXCHANGE", help="Two or more.", autocompletion=complete_exchange)
+    ],
+) -> None:
+    """List what two or more exchanges trade alike.
 
-    Shows the price and quantity grids on which both take orders.
+    Shows the price and quantity grids on which both sides of a pair take orders.
     """
-    found = run(lambda database: pairs.common_symbols(exchange_a, exchange_b, db=database))
-    output.show(found, symbol_tables.COMMON_SYMBOLS, nothing="no symbols in common")
+    found = run(lambda database: pairs.common_symbols(*exchanges, db=database))
+    for name in found.left_out:
+        output.note(f"left out: {name.symbol} of {name.exchange} is the name of {' and '.join(name.native_symbols)}")
+    output.show(found.pairs, symbol_tables.COMMON_SYMBOLS, nothing="no symbols in common")
 
 
 @command(group, "stats", example="symbols stats --json", lists=True)

@@ -36,7 +36,7 @@ class Openness(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, spec: SymbolSpec) -> Openness:
-        """Ask the judge everything that can be asked about a symbol; a row was last confirmed at its observed_at."""
+        """Ask the judge everything that can be asked about a symbol; a row was observed at its observed_at."""
         turns = turning_points(spec)
         observed_at = spec.observed_at if isinstance(spec, Symbol) else None
         return cls(

@@ -130,7 +130,7 @@ async def symbol_as_of(conn: AsyncConnection, symbol_id: int, at: datetime) -> S
 
 
 def _stood_open(row: ListSymbolRowsAsOfRow, symbol: Symbol, at: datetime) -> bool:
-    return is_tradable(symbol, at, exchange_active=row.exchange_is_active, observed_at=symbol.updated_at)
+    return is_tradable(symbol, at, exchange_active=row.exchange_is_active, observed_at=symbol.observed_at)
 
 
 def _version(row: ListSymbolVersionsRow) -> SymbolVersion:

@@ -172,7 +172,9 @@ async def _apply(
     done = 0
     # Updates first: a name must be free before another symbol takes it.
     for part in _parts(updates):
-        await querier.update_symbols(exchange_id=exchange_id, source=source, specs=_updates(part))
+        await querier.update_symbols(
+            exchange_id=exchange_id, source=source, observed_at=observed_at, specs=_updates(part)
+        )
         done += len(part)
         on_progress(done, len(changes))
     raws = {symbol.spec.native_symbol: symbol.raw for symbol in read.symbols}

@@ -138,11 +138,14 @@ def is_tradable(
     observed_at: datetime | None = None,
     readable: bool = True,
 ) -> bool:
-    """Return whether an order of some side that opens a position would be taken at `at`."""
-    return any(
-        not judge(spec, side, at, exchange_active=exchange_active, observed_at=observed_at, readable=readable)
-        for side in (_BUY, _SELL)
-    )
+    """Return whether an order of some side would be taken at `at`, and would not have to close a position."""
+
+    def against(side: Side) -> list[Obstacle]:
+        return judge(spec, side, at, exchange_active=exchange_active, observed_at=observed_at, readable=readable)
+
+    to_buy = against(_BUY)
+    # Whoever sells on a spot market closes, so that only a purchase shows that nothing else is taken.
+    return not to_buy or (Obstacle.ONLY_CLOSING not in to_buy and not against(_SELL))
 
 
 def _has_come(time: datetime | None, at: datetime, observed_at: datetime | None) -> bool:

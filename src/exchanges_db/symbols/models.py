@@ -169,7 +169,8 @@ class Symbol(SymbolSpec, frozen=True, kw_only=True, gc=False):
         price_decimals, quantity_decimals: how many the tick and the step have.
         spec_version: 1 for the first specification, raised by each change; updated_at: since when this one holds.
         source: the reader or the user's own source that gave it; None for rows of before that was kept.
-        observed_at: when the exchange last said so; None where that is not known, as for a past version.
+        observed_at: when the exchange gave the list that brought this specification; None where that was not kept.
+            `list_symbol_lists` tells when a list last confirmed it.
     """
 
     id: int

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.rows import from_database
@@ -24,9 +26,14 @@ def stands_open(row: SymbolRow, symbol: Symbol) -> bool:
         symbol,
         row.asked_at,
         exchange_active=row.exchange_is_active,
-        observed_at=row.observed_at,
+        observed_at=last_word(row),
         readable=not row.is_unread,
     )
+
+
+def last_word(row: SymbolRow) -> datetime | None:
+    """Return when the exchange last said what the row says; None where that is not known."""
+    return row.observed_at if row.confirmed_at is None else row.confirmed_at
 
 
 async def rows_called(conn: AsyncConnection, place: str, names: list[str]) -> dict[str, SymbolRow]:

@@ -18,7 +18,7 @@ from exchanges_db.symbols.history import find_symbol_as_of, symbol_as_of
 from exchanges_db.symbols.judge import Obstacle, TradeAnswer, explain, judge
 from exchanges_db.symbols.models import Symbol
 from exchanges_db.symbols.names import check_name
-from exchanges_db.symbols.rows import row_called, to_symbol
+from exchanges_db.symbols.rows import last_word, row_called, to_symbol
 from exchanges_sql.models import SymbolRow
 from exchanges_sql.symbols import AsyncQuerier
 
@@ -168,7 +168,7 @@ def _answer_now(
         exchange_active=row.exchange_is_active,
         order_type=order_type,
         closing=closing,
-        observed_at=row.observed_at,
+        observed_at=last_word(row),
         readable=not row.is_unread,
     )
     return _answer(found, spec, side, order_type)
@@ -189,7 +189,7 @@ async def _answer_then(
         return _refusal(Obstacle.UNKNOWN_THEN)
     if meant is not None and not _is_same(then, meant):
         return _refusal(Obstacle.OTHER_SYMBOL)
-    # Of the past it is known when a specification began to hold, not how often it was confirmed.
+    # Of the past it is known when the exchange first said so, not how often it confirmed it.
     found = judge(
         then,
         side,
@@ -197,7 +197,7 @@ async def _answer_then(
         exchange_active=exchange.is_active,
         order_type=order_type,
         closing=closing,
-        observed_at=then.updated_at,
+        observed_at=then.observed_at,
     )
     return _answer(found, then, side, order_type)
 

@@ -172,6 +172,8 @@ class Symbol:
     exchange_changed_at: Optional[datetime.datetime]
     # The reader, or the user's own source, that gave this specification; NULL for rows of before that was kept
     source: Optional[str]
+    # When the exchange gave the list that brought this specification; NULL where that was not kept
+    observed_at: Optional[datetime.datetime]
 
 
 @dataclasses.dataclass()
@@ -282,9 +284,11 @@ class SymbolRow:
     exchange_changed_at: Optional[datetime.datetime]
     spec_version: int
     source: Optional[str]
+    observed_at: Optional[datetime.datetime]
     created_at: datetime.datetime
     updated_at: datetime.datetime
-    observed_at: Optional[datetime.datetime]
+    # When the exchange gave the newest list that says the same
+    confirmed_at: Optional[datetime.datetime]
     # Its row in the newest list could not be read
     is_unread: bool
     exchange_is_active: bool

@@ -39,7 +39,7 @@ WHERE s.exchange_id = :p1
 INSERT_SYMBOLS = """-- name: insert_symbols \\:execrows
 WITH new AS (
     INSERT INTO public.symbols
-    (exchange_id, source,
+    (exchange_id, source, observed_at,
     native_symbol, symbol, base, quote, settle, kind, direction, contract_size, strike, option_type, price_tick,
     tick_assumed, quantity_step, step_assumed, min_quantity, max_quantity, min_notional, max_notional,
     market_min_quantity, market_max_quantity, market_min_notional, market_max_notional, price_band_up,
@@ -47,7 +47,7 @@ WITH new AS (
     maintenance_margin_rate, funding_interval, funding_cap, max_open_orders, margin_allowed, full_name,
     contract_address, is_risky, is_premarket, asset_class, list_maker_fee, list_taker_fee, status, sides,
     api_tradable, buy_opens_at, sell_opens_at, delisting_at, delisted_at, expires_at, exchange_changed_at)
-    SELECT :p3\\:\\:smallint, :p4\\:\\:text,
+    SELECT :p3\\:\\:smallint, :p4\\:\\:text, :p1\\:\\:timestamptz,
         r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike,
         r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.min_quantity,
         r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity,
@@ -140,7 +140,7 @@ DO UPDATE SET raw = excluded.raw, digest = excluded.digest, observed_at = exclud
 
 UPDATE_SYMBOLS = """-- name: update_symbols \\:execrows
 UPDATE public.symbols AS s
-SET source = :p1\\:\\:text,
+SET source = :p1\\:\\:text, observed_at = :p2\\:\\:timestamptz,
     symbol = r.symbol, base = r.base, quote = r.quote, settle = r.settle, kind = r.kind, direction = r.direction,
     contract_size = r.contract_size, strike = r.strike, option_type = r.option_type, price_tick = r.price_tick,
     tick_assumed = r.tick_assumed, quantity_step = r.quantity_step, step_assumed = r.step_assumed, min_quantity =
@@ -156,7 +156,7 @@ SET source = :p1\\:\\:text,
     r.list_taker_fee, status = r.status, sides = r.sides, api_tradable = r.api_tradable, buy_opens_at =
     r.buy_opens_at, sell_opens_at = r.sell_opens_at, delisting_at = r.delisting_at, delisted_at = r.delisted_at,
     expires_at = r.expires_at, exchange_changed_at = r.exchange_changed_at
-FROM jsonb_to_recordset(:p3\\:\\:jsonb) AS r(
+FROM jsonb_to_recordset(:p4\\:\\:jsonb) AS r(
         id integer,
         symbol text, base text, quote text, settle text, kind text, direction text, contract_size numeric, strike
         numeric, option_type text, price_tick numeric, tick_assumed boolean, quantity_step numeric, step_assumed
@@ -170,7 +170,7 @@ FROM jsonb_to_recordset(:p3\\:\\:jsonb) AS r(
         boolean, buy_opens_at timestamptz, sell_opens_at timestamptz, delisting_at timestamptz, delisted_at
         timestamptz, expires_at timestamptz, exchange_changed_at timestamptz
 )
-WHERE s.id = r.id AND s.exchange_id = :p2
+WHERE s.id = r.id AND s.exchange_id = :p3
 """
 
 
@@ -224,6 +224,11 @@ class AsyncQuerier:
         result = await self._conn.execute(sqlalchemy.text(RECORD_SYMBOL_RAW), {"p1": observed_at, "p2": rows})
         return result.rowcount
 
-    async def update_symbols(self, *, source: str, exchange_id: int, specs: Any) -> int:
-        result = await self._conn.execute(sqlalchemy.text(UPDATE_SYMBOLS), {"p1": source, "p2": exchange_id, "p3": specs})
+    async def update_symbols(self, *, source: str, observed_at: datetime.datetime, exchange_id: int, specs: Any) -> int:
+        result = await self._conn.execute(sqlalchemy.text(UPDATE_SYMBOLS), {
+            "p1": source,
+            "p2": observed_at,
+            "p3": exchange_id,
+            "p4": specs,
+        })
         return result.rowcount

@@ -13,7 +13,7 @@ from exchanges_sql import models
 
 
 GET_SYMBOL_BY_ID = """-- name: get_symbol_by_id \\:one
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.created_at, r.updated_at, r.observed_at, r.is_unread, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.is_unread, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.id = :p1
 """
@@ -21,7 +21,7 @@ WHERE r.id = :p1
 
 GET_SYMBOL_BY_NATIVE = """-- name: get_symbol_by_native \\:one
 
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.created_at, r.updated_at, r.observed_at, r.is_unread, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.is_unread, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.exchange = :p1 AND r.native_symbol = :p2
 ORDER BY r.is_live DESC, r.id DESC
@@ -43,7 +43,7 @@ class GetSymbolRawRow:
 
 
 LIST_MATCHING_SYMBOLS = """-- name: list_matching_symbols \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.created_at, r.updated_at, r.observed_at, r.is_unread, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.is_unread, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE strpos(lower(r.native_symbol), lower(:p1\\:\\:text)) > 0
    OR strpos(lower(r.symbol), lower(:p1\\:\\:text)) > 0
@@ -78,7 +78,7 @@ ORDER BY r.symbol
 
 
 LIST_SYMBOLS = """-- name: list_symbols \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.created_at, r.updated_at, r.observed_at, r.is_unread, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.is_unread, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE (:p1\\:\\:text[] IS NULL OR r.exchange = ANY(:p1\\:\\:text[]))
   AND (:p2\\:\\:text IS NULL OR r.base = :p2\\:\\:text)
@@ -99,14 +99,14 @@ class ListSymbolsParams:
 
 
 LIST_SYMBOLS_BY_IDS = """-- name: list_symbols_by_ids \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.created_at, r.updated_at, r.observed_at, r.is_unread, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.is_unread, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.id = ANY(:p1\\:\\:integer[])
 """
 
 
 LIST_SYMBOLS_BY_NAMES = """-- name: list_symbols_by_names \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.created_at, r.updated_at, r.observed_at, r.is_unread, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.is_unread, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.exchange = :p1 AND r.symbol = ANY(:p2\\:\\:text[])
 ORDER BY r.is_live DESC, r.id DESC
@@ -181,12 +181,13 @@ class AsyncQuerier:
             exchange_changed_at=row[56],
             spec_version=row[57],
             source=row[58],
-            created_at=row[59],
-            updated_at=row[60],
-            observed_at=row[61],
-            is_unread=row[62],
-            exchange_is_active=row[63],
-            asked_at=row[64],
+            observed_at=row[59],
+            created_at=row[60],
+            updated_at=row[61],
+            confirmed_at=row[62],
+            is_unread=row[63],
+            exchange_is_active=row[64],
+            asked_at=row[65],
         )
 
     async def get_symbol_by_native(self, *, exchange: str, native_symbol: str) -> Optional[models.SymbolRow]:
@@ -253,12 +254,13 @@ class AsyncQuerier:
             exchange_changed_at=row[56],
             spec_version=row[57],
             source=row[58],
-            created_at=row[59],
-            updated_at=row[60],
-            observed_at=row[61],
-            is_unread=row[62],
-            exchange_is_active=row[63],
-            asked_at=row[64],
+            observed_at=row[59],
+            created_at=row[60],
+            updated_at=row[61],
+            confirmed_at=row[62],
+            is_unread=row[63],
+            exchange_is_active=row[64],
+            asked_at=row[65],
         )
 
     async def get_symbol_raw(self, *, symbol_id: int) -> Optional[GetSymbolRawRow]:
@@ -333,12 +335,13 @@ class AsyncQuerier:
                 exchange_changed_at=row[56],
                 spec_version=row[57],
                 source=row[58],
-                created_at=row[59],
-                updated_at=row[60],
-                observed_at=row[61],
-                is_unread=row[62],
-                exchange_is_active=row[63],
-                asked_at=row[64],
+                observed_at=row[59],
+                created_at=row[60],
+                updated_at=row[61],
+                confirmed_at=row[62],
+                is_unread=row[63],
+                exchange_is_active=row[64],
+                asked_at=row[65],
             )
 
     async def list_symbol_names(self, *, exchange: str) -> AsyncIterator[ListSymbolNamesRow]:
@@ -426,12 +429,13 @@ class AsyncQuerier:
                 exchange_changed_at=row[56],
                 spec_version=row[57],
                 source=row[58],
-                created_at=row[59],
-                updated_at=row[60],
-                observed_at=row[61],
-                is_unread=row[62],
-                exchange_is_active=row[63],
-                asked_at=row[64],
+                observed_at=row[59],
+                created_at=row[60],
+                updated_at=row[61],
+                confirmed_at=row[62],
+                is_unread=row[63],
+                exchange_is_active=row[64],
+                asked_at=row[65],
             )
 
     async def list_symbols_by_ids(self, *, ids: List[int]) -> AsyncIterator[models.SymbolRow]:
@@ -497,12 +501,13 @@ class AsyncQuerier:
                 exchange_changed_at=row[56],
                 spec_version=row[57],
                 source=row[58],
-                created_at=row[59],
-                updated_at=row[60],
-                observed_at=row[61],
-                is_unread=row[62],
-                exchange_is_active=row[63],
-                asked_at=row[64],
+                observed_at=row[59],
+                created_at=row[60],
+                updated_at=row[61],
+                confirmed_at=row[62],
+                is_unread=row[63],
+                exchange_is_active=row[64],
+                asked_at=row[65],
             )
 
     async def list_symbols_by_names(self, *, exchange: str, symbols: List[str]) -> AsyncIterator[models.SymbolRow]:
@@ -568,10 +573,11 @@ class AsyncQuerier:
                 exchange_changed_at=row[56],
                 spec_version=row[57],
                 source=row[58],
-                created_at=row[59],
-                updated_at=row[60],
-                observed_at=row[61],
-                is_unread=row[62],
-                exchange_is_active=row[63],
-                asked_at=row[64],
+                observed_at=row[59],
+                created_at=row[60],
+                updated_at=row[61],
+                confirmed_at=row[62],
+                is_unread=row[63],
+                exchange_is_active=row[64],
+                asked_at=row[65],
             )
