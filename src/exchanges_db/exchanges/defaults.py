@@ -1,7 +1,8 @@
 """The fields of each exchange that is known here, for a new row or a new Exchange.
 
 DEFAULTS are those of ExchangeEnum: migration 002 inserts their rows with the seed's values, migration 005 corrects
-them, and a test compares the outcome. CATALOGUE has every exchange: those, and more that `exchanges-db add` knows by name.
+them, and a test compares the outcome. CATALOGUE has every exchange: those, and more that `exchanges-db add` knows by
+name.
 """
 
 from typing import Any
