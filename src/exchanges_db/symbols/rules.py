@@ -46,6 +46,7 @@ _SPOT, _DATED = SymbolKind.SPOT, (SymbolKind.FUTURE, SymbolKind.OPTION)
 _OPTION = SymbolKind.OPTION
 _LINEAR, _INVERSE, _DELISTED = ContractDirection.LINEAR, ContractDirection.INVERSE, SymbolStatus.DELISTED
 _ZERO, _ONE, _INFINITY = Decimal(0), Decimal(1), Decimal("Infinity")
+_TIMES = ("buy_opens_at", "sell_opens_at", "delisting_at", "delisted_at", "expires_at", "exchange_changed_at")
 _INTEGER_MAX = 2**31 - 1
 _LOWEST_FEE, _HIGHEST_FEE = Decimal("-0.05"), Decimal("0.05")
 # Returns what PostgreSQL's NUMERIC has room for, raises for all else: 131,072 digits before the point, 16,383 after it.
@@ -58,9 +59,22 @@ def check_text(field: str, text: Any) -> None:
         raise InvalidSymbol(f"{field} must be text, not {type(text).__name__}", field=field)
     if len(text) > _LONGEST[field]:
         raise InvalidSymbol(f"{field} has {len(text)} characters; at most {_LONGEST[field]} fit", field=field)
-    if not (text.isalnum() or (text and text.isprintable() and " " not in text) or _TEXT.fullmatch(text)):
+    plain = text != "" and text.isprintable() and text[0] != " " and text[-1] != " "
+    if not (plain or _TEXT.fullmatch(text)):
         rule = "must not be empty, begin or end with a blank, or hold control characters"
         raise InvalidSymbol(f"{field} is {shown(text)}: it {rule}", field=field)
+
+
+def check_names(spec: SymbolSpec) -> None:
+    """Raise InvalidSymbol when one of a symbol's names or currencies cannot be stored."""
+    name, symbol, base, quote = spec.native_symbol, spec.symbol, spec.base, spec.quote
+    if type(name) is type(symbol) is type(base) is type(quote) is str and name and symbol and base and quote:
+        text = name + symbol + base + quote
+        # Shorter together than the shortest may be, and without a blank.
+        if len(text) <= 50 and text.isprintable() and " " not in text:
+            return
+    for field in ("native_symbol", "base", "quote", "symbol"):
+        check_text(field, getattr(spec, field))
 
 
 def check_words(kind: Any, status: Any, sides: Any, api_tradable: Any) -> None:
@@ -85,6 +99,43 @@ def check_positive(field: str, number: Any) -> None:
     except ArithmeticError:  # NaN, or what NUMERIC has no room for
         pass
     raise _wrong_number(field, number, "positive")
+
+
+# Decimals that were found to be positive and fit to be stored, by their id; held, so that no other object gets that id.
+# Readers give the same object for the same text, so that it need not be looked at in every row.
+_sound: dict[int, Decimal | None] = {id(None): None}
+_MOST_SOUND = 65_536
+
+
+def check_numbers(spec: SymbolSpec) -> None:
+    """Raise InvalidSymbol when tick, step, a limit or a ratio cannot be stored, or two contradict each other."""
+    tick, step = spec.price_tick, spec.quantity_step
+    least, most = spec.min_quantity, spec.max_quantity
+    least_notional, most_notional = spec.min_notional, spec.max_notional
+    numbers = (
+        tick, step, least, most, least_notional, most_notional, spec.market_max_quantity, spec.market_max_notional,
+        spec.price_band_up, spec.price_band_down, spec.market_slip_ratio, spec.funding_cap,
+    )  # fmt: skip
+    if (
+        all(map(_sound.__contains__, map(id, numbers)))
+        and tick is not None is not step
+        and (least is None or most is None or least <= most)
+        and (least_notional is None or most_notional is None or least_notional <= most_notional)
+        and spec.market_min_quantity is spec.market_min_notional is None
+    ):
+        return
+    check_positive("price_tick", tick)
+    check_positive("quantity_step", step)
+    check_limits("min_quantity", least, "max_quantity", most)
+    check_limits("min_notional", least_notional, "max_notional", most_notional)
+    check_limits("market_min_quantity", spec.market_min_quantity, "market_max_quantity", spec.market_max_quantity)
+    check_limits("market_min_notional", spec.market_min_notional, "market_max_notional", spec.market_max_notional)
+    check_ratios(spec)
+    for number in filter(None, numbers):
+        if len(_sound) >= _MOST_SOUND:
+            _sound.clear()
+            _sound[id(None)] = None
+        _sound[id(number)] = number
 
 
 def check_limits(least_field: str, least: Any, most_field: str, most: Any) -> None:
@@ -156,8 +207,10 @@ def check_flags(spec: SymbolSpec) -> None:
     if type(spec.tick_assumed) is type(spec.step_assumed) is bool:
         if spec.margin_allowed is spec.is_risky is spec.is_premarket is None:
             return
-        flags = (spec.margin_allowed, spec.is_risky, spec.is_premarket)
-        if all(flag is None or type(flag) is bool for flag in flags):
+        for flag in (spec.margin_allowed, spec.is_risky, spec.is_premarket):
+            if flag is not None and type(flag) is not bool:
+                break
+        else:
             return
     for field in ("tick_assumed", "step_assumed", "margin_allowed", "is_risky", "is_premarket"):
         flag, known = getattr(spec, field), field.endswith("_assumed")
@@ -166,7 +219,7 @@ def check_flags(spec: SymbolSpec) -> None:
 
 
 def check_ratios(spec: SymbolSpec) -> None:
-    """Raise InvalidSymbol when a band, a slip or a funding cap is no fraction of zero or more, or names no price."""
+    """Raise InvalidSymbol when a band, a slip or a funding cap is no fraction of zero or more."""
     up, down, slip, cap = spec.price_band_up, spec.price_band_down, spec.market_slip_ratio, spec.funding_cap
     if not up is down is slip is cap is None:
         check_ratio("price_band_up", up)
@@ -174,6 +227,10 @@ def check_ratios(spec: SymbolSpec) -> None:
             check_ratio("price_band_down", down)
         check_ratio("market_slip_ratio", slip)
         check_ratio("funding_cap", cap)
+
+
+def check_band(spec: SymbolSpec) -> None:
+    """Raise InvalidSymbol when the price that a band is measured of is no PriceReference."""
     of = spec.price_band_of
     if of is not None and type(of) is not PriceReference:
         raise InvalidSymbol(f"price_band_of must be a PriceReference, not {shown(of)}", field="price_band_of")
@@ -226,14 +283,15 @@ def check_labels(spec: SymbolSpec) -> None:
 def check_times(spec: SymbolSpec) -> None:
     """Raise InvalidSymbol when a time has no zone, or does not go with the kind or status; None: not known."""
     expires_at, delisted_at = spec.expires_at, spec.delisted_at
-    if not spec.delisting_at is delisted_at is expires_at is spec.exchange_changed_at is None:
-        _check_moment("delisting_at", spec.delisting_at)
-        _check_moment("delisted_at", delisted_at)
-        _check_moment("expires_at", expires_at)
-        _check_moment("exchange_changed_at", spec.exchange_changed_at)
-    if not spec.buy_opens_at is spec.sell_opens_at is None:
-        _check_moment("buy_opens_at", spec.buy_opens_at)
-        _check_moment("sell_opens_at", spec.sell_opens_at)
+    times = (
+        spec.buy_opens_at, spec.sell_opens_at, spec.delisting_at, delisted_at, expires_at, spec.exchange_changed_at,
+    )  # fmt: skip
+    for moment in times:
+        # Readers give times in UTC, which are quickest to tell.
+        if moment is not None and (type(moment) is not datetime or moment.tzinfo is not UTC):
+            for field, one in zip(_TIMES, times, strict=True):
+                _check_moment(field, one)
+            break
     if (expires_at is not None) is not (spec.kind in _DATED):
         needed = "must have" if expires_at is None else "cannot have"
         raise InvalidSymbol(f"a symbol of kind {spec.kind} {needed} expires_at", field="expires_at")
@@ -242,8 +300,7 @@ def check_times(spec: SymbolSpec) -> None:
 
 
 def _check_moment(field: str, moment: Any) -> None:
-    # Readers give times in UTC, which are quickest to tell.
-    if moment is None or (type(moment) is datetime and moment.tzinfo is UTC):
+    if moment is None:
         return
     if not has_zone(moment):
         raise InvalidSymbol(f"{field} must be a datetime with a time zone, such as datetime.now(UTC)", field=field)

@@ -29,10 +29,10 @@ _STATES = {
     "untradable": (SymbolStatus.HALTED, SidesAllowed.NONE),
 }
 _UNKNOWN_STATE = (SymbolStatus.HALTED, SidesAllowed.NONE)
-_TYPES = {"normal": False, "premarket": True}
+_TYPES: dict[str | None, bool] = {"normal": False, "premarket": True}
 _SPOT, _TRADING, _HALTED = SymbolKind.SPOT, SymbolStatus.TRADING, SymbolStatus.HALTED
 _PRELAUNCH, _DELISTED = SymbolStatus.PRELAUNCH, SymbolStatus.DELISTED
-# A pair takes every type of order that the exchange has, or all but market orders.
+# The orders that Gate.io has, by type and time in force, without market orders.
 _NO_MARKET_ORDERS = tuple(one for one in OrderType if one is not OrderType.MARKET)
 _KNOWN = frozenset(
     """id base base_name quote quote_name trade_quotes fee min_base_amount min_quote_amount max_base_amount
@@ -50,7 +50,7 @@ class _Row(msgspec.Struct, gc=False):
     amount_precision: Any
     precision: Any
     base_name: Any = None
-    type: Any = None
+    type: str | None = None
     fee: Any = None
     min_base_amount: Any = None
     min_quote_amount: Any = None
@@ -93,41 +93,53 @@ class GateioSpot:
         )
 
 
+_NUMBERS = (
+    "min_base_amount", "max_base_amount", "min_quote_amount", "max_quote_amount", "market_order_max_stock",
+    "market_order_max_money", "up_rate", "down_rate", "slippage",
+)  # fmt: skip
+
+
 def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
-    base, quote = values.code(row.base), values.code(row.quote)
+    least, most, least_notional, most_notional, market_most, market_most_notional, up, down, slip = values.numbers(
+        _NUMBERS,
+        (
+            row.min_base_amount, row.max_base_amount, row.min_quote_amount, row.max_quote_amount,
+            row.market_order_max_stock, row.market_order_max_money, row.up_rate, row.down_rate, row.slippage,
+        ),
+    )  # fmt: skip
     buy_opens_at = values.moment("buy_start", row.buy_start)
     sell_opens_at = values.moment("sell_start", row.sell_start)
     delisted_at = values.moment("delisting_time", row.delisting_time)
-    kind = values.word("type", row.type)
-    is_premarket = None if kind is None else _TYPES.get(kind)
-    status, sides = _state(row.trade_status, notes, observed_at, buy_opens_at, sell_opens_at, delisted_at)
-    if kind is not None and is_premarket is None:
-        notes.unknown("type", kind, "HALTED")
-        status = status if status is _DELISTED else _HALTED
-    market_most, market_most_notional, order_types = _market_limits(row)
+    status, sides = _state(row, notes, observed_at, buy_opens_at, sell_opens_at, delisted_at)
+    if row.max_market_order_stock is not None or row.max_market_order_money is not None:
+        # The documents have two names for each.
+        market_most = _smaller(market_most, values.number("max_market_order_stock", row.max_market_order_stock))
+        other = values.number("max_market_order_money", row.max_market_order_money)
+        market_most_notional = _smaller(market_most_notional, other)
+    takes_market_orders = market_most != 0 != market_most_notional
     fee = values.percent("fee", row.fee)
     return SymbolSpec(
         native_symbol=row.id,
-        symbol=f"{base}/{quote}",
-        base=base,
-        quote=quote,
+        symbol=f"{row.base}/{row.quote}",
+        base=row.base,
+        quote=row.quote,
         kind=_SPOT,
         price_tick=values.step("precision", row.precision),
         quantity_step=values.step("amount_precision", row.amount_precision),
-        min_quantity=values.number("min_base_amount", row.min_base_amount),
-        max_quantity=values.maximum("max_base_amount", row.max_base_amount),
-        min_notional=values.number("min_quote_amount", row.min_quote_amount),
-        max_notional=values.maximum("max_quote_amount", row.max_quote_amount),
-        market_max_quantity=market_most,
-        market_max_notional=market_most_notional,
+        min_quantity=least,
+        max_quantity=most or None,
+        min_notional=least_notional,
+        max_notional=most_notional or None,
+        market_max_quantity=market_most or None,
+        market_max_notional=market_most_notional or None,
         # Of which price, the documents do not say.
-        price_band_up=values.number("up_rate", row.up_rate),
-        price_band_down=values.number("down_rate", row.down_rate),
-        market_slip_ratio=values.number("slippage", row.slippage),
-        order_types=order_types,
+        price_band_up=up,
+        price_band_down=down,
+        market_slip_ratio=slip,
+        order_types=None if takes_market_orders else _NO_MARKET_ORDERS,
         full_name=notes.label("base_name", "full_name", row.base_name),
         is_risky=values.flag("st_tag", row.st_tag),
-        is_premarket=is_premarket,
+        is_premarket=_TYPES.get(row.type),
         list_maker_fee=fee,
         list_taker_fee=fee,
         status=status,
@@ -141,16 +153,15 @@ def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
 
 
 def _state(
-    word: str,
+    row: _Row,
     notes: Notes,
     observed_at: datetime,
     buy_opens_at: datetime | None,
     sell_opens_at: datetime | None,
     delisted_at: datetime | None,
 ) -> tuple[SymbolStatus, SidesAllowed]:
+    word = row.trade_status
     status, sides = _STATES.get(word, _UNKNOWN_STATE)
-    if word == "tradable":
-        return status, sides
     buying_lies_ahead = buy_opens_at is not None and buy_opens_at > observed_at
     if word not in _STATES:
         notes.unknown("trade_status", word, "HALTED")
@@ -161,21 +172,10 @@ def _state(
             status = _DELISTED
         elif buying_lies_ahead or (sell_opens_at is not None and sell_opens_at > observed_at):
             status = _PRELAUNCH
+    if row.type is not None and row.type not in _TYPES:
+        notes.unknown("type", row.type, "HALTED")
+        status = status if status is _DELISTED else _HALTED
     return status, sides
-
-
-def _market_limits(row: _Row) -> tuple[Decimal | None, Decimal | None, tuple[OrderType, ...] | None]:
-    """Return the most that a market order can be, in base and in quote; a pair with a "0" there takes none."""
-    stock = _smaller(
-        values.number("market_order_max_stock", row.market_order_max_stock),
-        values.number("max_market_order_stock", row.max_market_order_stock),
-    )
-    money = _smaller(
-        values.number("market_order_max_money", row.market_order_max_money),
-        values.number("max_market_order_money", row.max_market_order_money),
-    )
-    takes_none = (stock is not None and not stock) or (money is not None and not money)
-    return stock or None, money or None, _NO_MARKET_ORDERS if takes_none else None
 
 
 def _smaller(one: Decimal | None, other: Decimal | None) -> Decimal | None:

@@ -21,6 +21,9 @@ from exchanges_db.symbols.payloads.document import Document, names_of
 from exchanges_db.symbols.payloads.values import BrokenRow
 from exchanges_db.symbols.rules import check_text
 
+# Every column for labels holds as many characters.
+_SHORT = 100
+
 
 class ReadSymbol(msgspec.Struct, frozen=True, gc=False):
     """A symbol of a payload, and the row it was read from; None where there was none, only a specification."""
@@ -83,8 +86,12 @@ class Notes:
         """Return a label, such as a full name; one that `column` cannot hold is left out and noted, null is None."""
         if value is None or value == "":
             return None
-        if type(value) is str and _fits(column, value):
-            return value
+        if type(value) is str:
+            # What most labels are, told at once.
+            if len(value) <= _SHORT and value.isprintable() and value[0] != " " and value[-1] != " ":
+                return value
+            if _fits(column, value):
+                return value
         self.unknown(field, value if type(value) is str else shown(value), "left out")
         return None
 
