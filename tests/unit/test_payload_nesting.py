@@ -8,9 +8,12 @@ import pytest
 
 from exchanges_db import PayloadError
 from exchanges_db.symbols.payloads.nesting import DEEPEST, nests_too_deeply
-from exchanges_db.symbols.payloads.readers import READERS, read_payload
+from exchanges_db.symbols.payloads.readers import all_readers, read_payload
 from exchanges_db.symbols.payloads.reading import Payload
-from tests.payload_rows import MEXC, ROWS, payload
+from tests.payload_rows import MAKERS, payload
+
+READERS = {reader.name: reader for reader in all_readers()}
+MEXC = "mexc_spot"
 
 TOO_DEEP = f"nests its brackets more than {DEEPEST} deep"
 
@@ -23,14 +26,16 @@ def nested(depth: int, opening: bytes = b"[", closing: bytes = b"]") -> msgspec.
 
 def deep_payload(exchange: str, depth: int, *, braces: bool = False) -> bytes:
     """Return a payload of one row, with a field that makes the payload `depth` deep."""
-    around = 3 if exchange == MEXC else 2
+    around = 3 if exchange.startswith("mexc") else 2
     value = nested(depth - around, b'{"a":', b"}") if braces else nested(depth - around)
-    return payload(exchange, [ROWS[exchange](anything=value)])
+    return payload(exchange, [MAKERS[exchange](anything=value)])
 
 
 def read(exchange: str, text: bytes) -> Payload:
     """Return what the payload lists."""
-    return read_payload(exchange, text, observed_at=datetime(2026, 1, 31, tzinfo=UTC))
+    reader = READERS[exchange]
+    listing = next(iter(reader.lists()), "OPTION:USDT:BTC_USDT")
+    return read_payload(reader.exchange, text, listing=listing, observed_at=datetime(2026, 1, 31, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("braces", [False, True])
@@ -58,6 +63,7 @@ def test_a_payload_below_the_bound_is_refused(exchange: str, braces: bool, depth
         b"[%b, 1, 2",  # cut off besides
         b'{"symbols": [], "other": %b}',
         b'{"symbols": %b}',
+        b'{"data": %b}',
         b'[{"id": "\xff"}, %b]',  # what the lenient scanner has to split
     ],
 )
