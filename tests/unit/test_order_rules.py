@@ -4,7 +4,7 @@ import decimal
 import pickle
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from exchanges_db.errors import ExchangesDBError, InvalidOrder, InvalidSymbol
+from exchanges_db.errors import ExchangesDBError, InvalidArgument, InvalidOrder, InvalidSymbol
+from exchanges_db.orders import openness
 from exchanges_db.orders.rules import OrderRule, OrderRules, Rounding, Side, Violation
-from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.enums import ContractDirection, OrderType, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.judge import Obstacle
 from exchanges_db.symbols.models import Symbol, SymbolSpec
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/order-rules.md"
 MAX_LINES = 60
 BUY, SELL = Side.BUY, Side.SELL
+TIME, HOUR = datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=1)
 
 
 def spec(**changes: Any) -> SymbolSpec:
@@ -39,8 +42,8 @@ def spec(**changes: Any) -> SymbolSpec:
 
 
 def _number(name: str, value: Any) -> Any:
-    numeric = name.startswith(("price", "quantity", "min", "max", "contract"))
-    return Decimal(value) if numeric and value is not None else value
+    numeric = name.startswith(("price", "quantity", "min", "max", "market", "contract"))
+    return Decimal(value) if numeric and type(value) is str else value
 
 
 def row(**changes: Any) -> Symbol:
@@ -54,7 +57,6 @@ def row(**changes: Any) -> Symbol:
         exchange="MEXC_SPOT",
         price_decimals=1,
         quantity_decimals=6,
-        is_active=True,
         spec_version=1,
         created_at=now,
         updated_at=now,
@@ -73,9 +75,9 @@ def contract(direction: ContractDirection, size: str, **changes: Any) -> OrderRu
     return rules(**({"price_tick": "0.5", "quantity_step": "1"} | terms | changes))
 
 
-def broken(of: OrderRules, *order: Any) -> list[OrderRule]:
+def broken(of: OrderRules, *order: Any, **more: Any) -> list[OrderRule | Obstacle]:
     """Return the rules `check_all` finds broken."""
-    return [violation.rule for violation in of.check_all(*order)]
+    return [violation.rule for violation in of.check_all(*order, **more)]
 
 
 @pytest.mark.parametrize(
@@ -242,6 +244,92 @@ def test_a_market_order_has_no_price() -> None:
         of.notional(None, 1)
 
 
+@pytest.mark.parametrize(
+    ("general", "own", "least", "most"),
+    [
+        ({"min_quantity": "2", "max_quantity": "9"}, {}, 2, 9),
+        ({}, {"market_min_quantity": "3", "market_max_quantity": "8"}, 3, 8),
+        ({"min_quantity": "2", "max_quantity": "9"}, {"market_min_quantity": "3", "market_max_quantity": "8"}, 3, 8),
+        ({"min_quantity": "4", "max_quantity": "7"}, {"market_min_quantity": "3", "market_max_quantity": "8"}, 4, 7),
+        ({"max_quantity": "7"}, {"market_min_quantity": "2.5"}, 3, 7),
+    ],
+)
+def test_a_market_order_keeps_to_its_own_limits_and_to_the_general_ones(
+    general: dict[str, str], own: dict[str, str], least: int, most: int
+) -> None:
+    """The stricter of both, and that is the limit which is told."""
+    of = rules(quantity_step="1", **general, **own)
+    assert of.check(None, least) is of.check(None, most) is of.check_ticks(None, most) is None
+    assert of.check_all(None, least - 1) == [Violation(OrderRule.MIN_QUANTITY, Decimal(least), Decimal(least - 1))]
+    assert of.check_all(None, most + 1) == [Violation(OrderRule.MAX_QUANTITY, Decimal(most), Decimal(most + 1))]
+    assert of.check_ticks(None, least - 1) is of.check(None, least - 1) is OrderRule.MIN_QUANTITY
+    # A limit order does not know them.
+    if not general:
+        assert of.check(1, 1) is of.check(1, 10**6) is of.check_ticks(10, 10**6) is None
+
+
+def test_the_notional_of_a_market_order_is_reckoned_at_a_price_that_is_given() -> None:
+    """By the stricter limits; the price need not be on a tick. Without one it is not checked."""
+    of = rules(min_notional="3", market_min_notional="5", max_notional="100", market_max_notional="50")
+    assert of.check(None, 1) is of.check(None, 1, reference="5") is of.check(None, 1, reference="49.99999") is None
+    assert of.check(None, 1, reference="4.99999") is OrderRule.MIN_NOTIONAL
+    assert of.check(None, 1, reference="50.00001") is OrderRule.MAX_NOTIONAL
+    assert of.check_all(None, 2, reference="1.23") == [Violation(OrderRule.MIN_NOTIONAL, Decimal(5), Decimal("2.46"))]
+    assert of.check(4, 1) is None  # a limit order keeps to the general ones
+    inverse = contract(ContractDirection.INVERSE, "1", market_min_notional="5")
+    assert inverse.check(None, 4) is inverse.check(None, 4, reference=10**6) is OrderRule.MIN_NOTIONAL
+    assert inverse.check(1, 4) is None
+
+
+@pytest.mark.parametrize(("price", "reference"), [(1, 1), (None, 0), (None, "-1"), (None, 0.5), (None, "NaN")])
+def test_a_price_of_reference_is_for_market_orders_and_positive(price: Any, reference: Any) -> None:
+    """With a price there would be two, and one of them would be wrong."""
+    for call in (rules().check, rules().check_all):
+        with pytest.raises(InvalidOrder, match="reference") as caught:
+            call(price, 1, reference=reference)
+        assert caught.value.field == "reference"
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "reference", "lowest", "highest"),
+    [
+        ("0.02", "0.02", "100", "98.0", "102.0"),
+        ("0.02", "0.03", "64123.45", "62199.8", "65405.9"),  # 62199.7465 and 65405.919
+        ("0.5", None, "10", None, "15.0"),
+        (None, "0.5", "10", "5.0", None),
+        ("0", "0", "10.05", "10.1", "10.0"),  # no tick inside
+        ("5", "1", "10", "0.1", "60.0"),  # a price is at least one tick
+        ("0.1", "2", "10", "0.1", "11.0"),
+    ],
+)
+def test_a_band_holds_the_ticks_around_a_price(
+    up: str | None, down: str | None, reference: str, lowest: str | None, highest: str | None
+) -> None:
+    """Rounded inwards, with the decimals of the tick."""
+    band = rules(price_band_up=up, price_band_down=down).band(reference)
+    assert band is not None
+    assert [str(bound) for bound in (band.lowest, band.highest)] == [str(lowest), str(highest)]
+
+
+def test_where_there_is_no_band_there_is_none() -> None:
+    assert rules().band(100) is None
+    for wrong in (0, "-1", 1.5, None):
+        with pytest.raises(InvalidOrder, match="reference"):
+            rules().band(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("step", "count", "text"),
+    [("0.05", 47569, "2378.45"), ("1E-10", 1, "0.0000000001"), ("1E-10", 0, "0.0000000000"), ("1E+1", 3, "30"),
+     ("0.5000", 4, "2.0"), ("1E-7", 10**30, "100000000000000000000000.0000000"), ("3", 4, "12")],
+)  # fmt: skip
+def test_the_text_of_a_number_is_what_exchanges_take(step: str, count: int, text: str) -> None:
+    """No exponent, however small or large, and as many decimals as the grid."""
+    of = rules(price_tick=step, quantity_step=step)
+    assert of.price_text(count) == of.quantity_text(count) == text
+    assert of.ticks(text) == of.lots(text) == count
+
+
 def test_every_broken_rule_is_told_in_order() -> None:
     """check_all gives each with its limit and the order's value; check gives the first."""
     of = rules(
@@ -249,7 +337,6 @@ def test_every_broken_rule_is_told_in_order() -> None:
         min_quantity="0.05",
         min_notional="3",
         sides=SidesAllowed.BUY,
-        status=SymbolStatus.HALTED,
         api_tradable=False,
     )
     found = of.check_all("1.23", "0.015", SELL)
@@ -258,39 +345,123 @@ def test_every_broken_rule_is_told_in_order() -> None:
         Violation(OrderRule.QUANTITY_STEP, Decimal("0.01"), Decimal("0.015")),
         Violation(OrderRule.MIN_QUANTITY, Decimal("0.05"), Decimal("0.015")),
         Violation(OrderRule.MIN_NOTIONAL, Decimal(3), Decimal("0.01845")),
-        Violation(OrderRule.STATUS, SymbolStatus.HALTED, SELL),
-        Violation(OrderRule.API_TRADABLE, False, SELL),
-        Violation(OrderRule.SIDES, SidesAllowed.BUY, SELL),
+        Violation(Obstacle.SIDE, None, SELL, "the exchange takes BUY orders only"),
+        Violation(Obstacle.NOT_BY_API, None, SELL, "the exchange does not take orders for it through its API"),
     ]
     assert of.check("1.23", "0.015", SELL) is found[0].rule
     assert broken(rules(max_quantity="1", max_notional="5"), 10, 2) == [OrderRule.MAX_QUANTITY, OrderRule.MAX_NOTIONAL]
 
 
 @pytest.mark.parametrize(
-    ("status", "sides", "api", "side", "rule"),
+    ("status", "sides", "api", "side", "obstacle"),
     [
         ("TRADING", "ALL", True, BUY, None),
         ("TRADING", "ALL", True, SELL, None),
         ("CLOSE_ONLY", "ALL", True, SELL, None),
-        ("HALTED", "ALL", True, BUY, OrderRule.STATUS),
-        ("DELISTED", "ALL", True, BUY, OrderRule.STATUS),
-        ("TRADING", "ALL", False, BUY, OrderRule.API_TRADABLE),
+        ("CLOSE_ONLY", "ALL", True, BUY, Obstacle.ONLY_CLOSING),
+        ("HALTED", "ALL", True, BUY, Obstacle.HALTED),
+        ("DELISTED", "ALL", True, BUY, Obstacle.DELISTED),
+        ("TRADING", "ALL", False, BUY, Obstacle.NOT_BY_API),
         ("TRADING", "BUY", True, BUY, None),
-        ("TRADING", "BUY", True, SELL, OrderRule.SIDES),
-        ("TRADING", "SELL", True, BUY, OrderRule.SIDES),
-        ("TRADING", "NONE", True, SELL, OrderRule.SIDES),
+        ("TRADING", "BUY", True, SELL, Obstacle.SIDE),
+        ("TRADING", "SELL", True, BUY, Obstacle.SIDE),
+        ("TRADING", "NONE", True, SELL, Obstacle.SIDE),
         ("HALTED", "NONE", False, None, None),
     ],
 )
 def test_whether_orders_are_taken_now_is_told_when_asked(
-    status: str, sides: str, api: bool, side: Side | None, rule: OrderRule | None
+    status: str, sides: str, api: bool, side: Side | None, obstacle: Obstacle | None
 ) -> None:
-    """Status, API and sides count only when a side is given, on both paths."""
-    gone = datetime(2026, 1, 1, tzinfo=UTC) if status == "DELISTED" else None
+    """The judge counts only when a side is given, on both paths."""
+    gone = TIME if status == "DELISTED" else None
     of = rules(status=SymbolStatus(status), sides=SidesAllowed(sides), api_tradable=api, delisted_at=gone)
     for given in (side, None if side is None else side.value):  # its text is as good
-        assert of.check("0.1", 1, given) is of.check_ticks(1, 10**6, given) is rule
-        assert [(one.rule, one.given) for one in of.check_all("0.1", 1, given)][:1] == ([(rule, side)] if rule else [])
+        assert of.check("0.1", 1, given) is of.check_ticks(1, 10**6, given) is obstacle
+        found = [(one.rule, one.given) for one in of.check_all("0.1", 1, given)]
+        assert found[:1] == ([(obstacle, side)] if obstacle else [])
+
+
+def test_broken_rules_come_before_obstacles() -> None:
+    """An order that can be mended is told so first; check_all tells both."""
+    of = rules(status=SymbolStatus.HALTED)
+    assert of.check("0.15", 1, BUY) is OrderRule.PRICE_TICK
+    assert of.check_ticks(0, 1, BUY) is OrderRule.PRICE_TICK
+    assert broken(of, "0.15", 1, BUY) == [OrderRule.PRICE_TICK, Obstacle.HALTED]
+
+
+def test_an_order_that_closes_is_told_by_its_owner() -> None:
+    """Of a contract that takes closing orders only, the other orders are refused, on every path."""
+    of = contract(ContractDirection.LINEAR, "1", status=SymbolStatus.DELISTING)
+    for call in (of.check, of.check_ticks):
+        assert call(1, 1, SELL) is Obstacle.ONLY_CLOSING
+        assert call(1, 1, SELL, closing=True) is None
+    assert broken(of, 1, 1, SELL) == [Obstacle.ONLY_CLOSING]
+    assert of.check_all(1, 1, SELL, closing=True) == []
+
+
+def test_a_type_of_order_that_the_exchange_does_not_name_is_refused() -> None:
+    """Without a price it is a market order, with one a limit order."""
+    of = rules(order_types=(OrderType.LIMIT, OrderType.LIMIT_MAKER))
+    assert of.check(1, 1, BUY) is of.check_ticks(10, 1, BUY) is of.check(None, 1) is None
+    assert of.check(None, 1, BUY) is of.check_ticks(None, 1, BUY) is Obstacle.ORDER_TYPE
+    assert of.check_all(None, 1, BUY)[0].reason == "the exchange takes LIMIT, LIMIT_MAKER orders, not MARKET"
+    assert rules(order_types=(OrderType.MARKET,)).check(1, 1, BUY) is Obstacle.ORDER_TYPE
+
+
+def test_announced_times_act_by_themselves() -> None:
+    """The rules are made once, and go on to say what is true; `at` is the time that is asked about."""
+    of = rules(buy_opens_at=TIME, delisting_at=TIME + 2 * HOUR, delisted_at=TIME + 3 * HOUR)
+    told = [of.check(1, 1, BUY, at=TIME + number * HOUR) for number in (-1, 0, 1, 2, 3, 4)]
+    gone = Obstacle.DELISTED
+    assert told == [Obstacle.NOT_OPEN_YET, None, None, Obstacle.ONLY_CLOSING, gone, gone]
+    assert of.check_ticks(10, 10**6, BUY, at=TIME - HOUR) is Obstacle.NOT_OPEN_YET
+    assert broken(of, 1, 1, SELL, at=TIME + 2 * HOUR) == []  # whoever sells a coin closes
+    in_kolkata = TIME.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    assert of.check(1, 1, BUY, at=in_kolkata) is None
+
+
+def test_now_is_the_clock_of_this_machine() -> None:
+    now = datetime.now(UTC)
+    assert rules(buy_opens_at=now - HOUR).check(1, 1, BUY) is None
+    assert rules(buy_opens_at=now + HOUR).check(1, 1, BUY) is Obstacle.NOT_OPEN_YET
+    assert rules(delisted_at=now - HOUR, delisting_at=now - HOUR).check(1, 1, SELL) is Obstacle.DELISTED
+
+
+def test_the_clock_is_read_only_where_time_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most orders are for symbols of which nothing is announced, and a clock costs a tenth of a check."""
+    read: list[int] = []
+    monkeypatch.setattr(openness, "time_ns", lambda: read.append(1) or 0)
+    assert rules().check(1, 1, BUY) is None
+    assert read == []
+    assert rules(buy_opens_at=TIME).check(1, 1, BUY) is Obstacle.NOT_OPEN_YET
+    assert read == [1]
+
+
+def test_a_row_that_was_read_after_an_announced_time_outranks_it() -> None:
+    """A Symbol tells when the exchange last said what stands in it; a specification alone does not."""
+    fields = {"price_tick": Decimal("0.1"), "delisting_at": TIME, "delisted_at": TIME}
+    after = TIME + HOUR
+    assert (
+        OrderRules.from_symbol(row(**fields, observed_at=TIME - HOUR)).check(1, 1, BUY, at=after) is Obstacle.DELISTED
+    )
+    assert OrderRules.from_symbol(row(**fields, observed_at=after)).check(1, 1, BUY, at=after) is None
+    assert rules(delisting_at=TIME, delisted_at=TIME).check(1, 1, BUY, at=after) is Obstacle.DELISTED
+
+
+@pytest.mark.parametrize("at", [datetime(2026, 1, 1), "2026-01-01", 1])  # noqa: DTZ001 - that it has no zone
+def test_a_time_has_a_zone(at: Any) -> None:
+    """Also where no time matters, so that the fault is found before one does."""
+    for of in (rules(), rules(buy_opens_at=TIME)):
+        with pytest.raises(InvalidArgument, match="time zone") as caught:
+            of.check(1, 1, BUY, at=at)
+        assert caught.value.field == "at"
+
+
+@pytest.mark.parametrize("closing", [None, 0, 1, "no"])
+def test_an_order_closes_or_does_not(closing: Any) -> None:
+    """Text that says no would be taken for yes."""
+    with pytest.raises(InvalidOrder, match="closing must be"):
+        rules().check(1, 1, BUY, closing=closing)
 
 
 def test_a_price_is_positive() -> None:
@@ -353,6 +524,8 @@ def test_ticks_and_lots_are_int(count: Any) -> None:
     calls: list[Callable[[], object]] = [
         lambda: rules().price(count),
         lambda: rules().quantity(count),
+        lambda: rules().price_text(count),
+        lambda: rules().quantity_text(count),
         lambda: rules().check_ticks(1, count),
     ]
     if count is not None:
@@ -396,7 +569,7 @@ def test_what_is_below_zero_is_not_rounded() -> None:
     ("field", "value"),
     [("price_tick", "0"), ("price_tick", "-0.1"), ("quantity_step", "NaN"), ("quantity_step", "0"),
      ("max_quantity", "-1"), ("min_notional", "Infinity"), ("min_quantity", "NaN"), ("max_notional", "-5"),
-     ("price_tick", "1." + "1" * 100)],
+     ("price_tick", "1." + "1" * 100), ("market_max_quantity", "-1"), ("market_min_notional", "NaN")],
 )  # fmt: skip
 def test_a_row_without_usable_numbers_has_no_rules(field: str, value: str) -> None:
     """A Symbol is not checked when it is made. Said when its rules are made, not at the first order."""

@@ -4,7 +4,7 @@ import contextlib
 import decimal
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from exchanges_db.errors import InvalidOrder
 from exchanges_db.orders.rules import OrderRule, OrderRules, Rounding, Side
-from exchanges_db.symbols.enums import ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
-from exchanges_db.symbols.models import SymbolSpec
+from exchanges_db.symbols.enums import ContractDirection, OrderType, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.judge import Obstacle, judge
+from exchanges_db.symbols.models import Symbol, SymbolSpec
 
 THIRTY_DIGITS = 10**30 - 1
 PLAIN = SymbolSpec(
@@ -37,6 +38,8 @@ many = settings(max_examples=250, deadline=None)
 
 
 _WIDE = decimal.Context(prec=400)
+TIME = datetime(2026, 1, 1, tzinfo=UTC)
+times = st.sampled_from([None, None, *(TIME + timedelta(hours=hours) for hours in range(4))])
 
 
 def decimals(least: int = 1, digits: int = THIRTY_DIGITS) -> st.SearchStrategy[Decimal]:
@@ -70,6 +73,8 @@ def specs(draw: st.DrawFn) -> SymbolSpec:
     unit = _WIDE.multiply(_WIDE.multiply(step, size or 1), 1 if direction == "INVERSE" else tick)
     min_quantity, max_quantity = limits(draw, step)
     min_notional, max_notional = limits(draw, unit)
+    market_min_quantity, market_max_quantity = limits(draw, step) if draw(st.booleans()) else (None, None)
+    market_min_notional, market_max_notional = limits(draw, unit) if draw(st.booleans()) else (None, None)
     status = draw(st.sampled_from([SymbolStatus.TRADING, *SymbolStatus]))
     return SymbolSpec(
         native_symbol="X",
@@ -86,8 +91,16 @@ def specs(draw: st.DrawFn) -> SymbolSpec:
         max_quantity=max_quantity,
         min_notional=min_notional,
         max_notional=max_notional,
+        market_min_quantity=market_min_quantity,
+        market_max_quantity=market_max_quantity,
+        market_min_notional=market_min_notional,
+        market_max_notional=market_max_notional,
+        order_types=draw(st.sampled_from([None, (OrderType.LIMIT,), (OrderType.MARKET,), tuple(OrderType)])),
         status=status,
-        delisted_at=datetime(2026, 1, 1, tzinfo=UTC) if status is SymbolStatus.DELISTED else None,
+        buy_opens_at=draw(times),
+        sell_opens_at=draw(times),
+        delisting_at=draw(times),
+        delisted_at=TIME if status is SymbolStatus.DELISTED else draw(times),
         sides=draw(st.sampled_from([SidesAllowed.ALL, *SidesAllowed])),
         api_tradable=draw(st.booleans()),
     )
@@ -116,21 +129,25 @@ def on_or_off_a_grid(draw: st.DrawFn) -> tuple[Decimal, Decimal]:
     return step, draw(numbers(step)).copy_abs()
 
 
-def oracle(spec: SymbolSpec, price: Decimal | None, quantity: Decimal, side: Side | None = None) -> list[OrderRule]:
+def oracle(spec: SymbolSpec, price: Decimal | None, quantity: Decimal) -> list[OrderRule]:
     """Return the broken rules, by the definitions alone and in fractions."""
     q, step = Fraction(quantity), Fraction(spec.quantity_step)
-    least = math.ceil(max(Fraction(spec.min_quantity or 0), step) / step) * step
     value = notional(spec, price, quantity)
+    sets = [""] if price is not None else ["", "market_"]
+    (low, high), (low_value, high_value) = (
+        (
+            [Fraction(limit) for one in sets if (limit := getattr(spec, f"{one}min_{what}")) is not None],
+            [Fraction(limit) for one in sets if (limit := getattr(spec, f"{one}max_{what}")) is not None],
+        )
+        for what in ("quantity", "notional")
+    )
     broken = {
         OrderRule.PRICE_TICK: price is not None and (price <= 0 or Fraction(price) % Fraction(spec.price_tick) != 0),
         OrderRule.QUANTITY_STEP: q % step != 0,
-        OrderRule.MIN_QUANTITY: q < least,
-        OrderRule.MAX_QUANTITY: spec.max_quantity is not None and q > Fraction(spec.max_quantity),
-        OrderRule.MIN_NOTIONAL: None not in (value, spec.min_notional) and value < Fraction(spec.min_notional),  # type: ignore[operator,arg-type]
-        OrderRule.MAX_NOTIONAL: None not in (value, spec.max_notional) and value > Fraction(spec.max_notional),  # type: ignore[operator,arg-type]
-        OrderRule.STATUS: side is not None and spec.status not in ("TRADING", "CLOSE_ONLY"),
-        OrderRule.API_TRADABLE: side is not None and not spec.api_tradable,
-        OrderRule.SIDES: side is not None and spec.sides not in ("ALL", side.value),
+        OrderRule.MIN_QUANTITY: any(q < math.ceil(least / step) * step for least in [step, *low]),
+        OrderRule.MAX_QUANTITY: any(q > most for most in high),
+        OrderRule.MIN_NOTIONAL: value is not None and any(value < least for least in low_value),
+        OrderRule.MAX_NOTIONAL: value is not None and any(value > most for most in high_value),
     }
     return [rule for rule in OrderRule if broken[rule]]
 
@@ -157,20 +174,60 @@ def holds_float(value: Any) -> bool:
 
 
 @many
-@given(orders(), st.sampled_from([None, None, *Side]))
-def test_checks_agree_with_plain_arithmetic(
-    order: tuple[SymbolSpec, Decimal | None, Decimal], side: Side | None
+@given(orders(), st.sampled_from([None, None, *Side]), st.booleans(), times)
+def test_checks_agree_with_plain_arithmetic_and_with_the_judge(
+    order: tuple[SymbolSpec, Decimal | None, Decimal], side: Side | None, closing: bool, at: datetime | None
 ) -> None:
-    """check_all finds exactly the oracle's rules, check the first, check_ticks the same on the grid."""
+    """check_all finds exactly the oracle's rules and the judge's obstacles, check the first, check_ticks the same."""
     spec, price, quantity = order
-    expected = oracle(spec, price, quantity, side)
+    expected: list[OrderRule | Obstacle] = [*oracle(spec, price, quantity)]
+    if side is not None:
+        kind = OrderType.MARKET if price is None else OrderType.LIMIT
+        expected += judge(spec, side, at or datetime.now(UTC), order_type=kind, closing=closing)
     rules = OrderRules.from_symbol(spec)
+    more: dict[str, Any] = {"side": side, "closing": closing, "at": at}
     with hostile_context():
-        assert [violation.rule for violation in rules.check_all(price, quantity, side)] == expected
-        assert rules.check(price, quantity, side) is (expected[0] if expected else None)
+        assert [violation.rule for violation in rules.check_all(price, quantity, **more)] == expected
+        assert rules.check(price, quantity, **more) is (expected[0] if expected else None)
         if not {OrderRule.PRICE_TICK, OrderRule.QUANTITY_STEP} & set(expected):
             ticks = None if price is None else rules.ticks(price)
-            assert rules.check_ticks(ticks, rules.lots(quantity), side) is rules.check(price, quantity, side)
+            assert rules.check_ticks(ticks, rules.lots(quantity), **more) is rules.check(price, quantity, **more)
+
+
+@some
+@given(specs(), st.sampled_from([*Side]), st.booleans(), times.filter(bool), times, st.booleans())
+def test_what_was_kept_of_the_judge_is_what_it_says(
+    spec: SymbolSpec, side: Side, closing: bool, at: datetime, observed_at: datetime | None, market: bool
+) -> None:
+    """At every time that is announced, and beside each, for a row that was last confirmed at any time."""
+    fields = msgspec.structs.asdict(spec)
+    row = Symbol(**fields, id=1, exchange_id=1, exchange="X", price_decimals=1, quantity_decimals=1, spec_version=1,
+                 created_at=TIME, updated_at=TIME, observed_at=observed_at)  # fmt: skip
+    rules = OrderRules.from_symbol(row)
+    kind = OrderType.MARKET if market else OrderType.LIMIT
+    for moment in (at - timedelta(microseconds=1), at, at + timedelta(microseconds=1)):
+        expected = judge(row, side, moment, order_type=kind, closing=closing, observed_at=observed_at)
+        found = rules.check_all(None if market else 1, 1, side, closing=closing, at=moment)
+        assert [one.rule for one in found if isinstance(one.rule, Obstacle)] == expected
+
+
+@some
+@given(specs(), decimals(), st.integers(0, 300), st.integers(0, 300))
+def test_a_band_holds_every_tick_inside_and_no_other(spec: SymbolSpec, price: Decimal, up: int, down: int) -> None:
+    """Its ends are ticks that keep to it, and the next ticks do not."""
+    ratios: dict[str, Any] = {"price_band_up": Decimal(up) / 100, "price_band_down": Decimal(down) / 100}
+    rules = OrderRules.from_symbol(msgspec.structs.replace(spec, **ratios))
+    with hostile_context():
+        band = rules.band(price)
+    assert band is not None
+    assert band.lowest is not None
+    assert band.highest is not None
+    tick, lowest, highest = (Fraction(number) for number in (rules.price_tick, band.lowest, band.highest))
+    assert lowest % tick == highest % tick == 0
+    top, bottom = Fraction(price) * (100 + up) / 100, Fraction(price) * (100 - down) / 100
+    assert highest <= top < highest + tick
+    assert bottom <= lowest
+    assert lowest == tick or lowest - tick < bottom
 
 
 @some
@@ -199,12 +256,18 @@ def test_violations_tell_the_limit_and_the_value(order: tuple[SymbolSpec, Decima
     assert not holds_float((rules, *found))
     for violation in found:
         value: Any = price if violation.rule is OrderRule.PRICE_TICK else quantity
-        if "notional" in violation.rule.field:
+        if "NOTIONAL" in violation.rule:
             value = notional(spec, price, quantity)
         assert isinstance(violation.given, Decimal)
         assert Fraction(violation.given) == Fraction(value)
-        if violation.rule is not OrderRule.MIN_QUANTITY:
-            assert violation.limit == getattr(spec, violation.rule.field)
+        assert isinstance(violation.rule, OrderRule)
+        if violation.rule is OrderRule.MIN_QUANTITY:
+            continue
+        stated = [getattr(spec, violation.rule.field)]
+        if price is None and violation.rule in (OrderRule.MAX_QUANTITY, OrderRule.MIN_NOTIONAL, OrderRule.MAX_NOTIONAL):
+            stated.append(getattr(spec, f"market_{violation.rule.field}"))
+        strictest = max if violation.rule is OrderRule.MIN_NOTIONAL else min
+        assert violation.limit == strictest(limit for limit in stated if limit is not None)
 
 
 @some
