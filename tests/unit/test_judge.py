@@ -121,7 +121,7 @@ def spec_of(case: Case, **changes: Any) -> SymbolSpec:
         terms["delisted_at"] = LONG_AGO
     if case.event != "none":
         terms[case.event] = TIME
-    fields = {
+    fields: dict[str, Any] = {
         "native_symbol": "X",
         "symbol": "X",
         "base": "BTC",

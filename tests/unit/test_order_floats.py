@@ -87,8 +87,7 @@ def agrees(of: OrderRules, number: float, how: Rounding | Side | None) -> None:
     if isinstance(found, int) and how is not None:
         steps = written(number) / Fraction(of.price_tick)
         direction = how.passive if isinstance(how, Side) else how
-        rounded = {"DOWN": math.floor, "UP": math.ceil, "NEAREST": round}[direction](steps)
-        assert found == rounded
+        assert found == {"DOWN": math.floor(steps), "UP": math.ceil(steps), "NEAREST": round(steps)}[direction]
     if number >= 0 and isinstance(found, int):
         assert of.lots_of_float(number) == written(number) // Fraction(of.quantity_step)
 

@@ -430,7 +430,12 @@ def test_now_is_the_clock_of_this_machine() -> None:
 def test_the_clock_is_read_only_where_time_matters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most orders are for symbols of which nothing is announced, and a clock costs a tenth of a check."""
     read: list[int] = []
-    monkeypatch.setattr(openness, "time_ns", lambda: read.append(1) or 0)
+
+    def clock() -> int:
+        read.append(1)
+        return 0
+
+    monkeypatch.setattr(openness, "time_ns", clock)
     assert rules().check(1, 1, BUY) is None
     assert read == []
     assert rules(buy_opens_at=TIME).check(1, 1, BUY) is Obstacle.NOT_OPEN_YET

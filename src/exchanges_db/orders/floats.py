@@ -57,6 +57,9 @@ def _written(number: object, field: str) -> str | int:
     """Return the text that stands for a float; ints stay."""
     if type(number) is int:
         return number
-    if isinstance(number, Real) and not isinstance(number, Rational) and math.isfinite(number):
-        return repr(number) if type(number) is float else str(number)
+    if isinstance(number, float):
+        if math.isfinite(number):
+            return repr(number)
+    elif isinstance(number, Real) and not isinstance(number, Rational) and math.isfinite(number):
+        return str(number)
     raise InvalidOrder(f"{field} must be a finite float; Decimal and text are for the other methods", field=field)
