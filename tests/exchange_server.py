@@ -18,7 +18,7 @@ USDT_PATH, BTC_PATH = "/api/v4/futures/usdt/contracts", "/api/v4/futures/btc/con
 DELIVERY_PATH = "/api/v4/delivery/usdt/contracts"
 UNDERLYINGS_PATH, OPTIONS_PATH = "/api/v4/options/underlyings", "/api/v4/options/contracts"
 MEXC_PATH, OFFLINE_PATH, DETAIL_PATH = "/api/v3/exchangeInfo", "/api/v3/symbol/offline", "/api/v1/contract/detail"
-GATE_ERROR = {"label": "INTERNAL", "message": "an error of Gate.io's own"}
+GATE_ERROR = {"label": "INTERNAL", "message": "something broke here"}
 FAR = 4_000_000_000  # seconds: what is dated ends long after these tests are run
 
 

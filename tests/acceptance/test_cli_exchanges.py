@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from exchanges_db import Exchange
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.exchanges.defaults import CATALOGUE, DEFAULTS
+from exchanges_db.exchanges.rules import CHECKS
 from tests.acceptance.command import ok, run
 from tests.fix_server import url_of
 
@@ -70,6 +73,35 @@ def test_add_and_set_round_trip_every_field(url: str) -> None:
     )  # fmt: skip
     assert (changed["websocket_url"], changed["is_active"], changed["market_type"]) == (None, True, "OPTIONS")
     assert (changed["rate_limit_requests_per_second"], changed["name"]) == (7, "K")
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE.keys() - DEFAULTS.keys()))
+def test_add_knows_the_exchanges_of_the_catalogue(url: str, name: str) -> None:
+    """By their name alone, with every field; what is given wins."""
+    row = json.loads(ok("add", name, "--json", url=url))
+    expected = Exchange.from_exchange_enum(name)
+    assert {field: row[field] for field in CHECKS} == {field: getattr(expected, field) for field in CHECKS}
+    assert row["base_url"] is not None is not row["websocket_url"]
+    ok("set", name, "name=A", "enum_value=B", url=url)
+    row = json.loads(
+        ok("add", "MINE", "--enum-value", name, "--rate-limit", "3", "--precision", "2", "--market-type", "spot",
+           "--display-name", "Mine", "--base-url", "https://mine.example", "--inactive", "--json", url=url)
+    )  # fmt: skip
+    assert (row["name"], row["enum_value"], row["display_name"], row["is_active"]) == ("MINE", name, "Mine", False)
+    assert (row["rate_limit_requests_per_second"], row["precision_default"], row["market_type"]) == (3, 2, "SPOT")
+    assert (row["base_url"], row["websocket_url"]) == ("https://mine.example", expected.websocket_url)
+
+
+def test_add_names_the_catalogue(url: str) -> None:
+    """In its help, and where a name is not in it and the market type is left out; nothing is guessed from the case."""
+    told = " ".join(ok("add", "--help", url=None).split())
+    assert [name for name in CATALOGUE if name not in told] == []
+    for name, advice in (("KRAKEN", ""), ("mexc_futures", "did you mean MEXC_FUTURES?")):
+        result = run("add", name, url=url)
+        assert (result.returncode, result.stdout, advice in result.stderr) == (2, "", True)
+        assert f"--market-type is needed for all but {', '.join(CATALOGUE)}" in result.stderr
+    result = run("show", "mexc_futures", url=url)
+    assert (result.returncode, "exchanges-db add MEXC_FUTURES" in result.stderr) == (1, True)
 
 
 def test_history_tells_who_changed_what(url: str) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -11,8 +13,10 @@ import pytest
 
 from exchanges_db.database.dsn import parse_dsn
 from tests.acceptance.command import PROGRAM, Terminal, ok, run
+from tests.exchange_server import BTC_PATH, DELIVERY_PATH, GATE_ERROR, SPOT_PATH, USDT_PATH, exchanges
+from tests.factories import connected
 from tests.fix_server import url_of
-from tests.http_server import answer, serving
+from tests.http_server import Server, answer, serving
 from tests.payload_rows import FUTURES, MEXC, SPOT, futures, many, payload, spot
 
 
@@ -242,18 +246,15 @@ def test_what_is_not_there_or_wrong(loaded: str, arguments: tuple[str, ...], cod
     assert "Traceback" not in result.stderr
 
 
-def test_sync_goes_on_after_a_failure(url: str) -> None:
-    """One exchange is down, one answers garbage, one is imported; the exit code is 7."""
+@contextmanager
+def served(**arguments: Any) -> Iterator[Server]:
+    """A server in the exchanges' place, in a thread of its own, because a command runs in this one."""
     ready, done = Event(), Event()
-    found: list[str] = []
+    found: list[Server] = []
 
     async def serve() -> None:
-        lists = {
-            "/api/v3/exchangeInfo": answer(payload(MEXC, many(MEXC, 3))),
-            "/api/v4/spot/currency_pairs": answer(b"garbage"),
-        }
-        async with serving(lists) as server:
-            found.append(server.url)
+        async with serving(**arguments) as server:
+            found.append(server)
             ready.set()
             while not done.is_set():
                 await asyncio.sleep(0.02)
@@ -262,16 +263,82 @@ def test_sync_goes_on_after_a_failure(url: str) -> None:
     thread.start()
     try:
         ready.wait()
-        for exchange in (MEXC, SPOT, FUTURES):
-            ok("set", exchange, f"base_url={found[0]}", url=url)
-        result = run("sync", url=url)
-        assert result.returncode == 7
-        assert "MEXC_SPOT: 3 listed, 0 unchanged, imported" in result.stdout
-        assert f"database: {parse_dsn(url)}\n" in result.stderr
-        assert "GATEIO_SPOT: the payload is neither" in result.stderr
-        assert "GATEIO_FUTURES: 127.0.0.1/api/v4/futures/usdt/contracts answers with status 404" in result.stderr
-        (report,) = json.loads(ok("sync", MEXC, "--dry-run", "--json", url=url))
-        assert (report["applied"], report["changes"]) == (False, [])
+        yield found[0]
     finally:
         done.set()
         thread.join()
+
+
+def lead(url: str, server: Server, *names: str) -> None:
+    """Let the exchanges' addresses lead to a server."""
+    for exchange in names or (MEXC, SPOT, FUTURES):
+        ok("set", exchange, f"base_url={server.url}", url=url)
+
+
+def test_sync_goes_on_after_a_failure(url: str) -> None:
+    """An exchange that answers garbage, and lists that fail, cost no other; the exit code is 7."""
+    lists = {
+        SPOT_PATH: answer(b"garbage"), USDT_PATH: GATE_ERROR, BTC_PATH: answer(status=403),
+    }  # fmt: skip
+    with served(exchange=exchanges(lists)) as server:
+        lead(url, server)
+        result = run("sync", url=url)
+        assert result.returncode == 7
+        assert "MEXC_SPOT SPOT: 2 listed, 0 unchanged, imported" in result.stdout
+        assert "GATEIO_FUTURES FUTURE:USDT: 2 listed, 0 unchanged, imported" in result.stdout
+        assert f"database: {parse_dsn(url)}\n" in result.stderr
+        assert "error: GATEIO_SPOT SPOT: the payload is neither" in result.stderr
+        assert "error: GATEIO_FUTURES PERPETUAL:USDT: " in result.stderr
+        assert GATE_ERROR["message"] in result.stderr
+        assert f"error: GATEIO_FUTURES PERPETUAL:BTC: 127.0.0.1{BTC_PATH} answers with status 403" in result.stderr
+        (report,) = json.loads(ok("sync", MEXC, "--dry-run", "--json", url=url))
+        assert (report["applied"], report["changes"]) == (False, [])
+
+
+def test_sync_takes_active_exchanges_and_the_lists_that_are_named(url: str) -> None:
+    """Without a name, each active exchange that has a row and a reader; a further one once it was added."""
+    with served(exchange=exchanges()) as server:
+        lead(url, server)
+        ok("deactivate", MEXC, url=url)
+        ok("add", "MEXC_FUTURES", "--base-url", server.url, url=url)
+        reports = json.loads(ok("sync", "--json", url=url))
+        assert {report["exchange"] for report in reports} == {SPOT, FUTURES, "MEXC_FUTURES"}
+        assert len(reports) == 5
+        server.requests.clear()
+        some = ("--list", "perpetual:btc", "--list", "FUTURE")
+        assert len(json.loads(ok("sync", FUTURES, *some, "--json", url=url))) == 2
+        assert server.paths == [BTC_PATH, DELIVERY_PATH]
+
+
+def test_sync_checks_every_name_before_it_asks_an_exchange(url: str) -> None:
+    """The error of the last name does not come after minutes of downloads."""
+    with served(exchange=exchanges()) as server:
+        lead(url, server)
+        for arguments, code, text in (
+            ((MEXC, "NOBODY"), 1, "no exchange is called 'NOBODY'"),
+            ((MEXC, "gateio_options"), 1, "exchanges-db add GATEIO_OPTIONS"),
+            ((FUTURES, "--list", "nonsense"), 2, "is no list of symbols"),
+            ((FUTURES, "--list", "OPTION"), 2, "has no list OPTION; it has FUTURE:USDT"),
+            ((FUTURES, MEXC, "--list", "PERPETUAL"), 2, "MEXC_SPOT has no list PERPETUAL; it has SPOT"),
+            (("--list", "SPOT"), 2, "for the exchanges that are named"),
+        ):
+            result = run("sync", *arguments, url=url)
+            assert (result.returncode, text in result.stderr) == (code, True), result.stderr
+        assert server.paths == []
+
+
+def test_what_sync_imported_is_shown_also_where_the_database_fails_later(url: str) -> None:
+    """It is not undone."""
+    broken = "ALTER TABLE symbols ADD CONSTRAINT no_inverse CHECK (direction <> 'INVERSE')"
+    asyncio.run(_execute(url, broken))
+    with served(exchange=exchanges()) as server:
+        lead(url, server)
+        result = run("sync", MEXC, FUTURES, url=url)
+        assert result.returncode not in (0, 7)
+        assert "MEXC_SPOT SPOT: 2 listed, 0 unchanged, imported" in result.stdout
+        assert "GATEIO_FUTURES PERPETUAL:USDT: 3 listed, 0 unchanged, imported" in result.stdout
+
+
+async def _execute(url: str, sql: str) -> None:
+    async with connected(parse_dsn(url)) as connection:
+        await connection.execute(sql)

@@ -144,7 +144,7 @@ async def test_up_down_and_up_again_on_a_filled_database(empty_dsn: Dsn, until: 
 
 
 async def test_down_leaves_what_was_not_done_by_up(empty_dsn: Dsn, until: Folder) -> None:
-    """A row that an operator had corrected, one that was changed afterwards, one that was added with these values."""
+    """A row that an operator had corrected, one that was changed since, and one that was added with these values."""
     folder = until("005")
     async with connected(empty_dsn) as conn:
         dbmate(empty_dsn, "migrate", until("004"))

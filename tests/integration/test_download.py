@@ -16,8 +16,9 @@ import stamina
 from exchanges_db import ConfigurationError, DownloadFailed
 from exchanges_db.symbols.download import Downloader
 from exchanges_db.symbols.download_settings import DownloadSettings
-from tests.http_server import Behaviour, answer, chunked, flood, garbage, packed, serving, silence
+from tests.http_server import Behaviour, Request, answer, chunked, flood, garbage, packed, serving, silence
 
+SECRET = {"X-Key": "HUNTER2"}
 FAST: dict[str, Any] = {"first_wait": 0.01, "longest_wait": 0.3, "attempts": 3, "read_timeout": 0.3}
 
 
@@ -190,6 +191,46 @@ async def test_the_rate_limit_is_kept() -> None:
         assert time.monotonic() - begin >= 0.25
 
 
+async def test_requests_of_one_path_keep_apart() -> None:
+    """Repeated ones too; those of another path do not wait for them."""
+    async with serving(answer(status=500), answer()) as server, Downloader(DownloadSettings(**FAST)) as downloader:
+        await downloader.fetch(f"{server.url}/slow", seconds_apart=0.4)
+        await downloader.fetch(f"{server.url}/other", requests_per_second=1000)
+        await downloader.fetch(f"{server.url}/slow?x=1", seconds_apart=0.4)
+        first, repeated, other, again = server.times
+        assert repeated - first >= 0.35
+        assert other - repeated < 0.35
+        assert again - repeated >= 0.35
+
+
+async def test_headers_are_sent_with_each_attempt() -> None:
+    """Beside our own, and over them."""
+    async with (
+        serving(answer(status=500), answer(b"[1]")) as server,
+        Downloader(DownloadSettings(**FAST)) as downloader,
+    ):
+        await downloader.fetch(server.url, headers={"X-Gate-Size-Decimal": "1", "Accept": "text/plain"})
+        await downloader.fetch(server.url)
+    with_headers, repeated, without = (Request.parse(request).headers for request in server.requests)
+    assert with_headers["x-gate-size-decimal"] == repeated["x-gate-size-decimal"] == "1"
+    assert (with_headers["accept"], without["accept"]) == ("text/plain", "application/json")
+    assert "x-gate-size-decimal" not in without
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-Key": "HUNTER2\r\nX: 1"}, {"X-Key": "HUNTER2\n"}, {"X-Key": "HUNTER2é"}, {"X-Key": 7}, {"X Key": "HUNTER2"},
+     {"": "HUNTER2"}, {"X\n": "HUNTER2"}, {7: "HUNTER2"}],
+)  # fmt: skip
+async def test_a_header_that_cannot_be_sent_is_told_without_its_value(headers: Any) -> None:
+    """Before anything is sent: a value may be a secret, and two lines in one would be two headers."""
+    async with serving(answer()) as server, Downloader() as downloader:
+        with pytest.raises(ConfigurationError, match="header") as info:
+            await downloader.fetch(server.url, headers=headers)
+        assert server.requests == []
+    assert "HUNTER2" not in str(info.value)
+
+
 @pytest.mark.parametrize("behaviour", [silence, answer(status=429, Retry_After="20")])
 async def test_it_can_be_cancelled(behaviour: Behaviour) -> None:
     """While it reads or waits, at once."""
@@ -224,14 +265,21 @@ async def test_what_is_no_url_says_so(url: str) -> None:
 
 
 async def test_no_secret_leaves_it(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither a token in the query nor user and password."""
+    """Neither a token in the query nor user and password, nor a header."""
     with caplog.at_level(logging.DEBUG):
         async with serving(answer(status=500)) as server:
             with pytest.raises(DownloadFailed) as info:
                 await fetch(f"{server.url}/x?token=HUNTER2")
+            async with Downloader(DownloadSettings(**FAST)) as downloader:
+                with pytest.raises(DownloadFailed) as third:
+                    await downloader.fetch(server.url, headers=SECRET)
         with pytest.raises(ConfigurationError) as other:
             await fetch("https://me:HUNTER2@h/")
-    texts = "".join(traceback.format_exception(info.value)) + "".join(traceback.format_exception(other.value))
+    texts = (
+        "".join(traceback.format_exception(third.value))
+        + "".join(traceback.format_exception(info.value))
+        + "".join(traceback.format_exception(other.value))
+    )
     shown = [line for line in (texts + caplog.text + repr(info.value)).splitlines() if "HUNTER2" in line]
     assert [line for line in shown if "await fetch(" not in line] == []
 

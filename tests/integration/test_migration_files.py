@@ -57,7 +57,7 @@ async def test_psql_applies_every_file_and_undoes_none(empty_dsn: Dsn, dsn: Dsn,
 
 @pytest.mark.parametrize("options", WAYS.values(), ids=WAYS)
 async def test_psql_on_a_database_in_use_harms_nothing(dsn: Dsn, options: tuple[str, ...]) -> None:
-    """All the files, newest first and then oldest first; no up part changes anything, no down part drops a table."""
+    """All the files, newest first, then oldest first; no up part changes anything, and no down part drops a table."""
     async with connected(dsn) as conn:
         await insert(conn)
         before, trail = await relations(conn), await conn.fetch(TRAIL)

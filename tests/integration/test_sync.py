@@ -1,5 +1,8 @@
 """Sync: from an exchange's own address into the database, with a local server in the exchange's place."""
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,19 +10,41 @@ import pytest
 from exchanges_db import (
     ConfigurationError,
     Database,
+    DatabaseError,
     DownloadFailed,
+    Exchange,
     ExchangeNotFound,
     ImportRefused,
+    InvalidArgument,
+    InvalidSymbol,
     PayloadError,
+    SymbolKind,
+    deactivate_exchange,
+    get_exchange_by_enum,
+    import_symbols,
     insert_exchange,
     list_symbols,
     sync_symbols,
     update_exchange,
 )
+from exchanges_db.symbols.download import Downloader
 from exchanges_db.symbols.download_settings import DownloadSettings
+from exchanges_db.symbols.listing import Listing
+from exchanges_db.symbols.payloads.readers import readers_of
+from exchanges_db.symbols.sync import find_to_sync
+from tests.exchange_server import (
+    BTC_PATH,
+    DELIVERY_PATH,
+    DETAIL_PATH,
+    GATE_ERROR,
+    UNDERLYINGS_PATH,
+    USDT_PATH,
+    default_lists,
+    exchanges,
+)
 from tests.factories import an_exchange
-from tests.http_server import answer, packed, serving
-from tests.payload_rows import FUTURES, MEXC, SPOT, futures, many, payload
+from tests.http_server import answer, chunked, packed, serving
+from tests.payload_rows import FUTURES, MEXC, SPOT, many, payload
 
 IDS = {MEXC: 1, SPOT: 2, FUTURES: 3}
 FAST = DownloadSettings(first_wait=0.01, longest_wait=0.1, attempts=2, read_timeout=1)
@@ -27,7 +52,9 @@ FAST = DownloadSettings(first_wait=0.01, longest_wait=0.1, attempts=2, read_time
 
 async def point(database: Database, exchange: str, url: str | None, **more: Any) -> None:
     """Let an exchange's base_url lead here."""
-    assert await update_exchange(IDS[exchange], {"base_url": url, **more}, db=database)
+    row = await get_exchange_by_enum(exchange, db=database)
+    assert row is not None
+    assert await update_exchange(row.id, {"base_url": url, **more}, db=database)
 
 
 @pytest.mark.parametrize(("exchange", "path"), [(MEXC, "/api/v3/exchangeInfo"), (SPOT, "/api/v4/spot/currency_pairs")])
@@ -44,19 +71,159 @@ async def test_one_exchange(database: Database, exchange: str, path: str, suffix
     assert len(await list_symbols(exchange, db=database)) == 3
 
 
-async def test_futures_have_a_list_for_each_settlement(database: Database) -> None:
+async def test_futures_have_a_list_for_each_settlement_and_kind(database: Database) -> None:
     """And keep the exchange's rate limit between them."""
-    inverse = futures("BTC", "USD", type="inverse", quanto_multiplier="0")
-    lists = {
-        "/api/v4/futures/usdt/contracts": answer(many(FUTURES, 3)),
-        "/api/v4/futures/btc/contracts": answer([inverse]),
-    }
-    async with serving(lists) as server:
+    async with serving(exchange=exchanges()) as server:
         await point(database, FUTURES, server.url, rate_limit_requests_per_second=4)
         reports = await sync_symbols(FUTURES, settings=FAST, db=database)
-        assert [report.counts()["LISTED"] for report in reports] == [3, 1]
+        assert [(str(report.listing), report.counts()["LISTED"]) for report in reports] == [
+            ("PERPETUAL:USDT", 3), ("PERPETUAL:BTC", 1), ("FUTURE:USDT", 2),
+        ]  # fmt: skip
         assert server.times[1] - server.times[0] >= 0.2
+        again = await sync_symbols(FUTURES, settings=FAST, db=database)
+        assert [report.changes for report in again] == [(), (), ()]
     assert [symbol.symbol for symbol in await list_symbols(FUTURES, quote="USD", db=database)] == ["BTC/USD:BTC"]
+
+
+@pytest.mark.parametrize("listing", ["PERPETUAL:USDT", "FUTURE:USDT"])
+async def test_decimal_sizes_are_asked_for(database: Database, listing: str) -> None:
+    """With the header that Gate.io wants; asked without it, the same server's decimal contracts are rejected alone."""
+    async with serving(exchange=exchanges()) as server:
+        await point(database, FUTURES, server.url)
+        (report,) = await sync_symbols(FUTURES, listings=[listing], settings=FAST, db=database)
+        assert (report.rejected, report.listing) == ((), Listing.parse(listing))
+        path = USDT_PATH if listing == "PERPETUAL:USDT" else DELIVERY_PATH
+        assert server.paths == [path]
+        async with Downloader(FAST) as downloader:
+            without = await downloader.fetch(server.url + path)
+        rejected = (await import_symbols(FUTURES, without, listing=listing, dry_run=True, db=database)).rejected
+    decimal = [row["name"] for row in default_lists()[path] if row.get("enable_decimal")]
+    assert [row.native_symbol for row in rejected] == decimal != []
+    assert all("X-Gate-Size-Decimal: 1" in row.reason for row in rejected)
+    steps = {one.native_symbol: (one.quantity_step, one.min_quantity, one.step_assumed) for one in await list_symbols(
+        FUTURES, db=database
+    )}  # fmt: skip
+    assert steps["ETH_USDT" if path == USDT_PATH else "ETH_USDT_20961002"] == (Decimal("0.1"), Decimal("0.1"), True)
+
+
+async def test_options_have_a_list_for_each_underlying_of_their_index(database: Database) -> None:
+    """A name that a URL cannot hold as it is arrives whole."""
+    await insert_exchange(Exchange.from_exchange_enum("GATEIO_OPTIONS"), db=database)
+    async with serving(exchange=exchanges()) as server:
+        await point(database, "GATEIO_OPTIONS", server.url + "/api/v4")
+        reports = await sync_symbols("GATEIO_OPTIONS", settings=FAST, db=database)
+        assert [(str(report.listing), report.counts()["LISTED"]) for report in reports] == [
+            ("OPTION:USDT:BTC_USDT", 2), ("OPTION:USDT:A&B_USDT", 1),
+        ]  # fmt: skip
+        assert server.paths[0] == UNDERLYINGS_PATH
+        (report,) = await sync_symbols("GATEIO_OPTIONS", listings=["option:usdt:A&B_USDT"], settings=FAST, db=database)
+        assert (report.unchanged, report.changes) == (1, ())
+
+
+@pytest.mark.parametrize("index", [[], [{"name": "nonsense"}], GATE_ERROR, b"garbage"])
+async def test_an_index_that_names_no_list_is_an_error(database: Database, index: Any) -> None:
+    """An exchange with nothing to import would look like one that is up to date."""
+    await insert_exchange(Exchange.from_exchange_enum("GATEIO_OPTIONS"), db=database)
+    async with serving(exchange=exchanges({UNDERLYINGS_PATH: answer(index)})) as server:
+        await point(database, "GATEIO_OPTIONS", server.url)
+        with pytest.raises(PayloadError) as info:
+            await sync_symbols("GATEIO_OPTIONS", settings=FAST, db=database)
+    assert info.value.listing == "index of gateio_options"
+    assert server.paths == [UNDERLYINGS_PATH]
+    if index is GATE_ERROR:
+        assert GATE_ERROR["message"] in str(info.value)
+
+
+async def test_mexc_futures_keep_five_seconds_apart(database: Database) -> None:
+    """MEXC allows one request of its list in five seconds, repeated ones too; its row cannot say less than one."""
+    await insert_exchange(Exchange.from_exchange_enum("MEXC_FUTURES"), db=database)
+    (request,) = readers_of("MEXC_FUTURES")[0].lists().values()
+    assert request.seconds_apart == 5
+    async with serving(exchange=exchanges()) as server:
+        await point(database, "MEXC_FUTURES", server.url)
+        (report,) = await sync_symbols("MEXC_FUTURES", settings=FAST, db=database)
+        assert (report.counts()["LISTED"], server.paths) == (2, [DETAIL_PATH])
+    assert {one.symbol for one in await list_symbols("MEXC_FUTURES", db=database)} == {"BTC/USDT:USDT", "ETH/USDT:USDT"}
+
+
+async def test_a_list_is_observed_when_it_is_asked_for(database: Database) -> None:
+    """What the exchange sent was true then, not when the last byte of a slow answer came."""
+    begin = datetime.now(UTC)
+    body = payload(SPOT, many(SPOT, 2))
+    async with serving(chunked(body[:9], body[9:], pause=0.15)) as server:
+        await point(database, SPOT, server.url)
+        (report,) = await sync_symbols(SPOT, settings=FAST, db=database)
+    assert begin <= report.observed_at
+    assert datetime.now(UTC) - report.observed_at > timedelta(seconds=0.4)
+
+
+async def test_a_list_that_fails_does_not_cost_the_others(database: Database) -> None:
+    """They are imported; the first error tells of them and of the other errors."""
+    lists = {USDT_PATH: GATE_ERROR, BTC_PATH: answer(status=403)}
+    async with serving(exchange=exchanges(lists)) as server:
+        await point(database, FUTURES, server.url)
+        with pytest.raises(PayloadError, match=GATE_ERROR["message"]) as info:
+            await sync_symbols(FUTURES, settings=FAST, db=database)
+    assert info.value.listing == "PERPETUAL:USDT"
+    assert [str(report.listing) for report in info.value.reports] == ["FUTURE:USDT"]
+    (other,) = info.value.others
+    assert (type(other), other.listing) == (DownloadFailed, "PERPETUAL:BTC")
+    assert {one.kind for one in await list_symbols(FUTURES, db=database)} == {"FUTURE"}
+
+
+async def test_what_was_imported_before_the_database_failed_is_told(database: Database) -> None:
+    """Its error carries the reports, and no further list is asked for."""
+    broken = "ALTER TABLE symbols ADD CONSTRAINT no_inverse CHECK (direction <> 'INVERSE')"
+    async with serving(exchange=exchanges()) as server:
+        await point(database, FUTURES, server.url)
+        async with database.transaction() as tx:
+            await tx.connection.execute(broken)
+        with pytest.raises(DatabaseError) as info:
+            await sync_symbols(FUTURES, settings=FAST, db=database)
+    assert [str(report.listing) for report in info.value.reports] == ["PERPETUAL:USDT"]
+    assert (info.value.listing, info.value.others) == ("PERPETUAL:BTC", ())
+    assert server.paths == [USDT_PATH, BTC_PATH]
+
+
+@pytest.mark.parametrize(
+    ("listings", "asked"),
+    [
+        (None, [USDT_PATH, BTC_PATH, DELIVERY_PATH]),
+        (["perpetual"], [USDT_PATH, BTC_PATH]),
+        ([Listing(SymbolKind.PERPETUAL, "BTC")], [BTC_PATH]),
+        (("FUTURE:USDT", "FUTURE"), [DELIVERY_PATH]),
+        ([], []),
+    ],
+)
+async def test_lists_can_be_chosen(database: Database, listings: Any, asked: list[str]) -> None:
+    """By kind, or by kind and settlement."""
+    async with serving(exchange=exchanges()) as server:
+        await point(database, FUTURES, server.url)
+        await sync_symbols(FUTURES, listings=listings, settings=FAST, db=database)
+        assert server.paths == asked
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "text"),
+    [
+        ({"listings": ["PERPETUAL:ETH"]}, InvalidSymbol, "no list PERPETUAL:ETH; it has FUTURE:USDT, PERPETUAL:BTC, "),
+        ({"listings": ["SPOT"]}, InvalidSymbol, "no list SPOT"),
+        ({"listings": ["nonsense"]}, InvalidSymbol, "listings 'nonsense' is no list"),
+        ({"listings": "PERPETUAL"}, InvalidSymbol, "takes several"),
+        ({"listings": 7}, InvalidSymbol, "takes several"),
+        ({"allow": ["everything"]}, InvalidArgument, "everything"),
+        ({"settings": 7}, ConfigurationError, "DownloadSettings"),
+    ],
+)
+async def test_a_wrong_argument_is_told_before_anything_is_asked(
+    database: Database, wrong: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    """Of the exchange, which has its limits."""
+    async with serving(exchange=exchanges()) as server:
+        await point(database, FUTURES, server.url)
+        with pytest.raises(error, match=text):
+            await sync_symbols(FUTURES, **{"settings": FAST, "db": database, **wrong})
+        assert server.paths == []
 
 
 async def test_a_dry_run_and_what_is_allowed_are_passed_on(database: Database) -> None:
@@ -83,7 +250,7 @@ async def test_failures_are_ours_and_write_nothing(database: Database) -> None:
             await point(database, SPOT, server.url)
             with pytest.raises(error):
                 await sync_symbols(SPOT, settings=FAST, db=database)
-    assert await list_symbols(SPOT, active=None, db=database) == []
+    assert await list_symbols(SPOT, tradable=None, db=database) == []
 
 
 async def test_what_cannot_be_synced_says_why(database: Database) -> None:
@@ -96,3 +263,35 @@ async def test_what_cannot_be_synced_says_why(database: Database) -> None:
     await point(database, SPOT, None)
     with pytest.raises(ConfigurationError, match="no base_url: exchanges-db set GATEIO_SPOT base_url="):
         await sync_symbols(SPOT, db=database)
+    await point(database, SPOT, "https://h.invalid/?key=HUNTER2")
+    with pytest.raises(ConfigurationError, match="must end before any") as info:
+        await sync_symbols(SPOT, db=database)
+    assert "HUNTER2" not in str(info.value)
+    with pytest.raises(ExchangeNotFound, match="no row for MEXC_FUTURES yet: exchanges-db add MEXC_FUTURES"):
+        await sync_symbols("mexc_futures", db=database)
+
+
+async def test_without_names_every_active_exchange_with_a_reader_is_synced(database: Database) -> None:
+    """One that is named is synced also while it is not active; all names are checked before any is asked."""
+    await insert_exchange(an_exchange(name="MINE", enum_value="MINE"), db=database)
+    assert await deactivate_exchange(IDS[FUTURES], db=database)
+    assert [row.enum_value for row in await find_to_sync(None, db=database)] == [SPOT, MEXC]
+    assert [row.enum_value for row in await find_to_sync(["gateio_futures", FUTURES], db=database)] == [FUTURES]
+    for names, error in (([SPOT, "NOBODY"], ExchangeNotFound), ([SPOT, "MINE"], ConfigurationError)):
+        with pytest.raises(error):
+            await find_to_sync(names, db=database)
+    for number in (1, 2):
+        assert await deactivate_exchange(number, db=database)
+    with pytest.raises(ConfigurationError, match="no active exchange that can be synced: GATEIO_FUTURES, "):
+        await find_to_sync(None, db=database)
+
+
+async def test_two_readers_of_one_list_are_not_chosen_between(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever came first would decide what the rows mean."""
+    (own,) = readers_of(SPOT)
+    twin = SimpleNamespace(name="twin", index=None, lists=own.lists, exchange=SPOT)
+    monkeypatch.setattr("exchanges_db.symbols.sync.readers_of", lambda exchange: (own, twin))
+    with pytest.raises(ConfigurationError, match="two readers have the list SPOT of GATEIO_SPOT: gateio_spot and twin"):
+        await sync_symbols(SPOT, settings=FAST, db=database)

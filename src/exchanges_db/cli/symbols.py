@@ -127,8 +127,9 @@ def sync_(
 
     async def work(database: Database) -> None:
         nonlocal failed
+        found = await sync.find_to_sync(exchanges, listings=lists or None, db=database)
         with bars() as add_bar:
-            for exchange in [row.enum_value for row in await sync.find_to_sync(exchanges, db=database)]:
+            for exchange in [row.enum_value for row in found]:
                 try:
                     reports.extend(
                         await sync.sync_symbols(

@@ -76,7 +76,7 @@ async def sync_symbols(
     if settings is not None and not isinstance(settings, DownloadSettings):
         raise ConfigurationError(f"settings must be a DownloadSettings, not a {type(settings).__name__}")
     row, readers = _find(place, await get_all_exchanges(db=db))
-    _check_wanted(row.enum_value, wanted, [one for reader in readers for one in reader.lists()], readers)
+    _check_wanted(row.enum_value, wanted, _lists_without_index(readers), readers)
     base_url = _checked_base(row)
     imported: list[ImportReport] = []
     failed: list[ExchangesDBError] = []
@@ -116,20 +116,29 @@ async def sync_symbols(
 
 
 async def find_to_sync(
-    exchanges: Sequence[Enum | str] | None, *, db: DatabaseOrConnection | None = None
+    exchanges: Sequence[Enum | str] | None,
+    *,
+    listings: Collection[Listing | str] | None = None,
+    db: DatabaseOrConnection | None = None,
 ) -> list[StoredExchange]:
     """Return the exchanges of these names; without names every active one that there is a reader for.
 
+    What `sync_symbols` would refuse of them and of `listings` is refused here, before any exchange is asked.
+
     Raises:
         ConfigurationError: a named one has no base_url, or there is no reader for it; or none is left to sync.
+        InvalidSymbol: a named one has none of a kind in `listings`.
         ExchangeNotFound: one has no row.
     """
     known = await get_all_exchanges(db=db)
     if exchanges:
-        found = [_find(check_exchange(exchange), known)[0] for exchange in exchanges]
-        for row in found:
+        found: dict[str, StoredExchange] = {}
+        for exchange in exchanges:
+            row, readers = _find(check_exchange(exchange), known)
             _checked_base(row)
-        return list({row.enum_value: row for row in found}.values())
+            _check_wanted(row.enum_value, _parse(listings), _lists_without_index(readers), readers)
+            found[row.enum_value] = row
+        return list(found.values())
     readable = {reader.exchange for reader in all_readers()}
     active = [row for row in known if row.is_active and row.enum_value in readable]
     if not active:
@@ -206,6 +215,10 @@ def _checked_base(row: StoredExchange) -> str:
     if parts.query or parts.fragment:
         raise ConfigurationError(f"base_url of {row.enum_value} must end before any ? or #: paths are put after it")
     return row.base_url
+
+
+def _lists_without_index(readers: Iterable[Reader]) -> list[Listing]:
+    return [listing for reader in readers for listing in reader.lists()]
 
 
 def _parse(listings: Collection[Listing | str] | None) -> tuple[Listing, ...] | None:
