@@ -36,7 +36,10 @@ from tests.exchange_server import (
     BTC_PATH,
     DELIVERY_PATH,
     DETAIL_PATH,
+    FAR,
     GATE_ERROR,
+    MEXC_PATH,
+    OFFLINE_PATH,
     UNDERLYINGS_PATH,
     USDT_PATH,
     default_lists,
@@ -44,7 +47,7 @@ from tests.exchange_server import (
 )
 from tests.factories import an_exchange
 from tests.http_server import answer, chunked, packed, serving
-from tests.payload_rows import FUTURES, MEXC, SPOT, many, payload
+from tests.payload_rows import FUTURES, MEXC, SPOT, many, mexc, payload
 
 IDS = {MEXC: 1, SPOT: 2, FUTURES: 3}
 FAST = DownloadSettings(first_wait=0.01, longest_wait=0.1, attempts=2, read_timeout=1)
@@ -65,7 +68,7 @@ async def test_one_exchange(database: Database, exchange: str, path: str, suffix
         ending = "/".join(path.split("/")[:3]) if suffix == "prefix" else suffix
         await point(database, exchange, server.url + ending)
         (report,) = await sync_symbols(exchange, settings=FAST, db=database)
-        assert (report.counts()["LISTED"], report.applied, server.paths) == (3, True, [path])
+        assert (report.counts()["LISTED"], report.applied, server.paths[0]) == (3, True, path)
         (again,) = await sync_symbols(exchange, settings=FAST, db=database)
         assert again.changes == ()
     assert len(await list_symbols(exchange, db=database)) == 3
@@ -144,6 +147,47 @@ async def test_mexc_futures_keep_five_seconds_apart(database: Database) -> None:
         (report,) = await sync_symbols("MEXC_FUTURES", settings=FAST, db=database)
         assert (report.counts()["LISTED"], server.paths) == (2, [DETAIL_PATH])
     assert {one.symbol for one in await list_symbols("MEXC_FUTURES", db=database)} == {"BTC/USDT:USDT", "ETH/USDT:USDT"}
+
+
+async def test_what_mexc_took_offline_is_delisted_when_it_says(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A pair that its list has no longer: delisted when MEXC says, or suspended; else when it was seen."""
+    names = ("BTC", "GONE", "IDLE", "LOST", "LATE")
+    before = {"symbols": [mexc(f"{base}USDT", base) for base in names]}
+    offline = {
+        "data": [
+            {"symbol": "GONEUSDT", "state": 3, "offlineTime": 1_724_125_694_000},
+            {"symbol": "IDLEUSDT", "state": 2},
+            {"symbol": "LATEUSDT", "state": 3, "offlineTime": FAR * 1000},
+            {"symbol": "BTCUSDT", "state": 3, "offlineTime": 1_724_125_694_000},
+        ]
+    }
+    async with serving(exchange=exchanges({MEXC_PATH: before})) as server:
+        await point(database, MEXC, server.url)
+        await sync_symbols(MEXC, settings=FAST, db=database)
+        assert server.paths == [MEXC_PATH, OFFLINE_PATH]
+    after = {"symbols": [mexc()]}
+    async with serving(exchange=exchanges({MEXC_PATH: after, OFFLINE_PATH: offline})) as server:
+        await point(database, MEXC, server.url)
+        (report,) = await sync_symbols(MEXC, settings=FAST, allow=["VANISHED"], db=database)
+        (again,) = await sync_symbols(MEXC, settings=FAST, allow=["VANISHED"], db=database)
+    found = {one.base: (one.status, one.delisted_at) for one in await list_symbols(MEXC, tradable=None, db=database)}
+    assert found == {
+        "BTC": ("TRADING", None),
+        "GONE": ("DELISTED", datetime(2024, 8, 20, 3, 48, 14, tzinfo=UTC)),
+        "IDLE": ("HALTED", None),
+        "LOST": ("DELISTED", report.observed_at),
+        "LATE": ("DELISTED", report.observed_at),
+    }
+    assert again.changes == ()
+    async with serving(exchange=exchanges({MEXC_PATH: after, OFFLINE_PATH: answer(status=404)})) as server:
+        await point(database, MEXC, server.url)
+        caplog.clear()
+        (report,) = await sync_symbols(MEXC, settings=FAST, allow=["VANISHED"], db=database)
+    assert {change.spec.base: change.spec.status for change in report.changes} == {"IDLE": "DELISTED"}
+    assert "status 404" in caplog.text
+    assert "symbols that the list of mexc_spot has no longer count as delisted now" in caplog.text
 
 
 async def test_a_list_is_observed_when_it_is_asked_for(database: Database) -> None:

@@ -5,7 +5,7 @@ Pure: nothing here reads a clock, a file or a database. The import shows a chang
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from exchanges_db.errors import InvalidArgument, shown
+from exchanges_db.symbols.absence import Absence
 from exchanges_db.symbols.enums import OrderType, SidesAllowed, SymbolStatus, is_live
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import Symbol, SymbolSpec
@@ -72,7 +73,7 @@ class SymbolChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         symbol_id: the row that changes; None for a symbol that is new.
         fields: empty for a symbol that is new.
         spec: what holds afterwards.
-        vanished: it is delisted because the payload no longer lists it.
+        vanished: it changes because the payload no longer lists it.
     """
 
     kind: ChangeKind
@@ -110,6 +111,7 @@ def find_changes(
     *,
     listing: Listing,
     rejected: Collection[str] = (),
+    absent: Mapping[str, Absence] | None = None,
 ) -> tuple[SymbolChange, ...]:
     """Return what `offered`, a whole list of an exchange, changes in what is `known`.
 
@@ -117,6 +119,7 @@ def find_changes(
     known: all symbols of the exchange, oldest first.
     listing: which list it is; only symbols that it covers can have vanished.
     rejected: native symbols that are in the payload but could not be read; they have not vanished.
+    absent: what the exchange says of symbols that the list has no longer; those it says nothing of are delisted.
     """
     newest = newest_by_name(known)
     changes: list[SymbolChange] = []
@@ -124,11 +127,9 @@ def find_changes(
     for spec in offered:
         offered_names.add(spec.native_symbol)
         changes.extend(_change(newest.get(spec.native_symbol), spec, observed_at))
-    changes.extend(
-        _delisted(row, observed_at, vanished=True)
-        for name, row in newest.items()
-        if name not in offered_names and is_live(row.status) and listing.covers(row)
-    )
+    for name, row in newest.items():
+        if name not in offered_names and is_live(row.status) and listing.covers(row):
+            changes.extend(_vanished(row, observed_at, (absent or {}).get(name)))
     return tuple(changes)
 
 
@@ -211,10 +212,26 @@ def _kind(old: SymbolStatus, new: SymbolStatus) -> ChangeKind:
     return ChangeKind.CHANGED
 
 
-def _delisted(row: KnownSymbol, observed_at: datetime, *, vanished: bool = False) -> SymbolChange:
+def _vanished(row: KnownSymbol, observed_at: datetime, absence: Absence | None) -> Iterable[SymbolChange]:
+    if absence is None or absence.status is not SymbolStatus.HALTED:
+        since = None if absence is None else absence.since
+        yield _delisted(row, observed_at, since=since, vanished=True)
+        return
+    values = {field: getattr(row, field) for field in SymbolSpec.__struct_fields__}
+    spec = SymbolSpec(**{**values, "status": SymbolStatus.HALTED, "sides": SidesAllowed.NONE})
+    fields = _differences(row, spec)
+    if fields:
+        kind = _kind(row.status, SymbolStatus.HALTED)
+        yield SymbolChange(kind=kind, symbol_id=row.id, spec=spec, fields=fields, vanished=True)
+
+
+def _delisted(
+    row: KnownSymbol, observed_at: datetime, *, since: datetime | None = None, vanished: bool = False
+) -> SymbolChange:
     values = {field: getattr(row, field) for field in SymbolSpec.__struct_fields__}
     # A time that the exchange gave before is better than the time of the observation.
-    gone = row.delisted_at if row.delisted_at is not None and row.delisted_at <= observed_at else observed_at
+    told = (time for time in (since, row.delisted_at) if time is not None and time <= observed_at)
+    gone = next(told, observed_at)
     spec = SymbolSpec(**{**values, "status": SymbolStatus.DELISTED, "sides": SidesAllowed.NONE, "delisted_at": gone})
     return SymbolChange(
         kind=ChangeKind.DELISTED, symbol_id=row.id, spec=spec, fields=_differences(row, spec), vanished=vanished

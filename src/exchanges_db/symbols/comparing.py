@@ -18,7 +18,7 @@ def compare(exchange: str, known: Sequence[KnownSymbol], read: Payload, observed
     """Return what a list changes in what is known of its exchange's symbols, oldest first; nothing is applied."""
     names = {row.native_symbol for row in read.rejected if row.native_symbol is not None}
     specs = [symbol.spec for symbol in read.symbols]
-    changes = find_changes(known, specs, observed_at, listing=read.listing, rejected=names)
+    changes = find_changes(known, specs, observed_at, listing=read.listing, rejected=names, absent=read.absent)
     live: dict[str, list[str]] = defaultdict(list)
     for spec in specs:
         if is_live(spec.status):

@@ -24,7 +24,7 @@ from exchanges_db.symbols.comparing import compare
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.lists import check_overlap
 from exchanges_db.symbols.models import SymbolSpec
-from exchanges_db.symbols.payloads.readers import read_payload
+from exchanges_db.symbols.payloads.readers import read_payload, with_absences
 from exchanges_db.symbols.payloads.reading import Payload
 from exchanges_db.symbols.payloads.specs import as_payload
 from exchanges_db.symbols.raw_rows import digest, rows_document
@@ -47,6 +47,7 @@ async def import_symbols(
     payload: bytes,
     *,
     listing: Listing | str | None = None,
+    companion: bytes | None = None,
     observed_at: datetime | None = None,
     allow: Collection[Brake | str] = (),
     dry_run: bool = False,
@@ -58,6 +59,8 @@ async def import_symbols(
     exchange: whose payload it is.
     listing: which of the exchange's lists it is, as Listing or as text such as PERPETUAL:USDT; needed where the
         payload itself does not tell, as for the contracts of Gate.io, whose settlement stands in the URL only.
+    companion: what the exchange says of symbols that the list has no longer; for MEXC spot, the answer to GET
+        /api/v3/symbol/offline. Without it they are delisted from `observed_at` on.
     observed_at: when the exchange gave the payload; now by default.
     allow: brakes that do not stop this import, as Brake or as its name in any case.
     dry_run: only tell what would change.
@@ -65,7 +68,7 @@ async def import_symbols(
 
     Raises:
         PayloadError: it cannot be read, or is an error message of the exchange.
-        InvalidArgument: `listing`, `observed_at` or `allow` is unusable; `.field` names it.
+        InvalidArgument: `listing`, `companion`, `observed_at` or `allow` is unusable; `.field` names it.
         ImportRefused: a brake stopped it; `.report` tells what would have changed. Nothing was written.
         ExchangeNotFound: the exchange has no row.
     """
@@ -74,6 +77,8 @@ async def import_symbols(
     # The exact spelling comes first, because it decides which reader is right.
     enum_value = await run(db, lambda conn: spelled(conn, place))
     read = read_payload(enum_value, payload, listing=listing, observed_at=moment)
+    if companion is not None:
+        read = with_absences(read, companion)
     return await _import(enum_value, read, moment, allowed, dry_run=dry_run, on_progress=on_progress, db=db)
 
 

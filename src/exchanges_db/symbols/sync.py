@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ from exchanges_db.symbols.report import ImportRefused, ImportReport
 if TYPE_CHECKING:
     from exchanges_db.symbols.download import Downloader
 
+log = logging.getLogger("exchanges_db")
+
 # What is wrong with one list, not with all of them.
 _OF_ONE_LIST = (DownloadFailed, PayloadError, ImportRefused, InvalidArgument)
 # What a path may hold as it is; a reader has quoted the rest already.
@@ -55,7 +58,9 @@ async def sync_symbols(
 
     Its readers say which lists there are, and how they are asked for; `rate_limit_requests_per_second` is kept. Each
     list is imported in a transaction of its own, as observed just before it was asked for. One that fails does not stop
-    the others; at the end the first error is raised, which carries the reports of those that were imported.
+    the others; at the end the first error is raised, which carries the reports of those that were imported. Where the
+    exchange also says which symbols it has suspended or delisted, that is asked for, too; without an answer, a warning
+    is logged.
 
     listings: which of its lists, as Listing or text such as PERPETUAL:USDT; PERPETUAL alone means those of every
         settlement. All of them by default.
@@ -84,16 +89,18 @@ async def sync_symbols(
         source = _Source(row, base_url, downloader, on_download, on_retry)
         lists = await source.lists(readers, failed)
         _check_wanted(row.enum_value, wanted, lists, readers if failed else ())
-        for listing, request in lists.items():
+        for listing, (request, reader) in lists.items():
             if not _is_wanted(listing, wanted):
                 continue
             try:
                 observed_at = datetime.now(UTC)  # before it is asked: an answer may be older than its arrival
                 payload = await source.fetch(request)
+                companion = await source.companion(reader)
                 report = await import_symbols(
                     row.enum_value,
                     payload,
                     listing=listing,
+                    companion=companion,
                     observed_at=observed_at,
                     allow=allowed,
                     dry_run=dry_run,
@@ -169,10 +176,11 @@ class _Source:
             on_retry=self.on_retry,
         )
 
-    async def lists(self, readers: Iterable[Reader], failed: list[ExchangesDBError]) -> dict[Listing, Request]:
-        """Return every list and how it is asked for; an index that cannot be read goes to `failed`."""
-        found: dict[Listing, Request] = {}
-        owners: dict[Listing, str] = {}
+    async def lists(
+        self, readers: Iterable[Reader], failed: list[ExchangesDBError]
+    ) -> dict[Listing, tuple[Request, Reader]]:
+        """Return every list, how it is asked for, and by whom; an index that cannot be read goes to `failed`."""
+        found: dict[Listing, tuple[Request, Reader]] = {}
         for reader in readers:
             try:
                 index = None if reader.index is None else await self.fetch(reader.index)
@@ -186,11 +194,25 @@ class _Source:
             for listing, request in offered.items():
                 if listing in found:
                     raise ConfigurationError(
-                        f"two readers have the list {listing} of {self.row.enum_value}: {owners[listing]} and "
-                        f"{reader.name}; take one away"
+                        f"two readers have the list {listing} of {self.row.enum_value}: "
+                        f"{found[listing][1].name} and {reader.name}; take one away"
                     )
-                found[listing], owners[listing] = request, reader.name
+                found[listing] = request, reader
         return found
+
+    async def companion(self, reader: Reader) -> bytes | None:
+        """Return what is said of symbols that a list has no longer; None where nothing that can be read is."""
+        request: Request | None = getattr(reader, "companion", None)
+        if request is None:
+            return None
+        try:
+            answer = await self.fetch(request)
+            reader.absences(answer)  # type: ignore[attr-defined]  # a reader with a companion has it
+        except _OF_ONE_LIST as exc:
+            # The list does not wait for it: what may be traded matters more than since when something may not.
+            log.warning("%s; symbols that the list of %s has no longer count as delisted now", exc, reader.name)
+            return None
+        return answer
 
 
 def _find(place: str, known: Collection[StoredExchange]) -> tuple[StoredExchange, Sequence[Reader]]:

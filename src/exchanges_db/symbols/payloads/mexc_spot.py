@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 
 from exchanges_db.errors import shown
+from exchanges_db.symbols.absence import Absence
 from exchanges_db.symbols.enums import PriceReference, SidesAllowed, SymbolKind, SymbolStatus
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import SymbolSpec
-from exchanges_db.symbols.payloads import reading, values
+from exchanges_db.symbols.payloads import mexc_offline, reading, values
 from exchanges_db.symbols.payloads.document import Document
 from exchanges_db.symbols.payloads.reader import Request
 from exchanges_db.symbols.payloads.reading import Notes, Payload
@@ -82,10 +83,15 @@ class MexcSpot:
     version = 1
     volatile: frozenset[str] = frozenset()
     index: Request | None = None
+    companion = mexc_offline.REQUEST
 
     def lists(self, index: bytes | None = None) -> Mapping[Listing, Request]:
         """Return the one list."""
         return _LISTS
+
+    def absences(self, companion: bytes) -> Mapping[str, Absence]:
+        """Return what MEXC says of pairs that it has suspended or delisted."""
+        return mexc_offline.read_offline(companion)
 
     def recognises(self, document: Document) -> bool:
         """Return whether a payload has the shape of this one."""

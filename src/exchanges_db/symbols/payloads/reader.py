@@ -32,8 +32,10 @@ class Request(msgspec.Struct, frozen=True):
 class Reader(Protocol):
     """Reads lists of one exchange. An object with these members is one; it needs no base class.
 
-    Two more it may have: `unasked`, lists that it reads but that its exchange is not asked for, and `listing_of`, which
-    takes a Document and returns the Listing that its rows tell, or None.
+    More it may have: `companion`, a Request for what the exchange says of symbols that its list has no longer, and
+    `absences`, which takes the answer and returns an Absence by native symbol; `unasked`, lists that it reads but that
+    its exchange is not asked for; `listing_of`, which takes a Document and returns the Listing that its rows tell, or
+    None.
 
     Attributes:
         name: unique among readers; stands in the database as the source of what was read.

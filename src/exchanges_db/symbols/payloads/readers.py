@@ -157,6 +157,22 @@ def read_payload(
     return _read_foreign(exchange, payload, document, wanted, observed_at)
 
 
+def with_absences(read: Payload, companion: bytes) -> Payload:
+    """Return `read` with what the exchange says of symbols that the list has no longer.
+
+    Raises:
+        PayloadError: `companion` is not the answer that its reader asks for beside the list.
+        InvalidArgument: its reader asks for none.
+    """
+    reader = next((reader for reader in all_readers() if reader.name == read.source), None)
+    absences = getattr(reader, "absences", None)
+    if absences is None:
+        raise InvalidArgument(f"the reader {read.source} reads nothing beside its list", field="companion")
+    if not isinstance(companion, bytes):
+        raise PayloadError(f"a companion is the bytes that the exchange sent, not {shown(companion)}")
+    return msgspec.structs.replace(read, absent=dict(absences(companion)))
+
+
 def _reads(reader: Reader, listing: Listing) -> bool:
     """Return whether a reader has a list; where its index would tell which there are, it is asked when it reads."""
     if reader.index is not None or listing in reader.lists():

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from exchanges_db.errors import InvalidSymbol, shown
+from exchanges_db.symbols.absence import Absence
 from exchanges_db.symbols.enums import OrderType
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import SymbolSpec
@@ -58,6 +59,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
         unknown_fields, unknown_values: what its reader does not know; no row is rejected for it.
         listing: which list it is. source: the name of its reader, or of the user's own source.
         volatile: keys of a row that move by the minute; a change in them alone is no change.
+        absent: what the exchange says of symbols that the list has no longer, by native symbol.
         foreign: why it seems to be another list; None when it does not.
     """
 
@@ -69,6 +71,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     listing: Listing
     source: str
     volatile: frozenset[str] = frozenset()
+    absent: dict[str, Absence] = {}
     foreign: str | None = None
 
 
