@@ -82,7 +82,7 @@ async def test_the_nearest_fees_hold_and_say_where_they_are_from(conn: asyncpg.C
 
     assert await set_account_fees(MEXC, maker="-0.0001", taker=0, symbol="BTC/USDT", db=conn) is True
     fees = await get_fees(symbol, strict=True, db=conn)
-    assert (fees.maker, fees.taker, fees.source) == (Decimal("-0.0001"), 0, FeeSource.SYMBOL)
+    assert (fees.maker, fees.taker, fees.source) == (Decimal("-0.0001"), Decimal(0), FeeSource.SYMBOL)
 
     assert await forget_account_fees(MEXC, symbol=symbol, db=conn) is True
     assert (await get_fees(symbol, db=conn)).source is FeeSource.EXCHANGE
@@ -125,7 +125,8 @@ async def test_symbols_and_exchanges_are_apart(conn: asyncpg.Connection) -> None
 async def test_a_symbol_is_named_as_elsewhere(conn: asyncpg.Connection) -> None:
     """Canonical in any case, native exactly, or as a Symbol; an exchange in another case too."""
     symbol = await a_symbol(conn)
-    for number, name in enumerate(("BTC/USDT", "btc/usdt", "BTC_USDT", symbol)):
+    names: list[Symbol | str] = ["BTC/USDT", "btc/usdt", "BTC_USDT", symbol]
+    for number, name in enumerate(names):
         fee = Decimal(number).scaleb(-4)
         await set_account_fees(MEXC if name is symbol else MEXC.lower(), maker=fee, taker=fee, symbol=name, db=conn)
         assert (await get_fees(symbol, db=conn)).maker == fee
@@ -162,7 +163,7 @@ async def test_what_is_not_there_is_not_set(conn: asyncpg.Connection) -> None:
     assert await conn.fetchval("SELECT count(*) FROM account_fees") == 0
 
 
-NO_FEES = [
+NO_FEES: list[Any] = [
     0.001, float("nan"), True, None, b"0.001", [], "", "x", "0,001", " 0.001", "0.001\n", "1_0", "0.00\u0661", "NaN",
     "Infinity", "-inf", "1e-9999999", "1e9999999", "9" * 10**6, 10**1000, Decimal("NaN"),
     Decimal("Infinity"), Decimal("sNaN"), Decimal("1E-200"), Decimal("1E+999999"),
@@ -173,8 +174,9 @@ NO_FEES = [
 async def test_no_fee_but_an_exact_fraction_is_taken(conn: asyncpg.Connection, field: str) -> None:
     """No float, no words, nothing that would have to be rounded; the error names the field."""
     for value in [*NO_FEES, *(text for text in HOSTILE if text != "-0")]:
+        fees: dict[str, Any] = {"maker": 0, "taker": 0, field: value}
         with pytest.raises(InvalidArgument) as info:
-            await set_account_fees(MEXC, **{"maker": 0, "taker": 0, field: value}, db=conn)
+            await set_account_fees(MEXC, **fees, db=conn)
         assert info.value.field == field
         assert len(str(info.value)) < 300
 
