@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 WORKERS := --numprocesses auto --dist loadfile
-COMPILE := uv pip compile --quiet pyproject.toml --extra embedded --extra report --group dev
+COMPILE := uv pip compile --quiet pyproject.toml --extra embedded
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lowest check fix generate schema bench peers integrate lock clean FORCE
 
@@ -58,12 +58,12 @@ generate: install ## compile db/queries into src/generated (downloads the plugin
 schema: install ## write db/schema.sql and db/schema.json from the migrations
 	python tools/write_schema.py
 
-bench: .venv/.peers ## compare our speed with asyncpg and with other libraries, in one run
+bench: .venv/.bench .venv-peers/.installed ## compare our speed with asyncpg and with other libraries, in one run
 	python -m benchmarks
-	python -m benchmarks.symbols $(if $(EXCHANGES_DB_PAYLOADS),--payload $(EXCHANGES_DB_PAYLOADS)/gateio_spot_currency_pairs.json)
+	.venv-peers/bin/python -m benchmarks.symbols $(if $(EXCHANGES_DB_PAYLOADS),--payload $(EXCHANGES_DB_PAYLOADS)/gateio_spot_currency_pairs.json)
 
-peers: .venv/.peers ## compare our readers with ccxt's, row by row; EXCHANGES_DB_PAYLOADS=FOLDER adds recorded answers
-	pytest -q -s tests/peers
+peers: .venv-peers/.installed ## compare our readers with ccxt's, row by row; EXCHANGES_DB_PAYLOADS=FOLDER adds recorded answers
+	.venv-peers/bin/python -m pytest -q -s tests/peers
 
 integrate: .venv/.integrate ## run every file of docs/integrate.md beside FastAPI, pandas, polars, SQLAlchemy, Alembic and sqlc
 	pytest -q $(WORKERS) tests/integrate
@@ -72,14 +72,22 @@ integrate: .venv/.integrate ## run every file of docs/integrate.md beside FastAP
 	pip install --disable-pip-version-check --require-hashes -r tests/integrate/requirements.lock
 	@touch $@
 
-.venv/.peers: benchmarks/requirements.lock .venv/.installed
+.venv/.bench: benchmarks/requirements.lock .venv/.installed
 	pip install --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
 	@touch $@
 
+# An environment of its own, because ccxt pins exact versions of what others need newer.
+.venv-peers/.installed: tests/peers/requirements.lock .venv/.installed
+	uv venv --quiet --clear --python $(BIN)/python .venv-peers
+	uv pip install --quiet --no-config --python .venv-peers --require-hashes -r tests/peers/requirements.lock
+	uv pip install --quiet --no-config --python .venv-peers --no-deps --editable .
+	@touch $@
+
 lock: ## pin the newest allowed versions of all dependencies
-	$(COMPILE) --upgrade -o requirements.lock
-	$(COMPILE) --group peers -c requirements.lock -o benchmarks/requirements.lock
-	$(COMPILE) --group integrate -c requirements.lock -o tests/integrate/requirements.lock
+	$(COMPILE) --extra report --group dev --upgrade -o requirements.lock
+	$(COMPILE) --extra report --group dev --group bench -c requirements.lock -o benchmarks/requirements.lock
+	$(COMPILE) --extra report --group dev --group integrate -c requirements.lock -o tests/integrate/requirements.lock
+	$(COMPILE) --group peers --upgrade -o tests/peers/requirements.lock
 
 clean: ## remove what make made
-	rm -rf .venv .venv-lowest .python .demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-peers .python .demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
