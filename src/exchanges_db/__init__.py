@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         DuplicateExchange,
         ExchangeNotFound,
         ExchangesDBError,
+        FeesUnknown,
         InvalidArgument,
         InvalidExchange,
         InvalidOrder,
@@ -59,9 +60,12 @@ if TYPE_CHECKING:
     from exchanges_db.exchanges.models import Exchange, ExchangeChange, ExchangeStats, StoredExchange
     from exchanges_db.exchanges.populate import ensure_exchanges_populated
     from exchanges_db.exchanges.stats import get_exchange_stats
+    from exchanges_db.orders.band import Band
+    from exchanges_db.orders.display import float_view
+    from exchanges_db.orders.limits import OrderRule
     from exchanges_db.orders.numbers import Number
-    from exchanges_db.orders.pairs import CommonSymbol, common_symbols
-    from exchanges_db.orders.rules import OrderRule, OrderRules, Rounded, Violation
+    from exchanges_db.orders.pairs import CommonSymbol, CommonSymbols, SharedName, common_symbols
+    from exchanges_db.orders.rules import OrderRules, Rounded, Violation
     from exchanges_db.symbols.changes import Brake, BrakeHit, ChangeKind, FieldChange, FieldValue, SymbolChange
     from exchanges_db.symbols.download_settings import DownloadSettings
     from exchanges_db.symbols.enums import (
@@ -75,6 +79,17 @@ if TYPE_CHECKING:
         SidesAllowed,
         SymbolKind,
         SymbolStatus,
+    )
+    from exchanges_db.symbols.fees import (
+        AccountFeeChange,
+        AccountFees,
+        Fees,
+        FeeSource,
+        forget_account_fees,
+        get_account_fee_history,
+        get_fees,
+        list_account_fees,
+        set_account_fees,
     )
     from exchanges_db.symbols.history import diff_symbols, get_symbol_as_of, get_symbol_history, list_symbols_as_of
     from exchanges_db.symbols.importing import import_specs, import_symbols
@@ -93,7 +108,10 @@ if TYPE_CHECKING:
         search_symbols,
     )
     from exchanges_db.symbols.models import Symbol, SymbolRaw, SymbolSpec, SymbolStats, SymbolVersion
-    from exchanges_db.symbols.payloads.reading import RejectedRow, UnknownValue
+    from exchanges_db.symbols.payloads.document import Document
+    from exchanges_db.symbols.payloads.reader import Reader, Request
+    from exchanges_db.symbols.payloads.readers import register_reader
+    from exchanges_db.symbols.payloads.reading import Payload, ReadSymbol, RejectedRow, UnknownValue
     from exchanges_db.symbols.report import ImportRefused, ImportReport
     from exchanges_db.symbols.sync import sync_symbols
     from exchanges_db.symbols.trading import can_trade
@@ -101,14 +119,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDenied",
+    "AccountFeeChange",
+    "AccountFees",
     "AmbiguousSymbol",
     "AssetClass",
+    "Band",
     "Brake",
     "BrakeHit",
     "ChangeKind",
     "ChangeOperation",
     "CheckResult",
     "CommonSymbol",
+    "CommonSymbols",
     "ConfigurationError",
     "Conflict",
     "ConstraintViolated",
@@ -117,6 +139,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseOrConnection",
     "DatabaseUnavailable",
+    "Document",
     "DownloadFailed",
     "DownloadSettings",
     "Dsn",
@@ -127,6 +150,9 @@ __all__ = [
     "ExchangeNotFound",
     "ExchangeStats",
     "ExchangesDBError",
+    "FeeSource",
+    "Fees",
+    "FeesUnknown",
     "FieldChange",
     "FieldValue",
     "ImportRefused",
@@ -149,17 +175,22 @@ __all__ = [
     "OrderRules",
     "OrderType",
     "OutcomeUnknown",
+    "Payload",
     "PayloadError",
     "PoolTimeout",
     "PriceReference",
     "QueryCancelled",
+    "ReadSymbol",
+    "Reader",
     "RejectedRow",
+    "Request",
     "Rounded",
     "Rounding",
     "SchemaMismatch",
     "Seconds",
     "Secret",
     "Settings",
+    "SharedName",
     "Side",
     "SidesAllowed",
     "StoredExchange",
@@ -187,6 +218,9 @@ __all__ = [
     "diff_symbols",
     "embedded",
     "ensure_exchanges_populated",
+    "float_view",
+    "forget_account_fees",
+    "get_account_fee_history",
     "get_all_active_exchanges",
     "get_all_exchanges",
     "get_exchange_as_of",
@@ -195,6 +229,7 @@ __all__ = [
     "get_exchange_history",
     "get_exchange_stats",
     "get_exchanges_by_market_type",
+    "get_fees",
     "get_symbol",
     "get_symbol_as_of",
     "get_symbol_by_id",
@@ -207,10 +242,13 @@ __all__ = [
     "import_specs",
     "import_symbols",
     "insert_exchange",
+    "list_account_fees",
     "list_symbol_lists",
     "list_symbols",
     "list_symbols_as_of",
+    "register_reader",
     "search_symbols",
+    "set_account_fees",
     "sync_symbols",
     "update_exchange",
     "validate_exchanges",
@@ -225,7 +263,7 @@ _HOMES = {
     "database.settings": "Seconds Settings",
     "errors": (
         "AccessDenied AmbiguousSymbol ConfigurationError Conflict ConstraintViolated DatabaseError "
-        "DatabaseUnavailable DownloadFailed DuplicateExchange ExchangeNotFound ExchangesDBError "
+        "DatabaseUnavailable DownloadFailed DuplicateExchange ExchangeNotFound ExchangesDBError FeesUnknown "
         "InvalidArgument InvalidExchange InvalidOrder InvalidSymbol MigrationError MigrationLocked NotFound "
         "OutcomeUnknown PayloadError PoolTimeout QueryCancelled SchemaMismatch SymbolNotFound"
     ),
@@ -238,14 +276,21 @@ _HOMES = {
     "exchanges.models": "Exchange ExchangeChange ExchangeStats StoredExchange",
     "exchanges.populate": "ensure_exchanges_populated",
     "exchanges.stats": "get_exchange_stats",
+    "orders.band": "Band",
+    "orders.display": "float_view",
+    "orders.limits": "OrderRule",
     "orders.numbers": "Number",
-    "orders.pairs": "CommonSymbol common_symbols",
-    "orders.rules": "OrderRule OrderRules Rounded Violation",
+    "orders.pairs": "CommonSymbol CommonSymbols SharedName common_symbols",
+    "orders.rules": "OrderRules Rounded Violation",
     "symbols.changes": "Brake BrakeHit ChangeKind FieldChange FieldValue SymbolChange",
     "symbols.download_settings": "DownloadSettings",
     "symbols.enums": (
         "AssetClass ContractDirection OptionType OrderType PriceReference Rounding Side SidesAllowed "
         "SymbolKind SymbolStatus"
+    ),
+    "symbols.fees": (
+        "AccountFeeChange AccountFees FeeSource Fees forget_account_fees get_account_fee_history get_fees "
+        "list_account_fees set_account_fees"
     ),
     "symbols.history": "diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
     "symbols.importing": "import_specs import_symbols",
@@ -257,7 +302,10 @@ _HOMES = {
         "get_symbols_by_ids list_symbols search_symbols"
     ),
     "symbols.models": "Symbol SymbolRaw SymbolSpec SymbolStats SymbolVersion",
-    "symbols.payloads.reading": "RejectedRow UnknownValue",
+    "symbols.payloads.document": "Document",
+    "symbols.payloads.reader": "Reader Request",
+    "symbols.payloads.readers": "register_reader",
+    "symbols.payloads.reading": "Payload ReadSymbol RejectedRow UnknownValue",
     "symbols.report": "ImportRefused ImportReport",
     "symbols.sync": "sync_symbols",
     "symbols.trading": "can_trade",

@@ -132,7 +132,7 @@ DIFFERENT: dict[str, list[Difference]] = {
             "ccxt has figures of its own for Gate.io contracts; ours are the list's, which no account pays",
             "0.0005 and 0.0002, or 0.0003 for options, are constants in ccxt's gate.py",
             lambda ours, theirs: (
-                _is_gate_contract(theirs)
+                is_gate_contract(theirs)
                 and ours.list_maker_fee == number(theirs["info"].get("maker_fee_rate"))
                 and ours.list_taker_fee == number(theirs["info"].get("taker_fee_rate"))
             ),

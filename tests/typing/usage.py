@@ -11,13 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db import (
     AccessDenied,
+    AccountFeeChange,
+    AccountFees,
     AmbiguousSymbol,
+    AssetClass,
+    Band,
     Brake,
     BrakeHit,
     ChangeKind,
     ChangeOperation,
     CheckResult,
     CommonSymbol,
+    CommonSymbols,
     ConfigurationError,
     Conflict,
     ConstraintViolated,
@@ -26,6 +31,7 @@ from exchanges_db import (
     DatabaseError,
     DatabaseOrConnection,
     DatabaseUnavailable,
+    Document,
     DownloadFailed,
     DownloadSettings,
     Dsn,
@@ -36,6 +42,9 @@ from exchanges_db import (
     ExchangeNotFound,
     ExchangesDBError,
     ExchangeStats,
+    Fees,
+    FeeSource,
+    FeesUnknown,
     FieldChange,
     FieldValue,
     ImportRefused,
@@ -46,32 +55,42 @@ from exchanges_db import (
     InvalidSymbol,
     Isolation,
     Latency,
+    Listing,
     MarketType,
     MigrationError,
     MigrationLocked,
     NotFound,
     Number,
     Obstacle,
+    OptionType,
     OrderRule,
     OrderRules,
+    OrderType,
     OutcomeUnknown,
+    Payload,
     PayloadError,
     PoolTimeout,
+    PriceReference,
     QueryCancelled,
+    Reader,
     RejectedRow,
+    Request,
     Rounded,
     Rounding,
     SchemaMismatch,
     Seconds,
     Secret,
     Settings,
+    SharedName,
     Side,
     SidesAllowed,
     StoredExchange,
     Symbol,
     SymbolChange,
     SymbolKind,
+    SymbolList,
     SymbolNotFound,
+    SymbolRaw,
     SymbolSpec,
     SymbolStats,
     SymbolStatus,
@@ -90,6 +109,9 @@ from exchanges_db import (
     diff_symbols,
     embedded,
     ensure_exchanges_populated,
+    float_view,
+    forget_account_fees,
+    get_account_fee_history,
     get_all_active_exchanges,
     get_all_exchanges,
     get_exchange_as_of,
@@ -98,19 +120,26 @@ from exchanges_db import (
     get_exchange_history,
     get_exchange_stats,
     get_exchanges_by_market_type,
+    get_fees,
     get_symbol,
     get_symbol_as_of,
     get_symbol_by_id,
     get_symbol_by_native,
     get_symbol_history,
+    get_symbol_raw,
     get_symbol_stats,
     get_symbols,
     get_symbols_by_ids,
+    import_specs,
     import_symbols,
     insert_exchange,
+    list_account_fees,
+    list_symbol_lists,
     list_symbols,
     list_symbols_as_of,
+    register_reader,
     search_symbols,
+    set_account_fees,
     sync_symbols,
     update_exchange,
     validate_exchanges,
@@ -206,13 +235,16 @@ async def symbols(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
     assert_type(await get_symbol_by_id(1), Symbol | None)
     assert_type(await get_symbols_by_ids([1, 2]), dict[int, Symbol])
     assert_type(await get_symbols(venue, ["BTC/USDT"]), dict[str, Symbol])
-    assert_type(await list_symbols(venue, base="BTC", kind=SymbolKind.SPOT, active=None), list[Symbol])
+    assert_type(await list_symbols(venue, base="BTC", kind=SymbolKind.SPOT, tradable=None), list[Symbol])
     assert_type(await list_symbols(kind="spot"), list[Symbol])
+    assert_type(await list_symbols([venue, "MEXC_SPOT"]), list[Symbol])
+    assert_type(await get_symbol_raw(venue, "BTC/USDT"), SymbolRaw | None)
+    assert_type((await list_symbol_lists(venue))[0], SymbolList)
     assert_type(await search_symbols("btc", limit=5), list[Symbol])
     assert_type(await get_symbol_stats(), list[SymbolStats])
     assert_type(await get_symbol_as_of(venue, "BTC/USDT", at), Symbol | None)
     assert_type(await list_symbols_as_of(venue, at), list[Symbol])
-    assert_type(await list_symbols_as_of(None, at, base="BTC", kind=SymbolKind.SPOT, active=None), list[Symbol])
+    assert_type(await list_symbols_as_of(None, at, base="BTC", kind=SymbolKind.SPOT, tradable=None), list[Symbol])
     assert_type(await get_symbol_history(venue, "BTC/USDT"), list[SymbolVersion])
     changes = await diff_symbols(venue, at)
     assert_type(changes, list[SymbolChange])
@@ -220,7 +252,10 @@ async def symbols(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
     assert_type(changes[0].spec, SymbolSpec)
     assert_type(changes[0].fields, tuple[FieldChange, ...])
     assert_type(changes[0].fields[0].old, FieldValue)
-    (pair,) = await common_symbols(venue, "MEXC_SPOT")
+    common = await common_symbols(venue, "MEXC_SPOT", "GATEIO_FUTURES")
+    assert_type(common, CommonSymbols)
+    assert_type(common.left_out, list[SharedName])
+    (pair,) = common
     assert_type(pair, CommonSymbol)
     assert_type((pair.a, pair.price_tick, pair.quantity_step), tuple[Symbol, Decimal, Decimal | None])
     await get_symbol("MEXC_SPOT", 7)  # type: ignore[arg-type]  # a number is no name
@@ -229,22 +264,33 @@ async def symbols(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
     await list_symbols_as_of(venue, "2026-01-01")  # type: ignore[arg-type]  # text is no moment
 
 
-async def trading(symbol: Symbol, price: Number, how: Rounded) -> None:
+async def trading(symbol: Symbol, price: Number, how: Rounded, at: datetime) -> None:
     """What an order is checked with, and what the answers are."""
     answer = await can_trade(symbol, Side.BUY, closing=True)
     assert_type(answer, TradeAnswer)
     assert_type((answer.allowed, answer.obstacle), tuple[bool, Obstacle | None])
+    assert_type(answer.obstacles, tuple[Obstacle, ...])
+    assert_type(await can_trade(ExchangeEnum.GATEIO, "BTC/USDT", "BUY", at, order_type=OrderType.MARKET), TradeAnswer)
+    await can_trade(ExchangeEnum.GATEIO, "BTC/USDT")  # type: ignore[call-overload]  # no side
     rules = OrderRules.from_symbol(symbol)
     assert_type(rules, OrderRules)
-    assert_type(rules.check("64000.1", 1, Side.SELL), OrderRule | None)
-    assert_type(rules.check(price, 1, "BUY"), OrderRule | None)  # the text of a side is as good
-    assert_type(rules.check_ticks(1, 1, Side.SELL), OrderRule | None)
+    assert_type(rules.check("64000.1", 1, Side.SELL, closing=True, at=at), OrderRule | Obstacle | None)
+    assert_type(rules.check(price, 1, "BUY"), OrderRule | Obstacle | None)  # the text of a side is as good
+    assert_type(rules.check(None, 1, reference=price), OrderRule | Obstacle | None)
+    assert_type(rules.check_ticks(1, 1, Side.SELL), OrderRule | Obstacle | None)
+    assert_type(rules.check_all(price, 1)[0].rule, OrderRule | Obstacle)
+    assert_type((rules.ticks_of_float(0.1, "BUY"), rules.lots_of_float(0.1)), tuple[int, int])
+    assert_type((rules.price_text(1), rules.quantity_text(1)), tuple[str, str])
+    assert_type(rules.band(price), Band | None)
+    assert_type(float_view(symbol), dict[str, float | None])
     assert_type(rules.check_all(price, Decimal(1)), list[Violation])
     assert_type(rules.round_price(price, how), Decimal)
     assert_type(rules.round_price(price, Rounding.DOWN), Decimal)
     assert_type(rules.round_price(price, "SELL"), Decimal)
     assert_type((symbol.kind, symbol.status, symbol.sides), tuple[SymbolKind, SymbolStatus, SidesAllowed])
     assert_type((symbol.direction, symbol.price_tick), tuple[ContractDirection | None, Decimal])
+    assert_type((symbol.option_type, symbol.asset_class), tuple[OptionType | None, AssetClass | None])
+    assert_type((symbol.price_band_of, symbol.observed_at), tuple[PriceReference | None, datetime | None])
     rules.check(0.1, 1)  # type: ignore[arg-type]  # a float is no exact number
 
 
@@ -254,11 +300,53 @@ async def imports(payload: bytes) -> None:
     assert_type(report, ImportReport)
     assert_type(report.brakes, tuple[BrakeHit, ...])
     assert_type(await sync_symbols("MEXC_SPOT", settings=DownloadSettings(attempts=2)), list[ImportReport])
+    listing = Listing(SymbolKind.PERPETUAL, "USDT")
+    assert_type(await import_specs("MEXC_FUTURES", listing, [report.changes[0].spec], source="own"), ImportReport)
+    assert_type((report.listing, report.source), tuple[Listing, str])
     await import_symbols("MEXC_SPOT", "[]")  # type: ignore[arg-type]  # text is no payload
     validation = await validate_exchanges(lookups=10)
     assert_type(validation, ValidationReport)
     assert_type(validation.checks, tuple[CheckResult, ...])
     assert_type(validation.latency, Latency | None)
+
+
+class OwnReader:
+    """A reader of a user's own needs no base class."""
+
+    name, exchange, version, volatile, index = "own", "OWN_SPOT", 1, frozenset({"last"}), None
+
+    def lists(self, index: bytes | None = None) -> dict[Listing, Request]:
+        """One list."""
+        return {Listing(SymbolKind.SPOT): Request("/symbols", {"X-Exact": "1"})}
+
+    def recognises(self, document: Document) -> bool:
+        """By its keys."""
+        return document.has_keys("own")
+
+    def read(self, document: Document, *, listing: Listing, observed_at: datetime) -> Payload:
+        """Nothing, for once."""
+        return Payload(
+            symbols=(), rejected=(), duplicates=(), unknown_fields=(), unknown_values=(), listing=listing, source="own"
+        )
+
+
+def readers() -> None:
+    """Our own readers and a user's are alike."""
+    own: Reader = OwnReader()
+    register_reader(own)
+    register_reader(OwnReader)  # type: ignore[arg-type]  # a class is no reader
+
+
+async def fees(symbol: Symbol) -> None:
+    """What an account pays, and since when."""
+    assert_type(await set_account_fees("MEXC_SPOT", maker="0.001", taker=Decimal("0.002"), symbol=symbol), bool)
+    assert_type(await forget_account_fees("MEXC_SPOT"), bool)
+    paid = await get_fees(symbol, "main", strict=True)
+    assert_type(paid, Fees)
+    assert_type(paid.source, FeeSource)
+    assert_type(await list_account_fees(), list[AccountFees])
+    assert_type(await get_account_fee_history("MEXC_SPOT"), list[AccountFeeChange])
+    await set_account_fees("MEXC_SPOT", maker=0.001, taker=0)  # type: ignore[arg-type]  # a float is no exact fee
 
 
 def changes_of_an_exchange(change: ExchangeChange) -> None:
@@ -272,7 +360,7 @@ def errors(error: ExchangesDBError) -> None:
         case InvalidExchange() | InvalidSymbol() | InvalidOrder():
             argument: InvalidArgument = error
             assert_type(argument.field, str | None)
-        case ExchangeNotFound() | SymbolNotFound():
+        case ExchangeNotFound() | SymbolNotFound() | FeesUnknown():
             missing: NotFound = error
             missing.add_note("as a LookupError")
         case DuplicateExchange():

@@ -2,6 +2,7 @@
 
 Readers make a symbol of every row of a payload, so each check tests first what is usual, in one expression, and looks
 for the field to blame only where that fails. A property test holds that Python and the database accept the same.
+A `spec` is a SymbolSpec; its type is not named here, because its module imports this one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exchanges_db.errors import InvalidSymbol, shown
 from exchanges_db.moments import has_zone
@@ -23,9 +24,6 @@ from exchanges_db.symbols.enums import (
     SymbolKind,
     SymbolStatus,
 )
-
-if TYPE_CHECKING:
-    from exchanges_db.symbols.models import SymbolSpec
 
 # No blank at either end, no control character, no half of a surrogate pair.
 _TEXT = re.compile(r"(?! )[^\x00-\x1f\x7f\ud800-\udfff]+(?<! )")
@@ -65,7 +63,7 @@ def check_text(field: str, text: Any) -> None:
         raise InvalidSymbol(f"{field} is {shown(text)}: it {rule}", field=field)
 
 
-def check_names(spec: SymbolSpec) -> None:
+def check_names(spec: Any) -> None:
     """Raise InvalidSymbol when one of a symbol's names or currencies cannot be stored."""
     name, symbol, base, quote = spec.native_symbol, spec.symbol, spec.base, spec.quote
     if type(name) is type(symbol) is type(base) is type(quote) is str and name and symbol and base and quote:
@@ -107,7 +105,7 @@ _sound: dict[int, Decimal | None] = {id(None): None}
 _MOST_SOUND = 65_536
 
 
-def check_numbers(spec: SymbolSpec) -> None:
+def check_numbers(spec: Any) -> None:
     """Raise InvalidSymbol when tick, step, a limit or a ratio cannot be stored, or two contradict each other."""
     tick, step = spec.price_tick, spec.quantity_step
     least, most = spec.min_quantity, spec.max_quantity
@@ -202,7 +200,7 @@ def check_option(kind: SymbolKind, strike: Any, option_type: Any) -> None:
         raise InvalidSymbol(f"option_type must be an OptionType, not {shown(option_type)}", field="option_type")
 
 
-def check_flags(spec: SymbolSpec) -> None:
+def check_flags(spec: Any) -> None:
     """Raise InvalidSymbol when one of a symbol's marks is no bool, or None where it is always known."""
     if type(spec.tick_assumed) is type(spec.step_assumed) is bool:
         if spec.margin_allowed is spec.is_risky is spec.is_premarket is None:
@@ -218,7 +216,7 @@ def check_flags(spec: SymbolSpec) -> None:
             raise InvalidSymbol(f"{field} must be a bool{'' if known else ' or None'}, not {shown(flag)}", field=field)
 
 
-def check_ratios(spec: SymbolSpec) -> None:
+def check_ratios(spec: Any) -> None:
     """Raise InvalidSymbol when a band, a slip or a funding cap is no fraction of zero or more."""
     up, down, slip, cap = spec.price_band_up, spec.price_band_down, spec.market_slip_ratio, spec.funding_cap
     if not up is down is slip is cap is None:
@@ -229,7 +227,7 @@ def check_ratios(spec: SymbolSpec) -> None:
         check_ratio("funding_cap", cap)
 
 
-def check_band(spec: SymbolSpec) -> None:
+def check_band(spec: Any) -> None:
     """Raise InvalidSymbol when the price that a band is measured of is no PriceReference."""
     of = spec.price_band_of
     if of is not None and type(of) is not PriceReference:
@@ -246,7 +244,7 @@ def check_ratio(field: str, ratio: Any, most: Decimal = _INFINITY) -> None:
     raise _wrong_number(field, ratio, "a fraction from 0" + ("" if most is _INFINITY else f" to {most}"))
 
 
-def check_trading_terms(spec: SymbolSpec) -> None:
+def check_trading_terms(spec: Any) -> None:
     """Raise InvalidSymbol when order types, leverage, margin rates or counts cannot be stored."""
     types = spec.order_types
     if types is not None and not (type(types) is tuple and all(type(one) is OrderType for one in types)):
@@ -269,7 +267,7 @@ def _check_count(field: str, count: Any) -> None:
         raise InvalidSymbol(f"{field} must be a positive int, not {shown(count)}", field=field)
 
 
-def check_labels(spec: SymbolSpec) -> None:
+def check_labels(spec: Any) -> None:
     """Raise InvalidSymbol when a full name, an address or an asset class cannot be stored."""
     if spec.full_name is not None:
         check_text("full_name", spec.full_name)
@@ -280,7 +278,7 @@ def check_labels(spec: SymbolSpec) -> None:
         raise InvalidSymbol(f"asset_class must be an AssetClass, not {shown(one)}", field="asset_class")
 
 
-def check_times(spec: SymbolSpec) -> None:
+def check_times(spec: Any) -> None:
     """Raise InvalidSymbol when a time has no zone, or does not go with the kind or status; None: not known."""
     expires_at, delisted_at = spec.expires_at, spec.delisted_at
     times = (
