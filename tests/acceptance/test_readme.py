@@ -31,12 +31,12 @@ def test_the_example_is_the_quickstart_and_runs(dsn: Dsn) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines() == [
-        "Gate.io Spot Trading 0.01 s between requests",
+        "Gate.io Spot Trading 0.05 s between requests",
         "BTC_USDT tick 0.1 step 0.000001 minimum 3",
         "0.00001 at 64123.4 breaks MIN_NOTIONAL",
         "0.001 at 64123.4 breaks None",
-        "may I buy? TradeAnswer(allowed=True, obstacle=None, reason=None)",
-        f"and now? {TradeAnswer(False, Obstacle.EXCHANGE_INACTIVE, 'GATEIO_SPOT is not active')}",
+        f"may I buy? {TradeAnswer()}",
+        f"and now? {TradeAnswer((Obstacle.EXCHANGE_INACTIVE,), 'its exchange is not active')}",
     ]
 
 

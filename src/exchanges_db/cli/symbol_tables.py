@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
+import msgspec
+
 from exchanges_db.cli import output
 from exchanges_db.cli.output import Column
 from exchanges_db.cli.tables import columns_of, difference
@@ -71,6 +73,16 @@ SYMBOL_CHANGES: list[Column[SymbolChange]] = [
 ]
 
 
+class ReaderLine(msgspec.Struct, frozen=True):
+    """A reader as it is listed; one that cannot be loaded has a fault, and neither exchange nor lists."""
+
+    name: str
+    exchange: str | None
+    lists: tuple[str, ...]
+    version: int | None
+    fault: str | None = None
+
+
 class _Step(NamedTuple):
     """A version, and the one of the same symbol before it."""
 
@@ -93,6 +105,13 @@ SYMBOL_LISTS: list[Column[SymbolList]] = [
     Column("observed", attrgetter("observed_at"), must=True),
     Column("source", attrgetter("source")),
     Column("unread", attrgetter("unread")),
+]
+READERS: list[Column[ReaderLine]] = [
+    Column("name", attrgetter("name"), must=True),
+    Column("exchange", attrgetter("exchange"), must=True),
+    Column("lists", attrgetter("lists"), must=True),
+    Column("version", attrgetter("version")),
+    Column("fault", attrgetter("fault"), prose=True),
 ]
 _STEPS: list[Column[_Step]] = [
     Column("id", attrgetter("version.symbol.id")),
