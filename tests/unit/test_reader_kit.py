@@ -1,0 +1,194 @@
+"""The kit for anyone who writes a reader: our own readers keep to it, and a bad one is found out."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import msgspec
+import pytest
+
+from exchanges_db import InvalidArgument
+from exchanges_db.symbols.enums import SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.listing import Listing
+from exchanges_db.symbols.models import SymbolSpec
+from exchanges_db.symbols.payloads import reading, values
+from exchanges_db.symbols.payloads.document import Document
+from exchanges_db.symbols.payloads.kit import check_reader
+from exchanges_db.symbols.payloads.reader import Reader, Request
+from exchanges_db.symbols.payloads.readers import all_readers
+from exchanges_db.symbols.payloads.reading import Notes, Payload
+from tests.payload_rows import MAKERS, delivery, futures, mexc, mexc_futures, options, payload, spot
+
+READERS = {reader.name: reader for reader in all_readers()}
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+# Beside a row that is traded, one of every other state.
+ROWS = {
+    "mexc_spot": [mexc(), mexc("A", status="2"), mexc("B", tradeSideType="3")],
+    "mexc_futures": [mexc_futures(), mexc_futures("A", state=4), mexc_futures("B", type=2)],
+    "gateio_spot": [spot(), spot("A", trade_status="sellable"), spot("B", type="premarket")],
+    "gateio_futures": [futures(), futures("A", status="delisting"), futures("B", "USDT", contract_type="stocks")],
+    "gateio_delivery": [delivery(), delivery("ETH", in_delisting=True)],
+    "gateio_options": [options(), options(strike="1")],
+}
+WORDS = {
+    "mexc_spot": ("status", "tradeSideType"),
+    "mexc_futures": ("state", "type", "futureType", "typeLabel"),
+    "gateio_spot": ("trade_status", "type"),
+    "gateio_futures": ("status", "type", "contract_type"),
+    "gateio_delivery": ("type",),
+    "gateio_options": (),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_our_readers_keep_to_what_a_reader_must(name: str) -> None:
+    assert check_reader(READERS[name], ROWS[name], words=WORDS[name], observed_at=NOW) == []
+    packed = partial(payload, name)
+    assert check_reader(READERS[name], ROWS[name], words=WORDS[name], pack=packed, observed_at=NOW) == []
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_two_arguments_are_enough(name: str) -> None:
+    row = MAKERS[name]()
+    assert all(finding.check != "is a Reader" for finding in check_reader(READERS[name], [row]))
+
+
+class _Row(msgspec.Struct):
+    name: str
+    tick: Any
+    state: Any = None
+
+
+class Good:
+    """A reader of lists that no exchange has."""
+
+    name = "good"
+    exchange = "MADE_UP"
+    version = 1
+    volatile: frozenset[str] = frozenset()
+    index: Request | None = None
+
+    def lists(self, index: bytes | None = None) -> dict[Listing, Request]:
+        """Return its list."""
+        return {Listing(SymbolKind.SPOT): Request("/list")}
+
+    def recognises(self, document: Document) -> bool:
+        """Return whether it is one of its own."""
+        return document.top is None and document.has_keys("name", "tick")
+
+    def read(self, document: Document, *, listing: Listing, observed_at: datetime) -> Payload:
+        """Return the symbols."""
+        known = frozenset({"name", "tick", "state"})
+        return reading.read_rows(document, _Row, "name", known, self.spec, listing=listing, source=self.name)
+
+    def spec(self, row: _Row, notes: Notes) -> SymbolSpec:
+        """Return one symbol."""
+        return SymbolSpec(
+            native_symbol=row.name,
+            symbol=row.name,
+            base=row.name[:1],
+            quote="USD",
+            kind=SymbolKind.SPOT,
+            price_tick=self.tick(row.tick),
+            quantity_step=Decimal(1),
+            status=self.status(row.state, notes),
+            sides=SidesAllowed.ALL,
+        )
+
+    def tick(self, value: Any) -> Decimal:
+        """Return a tick."""
+        return values.required("tick", values.number("tick", value))
+
+    def status(self, word: Any, notes: Notes) -> SymbolStatus:
+        """Return a status."""
+        if word not in ("on", "off"):
+            notes.unknown("state", str(word), "HALTED")
+        return SymbolStatus.TRADING if word == "on" else SymbolStatus.HALTED
+
+
+class Open(Good):
+    """Takes a word that it does not know for the likelier of two."""
+
+    def status(self, word: Any, notes: Notes) -> SymbolStatus:
+        """Return a status."""
+        return SymbolStatus.HALTED if word == "off" else SymbolStatus.TRADING
+
+
+class Silent(Good):
+    """Closes, and says nothing."""
+
+    def status(self, word: Any, notes: Notes) -> SymbolStatus:
+        """Return a status."""
+        return SymbolStatus.TRADING if word == "on" else SymbolStatus.HALTED
+
+
+class Texts(Good):
+    """Reads numbers as text only."""
+
+    def tick(self, value: Any) -> Decimal:
+        """Return a tick."""
+        if type(value) is not str or "e" in value:
+            raise values.BrokenRow("no text")
+        return Decimal(value)
+
+
+class Elsewhere(Good):
+    """Has symbols of another list."""
+
+    def lists(self, index: bytes | None = None) -> dict[Listing, Request]:
+        """Return its list."""
+        return {Listing(SymbolKind.PERPETUAL, "USD"): Request("/list")}
+
+
+GOOD = [{"name": "A", "tick": "0.01", "state": "on"}, {"name": "B", "tick": "5", "state": "off"}]
+
+
+@pytest.mark.parametrize(
+    ("reader", "check"),
+    [
+        (Good(), None),
+        (Open(), "closes on unknown words"),
+        (Silent(), "reports unknown words"),
+        (Texts(), "reads every spelling"),
+        (Elsewhere(), "keeps to its list"),
+        (Good, "is a Reader"),
+        (object(), "is a Reader"),
+    ],
+)
+def test_a_reader_that_is_wrong_is_found_out(reader: Any, check: str | None) -> None:
+    assert {finding.check for finding in check_reader(reader, GOOD)} == ({check} if check else set())
+
+
+def test_rows_that_cannot_be_tried_are_named() -> None:
+    def checks(*rows: dict[str, Any], **arguments: Any) -> set[str]:
+        return {finding.check for finding in check_reader(Good(), rows, **arguments)}
+
+    assert checks({"name": "A", "tick": "x", "state": "on"}) == {"reads its rows", "has rows to try"}
+    assert checks({"name": "A", "tick": "1", "state": "on", "new": 1}) == {"knows its fields"}
+    assert checks({"name": "A", "tick": "1", "state": "new"}) == {"knows its words", "has rows to try"}
+    assert checks({"a": 1}) == {"recognises its rows"}
+    assert checks(*GOOD, words=["status"]) == {"has the words"}
+    with pytest.raises(InvalidArgument) as caught:
+        checks()
+    assert caught.value.field == "rows"
+
+
+def test_a_finding_reads_as_a_sentence() -> None:
+    assert str(check_reader(Open(), GOOD)[0]) == "closes on unknown words: state: the status is TRADING"
+
+
+def test_the_protocol_is_kept_by_types_too() -> None:
+    """A frozen Struct is one as well."""
+
+    class Frozen(msgspec.Struct, frozen=True):
+        name: str = "frozen"
+        exchange: str = "MADE_UP"
+        version: int = 1
+        volatile: frozenset[str] = frozenset()
+        index: Request | None = None
+        lists = Good.lists
+        recognises = Good.recognises
+        read = Good.read
+
+    assert isinstance(Frozen(), Reader)
