@@ -302,11 +302,12 @@ def test_a_minimum_of_0_with_decimals_was_asked_for_without_the_header(least: An
 @pytest.mark.parametrize("size", ["order_size_min", "order_size_max", "position_size", "market_order_size_max"])
 def test_an_integer_size_with_decimals_was_asked_for_without_the_header(size: str) -> None:
     """A position of 0.4 arrives as 0, and the contract would read as delisted."""
-    good = {"enable_decimal": True, "order_size_min": "0.1"}
+    good: dict[str, Any] = {"enable_decimal": True, "order_size_min": "0.1"}
     for value in (0, 5):
-        row = futures(**{**good, "in_delisting": True, size: value})
+        fields: dict[str, Any] = {size: value}
+        row = futures(**{**good, "in_delisting": True, **fields})
         assert "X-Gate-Size-Decimal" in read("gateio_futures", row).rejected[0].reason
-        assert read("gateio_futures", futures(**{size: value})).rejected == ()
+        assert read("gateio_futures", futures(**fields)).rejected == ()
     assert one("gateio_futures", futures(**good, in_delisting=True, position_size="0.4")).status == "DELISTING"
     assert one("gateio_futures", futures(**good, in_delisting=True, position_size="0")).status == "DELISTED"
 
@@ -327,7 +328,7 @@ def test_the_step_of_decimal_contracts_is_the_last_place_of_the_minimum(least: s
     spec = one("gateio_futures", futures(enable_decimal=True, order_size_min=least))
     assert (spec.quantity_step, spec.step_assumed) == (D(step), True)
     spec = one("gateio_futures", futures(order_size_min=least))
-    assert (spec.quantity_step, spec.step_assumed) == (1, False)
+    assert (spec.quantity_step, spec.step_assumed) == (D(1), False)
 
 
 def test_a_decimal_contract_without_a_minimum_has_no_step() -> None:
@@ -359,6 +360,7 @@ def test_mexcs_tick_is_the_coarser_of_two_precisions(quote: Any, asset: Any, tic
 
 def test_a_band_in_the_older_form_is_left_out_and_reported() -> None:
     """There 5 was the multiplier itself; which form the other figure has cannot be told."""
+    no_band: tuple[Any, ...] = ([], None, ...)
     band = {"filterType": "PERCENT_PRICE_BY_SIDE", "bidMultiplierUp": "5", "askMultiplierDown": "0.2"}
     result = read("mexc_spot", mexc(filters=[band, {"filterType": "NEW"}, {}]))
     spec = result.symbols[0].spec
@@ -368,7 +370,7 @@ def test_a_band_in_the_older_form_is_left_out_and_reported() -> None:
         UnknownValue("filters", "NEW", "left out", 1),
         UnknownValue("filters", "None", "left out", 1),
     )
-    for nothing in ([], None, ...):
+    for nothing in no_band:
         assert one("mexc_spot", mexc(filters=nothing)).price_band_of is None
     assert "filters is" in read("mexc_spot", mexc(filters="x")).rejected[0].reason
 
@@ -385,11 +387,12 @@ def test_order_types_that_are_not_known_are_left_out_and_reported() -> None:
 @pytest.mark.parametrize("label", ["x" * 201, " x", "x ", "a\nb", 7, ["x"], {}, True])
 def test_a_label_that_cannot_be_stored_is_left_out_and_reported(label: Any) -> None:
     """It decides about nothing, so it costs no row."""
+    no_label: tuple[Any, ...] = ("", None, ...)
     for field, column in (("fullName", "full_name"), ("contractAddress", "contract_address")):
         result = read("mexc_spot", mexc(**{field: label}))
         assert getattr(result.symbols[0].spec, column) is None
         assert [(value.field, value.effect) for value in result.unknown_values] == [(field, "left out")]
-        for nothing in ("", None, ...):
+        for nothing in no_label:
             assert getattr(one("mexc_spot", mexc(**{field: nothing})), column) is None
         assert getattr(one("mexc_spot", mexc(**{field: "x" * 200})), column) == "x" * 200
 
@@ -420,7 +423,7 @@ def test_market_limits_of_gateio_spot(
 
 def test_a_market_maximum_of_0_of_gateio_futures_means_the_general_one() -> None:
     spec = one("gateio_futures", futures(market_order_size_max="0"))
-    assert (spec.market_max_quantity, spec.max_quantity) == (None, 1000000)
+    assert (spec.market_max_quantity, spec.max_quantity) == (None, D(1000000))
 
 
 @pytest.mark.parametrize(
@@ -475,7 +478,9 @@ def test_a_dated_mexc_contract_is_rejected_for_want_of_a_date() -> None:
 def test_an_inverse_dated_contract() -> None:
     row = delivery("BTC", "USD", type="inverse", quanto_multiplier="0")
     spec = one("gateio_delivery", row, "FUTURE:BTC")
-    assert (spec.symbol, spec.direction, spec.contract_size) == ("BTC/USD:BTC-261225", "INVERSE", 1)
+    assert (spec.symbol, spec.direction, spec.contract_size) == (
+        "BTC/USD:BTC-261225", ContractDirection.INVERSE, D(1),
+    )  # fmt: skip
 
 
 def test_a_dated_contract_is_named_for_its_time_of_expiry_not_for_its_name() -> None:

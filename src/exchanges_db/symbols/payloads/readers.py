@@ -104,7 +104,8 @@ def _installed() -> tuple[tuple[Reader, ...], tuple[BrokenReader, ...]]:
     for point in entry_points(group=GROUP):
         reader, reason = _load(point)
         if reader is not None and reader.name in good:
-            reader, reason = None, f"there is a reader called {shown(reader.name)} already"
+            reason = f"there is a reader called {shown(reader.name)} already"
+            reader = None
         if reader is None:
             log.warning("the entry point %s of the group %s gives no reader: %s", point.name, GROUP, reason)
             broken.append(BrokenReader(point.name, point.value, reason))
