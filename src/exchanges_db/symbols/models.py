@@ -20,21 +20,8 @@ from exchanges_db.symbols.enums import (
     SymbolKind,
     SymbolStatus,
 )
-from exchanges_db.symbols.rules import (
-    check_band,
-    check_fee,
-    check_flags,
-    check_labels,
-    check_names,
-    check_numbers,
-    check_option,
-    check_terms,
-    check_times,
-    check_trading_terms,
-    check_words,
-)
-
-_OPTION = SymbolKind.OPTION  # a member of an enum costs Python a call each time it is named
+from exchanges_db.symbols.rules import check_spec
+from exchanges_db.symbols.usual import is_usual, remember
 
 
 # gc=False: they hold numbers, texts and times only, so that the collector need not search them for cycles.
@@ -136,30 +123,9 @@ class SymbolSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     exchange_changed_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        # Readers make thousands at once: what a symbol has not is not looked at in a function of its own.
-        check_names(self)
-        check_words(self.kind, self.status, self.sides, self.api_tradable)
-        check_terms(self.kind, self.base, self.quote, self.settle, self.direction, self.contract_size)
-        if self.kind is _OPTION or not self.strike is self.option_type is None:
-            check_option(self.kind, self.strike, self.option_type)
-        check_flags(self)
-        check_numbers(self)
-        if self.price_band_of is not None:
-            check_band(self)
-        if not (
-            self.order_types is self.leverage_min is self.leverage_max is self.initial_margin_rate is None
-            and self.maintenance_margin_rate is self.funding_interval is self.max_open_orders is None
-        ):
-            check_trading_terms(self)
-        if not self.full_name is self.contract_address is self.asset_class is None:
-            check_labels(self)
-        fee = self.list_maker_fee
-        if fee is not None:
-            check_fee("list_maker_fee", fee)
-        # Many exchanges have one fee for both, which need not be looked at twice.
-        if self.list_taker_fee is not fee:
-            check_fee("list_taker_fee", self.list_taker_fee)
-        check_times(self)
+        if not is_usual(self):
+            check_spec(self)
+            remember(self)
 
 
 class Symbol(SymbolSpec, frozen=True, kw_only=True, gc=False):

@@ -1,8 +1,8 @@
 """What the fields of a symbol may hold: the CHECK constraints of the migration, in Python.
 
-Readers make a symbol of every row of a payload, so each check tests first what is usual, in one expression, and looks
-for the field to blame only where that fails. A property test holds that Python and the database accept the same.
-A `spec` is a SymbolSpec; its type is not named here, because its module imports this one.
+Readers make a symbol of every row of a payload: what is usual is told at once by `usual`, and what is not comes here. A
+property test holds that Python and the database accept the same. A `spec` is a SymbolSpec; its type is not named here,
+because its module imports this one.
 """
 
 from __future__ import annotations
@@ -51,6 +51,28 @@ _LOWEST_FEE, _HIGHEST_FEE = Decimal("-0.05"), Decimal("0.05")
 _numeric = Context(prec=16_384, Emin=0, Emax=131_071, traps=[Inexact, InvalidOperation, Overflow]).plus
 
 
+def check_spec(spec: Any) -> None:
+    """Raise InvalidSymbol when a field of a symbol cannot be stored, or two contradict each other."""
+    for field in ("native_symbol", "base", "quote", "symbol"):
+        check_text(field, getattr(spec, field))
+    check_words(spec.kind, spec.status, spec.sides, spec.api_tradable)
+    check_terms(spec.kind, spec.base, spec.quote, spec.settle, spec.direction, spec.contract_size)
+    check_option(spec.kind, spec.strike, spec.option_type)
+    check_positive("price_tick", spec.price_tick)
+    check_positive("quantity_step", spec.quantity_step)
+    check_flags(spec)
+    check_limits("min_quantity", spec.min_quantity, "max_quantity", spec.max_quantity)
+    check_limits("min_notional", spec.min_notional, "max_notional", spec.max_notional)
+    check_limits("market_min_quantity", spec.market_min_quantity, "market_max_quantity", spec.market_max_quantity)
+    check_limits("market_min_notional", spec.market_min_notional, "market_max_notional", spec.market_max_notional)
+    check_ratios(spec)
+    check_trading_terms(spec)
+    check_labels(spec)
+    check_fee("list_maker_fee", spec.list_maker_fee)
+    check_fee("list_taker_fee", spec.list_taker_fee)
+    check_times(spec)
+
+
 def check_text(field: str, text: Any) -> None:
     """Raise InvalidSymbol when `text` cannot be what `field` names: a name or a currency."""
     if type(text) is not str:
@@ -61,18 +83,6 @@ def check_text(field: str, text: Any) -> None:
     if not (plain or _TEXT.fullmatch(text)):
         rule = "must not be empty, begin or end with a blank, or hold control characters"
         raise InvalidSymbol(f"{field} is {shown(text)}: it {rule}", field=field)
-
-
-def check_names(spec: Any) -> None:
-    """Raise InvalidSymbol when one of a symbol's names or currencies cannot be stored."""
-    name, symbol, base, quote = spec.native_symbol, spec.symbol, spec.base, spec.quote
-    if type(name) is type(symbol) is type(base) is type(quote) is str and name and symbol and base and quote:
-        text = name + symbol + base + quote
-        # Shorter together than the shortest may be, and without a blank.
-        if len(text) <= 50 and text.isprintable() and " " not in text:
-            return
-    for field in ("native_symbol", "base", "quote", "symbol"):
-        check_text(field, getattr(spec, field))
 
 
 def check_words(kind: Any, status: Any, sides: Any, api_tradable: Any) -> None:
@@ -97,43 +107,6 @@ def check_positive(field: str, number: Any) -> None:
     except ArithmeticError:  # NaN, or what NUMERIC has no room for
         pass
     raise _wrong_number(field, number, "positive")
-
-
-# Decimals that were found to be positive and fit to be stored, by their id; held, so that no other object gets that id.
-# Readers give the same object for the same text, so that it need not be looked at in every row.
-_sound: dict[int, Decimal | None] = {id(None): None}
-_MOST_SOUND = 65_536
-
-
-def check_numbers(spec: Any) -> None:
-    """Raise InvalidSymbol when tick, step, a limit or a ratio cannot be stored, or two contradict each other."""
-    tick, step = spec.price_tick, spec.quantity_step
-    least, most = spec.min_quantity, spec.max_quantity
-    least_notional, most_notional = spec.min_notional, spec.max_notional
-    numbers = (
-        tick, step, least, most, least_notional, most_notional, spec.market_max_quantity, spec.market_max_notional,
-        spec.price_band_up, spec.price_band_down, spec.market_slip_ratio, spec.funding_cap,
-    )  # fmt: skip
-    if (
-        all(map(_sound.__contains__, map(id, numbers)))
-        and tick is not None is not step
-        and (least is None or most is None or least <= most)
-        and (least_notional is None or most_notional is None or least_notional <= most_notional)
-        and spec.market_min_quantity is spec.market_min_notional is None
-    ):
-        return
-    check_positive("price_tick", tick)
-    check_positive("quantity_step", step)
-    check_limits("min_quantity", least, "max_quantity", most)
-    check_limits("min_notional", least_notional, "max_notional", most_notional)
-    check_limits("market_min_quantity", spec.market_min_quantity, "market_max_quantity", spec.market_max_quantity)
-    check_limits("market_min_notional", spec.market_min_notional, "market_max_notional", spec.market_max_notional)
-    check_ratios(spec)
-    for number in filter(None, numbers):
-        if len(_sound) >= _MOST_SOUND:
-            _sound.clear()
-            _sound[id(None)] = None
-        _sound[id(number)] = number
 
 
 def check_limits(least_field: str, least: Any, most_field: str, most: Any) -> None:
@@ -217,7 +190,7 @@ def check_flags(spec: Any) -> None:
 
 
 def check_ratios(spec: Any) -> None:
-    """Raise InvalidSymbol when a band, a slip or a funding cap is no fraction of zero or more."""
+    """Raise InvalidSymbol when a band, a slip or a funding cap is no fraction of zero or more, or names no price."""
     up, down, slip, cap = spec.price_band_up, spec.price_band_down, spec.market_slip_ratio, spec.funding_cap
     if not up is down is slip is cap is None:
         check_ratio("price_band_up", up)
@@ -226,9 +199,6 @@ def check_ratios(spec: Any) -> None:
         check_ratio("market_slip_ratio", slip)
         check_ratio("funding_cap", cap)
 
-
-def check_band(spec: Any) -> None:
-    """Raise InvalidSymbol when the price that a band is measured of is no PriceReference."""
     of = spec.price_band_of
     if of is not None and type(of) is not PriceReference:
         raise InvalidSymbol(f"price_band_of must be a PriceReference, not {shown(of)}", field="price_band_of")

@@ -107,9 +107,9 @@ def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
             row.market_order_max_stock, row.market_order_max_money, row.up_rate, row.down_rate, row.slippage,
         ),
     )  # fmt: skip
-    buy_opens_at = values.moment("buy_start", row.buy_start)
-    sell_opens_at = values.moment("sell_start", row.sell_start)
-    delisted_at = values.moment("delisting_time", row.delisting_time)
+    buy_opens_at = values.moment("buy_start", row.buy_start) if row.buy_start else None
+    sell_opens_at = values.moment("sell_start", row.sell_start) if row.sell_start else None
+    delisted_at = values.moment("delisting_time", row.delisting_time) if row.delisting_time else None
     status, sides = _state(row, notes, observed_at, buy_opens_at, sell_opens_at, delisted_at)
     if row.max_market_order_stock is not None or row.max_market_order_money is not None:
         # The documents have two names for each.

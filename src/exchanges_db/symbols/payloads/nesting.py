@@ -15,6 +15,7 @@ from exchanges_db.errors import PayloadError
 
 # Every list of symbols that we know nests 5 deep at most; Python 3.11 stops at 1,000, less the caller's stack.
 DEEPEST = 256
+_AT_ONCE = 32
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
@@ -34,9 +35,11 @@ def nests_too_deeply(text: bytes, above: int = 0) -> bool:
 
 def check_nesting(values: Iterable[msgspec.Raw], above: int) -> None:
     """Raise PayloadError when one of the values, which all stand inside `above` brackets, nests too deeply."""
-    for value in values:
-        # Shorter than its brackets alone would be: no need to look at it.
-        if len(memoryview(value)) > 2 * (DEEPEST - above) and nests_too_deeply(bytes(value), above):
+    remaining = list(values)
+    for start in range(0, len(remaining), _AT_ONCE):
+        some = remaining[start : start + _AT_ONCE]
+        # So few brackets in all of them that none can be too deep.
+        if nests_too_deeply(b"".join(some), above) and any(nests_too_deeply(bytes(one), above) for one in some):
             raise too_deep()
 
 
