@@ -94,7 +94,7 @@ async def sync_symbols(
                 continue
             try:
                 observed_at = datetime.now(UTC)  # before it is asked: an answer may be older than its arrival
-                payload = await source.fetch(request)
+                payload = await source.ask(request)
                 companion = await source.companion(reader)
                 report = await import_symbols(
                     row.enum_value,
@@ -166,7 +166,7 @@ class _Source:
     on_download: Callable[[int, int | None], None]
     on_retry: Callable[[str, float], None]
 
-    async def fetch(self, request: Request) -> bytes:
+    async def ask(self, request: Request) -> bytes:
         return await self.downloader.fetch(
             _join(self.base_url, request.path),
             headers=request.headers,
@@ -183,7 +183,7 @@ class _Source:
         found: dict[Listing, tuple[Request, Reader]] = {}
         for reader in readers:
             try:
-                index = None if reader.index is None else await self.fetch(reader.index)
+                index = None if reader.index is None else await self.ask(reader.index)
                 offered = reader.lists(index)
                 if reader.index is not None and not offered:
                     raise PayloadError(f"{reader.index.path} names no list of {self.row.enum_value}")
@@ -206,7 +206,7 @@ class _Source:
         if request is None:
             return None
         try:
-            answer = await self.fetch(request)
+            answer = await self.ask(request)
             reader.absences(answer)  # type: ignore[attr-defined]  # a reader with a companion has it
         except _OF_ONE_LIST as exc:
             # The list does not wait for it: what may be traded matters more than since when something may not.
