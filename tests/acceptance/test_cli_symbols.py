@@ -19,6 +19,8 @@ from tests.fix_server import url_of
 from tests.http_server import Server, answer, serving
 from tests.payload_rows import FUTURES, MEXC, SPOT, futures, many, payload, spot
 
+USDT = ("--list", "PERPETUAL:USDT")
+
 
 @pytest.fixture
 def url(dsn: Any) -> str:
@@ -40,13 +42,13 @@ def test_import_shows_then_does_then_has_nothing_to_do(url: str, tmp_path: Path)
     assert "LISTED" in trial
     assert "60 listed, 0 unchanged, not applied" in trial
     assert "60 listed, 0 unchanged, imported" in ok("import", SPOT, file, "--all", url=url)
-    assert ok("import", SPOT, file, url=url) == "GATEIO_SPOT: nothing changed, 60 unchanged, imported\n"
+    assert ok("import", SPOT, file, url=url) == "GATEIO_SPOT SPOT: nothing changed, 60 unchanged, imported\n"
 
 
 def test_import_from_a_pipe(url: str) -> None:
     """- is stdin."""
     result = subprocess.run(
-        [PROGRAM, "import", FUTURES, "-", "--settle", "usdt", "--json"],
+        [PROGRAM, "import", FUTURES, "-", "--list", "PERPETUAL:USDT", "--json"],
         input=payload(FUTURES, [futures()]),
         env={"DATABASE_URL": url, "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -90,7 +92,8 @@ def test_odd_rows_are_told_on_stderr(url: str, tmp_path: Path) -> None:
         ((SPOT, "{file}", "--allow", "everything"), 2, "everything"),
         ((SPOT, "{file}", "--observed-at", "yesterday"), 2, "ISO 8601"),
         ((SPOT, "{file}", "--observed-at", "2026-01-01T00:00:00"), 2, "time zone"),
-        ((FUTURES, "{file}", "--settle", "\x1b"), 7, "--allow FOREIGN"),
+        ((FUTURES, "{file}", "--list", "PERPETUAL:USDT"), 7, "--allow FOREIGN"),
+        ((FUTURES, "{file}", "--list", "\x1b"), 2, "is no list of symbols"),
     ],
 )
 def test_what_goes_wrong_says_so(url: str, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str) -> None:
@@ -112,8 +115,8 @@ def test_what_is_no_payload_exits_with_7(url: str, tmp_path: Path) -> None:
 def loaded(url: str, tmp_path: Path) -> str:
     """A database with symbols, one of which changed."""
     ok("import", MEXC, save(tmp_path, MEXC, many(MEXC, 3)), url=url)
-    ok("import", FUTURES, save(tmp_path, FUTURES, [futures(), futures("C1")]), url=url)
-    ok("import", FUTURES, save(tmp_path, FUTURES, [futures(order_price_round="0.1"), futures("C1")]), url=url)
+    ok("import", FUTURES, save(tmp_path, FUTURES, [futures(), futures("C1")]), *USDT, url=url)
+    ok("import", FUTURES, save(tmp_path, FUTURES, [futures(order_price_round="0.1"), futures("C1")]), *USDT, url=url)
     return url
 
 

@@ -124,12 +124,13 @@ async def test_a_row_that_somebody_changed_stays(empty_dsn: Dsn, until: Folder, 
 
 async def test_up_down_and_up_again_on_a_filled_database(empty_dsn: Dsn, until: Folder) -> None:
     """Down gives back exactly what up took, up corrects again, and symbols are not touched."""
-    folder = until("005")
+    folder = until("999")
     async with connected(empty_dsn) as conn:
         dbmate(empty_dsn, "migrate", folder)
         await insert(conn)
         new = [tuple(row) for row in await conn.fetch(SEEDS_FIELDS)]
-        dbmate(empty_dsn, "rollback", folder)
+        for _ in [file for file in folder.iterdir() if file.name[:3] >= "005"]:
+            dbmate(empty_dsn, "rollback", folder)
         old = {row["enum_value"]: row["websocket_url"] for row in await conn.fetch(SEEDS_FIELDS)}
         assert old == {
             "MEXC_SPOT": "wss://wbs.mexc.com/ws",

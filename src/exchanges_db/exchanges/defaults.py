@@ -1,7 +1,7 @@
 """The fields of each exchange that is known here, for a new row or a new Exchange.
 
 DEFAULTS are those of ExchangeEnum: migration 002 inserts their rows with the values of the seed, migration 005 corrects
-them, and a test compares the outcome. CATALOGUE has every exchange: those, and more that `exchanges-db add` knows.
+them, and a test compares the outcome. CATALOGUE has every exchange: those, and more that the command `add` knows.
 """
 
 from typing import Any
