@@ -9,6 +9,16 @@
 -- First of all, so that the down part knows whose transaction it is in.
 DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 
+-- psql goes on after an error, unless it is told not to: where this file was applied before, or its name is taken, nothing
+-- more is written in this session, such as triggers on a table of somebody else's.
+DO $$
+BEGIN
+    IF to_regclass('public.account_fees') IS NOT NULL THEN
+        PERFORM set_config('default_transaction_read_only', 'on', false), set_config('transaction_read_only', 'on', false);
+    END IF;
+END
+$$;
+
 DO $$
 DECLARE
     taken text;

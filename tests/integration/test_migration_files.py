@@ -120,6 +120,7 @@ FOREIGN = {
     "public.symbol_versions": "CREATE TABLE symbol_versions (id int)",
     "public.symbol_lists": "CREATE TABLE symbol_lists (id int)",
     "public.symbol_raw": "CREATE VIEW symbol_raw AS SELECT 1 AS id",
+    "public.account_fees": "CREATE TABLE account_fees (id int)",
     "public.symbol_history, public.symbols": "CREATE TABLE symbols (id int); CREATE TABLE symbol_history (id int)",
 }
 
@@ -137,6 +138,20 @@ async def test_a_table_of_somebody_elses_stops_the_migration_in_words(empty_dsn:
         with pytest.raises(MigrationError, match=f"{name.strip()} is there already"):
             await migrate(empty_dsn)
         assert await relations(conn) == kept
+
+
+@pytest.mark.parametrize("options", WAYS.values(), ids=WAYS)
+async def test_psql_hangs_no_trigger_on_fees_of_somebody_elses(dsn: Dsn, options: tuple[str, ...]) -> None:
+    """It goes on after the error, but with nothing that writes."""
+    async with connected(dsn) as conn:
+        await conn.execute("""
+            DROP TABLE account_fees; DROP FUNCTION account_fees_stamp(), account_fees_refuse();
+            CREATE TABLE account_fees (exchange_id int, account text, symbol_id int, maker numeric, taker numeric,
+                                       set_at timestamptz, set_by text)
+        """)
+        run_psql(dsn, next(file for file in FILES if file.name.startswith("007")), *options)
+        await conn.execute("INSERT INTO account_fees (exchange_id) VALUES (99); DELETE FROM account_fees")
+        assert await conn.fetchval("SELECT obj_description('account_fees'::regclass)") is None
 
 
 async def test_every_table_and_view_of_ours_has_its_case(dsn: Dsn) -> None:

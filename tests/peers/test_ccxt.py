@@ -328,8 +328,8 @@ def compare(exchange: str, listing: str, text: bytes) -> tuple[int, Counter[Diff
     return len(read.symbols), met
 
 
-WRITTEN = [
-    pytest.param(MEXC, "SPOT", payload(MEXC, [
+WRITTEN: dict[str, tuple[str, str, bytes]] = {
+    "mexc": (MEXC, "SPOT", payload(MEXC, [
         *many(MEXC, 20), mexc(), mexc("GASUSDT", "GAS"), mexc("ATLASUSDT", "ATLAS", baseAssetPrecision=2),
         mexc("PYTHUSDT", "PYTH", baseSizePrecision="0"), mexc("XUSDT", "X", status="2", quoteAmountPrecision="5"),
         mexc("YUSDT", "Y", quotePrecision=4, quoteAssetPrecision=2), mexc("ZUSDT", "Z", quotePrecision=4),
@@ -340,15 +340,15 @@ WRITTEN = [
         mexc("NEWUSDT", "NEW", firstOpenTime=SOON * 1000), mexc("OLDERUSDT", "OLDER", firstOpenTime=PAST * 1000),
         mexc("MARGINUSDT", "MARGIN", isMarginTradingAllowed=True), mexc("GONEUSDT", "GONE", status="3"),
         mexc("COARSEUSDT", "COARSE", baseSizePrecision="0.01"), mexc("SILENTUSDT", "SILENT", isSpotTradingAllowed=...),
-    ]), id="mexc"),
-    pytest.param(SPOT, "SPOT", payload(SPOT, [
+    ])),
+    "spot": (SPOT, "SPOT", payload(SPOT, [
         *many(SPOT, 20), spot(), spot("GTC"), spot("ADA", min_base_amount=None), spot("QTUM", "ETH", precision=10),
         spot("BTC3L", amount_precision=0), spot("NEW", trade_status="untradable", min_base_amount=...),
         spot("BUY", trade_status="buyable"), spot("SELL", trade_status="sellable"), spot("ODD", trade_status="odd"),
         spot("MAX", max_base_amount="100"), spot("LAUNCH", buy_start=SOON, sell_start=SOON),
         spot("OLD", buy_start=PAST), spot("PRE", type="odd"), spot("FREE", fee="0"), spot("X", "GTC"),
-    ]), id="spot"),
-    pytest.param(FUTURES, "PERPETUAL:USDT", payload(FUTURES, [
+    ])),
+    "usdt": (FUTURES, "PERPETUAL:USDT", payload(FUTURES, [
         *many(FUTURES, 20), futures(), futures("BTC", order_price_round="0.5", order_price_deviate="0.03"),
         futures("SOS", quanto_multiplier="1000000"), futures("TINY", order_price_round="1e-10"),
         futures("CUT", enable_decimal=True, order_size_min=0, order_size_max=10),
@@ -358,41 +358,40 @@ WRITTEN = [
         futures("SOON", status="prelaunch", launch_time=SOON), futures("ANNOUNCED", launch_time=SOON),
         futures("BROKEN", status="circuit_breaker"), futures("ODD", status="odd"), futures("X", contract_type="odd"),
         futures("ENDED", delisting_time=PAST), futures("LEVER", leverage_min="1", leverage_max="125"),
-    ]), id="usdt"),
-    pytest.param(FUTURES, "PERPETUAL:BTC", payload(FUTURES, [
+    ])),
+    "btc": (FUTURES, "PERPETUAL:BTC", payload(FUTURES, [
         futures("BTC", "USD", type="inverse", quanto_multiplier="0"), futures("ETH", "USD"),
-    ]), id="btc"),
-    pytest.param(FUTURES, "FUTURE:USDT", payload(FUTURES, [
+    ])),
+    "delivery": (FUTURES, "FUTURE:USDT", payload(FUTURES, [
         delivery(), delivery("ETH", order_price_deviate="0.1"), delivery("GONE", in_delisting=True, position_size=0),
         delivery("OVER", expire_time=PAST),
-    ]), id="delivery"),
-    pytest.param(OPTIONS, "OPTION:USDT:BTC_USDT", payload(FUTURES, [
+    ])),
+    "options": (OPTIONS, "OPTION:USDT:BTC_USDT", payload(FUTURES, [
         option(), option(is_call=False), option(strike_price="70000.5", order_size_max=10),
         option(expiration_time=PAST), option(strike_price="100", is_active=False),
-    ]), id="options"),
-    pytest.param(MEXC_FUTURES, "PERPETUAL", detail_payload([
+    ])),
+    "mexc futures": (MEXC_FUTURES, "PERPETUAL", detail_payload([
         contract_detail(), contract_detail("ETH", maxVol=5, limitMaxVol=3), contract_detail("SOL", limitMaxVol=...),
         contract_detail("BTC", "USD", "BTC", contractSize=100), contract_detail("GAS"),
         contract_detail("FLUX", "USD", "FLUX"),
         contract_detail("OPEN", apiAllowed=True), contract_detail("NEW", apiAllowed=True, openingTime=SOON * 1000),
         contract_detail("HALT", state=4), contract_detail("GONE", state=3), contract_detail("ODD", state=9),
         contract_detail("STOP", apiAllowed=True, type=2), contract_detail("THIRD", "USD", "USDT", apiAllowed=True),
-    ]), id="mexc futures"),
-]  # fmt: skip
+    ])),
+}  # fmt: skip
 
 
 def test_every_deliberate_difference_is_met() -> None:
     """By a row of our own writing: a reason that no row has is none, or ccxt has come round to it."""
     met: Counter[Difference] = Counter()
-    for parameter in WRITTEN:
-        exchange, listing, text = parameter.values
-        met += compare(str(exchange), str(listing), bytes(text))[1]  # type: ignore[arg-type]
+    for exchange, listing, text in WRITTEN.values():
+        met += compare(exchange, listing, text)[1]
     listed = [one for several in DIFFERENT.values() for one in several]
     assert [one.reason for one in listed if one not in met] == []
     assert all(one.evidence for one in listed)
 
 
-@pytest.mark.parametrize(("exchange", "listing", "text"), WRITTEN)
+@pytest.mark.parametrize(("exchange", "listing", "text"), WRITTEN.values(), ids=WRITTEN)
 def test_every_field_of_every_row(exchange: str, listing: str, text: bytes) -> None:
     """Equal, or different for a reason that is listed."""
     compared, _ = compare(exchange, listing, text)
