@@ -22,8 +22,23 @@ from exchanges_db.symbols.enums import ContractDirection, OptionType, SymbolKind
 from exchanges_db.symbols.judge import is_tradable
 from exchanges_db.symbols.models import SymbolSpec
 from exchanges_db.symbols.payloads.readers import read_payload
-from tests.payload_rows import FUTURES, MEXC, SPOT, futures, many, mexc, payload, spot
-from tests.peers.rows import MEXC_FUTURES, OPTIONS, contract_detail, delivery, detail_payload, option
+from tests.payload_rows import (
+    DELIVERY,
+    FUTURES,
+    MEXC,
+    MEXC_FUTURES,
+    OPTIONS,
+    SPOT,
+    asked_without_header,
+    delivery,
+    futures,
+    many,
+    mexc,
+    mexc_futures,
+    options,
+    payload,
+    spot,
+)
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 SOON = int(datetime(2026, 2, 14, tzinfo=UTC).timestamp())
@@ -345,13 +360,14 @@ WRITTEN: dict[str, tuple[str, str, bytes]] = {
         *many(SPOT, 20), spot(), spot("GTC"), spot("ADA", min_base_amount=None), spot("QTUM", "ETH", precision=10),
         spot("BTC3L", amount_precision=0), spot("NEW", trade_status="untradable", min_base_amount=...),
         spot("BUY", trade_status="buyable"), spot("SELL", trade_status="sellable"), spot("ODD", trade_status="odd"),
-        spot("MAX", max_base_amount="100"), spot("LAUNCH", buy_start=SOON, sell_start=SOON),
+        spot("MAX", max_base_amount="100"), spot("FIRST", buy_start=SOON, sell_start=PAST),
+        spot("LAUNCH", buy_start=SOON, sell_start=SOON),
         spot("OLD", buy_start=PAST), spot("PRE", type="odd"), spot("FREE", fee="0"), spot("X", "GTC"),
     ])),
     "usdt": (FUTURES, "PERPETUAL:USDT", payload(FUTURES, [
         *many(FUTURES, 20), futures(), futures("BTC", order_price_round="0.5", order_price_deviate="0.03"),
         futures("SOS", quanto_multiplier="1000000"), futures("TINY", order_price_round="1e-10"),
-        futures("CUT", enable_decimal=True, order_size_min=0, order_size_max=10),
+        asked_without_header(futures("CUT", enable_decimal=True, order_size_min="0.1")),
         futures("FINE", enable_decimal=True, order_size_min="0.1", order_size_max="12", position_size="1.5"),
         futures("FIVE", enable_decimal=True, order_size_min="5", order_size_max="12", position_size="1.5"),
         futures("GONE", in_delisting=True, position_size=0), futures("GOING", in_delisting=True),
@@ -363,20 +379,21 @@ WRITTEN: dict[str, tuple[str, str, bytes]] = {
         futures("BTC", "USD", type="inverse", quanto_multiplier="0"), futures("ETH", "USD"),
     ])),
     "delivery": (FUTURES, "FUTURE:USDT", payload(FUTURES, [
-        delivery(), delivery("ETH", order_price_deviate="0.1"), delivery("GONE", in_delisting=True, position_size=0),
-        delivery("OVER", expire_time=PAST),
+        *many(DELIVERY, 5), delivery(), delivery("GONE", in_delisting=True, position_size=0),
+        delivery("GOING", in_delisting=True), delivery("OVER", expire_time=PAST),
     ])),
-    "options": (OPTIONS, "OPTION:USDT:BTC_USDT", payload(FUTURES, [
-        option(), option(is_call=False), option(strike_price="70000.5", order_size_max=10),
-        option(expiration_time=PAST), option(strike_price="100", is_active=False),
+    "options": (OPTIONS, "OPTION:USDT:BTC_USDT", payload(OPTIONS, [
+        *many(OPTIONS, 5), options(), options(name="BTC_USDT-20261225-65000-P", is_call=False),
+        options(strike="70000.5", order_size_max=10), options(strike="1", expiration_time=PAST),
+        options(strike="2", is_active=False),
     ])),
-    "mexc futures": (MEXC_FUTURES, "PERPETUAL", detail_payload([
-        contract_detail(), contract_detail("ETH", maxVol=5, limitMaxVol=3), contract_detail("SOL", limitMaxVol=...),
-        contract_detail("BTC", "USD", "BTC", contractSize=100), contract_detail("GAS"),
-        contract_detail("FLUX", "USD", "FLUX"),
-        contract_detail("OPEN", apiAllowed=True), contract_detail("NEW", apiAllowed=True, openingTime=SOON * 1000),
-        contract_detail("HALT", state=4), contract_detail("GONE", state=3), contract_detail("ODD", state=9),
-        contract_detail("STOP", apiAllowed=True, type=2), contract_detail("THIRD", "USD", "USDT", apiAllowed=True),
+    "mexc futures": (MEXC_FUTURES, "PERPETUAL", payload(MEXC_FUTURES, [
+        *many(MEXC_FUTURES, 5), mexc_futures(), mexc_futures("ETH", maxVol=5, limitMaxVol=3),
+        mexc_futures("SOL", limitMaxVol=...), mexc_futures("BTC", "USD", settleCoin="BTC", contractSize=100),
+        mexc_futures("GAS"), mexc_futures("FLUX", "USD", settleCoin="FLUX"), mexc_futures("THIRD", "USD"),
+        mexc_futures("API", apiAllowed=False), mexc_futures("NEW", openingTime=SOON * 1000),
+        mexc_futures("HALT", state=4), mexc_futures("GONE", state=3), mexc_futures("ODD", state=9),
+        mexc_futures("STOP", type=2), mexc_futures("X", typeLabel=9),
     ])),
 }  # fmt: skip
 
