@@ -71,7 +71,7 @@ def synthetic(count: int, **more: object) -> bytes:
                 "fee": "0.2",
                 "min_base_amount": "0.001",
                 "min_quote_amount": "3",
-                "max_base_amount": str(100 * (number + 1)),
+                "max_base_amount": str(10 ** (number % 8)),
                 "max_quote_amount": "5000000",
                 "amount_precision": number % 8,
                 "precision": number % 10,
