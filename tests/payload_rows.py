@@ -91,7 +91,7 @@ def mexc_futures(base: str = "BTC", quote: str = "USDT", **fields: Any) -> dict[
 
 def spot(base: str = "BTC", quote: str = "USDT", **fields: Any) -> dict[str, Any]:
     """A row of Gate.io spot currency_pairs."""
-    row = {
+    row: dict[str, Any] = {
         "id": f"{base}_{quote}",
         "base": base,
         "base_name": base.title(),
@@ -217,7 +217,7 @@ def options(base: str = "BTC", quote: str = "USDT", strike: str = "65000", **fie
 def asked_without_header(row: dict[str, Any]) -> dict[str, Any]:
     """A row of `futures` as Gate.io sends it to whoever leaves out X-Gate-Size-Decimal: sizes cut towards zero."""
     sizes = ("order_size_min", "order_size_max", "position_size")
-    cut = {size: int(float(row[size])) for size in sizes if row.get(size) is not None}
+    cut: dict[str, Any] = {size: int(float(row[size])) for size in sizes if row.get(size) is not None}
     if row.get("market_order_size_max") is not None:
         cut["market_order_size_max"] = str(int(float(row["market_order_size_max"])))
     return {**row, **cut}

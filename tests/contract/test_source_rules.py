@@ -134,6 +134,14 @@ def from_generated_code(names: dict[str, object]) -> list[str]:
     return [name for name, value in names.items() if getattr(value, "__module__", "").startswith("exchanges_sql")]
 
 
+# Where a rule cannot hold, with the reason in the module. What another package raises while its reader is loaded may be
+# anything: it is logged and listed, and stops no other reader.
+EXCEPTIONS: dict[Rule, frozenset[Path]] = {
+    float_calls: frozenset(FLOAT_IS_RIGHT),
+    swallowed_errors: frozenset({PACKAGE / "symbols/payloads/readers.py"}),
+}
+
+
 def public_names() -> dict[str, object]:
     """Return what `exchanges_db` offers, by name; a name that does not resolve raises AttributeError."""
     return {name: getattr(exchanges_db, name) for name in exchanges_db.__all__}
@@ -141,7 +149,7 @@ def public_names() -> dict[str, object]:
 
 @pytest.mark.parametrize(
     ("path", "rule"),
-    [(path, rule) for path in MODULES for rule in RULES if not (path in FLOAT_IS_RIGHT and rule is float_calls)],
+    [(path, rule) for path in MODULES for rule in RULES if path not in EXCEPTIONS.get(rule, ())],
     ids=lambda value: value.stem if isinstance(value, Path) else value.__name__,
 )
 def test_the_package_keeps_the_rules(path: Path, rule: Rule) -> None:
@@ -176,15 +184,21 @@ def test_sql_that_is_no_constant_is_noticed(source: str, names: list[str]) -> No
     assert sent_at_run_time(ast.parse(source)) == names
 
 
-@pytest.mark.parametrize("path", sorted(FLOAT_IS_RIGHT), ids=lambda path: path.name)
-def test_the_exception_is_still_needed(path: Path) -> None:
-    """A module that no longer calls float() keeps the rule like the others."""
-    assert float_calls(ast.parse(path.read_text()))
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [(rule, path) for rule, paths in EXCEPTIONS.items() for path in sorted(paths)],
+    ids=lambda value: value.stem if isinstance(value, Path) else value.__name__,
+)
+def test_the_exception_is_still_needed(rule: Rule, path: Path) -> None:
+    """A module that no longer breaks the rule keeps it like the others."""
+    assert rule(ast.parse(path.read_text()))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if path != PACKAGE / "__init__.py"], ids=lambda path: path.name
+)
 def test_modules_are_small(path: Path) -> None:
-    """A module has at most 300 lines."""
+    """A module has at most 300 lines, but for the door, which is three lists of every public name."""
     assert not too_long(path.read_text())
 
 

@@ -1,5 +1,6 @@
 """can_trade: the current row by the server's clock, an observation before a guess, the past by the history."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -191,13 +192,14 @@ async def test_what_can_trade_cannot_judge(conn: asyncpg.Connection) -> None:
         await can_trade(symbol, "BUY", order_type="STOP", db=conn)
     with pytest.raises(InvalidArgument, match="time zone"):
         await can_trade(symbol, "BUY", datetime(2026, 1, 1), db=conn)  # noqa: DTZ001 - that is the point
-    for call in (
+    calls: list[Callable[[], Any]] = [
         lambda: can_trade(MEXC, "BTC/USDT", db=conn),  # type: ignore[call-overload]
         lambda: can_trade(symbol, db=conn),  # type: ignore[call-overload]
         lambda: can_trade(symbol, "BUY", None, "BUY", db=conn),  # type: ignore[call-overload]
         lambda: can_trade(symbol, "BUY", side="BUY", db=conn),  # type: ignore[call-overload]
         lambda: can_trade(symbol, "BUY", when=None, db=conn),  # type: ignore[call-overload]
-    ):
+    ]
+    for call in calls:
         with pytest.raises(TypeError, match=r"^can_trade (lacks|takes) "):
             await call()
 

@@ -462,4 +462,5 @@ def test_flipped_bytes_end_in_symbols_or_in_our_error(exchange: str, seed: int) 
         assert isinstance(row, RejectedRow)
         assert row.reason
     for symbol in result.symbols:
+        assert symbol.raw is not None
         bytes(symbol.raw).decode()

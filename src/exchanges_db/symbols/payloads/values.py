@@ -88,10 +88,13 @@ def _number(value: Any) -> Decimal | None:
     """Return a number; ValueError where it is none, and TypeError, from the memory, where it is a list or object."""
     if value is None or value == "":
         return None
-    if type(value) is not str and type(value) is not int:
+    if type(value) is int:
+        # Python refuses to write an int of thousands of digits.
+        text = str(value) if abs(value) < 10**60 else ""
+    elif type(value) is str:
+        text = value
+    else:
         raise ValueError
-    # Python refuses to write an int of thousands of digits.
-    text = value if type(value) is str else str(value) if abs(value) < 10**60 else ""
     if not _NUMBER.fullmatch(text):
         raise ValueError
     if "e" in text or "E" in text:
@@ -154,7 +157,8 @@ def coarser(step: Decimal | None, minimum: Decimal | None) -> Decimal | None:
 @_remembered
 def _last_place(number: Decimal) -> Decimal:
     exponent = number.normalize(_wide).as_tuple().exponent
-    return _ONE.scaleb(min(exponent, 0))  # type: ignore[type-var]
+    assert isinstance(exponent, int)  # else it would be no finite number
+    return _ONE.scaleb(min(exponent, 0))
 
 
 def maximum(field: str, value: Any) -> Decimal | None:
