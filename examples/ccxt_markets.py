@@ -26,7 +26,6 @@ from exchanges_db import (
     SymbolKind,
     SymbolSpec,
     SymbolStatus,
-    get_symbol_by_native,
     import_specs,
 )
 
@@ -180,12 +179,16 @@ async def main(ccxt_id: str, exchange: str, listing: str) -> None:
     specs, rejected = specs_of(of_the_list, client.precisionMode)
     for one in rejected:
         print("rejected:", one.native_symbol, one.reason, file=sys.stderr)
-        # Not in the list, it would be taken for delisted; that it cannot be read says nothing of the kind.
-        known = await get_symbol_by_native(exchange, one.native_symbol)
-        if known is not None and wanted.covers(known) and known.status is not SymbolStatus.DELISTED:
-            raise SystemExit(f"{one.native_symbol} was imported before and cannot be read now: nothing is imported")
     report = await import_specs(
-        exchange, wanted, [*filter(wanted.covers, specs)], source=f"ccxt {ccxt.__version__}", observed_at=observed_at
+        exchange,
+        wanted,
+        [*filter(wanted.covers, specs)],
+        source=f"ccxt {ccxt.__version__}",
+        # Else a symbol that was imported before would be taken for delisted; that it cannot be read says nothing so.
+        rejected={one.native_symbol: one.reason for one in rejected},
+        observed_at=observed_at,
+        # Most of what is rejected was never imported.
+        allow=["rejected"],
     )
     print(report.counts(), f"{report.unchanged} unchanged, {len(rejected)} rejected")
 

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from exchanges_db.orders.numbers import Number
     from exchanges_db.orders.pairs import CommonSymbol, CommonSymbols, SharedName, common_symbols
     from exchanges_db.orders.rules import OrderRules, Rounded, Violation
+    from exchanges_db.symbols.absence import Absence
     from exchanges_db.symbols.changes import Brake, BrakeHit, ChangeKind, FieldChange, FieldValue, SymbolChange
     from exchanges_db.symbols.download_settings import DownloadSettings
     from exchanges_db.symbols.enums import (
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
     from exchanges_db.validation.validate import CheckResult, Latency, ValidationReport, validate_exchanges
 
 __all__ = [
+    "Absence",
     "AccessDenied",
     "AccountFeeChange",
     "AccountFees",
@@ -282,6 +284,7 @@ _HOMES = {
     "orders.numbers": "Number",
     "orders.pairs": "CommonSymbol CommonSymbols SharedName common_symbols",
     "orders.rules": "OrderRules Rounded Violation",
+    "symbols.absence": "Absence",
     "symbols.changes": "Brake BrakeHit ChangeKind FieldChange FieldValue SymbolChange",
     "symbols.download_settings": "DownloadSettings",
     "symbols.enums": (

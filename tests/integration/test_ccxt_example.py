@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exchanges_db import SymbolStatus, get_symbol_by_native
+from exchanges_db import Obstacle, SymbolStatus, can_trade, get_symbol_by_native
 from tests.fix_server import ROOT
 from tests.unit.test_ccxt_markets import BINANCE_COIN_M, BINANCE_SPOT, KRAKEN_SPOT, market
 
@@ -47,16 +47,16 @@ async def test_a_list_is_imported_with_its_source(
 async def test_what_cannot_be_read_any_more_is_not_taken_for_delisted(
     default_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The whole list is left as it was."""
+    """It stays as it was, and is closed until it can be read again; the others are imported."""
     serve(monkeypatch, KRAKEN_SPOT, BINANCE_SPOT)
     await example.main("kraken", "MEXC_SPOT", "SPOT")
     serve(monkeypatch, {**KRAKEN_SPOT, "precision": {}}, {**BINANCE_SPOT, "active": False})
-    with pytest.raises(SystemExit, match="XXBTZUSD was imported before and cannot be read now"):
-        await example.main("kraken", "MEXC_SPOT", "SPOT")
-    for native in ("XXBTZUSD", "BTCUSDT"):
+    await example.main("kraken", "MEXC_SPOT", "SPOT")
+    for native, status in (("XXBTZUSD", SymbolStatus.TRADING), ("BTCUSDT", SymbolStatus.HALTED)):
         found = await get_symbol_by_native("MEXC_SPOT", native)
         assert found is not None
-        assert found.status is SymbolStatus.TRADING
+        assert found.status is status
+    assert (await can_trade("MEXC_SPOT", "XXBTZUSD", "BUY")).obstacles == (Obstacle.UNREADABLE,)
 
 
 async def test_an_exchange_without_one_tick_per_symbol_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,7 @@ from exchanges_db import (
     PriceReference,
     QueryCancelled,
     Reader,
+    ReadSymbol,
     RejectedRow,
     Request,
     Rounded,
@@ -176,6 +177,7 @@ async def reads(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
 def parts(report: ImportReport, secret: Secret, seconds: Seconds) -> None:
     """What reports and settings are made of."""
     assert_type(report.rejected, tuple[RejectedRow, ...])
+    assert_type(report.unsatisfiable, tuple[str, ...])
     assert_type(report.unknown_values, tuple[UnknownValue, ...])
     isolation: Isolation = "serializable"
     Database(Dsn(password=secret), Settings(connect_timeout=seconds)).transaction(isolation=isolation)
@@ -326,7 +328,13 @@ class OwnReader:
     def read(self, document: Document, *, listing: Listing, observed_at: datetime) -> Payload:
         """Nothing, for once."""
         return Payload(
-            symbols=(), rejected=(), duplicates=(), unknown_fields=(), unknown_values=(), listing=listing, source="own"
+            symbols=tuple[ReadSymbol, ...](),
+            rejected=(),
+            duplicates=(),
+            unknown_fields=(),
+            unknown_values=(),
+            listing=listing,
+            source="own",
         )
 
 

@@ -51,5 +51,5 @@ def test_what_is_no_time_is_refused_everywhere(nothing: Any) -> None:
         check_moment(nothing)
     with pytest.raises(InvalidExchange, match="created_at must be"):
         Exchange(**exchange_fields(created_at=nothing))
-    with pytest.raises(InvalidSymbol, match="listed_at must be"):
-        SymbolSpec(**as_spec_fields("spot", listed_at=nothing))
+    with pytest.raises(InvalidSymbol, match="buy_opens_at must be"):
+        SymbolSpec(**as_spec_fields("spot", buy_opens_at=nothing))

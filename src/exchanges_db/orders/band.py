@@ -23,20 +23,20 @@ class Band(msgspec.Struct, frozen=True):
     lowest: Decimal | None
     highest: Decimal | None
 
-    @classmethod
-    def around(cls, reference: Number, spec: SymbolSpec, prices: Grid) -> Band | None:
-        """Return the band of a symbol around a price of any number of decimals; None where it has none."""
-        middle = Fraction(exact(reference, "reference"))
-        if middle <= 0:
-            raise InvalidOrder("reference must be positive", field="reference")
-        up, down = limit(spec.price_band_up, "price_band_up"), limit(spec.price_band_down, "price_band_down")
-        if up is None and down is None:
-            return None
-        tick = Fraction(prices.over, prices.under)
-        highest = None if up is None else middle * (1 + up) // tick
-        # Rounded up; a price is at least one tick, however wide the band is.
-        lowest = None if down is None else max(-(middle * (down - 1) // tick) if down < 1 else 0, 1)
-        return cls(
-            None if lowest is None else prices.value(lowest),
-            None if highest is None else prices.value(highest),
-        )
+
+def band_around(reference: Number, spec: SymbolSpec, prices: Grid) -> Band | None:
+    """Return the band of a symbol around a price of any number of decimals; None where it has none."""
+    middle = Fraction(exact(reference, "reference"))
+    if middle <= 0:
+        raise InvalidOrder("reference must be positive", field="reference")
+    up, down = limit(spec.price_band_up, "price_band_up"), limit(spec.price_band_down, "price_band_down")
+    if up is None and down is None:
+        return None
+    tick = Fraction(prices.over, prices.under)
+    highest = None if up is None else middle * (1 + up) // tick
+    # Rounded up; a price is at least one tick, however wide the band is.
+    lowest = None if down is None else max(-(middle * (down - 1) // tick) if down < 1 else 0, 1)
+    return Band(
+        None if lowest is None else prices.value(lowest),
+        None if highest is None else prices.value(highest),
+    )

@@ -16,7 +16,7 @@ from fractions import Fraction
 import msgspec
 
 from exchanges_db.errors import InvalidArgument, InvalidOrder, InvalidSymbol, shown
-from exchanges_db.orders.band import Band
+from exchanges_db.orders.band import Band, band_around
 from exchanges_db.orders.floats import count_float
 from exchanges_db.orders.limits import Limits, OrderRule
 from exchanges_db.orders.numbers import Grid, Number, exact, positive, product
@@ -159,7 +159,7 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises InvalidOrder where `reference` is not positive.
         """
-        return Band.around(reference, self.spec, self._prices)
+        return band_around(reference, self.spec, self._prices)
 
     def check(
         self,

@@ -11,7 +11,6 @@ import shlex
 from datetime import datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from enum import Enum, StrEnum
-from typing import TypeAlias
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,7 +24,6 @@ from exchanges_db.symbols.models import Symbol
 from exchanges_db.symbols.names import check_name
 from exchanges_sql.account_fees import AsyncQuerier, InsertAccountFeesParams
 
-Fee: TypeAlias = Decimal | int | str
 _DIGITS = 100
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _EXACT = Context(prec=_DIGITS, Emin=-_DIGITS, Emax=_DIGITS, traps=[Inexact, InvalidOperation, Overflow])
@@ -92,8 +90,8 @@ class AccountFeeChange(msgspec.Struct, frozen=True, kw_only=True):
 async def set_account_fees(
     exchange: Enum | str,
     *,
-    maker: Fee,
-    taker: Fee,
+    maker: Decimal | int | str,
+    taker: Decimal | int | str,
     symbol: Symbol | str | None = None,
     account: str = "default",
     db: DatabaseOrConnection | None = None,
@@ -270,7 +268,7 @@ def _account(account: str) -> str:
     return str(account)
 
 
-def _fee(field: str, value: Fee) -> Decimal:
+def _fee(field: str, value: Decimal | int | str) -> Decimal:
     number = None
     try:
         if type(value) is Decimal:

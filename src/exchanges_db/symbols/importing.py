@@ -6,7 +6,7 @@ One import of an exchange runs at a time. What has not changed is not written, b
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TypeVar
@@ -51,7 +51,7 @@ async def import_symbols(
     observed_at: datetime | None = None,
     allow: Collection[Brake | str] = (),
     dry_run: bool = False,
-    on_progress: OnProgress = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
     db: DatabaseOrConnection | None = None,
 ) -> ImportReport:
     """Compare a whole list of an exchange's symbols with what is known, and write the difference in one transaction.
@@ -88,16 +88,18 @@ async def import_specs(
     specs: Iterable[SymbolSpec],
     *,
     source: str,
+    rejected: Mapping[str, str] | None = None,
     observed_at: datetime | None = None,
     allow: Collection[Brake | str] = (),
     dry_run: bool = False,
-    on_progress: OnProgress = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
     db: DatabaseOrConnection | None = None,
 ) -> ImportReport:
     """Import a whole list of symbols that a source of your own made: with the same difference, brakes and history.
 
     listing: which of the exchange's lists it is; `specs`: all symbols of it, each of which it must cover.
     source: what the list is from, in your own words; it stands with each symbol.
+    rejected: native symbols that the list has and you could not read, each with the reason; they have not vanished.
 
     The rest is as for `import_symbols`. No row of a payload is stored, so `get_symbol_raw` finds none.
 
@@ -107,7 +109,7 @@ async def import_specs(
     """
     moment = datetime.now(UTC) if observed_at is None else check_moment(observed_at, "observed_at")
     place, allowed = check_exchange(exchange), check_brakes(allow)
-    read = as_payload(Listing.parse(listing), specs, source)
+    read = as_payload(Listing.parse(listing), specs, source, rejected or {})
     enum_value = await run(db, lambda conn: spelled(conn, place))
     return await _import(enum_value, read, moment, allowed, dry_run=dry_run, on_progress=on_progress, db=db)
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from exchanges_db.errors import InvalidSymbol, shown
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import SymbolSpec
-from exchanges_db.symbols.payloads.reading import Payload, ReadSymbol
+from exchanges_db.symbols.payloads.reading import Payload, ReadSymbol, RejectedRow
 from exchanges_db.symbols.rules import check_text
 
 
-def as_payload(listing: Listing, specs: Iterable[SymbolSpec], source: str) -> Payload:
+def as_payload(listing: Listing, specs: Iterable[SymbolSpec], source: str, rejected: Mapping[str, str]) -> Payload:
     """Return the specifications as what a reader would have made of a payload; there are no rows that they are from.
 
     Raises:
-        InvalidSymbol: one of `specs` is no SymbolSpec or belongs to another list, or `source` is no text.
+        InvalidSymbol: one of `specs` is no SymbolSpec or belongs to another list, `source` is no text, or `rejected`
+            does not map names to reasons.
     """
     check_text("source", source)
     if isinstance(specs, str) or not isinstance(specs, Iterable):
         raise InvalidSymbol("specs must be a list of SymbolSpec", field="specs")
+    if not isinstance(rejected, Mapping):
+        raise InvalidSymbol("rejected must map native symbols to reasons", field="rejected")
+    for name, why in rejected.items():
+        check_text("native_symbol", name)
+        if not isinstance(why, str):
+            raise InvalidSymbol(f"the reason of {shown(name)} in rejected must be text", field="rejected")
     symbols: dict[str, ReadSymbol] = {}
     counts: Counter[str] = Counter()
     for spec in specs:
@@ -34,7 +41,7 @@ def as_payload(listing: Listing, specs: Iterable[SymbolSpec], source: str) -> Pa
         symbols[spec.native_symbol] = ReadSymbol(_plain(spec), None)
     return Payload(
         symbols=tuple(symbols.values()),
-        rejected=(),
+        rejected=tuple(RejectedRow(at, name, why) for at, (name, why) in enumerate(rejected.items(), len(symbols))),
         duplicates=tuple(sorted(name for name, count in counts.items() if count > 1)),
         unknown_fields=(),
         unknown_values=(),
