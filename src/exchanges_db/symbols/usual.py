@@ -7,6 +7,7 @@ number that was found fit once need not be looked at in every row. A `spec` is a
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from exchanges_db.symbols.enums import (
@@ -28,49 +29,57 @@ _FLAGS = frozenset(map(id, (None, True, False)))
 _MOST = 65_536
 
 
-class _Fit:
-    """Objects that a check has let through, by id; held, so that no other object gets that id. None always passes."""
-
-    def __init__(self) -> None:
-        self._held: dict[int, object] = {id(None): None}
-        self.has_id = self._held.__contains__
-
-    def add(self, *found: object) -> None:
-        if len(self._held) >= _MOST:
-            self._held.clear()
-            self._held[id(None)] = None
-        self._held.update((id(one), one) for one in found)
-
-
-_positive, _not_negative, _fees, _margins, _order_types = (_Fit() for _ in range(5))
-_is_positive, _is_not_negative = _positive.has_id, _not_negative.has_id
-_is_fee, _is_margin, _are_order_types = _fees.has_id, _margins.has_id, _order_types.has_id
+# What a check has let through, by its id; held, so that no other object gets that id.
+_positive: dict[int, object] = {}
+_not_negative: dict[int, object] = {}
+_fees: dict[int, object] = {}
+_margins: dict[int, object] = {}
+_order_types: dict[int, object] = {}
 
 
 def is_usual(spec: Any) -> bool:
     """Return whether a specification keeps to all rules, as far as that is quickly told; False says nothing."""
+    if spec.price_tick is None or spec.quantity_step is None:
+        return False
+    for number in _positives(spec):
+        if number is not None and id(number) not in _positive:
+            return False
+    for number in _others(spec):
+        if number is not None and id(number) not in _not_negative:
+            return False
+    for time in (
+        spec.buy_opens_at, spec.sell_opens_at, spec.delisting_at, spec.delisted_at, spec.exchange_changed_at,
+    ):  # fmt: skip
+        if time is not None and (type(time) is not datetime or time.tzinfo is not UTC):
+            return False
+    least, most, cheapest, dearest = spec.min_quantity, spec.max_quantity, spec.min_notional, spec.max_notional
+    maker, taker = spec.list_maker_fee, spec.list_taker_fee
     return (
-        _has_usual_words(spec)
-        and spec.price_tick is not None is not spec.quantity_step
-        and all(map(_is_positive, map(id, _positives(spec))))
-        and all(map(_is_not_negative, map(id, _others(spec))))
-        and _is_fee(id(spec.list_maker_fee))
-        and _is_fee(id(spec.list_taker_fee))
-        and _is_margin(id(spec.initial_margin_rate))
-        and _is_margin(id(spec.maintenance_margin_rate))
-        and _are_order_types(id(spec.order_types))
-        and _are_in_order(spec)
-        and _has_usual_times(spec)
+        (least is None or most is None or least <= most)
+        and (cheapest is None or dearest is None or cheapest <= dearest)
+        and (maker is None or id(maker) in _fees)
+        and (taker is maker or taker is None or id(taker) in _fees)
+        and (spec.order_types is None or id(spec.order_types) in _order_types)
+        and spec.market_min_quantity is None
+        and (spec.market_min_notional is None or _is_at_most(spec.market_min_notional, spec.market_max_notional))
+        and (spec.kind is _SPOT or _has_usual_terms(spec))
+        and _has_usual_words(spec)
     )
 
 
 def remember(spec: Any) -> None:
     """Keep in mind what a specification has, which `rules` has let through."""
-    _positive.add(*_positives(spec))
-    _not_negative.add(*_others(spec))
-    _fees.add(spec.list_maker_fee, spec.list_taker_fee)
-    _margins.add(spec.initial_margin_rate, spec.maintenance_margin_rate)
-    _order_types.add(spec.order_types)
+    _hold(_positive, _positives(spec))
+    _hold(_not_negative, _others(spec))
+    _hold(_fees, (spec.list_maker_fee, spec.list_taker_fee))
+    _hold(_margins, (spec.initial_margin_rate, spec.maintenance_margin_rate))
+    _hold(_order_types, (spec.order_types,))
+
+
+def _hold(held: dict[int, object], found: tuple[object, ...]) -> None:
+    if len(held) >= _MOST:
+        held.clear()
+    held.update((id(one), one) for one in found)
 
 
 def _positives(spec: Any) -> tuple[object, ...]:
@@ -94,10 +103,11 @@ def _has_usual_words(spec: Any) -> bool:
     text = name + symbol + base + quote
     if len(text) > _SHORT_NAMES or not text.isprintable() or " " in text:
         return False
-    if kind is _SPOT:
-        if not spec.settle is spec.direction is spec.contract_size is None:
-            return False
-    elif kind is not _PERPETUAL or spec.direction is not _LINEAR or spec.settle != quote or spec.contract_size is None:
+    if kind is _SPOT and not (
+        spec.settle is spec.direction is spec.contract_size is spec.leverage_min is spec.leverage_max is None
+        and spec.initial_margin_rate is spec.maintenance_margin_rate is None
+        and spec.funding_interval is spec.max_open_orders is None
+    ):
         return False
     label = spec.full_name
     return (
@@ -122,27 +132,21 @@ def _is_short_label(label: object) -> bool:
     )
 
 
-def _are_in_order(spec: Any) -> bool:
-    """Return whether every minimum is at most its maximum, and counts are such; the numbers themselves are fit."""
-    least, most, cheapest, dearest = spec.min_quantity, spec.max_quantity, spec.min_notional, spec.max_notional
-    orders, interval = spec.max_open_orders, spec.funding_interval
+def _has_usual_terms(spec: Any) -> bool:
+    """Return whether what only contracts have is such; the numbers themselves are fit."""
+    orders, interval, margin = spec.max_open_orders, spec.funding_interval, spec.maintenance_margin_rate
     return (
-        (least is None or most is None or least <= most)
-        and (cheapest is None or dearest is None or cheapest <= dearest)
-        and spec.market_min_quantity is None
-        and (spec.market_min_notional is None or (
-            spec.market_max_notional is None or spec.market_min_notional <= spec.market_max_notional
-        ))
-        and (spec.leverage_min is None or spec.leverage_max is None or spec.leverage_min <= spec.leverage_max)
+        spec.kind is _PERPETUAL
+        and spec.direction is _LINEAR
+        and spec.settle == spec.quote
+        and spec.contract_size is not None
+        and (spec.leverage_min is None or _is_at_most(spec.leverage_min, spec.leverage_max))
+        and (margin is None or id(margin) in _margins)
+        and (spec.initial_margin_rate is None or id(spec.initial_margin_rate) in _margins)
         and (orders is None or (type(orders) is int and 0 < orders <= _MOST_ORDERS))
         and (interval is None or (type(interval) is int and 0 < interval <= _MOST_ORDERS))
-    )  # fmt: skip
+    )
 
 
-def _has_usual_times(spec: Any) -> bool:
-    for time in (
-        spec.buy_opens_at, spec.sell_opens_at, spec.delisting_at, spec.delisted_at, spec.exchange_changed_at,
-    ):  # fmt: skip
-        if time is not None and (type(time) is not datetime or time.tzinfo is not UTC):
-            return False
-    return True
+def _is_at_most(least: Decimal, most: Decimal | None) -> bool:
+    return most is None or least <= most

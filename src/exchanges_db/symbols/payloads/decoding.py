@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -31,16 +31,16 @@ class RowDecoder(Generic[Row]):
     anew, and teaches `closed` that field, so that it takes the rows that follow.
     """
 
-    def __init__(self, row_type: type[Row], known_fields: frozenset[str]) -> None:
+    def __init__(self, row_type: type[Row], known_fields: Iterable[str]) -> None:
         self.unknown: set[str] = set()
-        self._row_type, self._known = row_type, known_fields
+        self._row_type, self._known = row_type, tuple(dict.fromkeys(known_fields))
         self._learnt: tuple[str, ...] = ()
         self._lessons = _MOST_LESSONS
-        self.closed: Callable[[Raw], Row] = _closed_decoder(row_type, known_fields, ())
+        self.closed: Callable[[Raw], Row] = _closed_decoder(row_type, self._known, ())
 
     def decode(self, raw: Raw) -> Row:
         """Return a row that `closed` has refused, or raise msgspec's error where it cannot be decoded at all."""
-        new = names_of(raw).keys() - self._known - set(self._learnt)
+        new = names_of(raw).keys() - {*self._known, *self._learnt}
         self.unknown.update(new)
         if new and self._lessons and len(new) <= _MOST_LEARNT and all(map(_learnable, new)):
             self._lessons -= 1
@@ -66,18 +66,26 @@ def _refuse_huge_exponent(text: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _closed_decoder(row_type: type[Row], known_fields: frozenset[str], learnt: tuple[str, ...]) -> Callable[[Raw], Row]:
-    """Return what decodes a row that has these fields and no other: new fields are noticed at no extra cost."""
-    read = {field.encode_name for field in msgspec.structs.fields(row_type)}
-    # Decoded although nobody reads them, because that checks their text and numbers too.
-    names = [*sorted(known_fields - read), *learnt]
-    others = [(f"unread_{place}", Any, msgspec.field(default=None, name=name)) for place, name in enumerate(names)]
-    closed: type[Row] = msgspec.defstruct(  # type: ignore[assignment]
-        f"_Closed{row_type.__name__}",
-        others,
-        bases=(row_type,),
-        forbid_unknown_fields=True,
-        kw_only=True,
+def _closed_decoder(
+    row_type: type[Row], known_fields: tuple[str, ...], learnt: tuple[str, ...]
+) -> Callable[[Raw], Row]:
+    """Return what decodes a row that has these fields and no other: new fields are noticed at no extra cost.
+
+    It makes Structs with the attributes of `row_type`, in the order of `known_fields`: fields are found fastest in the
+    order in which they come. What nobody reads is decoded too, because that checks its text and numbers.
+    """
+    read = {field.encode_name: field for field in msgspec.structs.fields(row_type)}
+    others = [name for name in read if name not in known_fields]
+    fields: list[tuple[str, Any, Any]] = []
+    for place, name in enumerate((*known_fields, *others, *learnt)):
+        field = read.get(name)
+        if field is None:
+            fields.append((f"unread_{place}", Any, msgspec.field(default=None, name=name)))
+        else:
+            kept: Any = msgspec.field(default=field.default, default_factory=field.default_factory, name=name)
+            fields.append((field.name, field.type, kept))
+    closed: Any = msgspec.defstruct(
+        f"_Closed{row_type.__name__}", fields, forbid_unknown_fields=True, kw_only=True, gc=False
     )
     return msgspec.json.Decoder(closed, float_hook=_refuse_huge_exponent).decode
 

@@ -58,7 +58,7 @@ _DELISTED, _EXPIRED = SymbolStatus.DELISTED, SymbolStatus.EXPIRED
 _ALL, _NONE = SidesAllowed.ALL, SidesAllowed.NONE
 _ONE_CONTRACT = Decimal(1)
 _CANNOT_SETTLE = "cannot settle in"
-KNOWN = frozenset(
+KNOWN = tuple(
     """name type quanto_multiplier leverage_min leverage_max maintenance_rate mark_type mark_price index_price
     last_price maker_fee_rate taker_fee_rate order_price_round mark_price_round funding_rate
     funding_rate_indicative funding_interval funding_next_apply funding_offset funding_cap_ratio

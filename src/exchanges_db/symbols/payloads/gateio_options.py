@@ -28,7 +28,7 @@ from exchanges_db.symbols.payloads.values import BrokenRow
 _OPTION = SymbolKind.OPTION
 _ONE_CONTRACT = Decimal(1)
 _LETTERS = {OptionType.CALL: "C", OptionType.PUT: "P"}
-_KNOWN = frozenset(
+_KNOWN = tuple(
     """name tag create_time expiration_time is_call is_active strike_price last_price mark_price index_price
     orderbook_id trade_id trade_size position_size underlying underlying_price multiplier order_price_round
     mark_price_round

@@ -30,11 +30,12 @@ _STATES = {
 }
 _UNKNOWN_STATE = (SymbolStatus.HALTED, SidesAllowed.NONE)
 _TYPES: dict[str | None, bool] = {"normal": False, "premarket": True}
+_ALL = SidesAllowed.ALL
 _SPOT, _TRADING, _HALTED = SymbolKind.SPOT, SymbolStatus.TRADING, SymbolStatus.HALTED
 _PRELAUNCH, _DELISTED = SymbolStatus.PRELAUNCH, SymbolStatus.DELISTED
 # The orders that Gate.io has, by type and time in force, without market orders.
 _NO_MARKET_ORDERS = tuple(one for one in OrderType if one is not OrderType.MARKET)
-_KNOWN = frozenset(
+_KNOWN = tuple(
     """id base base_name quote quote_name trade_quotes fee min_base_amount min_quote_amount max_base_amount
     max_quote_amount amount_precision precision trade_status sell_start buy_start delisting_time type trade_url st_tag
     slippage up_rate down_rate market_order_max_stock market_order_max_money max_market_order_stock
@@ -110,19 +111,25 @@ def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
     buy_opens_at = values.moment("buy_start", row.buy_start) if row.buy_start else None
     sell_opens_at = values.moment("sell_start", row.sell_start) if row.sell_start else None
     delisted_at = values.moment("delisting_time", row.delisting_time) if row.delisting_time else None
-    status, sides = _state(row, notes, observed_at, buy_opens_at, sell_opens_at, delisted_at)
+    if row.trade_status == "tradable" and row.type == "normal":
+        status, sides = _TRADING, _ALL
+    else:
+        status, sides = _state(row, notes, observed_at, buy_opens_at, sell_opens_at, delisted_at)
     if row.max_market_order_stock is not None or row.max_market_order_money is not None:
         # The documents have two names for each.
         market_most = _smaller(market_most, values.number("max_market_order_stock", row.max_market_order_stock))
         other = values.number("max_market_order_money", row.max_market_order_money)
         market_most_notional = _smaller(market_most_notional, other)
-    takes_market_orders = market_most != 0 != market_most_notional
+    takes_none = (market_most is not None and not market_most) or (
+        market_most_notional is not None and not market_most_notional
+    )
+    base, quote = row.base, row.quote
     fee = values.percent("fee", row.fee)
     return SymbolSpec(
         native_symbol=row.id,
-        symbol=f"{row.base}/{row.quote}",
-        base=row.base,
-        quote=row.quote,
+        symbol=f"{base}/{quote}",
+        base=base,
+        quote=quote,
         kind=_SPOT,
         price_tick=values.step("precision", row.precision),
         quantity_step=values.step("amount_precision", row.amount_precision),
@@ -136,7 +143,7 @@ def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
         price_band_up=up,
         price_band_down=down,
         market_slip_ratio=slip,
-        order_types=None if takes_market_orders else _NO_MARKET_ORDERS,
+        order_types=_NO_MARKET_ORDERS if takes_none else None,
         full_name=notes.label("base_name", "full_name", row.base_name),
         is_risky=values.flag("st_tag", row.st_tag),
         is_premarket=_TYPES.get(row.type),

@@ -34,7 +34,7 @@ _STATES = {
     "4": SymbolStatus.HALTED,
 }
 _CLASSES = {"0": AssetClass.CRYPTO, "2": AssetClass.STOCK}
-_KNOWN = frozenset(
+_KNOWN = tuple(
     """symbol displayName displayNameEn positionOpenType baseCoin quoteCoin settleCoin baseCoinName quoteCoinName
     futureType contractSize minLeverage maxLeverage countryConfigContractMaxLeverage priceScale volScale amountScale
     priceUnit volUnit minVol maxVol limitMaxVol bidLimitPriceRate askLimitPriceRate takerFeeRate makerFeeRate

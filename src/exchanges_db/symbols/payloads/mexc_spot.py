@@ -40,7 +40,7 @@ _SPOT, _HALTED, _DELISTED = SymbolKind.SPOT, SymbolStatus.HALTED, SymbolStatus.D
 _ALL, _NONE, _LAST = SidesAllowed.ALL, SidesAllowed.NONE, PriceReference.LAST
 _ONE = Decimal(1)
 _BAND = "PERCENT_PRICE_BY_SIDE"
-_KNOWN = frozenset(
+_KNOWN = tuple(
     """symbol status baseAsset baseAssetPrecision quoteAsset quotePrecision quoteAssetPrecision
     baseCommissionPrecision quoteCommissionPrecision orderTypes isSpotTradingAllowed isMarginTradingAllowed
     quoteAmountPrecision baseSizePrecision permissions filters maxQuoteAmount makerCommission takerCommission

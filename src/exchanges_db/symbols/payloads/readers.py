@@ -206,8 +206,9 @@ def _the_only_list(readers: list[Reader], document: Document) -> Listing:
 def _with_strays(read: Payload, listing: Listing) -> Payload:
     """Return `read`, marked as foreign where it has symbols that are none of its list's."""
     if read.foreign is None:
+        kind, only_kind = listing.kind, listing.settle is listing.underlying is None
         for symbol in read.symbols:
-            if not listing.covers(symbol.spec):
+            if symbol.spec.kind is not kind or not (only_kind or listing.covers(symbol.spec)):
                 stray = shown(symbol.spec.native_symbol)
                 return msgspec.structs.replace(read, foreign=f"{stray} is no symbol of the list {listing}")
     return read

@@ -6,7 +6,7 @@ A row that breaks is rejected alone. Whatever a row's text says, reading it ends
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -130,7 +130,7 @@ def read_rows(
     document: Document,
     row_type: type[Row],
     name_field: str,
-    known_fields: frozenset[str],
+    known_fields: Iterable[str],
     to_spec: Callable[[Row, Notes], SymbolSpec],
     *,
     listing: Listing,
@@ -140,18 +140,20 @@ def read_rows(
     """Return what `to_spec` makes of each row; `name_field` holds the native symbol.
 
     row_type: the fields that are read, each with its JSON name or a `rename`; numbers as Any, which `values` reads.
-    known_fields: every field there is, read or not: what else a row has is reported as unknown.
+    known_fields: every field there is, read or not, best in the order in which they come: what else a row has is
+        reported as unknown.
     """
     decoder = RowDecoder(row_type, known_fields)
     notes = Notes()
     symbols: dict[str, ReadSymbol] = {}
     rejected: list[RejectedRow] = []
     twice: set[str] = set()
-    plain = document.plain
+    longest = max(map(len, map(memoryview, document.rows)), default=0)
+    storable = document.plain and longest <= LONGEST_ROW
     decode = decoder.closed
     for index, raw in enumerate(document.rows):
         try:
-            if not plain or len(memoryview(raw)) > LONGEST_ROW:
+            if not storable:
                 check_storable(raw)
             try:
                 row = decode(raw)
