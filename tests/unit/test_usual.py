@@ -18,9 +18,10 @@ from tests.payload_rows import many, payload
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 LISTS = {"gateio_futures": "PERPETUAL:USDT", "gateio_delivery": "FUTURE:USDT"}
 ODD: list[Any] = [
-    None, True, False, 0, 1, -1, 2**31, 0.5, "", " x", "x ", "x", "x\n", "X" * 201, b"x", (), [], ("LIMIT",), (OrderType.LIMIT,),
-    Decimal(0), Decimal(-1), Decimal("0.04"), Decimal("0.06"), Decimal(5), Decimal(10**9), Decimal("NaN"), Decimal("Infinity"),
-    Decimal("1e-17000"), NOW, NOW.replace(tzinfo=None), NOW.astimezone(timezone(timedelta(hours=1))), *SymbolKind,
+    None, True, False, 0, 1, -1, 2**31, 0.5, "", " x", "x ", "x", "x\n", "X" * 201, b"x", (), [], ("LIMIT",),
+    (OrderType.LIMIT,), Decimal(0), Decimal(-1), Decimal("0.04"), Decimal("0.06"), Decimal(5), Decimal(10**9),
+    Decimal("NaN"), Decimal("Infinity"), Decimal("1e-17000"), NOW, NOW.replace(tzinfo=None),
+    NOW.astimezone(timezone(timedelta(hours=1))), *SymbolKind,
     *ContractDirection, *SymbolStatus,
 ]  # fmt: skip
 

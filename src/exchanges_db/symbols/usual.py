@@ -104,7 +104,9 @@ def _has_usual_words(spec: Any) -> bool:
     if len(text) > _SHORT_NAMES or not text.isprintable() or " " in text:
         return False
     if kind is _SPOT and not (
-        spec.settle is spec.direction is spec.contract_size is spec.leverage_min is spec.leverage_max is None
+        spec.settle is None
+        and spec.direction is None
+        and spec.contract_size is spec.leverage_min is spec.leverage_max is None
         and spec.initial_margin_rate is spec.maintenance_margin_rate is None
         and spec.funding_interval is spec.max_open_orders is None
     ):
@@ -119,7 +121,9 @@ def _has_usual_words(spec: Any) -> bool:
         and id(spec.margin_allowed) in _FLAGS
         and id(spec.is_risky) in _FLAGS
         and id(spec.is_premarket) in _FLAGS
-        and spec.strike is spec.option_type is spec.expires_at is None
+        and spec.strike is None
+        and spec.option_type is None
+        and spec.expires_at is None
         and (spec.contract_address is None or _is_short_label(spec.contract_address))
         and (spec.asset_class is None or type(spec.asset_class) is AssetClass)
         and (spec.price_band_of is None or type(spec.price_band_of) is PriceReference)

@@ -82,8 +82,8 @@ def _closed_decoder(
         if field is None:
             fields.append((f"unread_{place}", Any, msgspec.field(default=None, name=name)))
         else:
-            kept: Any = msgspec.field(default=field.default, default_factory=field.default_factory, name=name)
-            fields.append((field.name, field.type, kept))
+            default: dict[str, Any] = {"default": field.default, "default_factory": field.default_factory}
+            fields.append((field.name, field.type, msgspec.field(**default, name=name)))
     closed: Any = msgspec.defstruct(
         f"_Closed{row_type.__name__}", fields, forbid_unknown_fields=True, kw_only=True, gc=False
     )

@@ -148,7 +148,7 @@ def read_rows(
     symbols: dict[str, ReadSymbol] = {}
     rejected: list[RejectedRow] = []
     twice: set[str] = set()
-    longest = max(map(len, map(memoryview, document.rows)), default=0)
+    longest = max((len(memoryview(raw)) for raw in document.rows), default=0)
     storable = document.plain and longest <= LONGEST_ROW
     decode = decoder.closed
     for index, raw in enumerate(document.rows):

@@ -88,13 +88,10 @@ def _number(value: Any) -> Decimal | None:
     """Return a number; ValueError where it is none, and TypeError, from the memory, where it is a list or object."""
     if value is None or value == "":
         return None
-    if type(value) is int:
-        # Python refuses to write an int of thousands of digits.
-        text = str(value) if abs(value) < 10**60 else ""
-    elif type(value) is str:
-        text = value
-    else:
+    if type(value) is not str and type(value) is not int:
         raise ValueError
+    # Python refuses to write an int of thousands of digits.
+    text = value if isinstance(value, str) else str(value) if abs(value) < 10**60 else ""
     if not _NUMBER.fullmatch(text):
         raise ValueError
     if "e" in text or "E" in text:
@@ -156,8 +153,7 @@ def coarser(step: Decimal | None, minimum: Decimal | None) -> Decimal | None:
 
 @_remembered
 def _last_place(number: Decimal) -> Decimal:
-    exponent = number.normalize(_wide).as_tuple().exponent
-    assert isinstance(exponent, int)  # else it would be no finite number
+    exponent: Any = number.normalize(_wide).as_tuple().exponent
     return _ONE.scaleb(min(exponent, 0))
 
 
