@@ -24,7 +24,9 @@ from exchanges_db.symbols.payloads.reading import Notes, Payload
 from exchanges_db.symbols.payloads.values import BrokenRow
 
 _LISTS = {Listing(SymbolKind.PERPETUAL): Request("/api/v1/contract/detail", seconds_apart=5)}
-_HALTED, _DELISTED = SymbolStatus.HALTED, SymbolStatus.DELISTED
+_HALTED, _DELISTED, _PERPETUAL = SymbolStatus.HALTED, SymbolStatus.DELISTED, SymbolKind.PERPETUAL
+_LINEAR, _INVERSE, _QUANTO = ContractDirection.LINEAR, ContractDirection.INVERSE, ContractDirection.QUANTO
+_ALL, _NONE = SidesAllowed.ALL, SidesAllowed.NONE
 # What orders a contract in delivery takes, the documents do not say.
 _STATES = {
     "0": SymbolStatus.TRADING,
@@ -112,7 +114,7 @@ def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
         base=base,
         quote=quote,
         settle=settle,
-        kind=SymbolKind.PERPETUAL,
+        kind=_PERPETUAL,
         direction=_direction(base, quote, settle),
         contract_size=values.required("contractSize", values.number("contractSize", row.contract_size)),
         price_tick=values.required("priceUnit", values.number("priceUnit", row.price_unit)),
@@ -133,7 +135,7 @@ def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
         list_maker_fee=values.number("makerFeeRate", row.maker_fee_rate),
         list_taker_fee=values.number("takerFeeRate", row.taker_fee_rate),
         status=status,
-        sides=SidesAllowed.NONE if status is _DELISTED else SidesAllowed.ALL,
+        sides=_NONE if status is _DELISTED else _ALL,
         # Absent means that the exchange does not say, not that it forbids.
         api_tradable=values.flag("apiAllowed", row.api_allowed) is not False,
         buy_opens_at=opens_at,
@@ -144,8 +146,8 @@ def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
 
 def _direction(base: str, quote: str, settle: str) -> ContractDirection:
     if settle == quote:
-        return ContractDirection.LINEAR
-    return ContractDirection.INVERSE if settle == base else ContractDirection.QUANTO
+        return _LINEAR
+    return _INVERSE if settle == base else _QUANTO
 
 
 def _state(row: _Row, notes: Notes) -> tuple[SymbolStatus, AssetClass | None]:

@@ -105,11 +105,24 @@ class MexcSpot:
         )
 
 
+_NUMBERS = (
+    "baseSizePrecision", "quoteAmountPrecision", "maxQuoteAmount", "quoteAmountPrecisionMarket",
+    "maxQuoteAmountMarket", "makerCommission", "takerCommission",
+)  # fmt: skip
+
+
 def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
     base, quote = values.code(row.base_asset), values.code(row.quote_asset)
     status, sides = _state(row, notes)
     tick, tick_assumed = _tick(row)
-    least = values.number("baseSizePrecision", row.base_size_precision)
+    least, cheapest, dearest, market_cheapest, market_dearest, maker, taker = values.numbers(
+        _NUMBERS,
+        (
+            row.base_size_precision, row.quote_amount_precision, row.max_quote_amount,
+            row.quote_amount_precision_market, row.max_quote_amount_market, row.maker_commission,
+            row.taker_commission,
+        ),
+    )  # fmt: skip
     step = values.coarser(values.step("baseAssetPrecision", row.base_asset_precision), least)
     up, down = _band(row, notes)
     opens_at = values.moment("firstOpenTime", row.first_open_time, milliseconds=True)
@@ -124,10 +137,10 @@ def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
         quantity_step=values.required("baseAssetPrecision", step),
         step_assumed=True,
         min_quantity=least,
-        min_notional=values.number("quoteAmountPrecision", row.quote_amount_precision),
-        max_notional=values.maximum("maxQuoteAmount", row.max_quote_amount),
-        market_min_notional=values.number("quoteAmountPrecisionMarket", row.quote_amount_precision_market),
-        market_max_notional=values.maximum("maxQuoteAmountMarket", row.max_quote_amount_market),
+        min_notional=cheapest,
+        max_notional=dearest or None,
+        market_min_notional=market_cheapest,
+        market_max_notional=market_dearest or None,
         price_band_up=up,
         price_band_down=down,
         price_band_of=None if up is down is None else _LAST,
@@ -136,8 +149,8 @@ def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
         full_name=notes.label("fullName", "full_name", row.full_name),
         contract_address=notes.label("contractAddress", "contract_address", row.contract_address),
         is_risky=values.flag("st", row.st),
-        list_maker_fee=values.number("makerCommission", row.maker_commission),
-        list_taker_fee=values.number("takerCommission", row.taker_commission),
+        list_maker_fee=maker,
+        list_taker_fee=taker,
         status=status,
         sides=sides,
         # Absent means that the exchange does not say, not that it forbids.
