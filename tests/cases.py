@@ -86,8 +86,9 @@ class Case:
     def __call__(self, db: Any, **others: Any) -> Awaitable[Any]:
         """Call it, with `others` in the place of its own arguments."""
         own = {name: value() if isinstance(value, FunctionType) else value for name, value in self.arguments.items()}
+        given = {**own, **others}
         # What a function takes as *arguments has no names.
-        return self.function(*own.pop("*", ()), **{**own, **others}, db=db)
+        return self.function(*given.pop("*", ()), **given, db=db)
 
 
 def _case(what: Kind, function: Callable[..., Awaitable[Any]], /, *arguments: Any, **keywords: Any) -> Case:
@@ -152,7 +153,7 @@ CASES = (
     _case("read", get_fees, a_symbol),
     _case("read", list_account_fees, SPOT),
     _case("read", get_account_fee_history, SPOT),
-    _case("write", set_account_fees, SPOT, maker="0.001", taker="0.001"),
+    _case("write", set_account_fees, SPOT, maker="0.0005", taker="0.0005"),
     _case("write", forget_account_fees, SPOT),
     _case("write", insert_exchange, an_exchange),
     _case("write", update_exchange, 1, {"display_name": "Other"}),

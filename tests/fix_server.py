@@ -19,7 +19,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from exchanges_db import Database, Settings, close_default_database, import_symbols, update_exchange
+from exchanges_db import (
+    Database,
+    Settings,
+    close_default_database,
+    import_symbols,
+    set_account_fees,
+    update_exchange,
+)
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.database.settings import EMBEDDED, database_url
@@ -128,6 +135,7 @@ async def _stock(dsn: Dsn, exchange_url: str) -> None:
         await import_symbols(SPOT, payload(SPOT, [spot(), spot("ETH")]), db=database)
         contracts = payload(FUTURES, [futures("BTC"), futures("ETH")])
         await import_symbols(FUTURES, contracts, listing="PERPETUAL:USDT", db=database)
+        assert await set_account_fees(SPOT, maker="0.001", taker="0.002", db=database)
         assert await update_exchange(1, {"base_url": exchange_url}, db=database)
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum, IntEnum, StrEnum
 from typing import Any
@@ -29,6 +29,8 @@ from exchanges_db import (
     deactivate_exchange,
     diff_symbols,
     ensure_exchanges_populated,
+    forget_account_fees,
+    get_account_fee_history,
     get_all_exchanges,
     get_exchange_as_of,
     get_exchange_by_enum,
@@ -45,9 +47,11 @@ from exchanges_db import (
     import_specs,
     import_symbols,
     insert_exchange,
+    list_account_fees,
     list_symbol_lists,
     list_symbols,
     list_symbols_as_of,
+    set_account_fees,
     sync_symbols,
     update_exchange,
 )
@@ -59,10 +63,21 @@ from tests.symbol_rows import insert
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 Call = Callable[[Any, Any], Any]
 
+
+async def answered(call: Awaitable[bool]) -> bool:
+    """True, where the answer itself depends on what was done before."""
+    await call
+    return True
+
+
 # Every function that takes an exchange by name; a test holds the list to the signatures.
 ABOUT_AN_EXCHANGE: dict[str, Call] = {
     "common_symbols": lambda exchange, db: common_symbols(exchange, MEXC, db=db),
     "can_trade": lambda exchange, db: can_trade(exchange, "BTC/USDT", "BUY", db=db),
+    "forget_account_fees": lambda exchange, db: answered(forget_account_fees(exchange, db=db)),
+    "get_account_fee_history": lambda exchange, db: get_account_fee_history(exchange, db=db),
+    "list_account_fees": lambda exchange, db: list_account_fees(exchange, db=db),
+    "set_account_fees": lambda exchange, db: answered(set_account_fees(exchange, maker=0, taker=0, db=db)),
     "diff_symbols": lambda exchange, db: diff_symbols(exchange, LONG_AGO, db=db),
     "get_exchange_as_of": lambda exchange, db: get_exchange_as_of(exchange, datetime.now(UTC), db=db),
     "get_exchange_history": lambda exchange, db: get_exchange_history(exchange, db=db),
@@ -121,6 +136,7 @@ async def conn(dsn: Dsn) -> AsyncIterator[asyncpg.Connection]:
     async with connected(dsn) as conn:
         await import_symbols(SPOT, payload(SPOT, [spot(), spot("ETH")]), db=conn)
         await import_symbols(FUTURES, payload(FUTURES, [futures("BTC")]), listing="PERPETUAL:USDT", db=conn)
+        await set_account_fees(SPOT, maker="0.001", taker="0.001", db=conn)
         yield conn
 
 

@@ -101,6 +101,11 @@ def _arguments(subject: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any
     if len(subject) > len(names) or wrong:
         raise TypeError(f"can_trade takes {', '.join(names)}: too many arguments, or twice {', '.join(wrong)}")
     given |= named
+    if "exchange" in names and "exchange" not in given and "symbol" in given:
+        raise InvalidSymbol(
+            f"can_trade wants a Symbol, as get_symbol returns it; for the name {shown(first)}, say the exchange, too",
+            field="symbol",
+        )
     missing = [name for name in names if name not in given and name != "at"]
     if missing:
         raise TypeError(f"can_trade lacks {' and '.join(missing)}: it takes {', '.join(names)}")
