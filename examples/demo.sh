@@ -28,7 +28,7 @@ between=$(python -c 'import datetime as d; print(d.datetime.now(d.UTC).isoformat
 run exchanges-db import GATEIO_SPOT "$sample/gateio_spot_today.json"
 run exchanges-db symbols diff GATEIO_SPOT --since "$between"
 run exchanges-db symbols history GATEIO_SPOT SOL/USDT
-run exchanges-db import GATEIO_FUTURES "$sample/gateio_futures_today.json" --settle usdt
+run exchanges-db import GATEIO_FUTURES "$sample/gateio_futures_today.json" --list PERPETUAL:USDT
 run exchanges-db symbols common GATEIO_SPOT GATEIO_FUTURES
 run python examples/quickstart.py
 run exchanges-db history MEXC_SPOT
