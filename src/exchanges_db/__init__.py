@@ -109,10 +109,13 @@ if TYPE_CHECKING:
         search_symbols,
     )
     from exchanges_db.symbols.models import Symbol, SymbolRaw, SymbolSpec, SymbolStats, SymbolVersion
+    from exchanges_db.symbols.payloads import values
     from exchanges_db.symbols.payloads.document import Document
-    from exchanges_db.symbols.payloads.reader import Reader, Request
+    from exchanges_db.symbols.payloads.kit import Finding, check_reader
+    from exchanges_db.symbols.payloads.reader import CompanionReader, Reader, Request, SavedListReader, TellingReader
     from exchanges_db.symbols.payloads.readers import register_reader
-    from exchanges_db.symbols.payloads.reading import Payload, ReadSymbol, RejectedRow, UnknownValue
+    from exchanges_db.symbols.payloads.reading import Notes, Payload, ReadSymbol, RejectedRow, UnknownValue, read_rows
+    from exchanges_db.symbols.payloads.values import BrokenRow
     from exchanges_db.symbols.report import ImportRefused, ImportReport
     from exchanges_db.symbols.sync import sync_symbols
     from exchanges_db.symbols.trading import can_trade
@@ -128,11 +131,13 @@ __all__ = [
     "Band",
     "Brake",
     "BrakeHit",
+    "BrokenRow",
     "ChangeKind",
     "ChangeOperation",
     "CheckResult",
     "CommonSymbol",
     "CommonSymbols",
+    "CompanionReader",
     "ConfigurationError",
     "Conflict",
     "ConstraintViolated",
@@ -157,6 +162,7 @@ __all__ = [
     "FeesUnknown",
     "FieldChange",
     "FieldValue",
+    "Finding",
     "ImportRefused",
     "ImportReport",
     "InvalidArgument",
@@ -170,6 +176,7 @@ __all__ = [
     "MigrationError",
     "MigrationLocked",
     "NotFound",
+    "Notes",
     "Number",
     "Obstacle",
     "OptionType",
@@ -188,6 +195,7 @@ __all__ = [
     "Request",
     "Rounded",
     "Rounding",
+    "SavedListReader",
     "SchemaMismatch",
     "Seconds",
     "Secret",
@@ -206,6 +214,7 @@ __all__ = [
     "SymbolStats",
     "SymbolStatus",
     "SymbolVersion",
+    "TellingReader",
     "TradeAnswer",
     "Transaction",
     "UnknownValue",
@@ -213,6 +222,7 @@ __all__ = [
     "Violation",
     "activate_exchange",
     "can_trade",
+    "check_reader",
     "close_default_database",
     "common_symbols",
     "deactivate_exchange",
@@ -248,12 +258,14 @@ __all__ = [
     "list_symbol_lists",
     "list_symbols",
     "list_symbols_as_of",
+    "read_rows",
     "register_reader",
     "search_symbols",
     "set_account_fees",
     "sync_symbols",
     "update_exchange",
     "validate_exchanges",
+    "values",
 ]
 
 # The module that each name is defined in; a test compares this and __all__ with the imports above.
@@ -305,10 +317,13 @@ _HOMES = {
         "get_symbols_by_ids list_symbols search_symbols"
     ),
     "symbols.models": "Symbol SymbolRaw SymbolSpec SymbolStats SymbolVersion",
+    "symbols.payloads": "values",
     "symbols.payloads.document": "Document",
-    "symbols.payloads.reader": "Reader Request",
+    "symbols.payloads.kit": "Finding check_reader",
+    "symbols.payloads.reader": "CompanionReader Reader Request SavedListReader TellingReader",
     "symbols.payloads.readers": "register_reader",
-    "symbols.payloads.reading": "Payload ReadSymbol RejectedRow UnknownValue",
+    "symbols.payloads.reading": "Notes Payload ReadSymbol RejectedRow UnknownValue read_rows",
+    "symbols.payloads.values": "BrokenRow",
     "symbols.report": "ImportRefused ImportReport",
     "symbols.sync": "sync_symbols",
     "symbols.trading": "can_trade",

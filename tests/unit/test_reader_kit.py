@@ -133,6 +133,68 @@ class Texts(Good):
         return Decimal(value)
 
 
+class Floats(Good):
+    """Has a float on the way."""
+
+    def tick(self, value: Any) -> Decimal:
+        """Return a tick."""
+        return Decimal(repr(float(values.required("tick", values.number("tick", value)))))
+
+
+class Rounds(Good):
+    """Rounds to eight decimals, which makes zero of 1e-10."""
+
+    def tick(self, value: Any) -> Decimal:
+        """Return a tick."""
+        return values.required("tick", values.number("tick", value)).quantize(Decimal("1e-8")) or Decimal(1)
+
+
+class ZeroAsText(Good):
+    """Takes zero for no limit in one spelling only."""
+
+    def tick(self, value: Any) -> Decimal:
+        """Return a tick."""
+        return Decimal(9) if value == "0" else super().tick(value)
+
+
+class Raises(Good):
+    """Knows the states of its rows by a dictionary, and all others not."""
+
+    def status(self, word: Any, notes: Notes) -> SymbolStatus:
+        """Return a status."""
+        return {"on": SymbolStatus.TRADING, "off": SymbolStatus.HALTED}[word]
+
+
+class Remembers(Good):
+    """Keeps the coarsest tick that it has read so far."""
+
+    coarsest = Decimal(0)
+
+    def tick(self, value: Any) -> Decimal:
+        """Return a tick."""
+        self.coarsest = max(self.coarsest, super().tick(value))
+        return self.coarsest
+
+
+class Counts(Good):
+    """Opens once it has read enough."""
+
+    read_so_far = 0
+
+    def status(self, word: Any, notes: Notes) -> SymbolStatus:
+        """Return a status."""
+        self.read_so_far += 1
+        return SymbolStatus.TRADING if self.read_so_far > 40 else super().status(word, notes)
+
+
+class Flags(Good):
+    """Takes everything but false for true."""
+
+    def status(self, word: Any, notes: Notes) -> SymbolStatus:
+        """Return a status."""
+        return SymbolStatus.HALTED if word is False else SymbolStatus.TRADING
+
+
 class Elsewhere(Good):
     """Has symbols of another list."""
 
@@ -151,6 +213,11 @@ GOOD = [{"name": "A", "tick": "0.01", "state": "on"}, {"name": "B", "tick": "5",
         (Open(), "closes on unknown words"),
         (Silent(), "reports unknown words"),
         (Texts(), "reads every spelling"),
+        (Floats(), "keeps every digit"),
+        (Rounds(), "keeps every digit"),
+        (ZeroAsText(), "reads every spelling"),
+        (Raises(), "raises our errors only"),
+        (Remembers(), "reads the same again"),
         (Elsewhere(), "keeps to its list"),
         (Good, "is a Reader"),
         (object(), "is a Reader"),
@@ -158,6 +225,75 @@ GOOD = [{"name": "A", "tick": "0.01", "state": "on"}, {"name": "B", "tick": "5",
 )
 def test_a_reader_that_is_wrong_is_found_out(reader: Any, check: str | None) -> None:
     assert {finding.check for finding in check_reader(reader, GOOD)} == ({check} if check else set())
+
+
+def test_a_reader_that_changes_with_what_it_read_is_found_out() -> None:
+    assert "reads the same again" in {finding.check for finding in check_reader(Counts(), GOOD)}
+
+
+def test_a_flag_that_decides_is_a_word_too() -> None:
+    rows = [{**row, "state": row["state"] == "on"} for row in GOOD]
+    assert {str(finding) for finding in check_reader(Flags(), rows)} == {
+        "closes on unknown words: state: the status is TRADING"
+    }
+
+
+def test_rows_of_one_state_do_not_show_what_decides() -> None:
+    """A reader that opens on every word would pass else."""
+    assert {finding.check for finding in check_reader(Open(), GOOD[:1])} == {"has rows to try"}
+    assert {finding.check for finding in check_reader(Open(), GOOD[:1], words=["state"])} == {"closes on unknown words"}
+    assert check_reader(Good(), GOOD[:1], words=()) == []
+
+
+class Nested(Good):
+    """Its numbers and states stand further in."""
+
+    def tick(self, value: Any) -> Decimal:
+        """Return a tick."""
+        return super().tick(value["size"])
+
+    def status(self, word: Any, notes: Notes) -> SymbolStatus:
+        """Return a status."""
+        return super().status(word["now"], notes)
+
+
+class NestedFloats(Nested):
+    """Has a float on the way, and opens."""
+
+    def tick(self, value: Any) -> Decimal:
+        """Return a tick."""
+        return Decimal(repr(float(super().tick(value))))
+
+    def status(self, word: Any, notes: Notes) -> SymbolStatus:
+        """Return a status."""
+        return SymbolStatus.HALTED if word["now"] == "off" else SymbolStatus.TRADING
+
+
+def test_what_stands_further_in_is_tried_too() -> None:
+    """As of Bybit's priceFilter and Binance's filters."""
+    rows = [{**row, "tick": {"size": row["tick"]}, "state": {"now": row["state"]}} for row in GOOD]
+    assert check_reader(Nested(), rows) == []
+    assert {(finding.check, finding.field) for finding in check_reader(NestedFloats(), rows)} == {
+        ("keeps every digit", "tick.size"),
+        ("closes on unknown words", "state.now"),
+    }
+
+
+class FurtherIn(Good):
+    """Its rows stand where no usual envelope has them."""
+
+    def recognises(self, document: Document) -> bool:
+        """Return whether it is one of its own."""
+        return document.rows_at("result", "list").has_keys("name", "tick")
+
+    def read(self, document: Document, *, listing: Listing, observed_at: datetime) -> Payload:
+        """Return the symbols."""
+        return super().read(document.rows_at("result", "list"), listing=listing, observed_at=observed_at)
+
+
+def test_an_envelope_of_ones_own_is_packed() -> None:
+    assert {finding.check for finding in check_reader(FurtherIn(), GOOD)} == {"recognises its rows"}
+    assert check_reader(FurtherIn(), GOOD, pack=lambda rows: msgspec.json.encode({"result": {"list": rows}})) == []
 
 
 def test_rows_that_cannot_be_tried_are_named() -> None:

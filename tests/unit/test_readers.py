@@ -255,3 +255,79 @@ def test_symbols_of_another_list_make_a_payload_foreign() -> None:
 def test_what_nobody_recognises_is_shown() -> None:
     with pytest.raises(PayloadError, match=r"GATEIO_OPTIONS.*it says.*brand new"):
         read_payload(SPOT, b'{"brand new": 1}', observed_at=NOW)
+
+
+class Faulty(Mine):
+    """A reader with a fault of its own, in each method in turn."""
+
+    name = "faulty"
+
+    def __init__(self, method: str) -> None:
+        def fail(*_: Any, **__: Any) -> Any:
+            raise KeyError("tickSize")
+
+        setattr(self, method, fail)
+
+
+@pytest.mark.parametrize("method", ["recognises", "read", "lists"])
+def test_what_a_reader_raises_of_its_own_is_one_of_our_errors(method: str) -> None:
+    """It names the reader, and has the cause; whoever imports need not know what a reader may raise."""
+    register_reader(Faulty(method))
+    with pytest.raises(PayloadError, match=r"its reader 'faulty' failed with KeyError: \"'tickSize'\"") as caught:
+        read_payload("MADE_UP", payload(MEXC, many(MEXC, 2)), observed_at=NOW)
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_absences_that_fail_are_one_of_our_errors_too() -> None:
+    register_reader(Faulty("absences"))
+    found = read_payload("MADE_UP", payload(MEXC, many(MEXC, 2)), observed_at=NOW)
+    with pytest.raises(PayloadError, match="its reader 'faulty' failed with KeyError"):
+        readers.with_absences(found, b"{}")
+
+
+def test_a_reader_that_fails_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """Whose payload it is is asked of all readers, where it is not the exchange's own."""
+    register_reader(Faulty("recognises"))
+    with caplog.at_level(logging.WARNING, "exchanges_db"):
+        found = read_payload(MEXC, payload(SPOT, [spot()]), observed_at=NOW)
+    assert found.foreign == "it reads like a payload of GATEIO_SPOT, not of MEXC_SPOT"
+    assert "its reader 'faulty' failed" in caplog.text
+
+
+def test_a_list_that_is_not_where_its_own_stand_is_none_of_a_reader() -> None:
+    """A reader whose rows lie further in says so by rows_at, which raises PayloadError for all other payloads."""
+
+    class FurtherIn(Mine):
+        name = "further_in"
+
+        def recognises(self, document: Any) -> bool:
+            return bool(document.rows_at("result", "list").rows)
+
+    register_reader(FurtherIn())
+    assert read_payload(MEXC, payload(SPOT, [spot()]), observed_at=NOW).foreign is not None
+    with pytest.raises(PayloadError, match=r"it says .*wrong"):
+        read_payload("MADE_UP", b'{"retCode": 1, "retMsg": "wrong", "result": {}}', observed_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        ({"companion": Request("/offline")}, "it lacks absences"),
+        ({"absences": dict}, "it lacks companion"),
+        ({"companion": "/offline", "absences": dict}, "its companion is no Request"),
+        ({"listing_of": "SPOT"}, "its listing_of is no method"),
+        ({"unasked": ["SPOT"]}, "its unasked is no collection of Listing"),
+        ({"unasked": (Listing(SymbolKind.FUTURE, "BTC"),)}, None),
+    ],
+)
+def test_what_a_reader_does_beyond_is_checked_too(members: dict[str, Any], why: str | None) -> None:
+    """Half of a companion would be passed over in silence."""
+    reader = type("More", (GateioFutures,), members)()
+    reason = readers.why_no_reader(reader)
+    assert (reason is None) if why is None else (reason is not None and why in reason)
+
+
+def test_what_is_no_reader_is_told_which_members_it_lacks() -> None:
+    assert "it lacks exchange, index, lists, name, read, recognises, version, volatile" in str(
+        readers.why_no_reader(object())
+    )

@@ -27,6 +27,8 @@ from exchanges_db.errors import (
 )
 from exchanges_db.symbols import importing, sync
 from exchanges_db.symbols.changes import Brake
+from exchanges_db.symbols.payloads.asking import lists_of
+from exchanges_db.symbols.payloads.reader import Reader
 from exchanges_db.symbols.payloads.readers import all_readers, broken_readers
 from exchanges_db.symbols.report import ImportRefused, ImportReport
 
@@ -158,19 +160,20 @@ def readers() -> None:
 
     Those of this package, and those that installed packages offer.
     """
-    lines = [
-        symbol_tables.ReaderLine(
-            reader.name,
-            reader.exchange,
-            (f"told by {reader.index.path}",) if reader.index else tuple(map(str, reader.lists())),
-            reader.version,
-        )
-        for reader in all_readers()
-    ]
+    lines = [_line(reader) for reader in all_readers()]
     broken = [
         symbol_tables.ReaderLine(one.name, None, (), None, f"{one.value}: {one.reason}") for one in broken_readers()
     ]
     output.show([*lines, *broken], symbol_tables.READERS, nothing="no readers")
+
+
+def _line(reader: Reader) -> symbol_tables.ReaderLine:
+    fault = None
+    try:
+        lists = [f"told by {reader.index.path}"] if reader.index else list(map(str, lists_of(reader)))
+    except ExchangesDBError as exc:
+        lists, fault = [], str(exc)
+    return symbol_tables.ReaderLine(reader.name, reader.exchange, tuple(lists), reader.version, fault)
 
 
 def _read(file: str) -> bytes:

@@ -74,7 +74,7 @@ SYMBOL_CHANGES: list[Column[SymbolChange]] = [
 
 
 class ReaderLine(msgspec.Struct, frozen=True):
-    """A reader as it is listed; one that cannot be loaded has a fault, and neither exchange nor lists."""
+    """A reader as it is listed; one that cannot be loaded, or names no lists, has a fault."""
 
     name: str
     exchange: str | None

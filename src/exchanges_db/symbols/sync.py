@@ -27,7 +27,8 @@ from exchanges_db.symbols.changes import Brake
 from exchanges_db.symbols.download_settings import DownloadSettings
 from exchanges_db.symbols.importing import check_brakes, import_symbols
 from exchanges_db.symbols.listing import Listing
-from exchanges_db.symbols.payloads.reader import Reader, Request
+from exchanges_db.symbols.payloads.asking import absences_in, lists_of
+from exchanges_db.symbols.payloads.reader import CompanionReader, Reader, Request
 from exchanges_db.symbols.payloads.readers import all_readers, readers_of
 from exchanges_db.symbols.report import ImportRefused, ImportReport
 
@@ -184,7 +185,7 @@ class _Source:
         for reader in readers:
             try:
                 index = None if reader.index is None else await self.ask(reader.index)
-                offered = reader.lists(index)
+                offered = lists_of(reader, index)
                 if reader.index is not None and not offered:
                     raise PayloadError(f"{reader.index.path} names no list of {self.row.enum_value}")
             except _OF_ONE_LIST as exc:
@@ -202,12 +203,11 @@ class _Source:
 
     async def companion(self, reader: Reader) -> bytes | None:
         """Return what is said of symbols that a list has no longer; None where nothing that can be read is."""
-        request: Request | None = getattr(reader, "companion", None)
-        if request is None:
+        if not isinstance(reader, CompanionReader):
             return None
         try:
-            answer = await self.ask(request)
-            reader.absences(answer)  # type: ignore[attr-defined]  # a reader with a companion has it
+            answer = await self.ask(reader.companion)
+            absences_in(reader, answer)
         except _OF_ONE_LIST as exc:
             # The list does not wait for it: what may be traded matters more than since when something may not.
             log.warning("%s; symbols that the list of %s has no longer count as delisted now", exc, reader.name)
@@ -240,7 +240,7 @@ def _checked_base(row: StoredExchange) -> str:
 
 
 def _lists_without_index(readers: Iterable[Reader]) -> list[Listing]:
-    return [listing for reader in readers for listing in reader.lists()]
+    return [listing for reader in readers for listing in lists_of(reader)]
 
 
 def _parse(listings: Collection[Listing | str] | None) -> tuple[Listing, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,9 @@ from exchanges_db.errors import ExchangesDBError, InvalidArgument, PayloadError
 from exchanges_db.symbols.enums import SymbolStatus
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import SymbolSpec
+from exchanges_db.symbols.payloads.asking import listing_told, lists_of, read_as, recognises
 from exchanges_db.symbols.payloads.document import split
+from exchanges_db.symbols.payloads.kit_places import Place, get, name_of, places, put, spellings
 from exchanges_db.symbols.payloads.reader import Reader
 from exchanges_db.symbols.payloads.readers import why_no_reader
 from exchanges_db.symbols.payloads.reading import Payload
@@ -22,11 +24,13 @@ from exchanges_db.symbols.payloads.reading import Payload
 Row = dict[str, Any]
 Pack = Callable[[list[Row]], bytes]
 
-_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
 _CLOSED = (SymbolStatus.HALTED, SymbolStatus.DELISTED, SymbolStatus.EXPIRED)
 _UNHEARD_OF = "an unheard-of word"
 # Of these a word that differs changes what the symbol is called, and not what may be traded.
 _LABELS = {"native_symbol", "symbol", "base", "quote", "settle", "direction", "full_name", "contract_address"}
+# More digits than a float holds, and less than most readers round to.
+_LONG, _TINY = Decimal("1.00000000000000000000123"), Decimal("1e-10")
 _ENVELOPES: tuple[Pack, ...] = (
     msgspec.json.encode,
     lambda rows: msgspec.json.encode({"symbols": rows}),
@@ -47,21 +51,26 @@ class Finding(msgspec.Struct, frozen=True):
 
 def check_reader(
     reader: Reader,
-    rows: Sequence[Row],
+    rows: Sequence[dict[str, Any]],
     *,
-    words: Collection[str] = (),
-    pack: Pack | None = None,
+    words: Collection[str] | None = None,
+    pack: Callable[[list[dict[str, Any]]], bytes] | None = None,
     listing: Listing | str | None = None,
     observed_at: datetime | None = None,
 ) -> list[Finding]:
     """Return what a reader does not keep to; an empty list: it keeps to all that is checked.
 
-    Checked are: that it is a Reader, that it recognises and reads every row, that no float stands in a specification,
-    that a number means the same in every spelling, that an unknown word closes, and that every truncation is refused.
+    Checked are: that it is a Reader, that it recognises and reads every row, that it reads the same each time and each
+    row alone as among others, that no float stands in a specification and none was on the way, that a number means the
+    same in every spelling, that a word nobody knows closes and is reported, and that every truncation is refused.
+
+    What cannot be checked: what a number means (its unit, whether "0" is a limit or none), and words that the rows do
+    not show to decide.
 
     rows: as the exchange sends them, each readable; at least one that may be traded, and best one of every state.
+        Fields of objects and lists in a row are tried as well; findings name them as `priceFilter.tickSize`.
     words: fields that decide about trading, such as "status"; those whose values tell the rows' states apart are found
-        without being named.
+        without being named. Where none is found, () says that there is none.
     pack: makes an answer of rows; where it is left out, a bare list and the usual envelopes are tried.
     listing: which list the rows are of; where it is left out, the first that the reader has.
     observed_at: when the exchange gave them; now, if left out.
@@ -74,7 +83,11 @@ def check_reader(
     if reason is not None:
         return [Finding("is a Reader", None, reason)]
     for packed in (pack,) if pack is not None else _ENVELOPES:
-        if reader.recognises(split(packed(list(rows)))):
+        try:
+            recognised = recognises(reader, split(packed(list(rows))))
+        except PayloadError as exc:
+            return [Finding("raises our errors only", None, str(exc))]
+        if recognised:
             trial = _Trial(reader, list(rows), packed, _listing(reader, rows, packed, listing), observed_at)
             return trial.findings(words)
     return [Finding("recognises its rows", None, "it does not, in any envelope that was tried")]
@@ -83,9 +96,10 @@ def check_reader(
 def _listing(reader: Reader, rows: Sequence[Row], pack: Pack, given: Listing | str | None) -> Listing:
     if given is not None:
         return Listing.parse(given)
-    by_rows = getattr(reader, "listing_of", None)
-    listing = next(iter(reader.lists()), None) if by_rows is None else by_rows(split(pack(list(rows))))
-    if not isinstance(listing, Listing):
+    listing = listing_told(reader, split(pack(list(rows))))
+    if listing is None:
+        listing = next(iter(lists_of(reader)), None)
+    if listing is None:
         raise InvalidArgument("listing must be given: the reader names none without its index", field="listing")
     return listing
 
@@ -97,24 +111,38 @@ class _Trial:
         self._reader, self._rows, self._pack, self._listing = reader, rows, pack, listing
         self._at = datetime.now(UTC) if at is None else at
 
-    def findings(self, words: Collection[str]) -> list[Finding]:
+    def findings(self, words: Collection[str] | None) -> list[Finding]:
         """Return all of them; the later checks are left out where the rows themselves cannot be read."""
-        found = list(self._of_rows())
-        if found:
-            return found
-        deciding = {*words, *self._deciding()}
-        fields = sorted({field for row in self._rows for field in row})
-        for field in fields:
-            if field in deciding:
-                found += self._of_word(field, reported=True)
-            else:
-                found += self._of_number(field)
-                found += self._of_word(field, reported=False)
-        found += [Finding("has the words", field, "no row has it") for field in sorted(set(words) - set(fields))]
-        return found + list(self._of_truncations())
+        try:
+            found = list(self._of_rows())
+            return found or self._of_fields(words)
+        except PayloadError as exc:
+            return [Finding("raises our errors only", None, str(exc))]
+
+    def _of_fields(self, words: Collection[str] | None) -> list[Finding]:
+        before = self._read(self._rows)
+        fields = sorted({place for row in self._rows for place in places(row)}, key=str)
+        names = {name_of(place) for place in fields} | {field for row in self._rows for field in row}
+        deciding = {*(words or ()), *self._deciding(fields)}
+        found: list[Finding] = []
+        if words is None and not deciding:
+            text = "no field tells the states of these rows apart: give rows of other states, or words"
+            found.append(Finding("has rows to try", None, text))
+        for place in fields:
+            try:
+                if name_of(place) not in deciding:
+                    found += self._of_number(place)
+                found += self._of_word(place, decides=name_of(place) in deciding)
+            except PayloadError as exc:
+                found.append(Finding("raises our errors only", name_of(place), str(exc)))
+        found += [Finding("has the words", field, "no row has it") for field in sorted(set(words or ()) - names)]
+        found += self._of_truncations()
+        if self._read(self._rows) != before:
+            found.append(Finding("reads the same again", None, "the rows are read otherwise after other payloads"))
+        return list(dict.fromkeys(found))
 
     def _read(self, rows: list[Row]) -> Payload:
-        return self._reader.read(split(self._pack(rows)), listing=self._listing, observed_at=self._at)
+        return read_as(self._reader, split(self._pack(rows)), self._listing, self._at)
 
     def _spec(self, row: Row) -> SymbolSpec | None:
         read = self._read([row])
@@ -138,86 +166,118 @@ class _Trial:
                     yield Finding("has no float", field, f"{symbol.spec.native_symbol} has {value}")
         if not any(symbol.spec.status is SymbolStatus.TRADING for symbol in read.symbols):
             yield Finding("has rows to try", None, "no row is of a symbol that is traded")
+        if not read.rejected and [self._spec(row) for row in self._rows] != [symbol.spec for symbol in read.symbols]:
+            yield Finding("reads the same again", None, "a row alone is read otherwise than among the others")
 
-    def _deciding(self) -> set[str]:
+    def _deciding(self, fields: Iterable[Place]) -> set[str]:
         """Return the fields of which one row's value would change another row's state."""
         deciding = set()
         traded = [row for row in self._rows if self._state(row)[:1] == (SymbolStatus.TRADING,)]
-        for field in {field for row in self._rows for field in row}:
-            others = [row[field] for row in self._rows if type(row.get(field)) in (str, int)]
+        for place in fields:
+            values = [get(row, place) for row in self._rows]
+            others = [value for value in values if type(value) in (str, int)]
             for row in traded:
-                if type(row.get(field)) is str and any(
-                    self._state({**row, field: other}) not in ((), self._state(row)) for other in others
-                ):
-                    deciding.add(field)
+                value = get(row, place)
+                if type(value) is bool:
+                    changed: list[Any] = [not value]
+                else:
+                    changed = others if type(value) is str else []
+                if any(self._state(put(row, place, other)) not in ((), self._state(row)) for other in changed):
+                    deciding.add(name_of(place))
         return deciding
 
     def _state(self, row: Row) -> tuple[Any, ...]:
         spec = self._spec(row)
         return () if spec is None else (spec.status, spec.sides, spec.api_tradable)
 
-    def _of_number(self, field: str) -> Iterator[Finding]:
-        """Try every spelling of a number in every row, and that the text of one is no other number."""
+    def _of_number(self, place: Place) -> Iterator[Finding]:
+        """Try every spelling of a number in every row, of zero, and of numbers that a float or rounding would lose."""
         for row in self._rows:
-            value, usual = row.get(field), self._spec(row)
+            value, usual = get(row, place), self._spec(row)
             if type(value) not in (str, int, float) or not _NUMBER.fullmatch(str(value)) or usual is None:
                 continue
-            for spelling in _spellings(str(value)):
-                spec = self._spec({**row, field: spelling})
+            name = name_of(place)
+            for spelling in spellings(str(value)):
+                spec = self._spec(put(row, place, spelling))
                 if spec != usual and not _only_labels(spec, usual):
-                    yield Finding("reads every spelling", field, f"{spelling!r} is read otherwise than {value!r}")
+                    yield Finding("reads every spelling", name, f"{spelling!r} is read otherwise than {value!r}")
+            for number in ("0", "0.0000000001"):
+                read = [self._spec(put(row, place, spelling)) for spelling in spellings(number)]
+                for spec, spelling in zip(read, spellings(number), strict=True):
+                    if spec != read[0] and not _only_labels(spec, read[0]):
+                        yield Finding("reads every spelling", name, f"{spelling!r} is read otherwise than {number!r}")
+            yield from self._of_digits(row, place, Decimal(str(value)), usual)
 
-    def _of_word(self, field: str, *, reported: bool) -> Iterator[Finding]:
+    def _of_digits(self, row: Row, place: Place, value: Decimal, usual: SymbolSpec) -> Iterator[Finding]:
+        """Try numbers that a float cannot hold, and that rounding would make zero, where a field is in proportion."""
+        for factor in (Decimal(3), Decimal("0.3")):
+            other = self._spec(put(row, place, f"{value * factor:f}"))
+            for field in _in_proportion(usual, other, factor):
+                for text, by in ((f"{value * _LONG:f}", _LONG), (f"{_TINY:f}", None)):
+                    spec = self._spec(put(row, place, text))
+                    if spec is None:
+                        continue
+                    given, exact = getattr(spec, field), getattr(usual, field) * (_TINY / value if by is None else by)
+                    if given is None or (given != exact and (by is not None or not given)):
+                        yield Finding("keeps every digit", name_of(place), f"{text} becomes {given} as {field}")
+
+    def _of_word(self, place: Place, *, decides: bool) -> Iterator[Finding]:
         """Try a word that nobody knows: what changes by it must close, and be reported where it decides."""
+        name = name_of(place)
         for row in self._rows:
             usual = self._spec(row)
-            if type(row.get(field)) not in (str, int) or usual is None:
+            if type(get(row, place)) not in (str, int, bool) or usual is None:
                 continue
-            read = self._read([{**row, field: _UNHEARD_OF}])
+            read = self._read([put(row, place, _UNHEARD_OF)])
             spec = read.symbols[0].spec if read.symbols else None
-            if spec is None or spec.status in _CLOSED:
-                known = (
-                    spec is None or usual.status in _CLOSED or any(one.field == field for one in read.unknown_values)
-                )
-                if not known:
-                    yield Finding("reports unknown words", field, "it closes, and does not say why")
-            elif reported:
-                yield Finding("closes on unknown words", field, f"the status is {spec.status}")
-            elif spec != usual and not _only_labels(spec, usual):
-                yield Finding(
-                    "closes on unknown words", field, f"it is read otherwise, and the status is {spec.status}"
-                )
+            reported = any(one.value == _UNHEARD_OF for one in read.unknown_values)
+            if spec is None or (spec.status in _CLOSED and (usual.status in _CLOSED or reported)):
+                continue
+            if spec.status in _CLOSED:
+                yield Finding("reports unknown words", name, "it closes, and does not say why")
+            elif decides:
+                yield Finding("closes on unknown words", name, f"the status is {spec.status}")
+            elif spec != usual and not _only_labels(spec, usual) and not (reported and _only_left_out(spec, usual)):
+                yield Finding("closes on unknown words", name, f"it is read otherwise, and the status is {spec.status}")
 
     def _of_truncations(self) -> Iterator[Finding]:
         whole = self._pack(self._rows[:1])
         for length in range(len(whole)):
             try:
                 document = split(whole[:length])
-                if not self._reader.recognises(document):
-                    continue
-                self._reader.read(document, listing=self._listing, observed_at=self._at)
             except PayloadError:
                 continue
+            try:
+                if not recognises(self._reader, document):
+                    continue
+                read_as(self._reader, document, self._listing, self._at)
+            except PayloadError as exc:
+                if exc.__cause__ is not None:
+                    yield Finding("raises our errors only", None, f"of {length} bytes: {exc}")
             except ExchangesDBError as exc:
                 yield Finding("refuses truncations", None, f"of {length} bytes: {exc}")
             else:
                 yield Finding("refuses truncations", None, f"of {length} bytes: it is read")
 
 
-def _only_labels(spec: SymbolSpec | None, usual: SymbolSpec) -> bool:
-    if spec is None:
-        return False
+def _changed(spec: SymbolSpec, usual: SymbolSpec) -> set[str]:
     ours, theirs = msgspec.structs.asdict(spec), msgspec.structs.asdict(usual)
-    return {field for field in ours if ours[field] != theirs[field]} <= _LABELS
+    return {field for field in ours if ours[field] != theirs[field]}
 
 
-def _spellings(text: str) -> list[Any]:
-    """Return a number as text and as JSON's own, with an exponent and with zeros at its end."""
-    exact = Decimal(text)
-    sign, digits, exponent = exact.as_tuple()
-    powered = f"{'-' * sign}{''.join(map(str, digits))}e{exponent}"
-    zeros = text + ("0" if "." in text else ".0")
-    spelled: list[Any] = [text, powered, zeros, msgspec.Raw(zeros.encode()), msgspec.Raw(powered.encode())]
-    if exact == int(exact):
-        spelled += [int(exact), str(int(exact))]
-    return spelled
+def _only_labels(spec: SymbolSpec | None, usual: SymbolSpec | None) -> bool:
+    return spec is not None and usual is not None and _changed(spec, usual) <= _LABELS
+
+
+def _only_left_out(spec: SymbolSpec, usual: SymbolSpec) -> bool:
+    return all(field == "order_types" or getattr(spec, field) is None for field in _changed(spec, usual))
+
+
+def _in_proportion(usual: SymbolSpec, other: SymbolSpec | None, factor: Decimal) -> list[str]:
+    """Return the fields that a number stands in, perhaps in another unit; not those that it bounds or counts."""
+    found = []
+    for field in () if other is None else sorted(_changed(other, usual)):
+        before, after = getattr(usual, field), getattr(other, field)
+        if type(before) is type(after) is Decimal and before and after == before * factor:
+            found.append(field)
+    return found

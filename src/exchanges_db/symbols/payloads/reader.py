@@ -5,12 +5,13 @@ Our own readers and a user's are alike; `readers` knows them all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from exchanges_db.symbols.absence import Absence
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.payloads.document import Document
 from exchanges_db.symbols.payloads.reading import Payload
@@ -32,10 +33,7 @@ class Request(msgspec.Struct, frozen=True):
 class Reader(Protocol):
     """Reads lists of one exchange. An object with these members is one; it needs no base class.
 
-    More it may have: `companion`, a Request for what the exchange says of symbols that its list has no longer, and
-    `absences`, which takes the answer and returns an Absence by native symbol; `unasked`, lists that it reads but that
-    its exchange is not asked for; `listing_of`, which takes a Document and returns the Listing that its rows tell, or
-    None.
+    One may do more: see CompanionReader, TellingReader and SavedListReader.
 
     Attributes:
         name: unique among readers; stands in the database as the source of what was read.
@@ -69,7 +67,10 @@ class Reader(Protocol):
         ...
 
     def recognises(self, document: Document) -> bool:
-        """Return whether a payload has the shape of this reader's; an empty list has that of every reader."""
+        """Return whether a payload has the shape of this reader's; an empty list has that of every reader.
+
+        It is also asked about payloads of other exchanges. PayloadError, which `document.rows_at` raises, means no.
+        """
         ...
 
     def read(self, document: Document, *, listing: Listing, observed_at: datetime) -> Payload:
@@ -81,3 +82,43 @@ class Reader(Protocol):
         observed_at: when the exchange gave the payload; a time in it that is later lies ahead.
         """
         ...
+
+
+@runtime_checkable
+class CompanionReader(Reader, Protocol):
+    """A reader whose exchange also says what became of symbols that the list has no longer.
+
+    Attributes:
+        companion: how that is asked for, each time that a list is.
+    """
+
+    @property
+    def companion(self) -> Request: ...  # noqa: D102 - see above
+
+    def absences(self, companion: bytes) -> Mapping[str, Absence]:
+        """Return what the answer to `companion` says, by native symbol.
+
+        Raises PayloadError where it is no such answer; the list is then imported without it.
+        """
+        ...
+
+
+@runtime_checkable
+class TellingReader(Reader, Protocol):
+    """A reader of rows that tell which list they are of, so that it need not be named when a file is imported."""
+
+    def listing_of(self, document: Document) -> Listing | None:
+        """Return the list that the rows are of; None where they do not tell."""
+        ...
+
+
+@runtime_checkable
+class SavedListReader(Reader, Protocol):
+    """A reader that also reads lists for which its exchange is not asked; they are imported from files.
+
+    Attributes:
+        unasked: those lists; `lists` has all others.
+    """
+
+    @property
+    def unasked(self) -> Collection[Listing]: ...  # noqa: D102 - see above

@@ -7,7 +7,7 @@ The shape of a payload tells which exchange sent it, and which list it is; where
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -16,6 +16,7 @@ import msgspec
 
 from exchanges_db.errors import InvalidArgument, PayloadError, shown
 from exchanges_db.symbols.listing import Listing
+from exchanges_db.symbols.payloads.asking import absences_in, listing_told, lists_of, read_as, recognises
 from exchanges_db.symbols.payloads.document import Document, in_its_words, split
 from exchanges_db.symbols.payloads.gateio_delivery import GateioDelivery
 from exchanges_db.symbols.payloads.gateio_futures import GateioFutures
@@ -23,7 +24,7 @@ from exchanges_db.symbols.payloads.gateio_options import GateioOptions
 from exchanges_db.symbols.payloads.gateio_spot import GateioSpot
 from exchanges_db.symbols.payloads.mexc_futures import MexcFutures
 from exchanges_db.symbols.payloads.mexc_spot import MexcSpot
-from exchanges_db.symbols.payloads.reader import Reader, Request
+from exchanges_db.symbols.payloads.reader import CompanionReader, Reader, Request, SavedListReader, TellingReader
 from exchanges_db.symbols.payloads.reading import Payload
 
 # A package offers readers by entry points of this group, each of which names a reader, or a class that makes one.
@@ -82,7 +83,7 @@ def why_no_reader(reader: object) -> str | None:
     if isinstance(reader, type):
         return f"{reader.__name__} is a class: give an object of it"
     if not isinstance(reader, Reader):
-        return f"{shown(reader)} has not all members of a Reader"
+        return f"{shown(reader)} has not all members of a Reader: it lacks {', '.join(_missing(reader, Reader))}"
     for member in ("name", "exchange"):
         text = getattr(reader, member)
         if not (type(text) is str and 0 < len(text) <= 100 and text.isprintable() and text == text.strip()):
@@ -94,7 +95,27 @@ def why_no_reader(reader: object) -> str | None:
     if not (reader.index is None or isinstance(reader.index, Request)):
         return "its index is neither a Request nor None"
     missing = [name for name in ("lists", "recognises", "read") if not callable(getattr(reader, name))]
-    return f"its {missing[0]} is no method" if missing else None
+    return f"its {missing[0]} is no method" if missing else _why_no_more(reader)
+
+
+def _why_no_more(reader: Reader) -> str | None:
+    """Return what is wrong with what a reader has beyond the members of Reader."""
+    if isinstance(reader, CompanionReader):
+        if not (isinstance(reader.companion, Request) and callable(reader.absences)):
+            return "its companion is no Request, or its absences no method"
+    elif hasattr(reader, "companion") or hasattr(reader, "absences"):
+        return f"of companion and absences it has one only: it lacks {_missing(reader, CompanionReader)[0]}"
+    if isinstance(reader, TellingReader) and not callable(reader.listing_of):
+        return "its listing_of is no method"
+    if isinstance(reader, SavedListReader) and not (
+        isinstance(reader.unasked, Collection) and all(isinstance(one, Listing) for one in reader.unasked)
+    ):
+        return "its unasked is no collection of Listing"
+    return None
+
+
+def _missing(reader: object, protocol: type) -> list[str]:
+    return sorted(name for name in vars(protocol) if not name.startswith("_") and not hasattr(reader, name))
 
 
 @cache
@@ -149,11 +170,11 @@ def read_payload(
     else:
         readers = list(own)
     document = split(payload)
-    fitting = [reader for reader in readers if reader.recognises(document)]
+    fitting = [reader for reader in readers if recognises(reader, document)]
     if fitting and wanted is None:
         wanted = _the_only_list(fitting, document)
     if fitting and wanted is not None:
-        read = fitting[0].read(document, listing=wanted, observed_at=observed_at)
+        read = read_as(fitting[0], document, wanted, observed_at)
         return _with_strays(read, wanted)
     return _read_foreign(exchange, payload, document, wanted, observed_at)
 
@@ -166,24 +187,31 @@ def with_absences(read: Payload, companion: bytes) -> Payload:
         InvalidArgument: its reader asks for none.
     """
     reader = next((reader for reader in all_readers() if reader.name == read.source), None)
-    absences = getattr(reader, "absences", None)
-    if absences is None:
+    if not isinstance(reader, CompanionReader):
         raise InvalidArgument(f"the reader {read.source} reads nothing beside its list", field="companion")
     if not isinstance(companion, bytes):
         raise PayloadError(f"a companion is the bytes that the exchange sent, not {shown(companion)}")
-    return msgspec.structs.replace(read, absent=dict(absences(companion)))
+    return msgspec.structs.replace(read, absent=absences_in(reader, companion))
 
 
 def _reads(reader: Reader, listing: Listing) -> bool:
     """Return whether a reader has a list; where its index would tell which there are, it is asked when it reads."""
-    if reader.index is not None or listing in reader.lists():
+    if reader.index is not None or listing in lists_of(reader):
         return True
-    # Lists that it reads, but that nobody asks its exchange for.
-    return listing in getattr(reader, "unasked", ())
+    return isinstance(reader, SavedListReader) and listing in reader.unasked
+
+
+def _recognises_another(reader: Reader, document: Document) -> bool:
+    """Return the same of a reader that was not asked for: one that fails stops no other."""
+    try:
+        return recognises(reader, document)
+    except PayloadError as exc:
+        log.warning("%s", exc)
+        return False
 
 
 def _choices(readers: Iterable[Reader]) -> str:
-    names = [str(listing) for reader in readers for listing in reader.lists()]
+    names = [str(listing) for reader in readers for listing in lists_of(reader)]
     indices = [reader.index.path for reader in readers if reader.index is not None]
     told = [f"there are {', '.join(names)}"] if names else []
     return "; ".join(told + [f"its lists are told by {path}" for path in indices])
@@ -191,12 +219,8 @@ def _choices(readers: Iterable[Reader]) -> str:
 
 def _the_only_list(readers: list[Reader], document: Document) -> Listing:
     """Return the list that a payload must be; raises InvalidArgument where it may be one of several."""
-    found = [listing for reader in readers for listing in reader.lists()]
-    for reader in readers:
-        by_rows = getattr(reader, "listing_of", None)
-        told = None if by_rows is None else by_rows(document)
-        if told is not None:
-            found.append(told)
+    found = [listing for reader in readers for listing in lists_of(reader)]
+    found += filter(None, (listing_told(reader, document) for reader in readers))
     if len(found) != 1:
         text = f"listing must be given, because the payload does not tell which it is: {_choices(readers)}"
         raise InvalidArgument(text, field="listing")
@@ -219,7 +243,7 @@ def _read_foreign(
 ) -> Payload:
     """Return a payload as its shape says, which is not the one that it was given for."""
     readers = all_readers()
-    fitting = [reader for reader in readers if reader.recognises(document)]
+    fitting = [reader for reader in readers if _recognises_another(reader, document)]
     if not fitting:
         known = ", ".join(sorted({reader.exchange for reader in readers}))
         raise PayloadError(
@@ -227,16 +251,15 @@ def _read_foreign(
             f" it says {in_its_words(payload)}"
         )
     reader = next((reader for reader in fitting if reader.exchange == exchange), fitting[0])
-    lists = list(reader.lists())
-    by_rows = getattr(reader, "listing_of", None)
-    told = None if by_rows is None else by_rows(document)
+    lists = list(lists_of(reader))
+    told = listing_told(reader, document)
     if told is not None:
         lists.append(told)
     if not lists:
         raise PayloadError(f"it reads like a payload of {reader.exchange}, and does not tell of which list")
     settle = None if wanted is None else wanted.settle
     listing = next((one for one in lists if one.settle == settle), lists[0])
-    read = reader.read(document, listing=listing, observed_at=observed_at)
+    read = read_as(reader, document, listing, observed_at)
     if reader.exchange != exchange:
         return msgspec.structs.replace(read, foreign=f"it reads like a payload of {reader.exchange}, not of {exchange}")
     return msgspec.structs.replace(read, foreign=f"it reads like the list {listing}, not like {wanted}")
