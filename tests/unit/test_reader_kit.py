@@ -128,7 +128,7 @@ class Texts(Good):
 
     def tick(self, value: Any) -> Decimal:
         """Return a tick."""
-        if type(value) is not str or "e" in value:
+        if type(value) is not str or not value or "e" in value:
             raise values.BrokenRow("no text")
         return Decimal(value)
 
@@ -163,6 +163,14 @@ class Raises(Good):
     def status(self, word: Any, notes: Notes) -> SymbolStatus:
         """Return a status."""
         return {"on": SymbolStatus.TRADING, "off": SymbolStatus.HALTED}[word]
+
+
+class Looks(Good):
+    """Looks a state up as it came, and so fails on a list."""
+
+    def status(self, word: Any, notes: Notes) -> SymbolStatus:
+        """Return a status."""
+        return super().status({"on": "on", "off": "off"}.get(word, word), notes)
 
 
 class Remembers(Good):
@@ -217,6 +225,7 @@ GOOD = [{"name": "A", "tick": "0.01", "state": "on"}, {"name": "B", "tick": "5",
         (Rounds(), "keeps every digit"),
         (ZeroAsText(), "reads every spelling"),
         (Raises(), "raises our errors only"),
+        (Looks(), "raises our errors only"),
         (Remembers(), "reads the same again"),
         (Elsewhere(), "keeps to its list"),
         (Good, "is a Reader"),

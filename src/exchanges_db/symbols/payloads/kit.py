@@ -26,6 +26,8 @@ Pack = Callable[[list[Row]], bytes]
 
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
 _CLOSED = (SymbolStatus.HALTED, SymbolStatus.DELISTED, SymbolStatus.EXPIRED)
+# What may stand where a word or a number is expected.
+_SHAPES: tuple[Any, ...] = (None, True, [], {}, "", 10**400)
 _UNHEARD_OF = "an unheard-of word"
 # Of these a word that differs changes what the symbol is called, and not what may be traded.
 _LABELS = {"native_symbol", "symbol", "base", "quote", "settle", "direction", "full_name", "contract_address"}
@@ -133,6 +135,9 @@ class _Trial:
                 if name_of(place) not in deciding:
                     found += self._of_number(place)
                 found += self._of_word(place, decides=name_of(place) in deciding)
+                for row in self._rows:
+                    for shape in _SHAPES if place in places(row) else ():
+                        self._read([put(row, place, shape)])  # read or rejected, as long as no error of its own comes
             except PayloadError as exc:
                 found.append(Finding("raises our errors only", name_of(place), str(exc)))
         found += [Finding("has the words", field, "no row has it") for field in sorted(set(words or ()) - names)]
