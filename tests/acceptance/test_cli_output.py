@@ -54,7 +54,7 @@ def loaded(url: str, dsn: Dsn, tmp_path: Path) -> str:
     asyncio.run(_write_odd_rows(dsn))
     file = tmp_path / "futures.json"
     file.write_bytes(payload(FUTURES, [futures(), futures("B")]))
-    ok("import", FUTURES, str(file), url=url)
+    ok("import", FUTURES, str(file), "--list", "PERPETUAL:USDT", url=url)
     ok("fees", "set", "MEXC_SPOT", "--maker", "0.0000000001", "--taker", "-0.0000000001", url=url)
     return url
 

@@ -22,7 +22,9 @@ from tests.payload_rows import SPOT, many, payload
 NEEDS = {
     "show": ["MEXC_SPOT"], "add": ["X", "--market-type", "spot"], "set": ["MEXC_SPOT", "name=X"], "rollback": ["--yes"],
     "activate": ["MEXC_SPOT"], "deactivate": ["MEXC_SPOT"], "history": ["MEXC_SPOT"], "import": [SPOT, "{file}"],
-    "symbols show": [SPOT, "X"], "symbols history": [SPOT, "X"],
+    "symbols show": [SPOT, "X"], "symbols history": [SPOT, "X"], "symbols raw": [SPOT, "X"],
+    "fees set": ["MEXC_SPOT", "--maker", "0", "--taker", "0"], "fees forget": ["MEXC_SPOT"],
+    "fees show": ["MEXC_SPOT", "X"], "fees history": ["MEXC_SPOT"],
     "symbols diff": [SPOT, "--since", "2026-01-01T00:00:00Z"],
     "symbols search": ["X"], "symbols common": [SPOT, "MEXC_SPOT"],
 }  # fmt: skip
@@ -44,11 +46,12 @@ def arguments_of(name: str, file: str) -> list[str]:
 ASKING = sorted(name for name, command in COMMANDS.items() if any("--embedded" in p.opts for p in command.params))
 
 
-def test_all_commands_but_one_ask_a_database() -> None:
-    """`schema` prints a file of the package, whatever the environment says."""
-    assert COMMANDS.keys() - set(ASKING) == {"schema"}
+def test_all_commands_but_two_ask_a_database() -> None:
+    """`schema` prints a file of the package and `readers` what is installed, whatever the environment says."""
+    assert COMMANDS.keys() - set(ASKING) == {"schema", "readers"}
     for url in (None, "", "nonsense"):
         assert "CREATE TABLE public.symbols" in ok("schema", url=url)
+        assert "gateio_delivery" in ok("readers", url=url)
 
 
 @pytest.mark.parametrize("name", ASKING)

@@ -176,7 +176,9 @@ async def test_whatever_a_parameter_is_given_is_answered_or_refused(
         transaction = stocked.transaction()
         await transaction.start()
         try:
-            named = {parameter: value} if "*" not in call.arguments else {"*": (value, *call.arguments["*"][1:])}
+            named: dict[str, Any] = (
+                {parameter: value} if "*" not in call.arguments else {"*": (value, *call.arguments["*"][1:])}
+            )
             if parameter == "exchange" and call.name == "can_trade":
                 named["symbol"] = "BTC/USDT"
             await call(stocked, **named)
