@@ -90,7 +90,7 @@ class GateioSpot:
     def read(self, document: Document, *, listing: Listing, observed_at: datetime) -> Payload:
         """Return the symbols in it."""
         return reading.read_rows(
-            document, _Row, "id", _KNOWN, partial(_spec, observed_at=observed_at), listing=listing, source=self.name
+            document, _Row, "id", _KNOWN, partial(_spec, observed_at), listing=listing, source=self.name
         )
 
 
@@ -100,7 +100,7 @@ _NUMBERS = (
 )  # fmt: skip
 
 
-def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
+def _spec(observed_at: datetime, row: _Row, notes: Notes) -> SymbolSpec:
     least, most, least_notional, most_notional, market_most, market_most_notional, up, down, slip = values.numbers(
         _NUMBERS,
         (

@@ -20,6 +20,7 @@ from exchanges_db.symbols.enums import PriceReference, SidesAllowed, SymbolKind,
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import SymbolSpec
 from exchanges_db.symbols.payloads import mexc_offline, reading, values
+from exchanges_db.symbols.payloads.decoding import Raw, check_storable
 from exchanges_db.symbols.payloads.document import Document
 from exchanges_db.symbols.payloads.reader import Request
 from exchanges_db.symbols.payloads.reading import Notes, Payload
@@ -36,9 +37,16 @@ _STATUS = {
     "3": SymbolStatus.DELISTED,
 }
 _SIDES = {"1": SidesAllowed.ALL, "2": SidesAllowed.BUY, "3": SidesAllowed.SELL, "4": SidesAllowed.NONE}
+# What both words say together, where both are known.
+_STATES: dict[tuple[str, str | None], tuple[SymbolStatus, SidesAllowed]] = {
+    (word, side): (status, sides)
+    for word, status in _STATUS.items()
+    for side, sides in ((None, SidesAllowed.ALL), *_SIDES.items())
+}
 _SPOT, _HALTED, _DELISTED = SymbolKind.SPOT, SymbolStatus.HALTED, SymbolStatus.DELISTED
 _ALL, _NONE, _LAST = SidesAllowed.ALL, SidesAllowed.NONE, PriceReference.LAST
 _ONE = Decimal(1)
+_Band = tuple[Decimal | None, Decimal | None]
 _BAND = "PERCENT_PRICE_BY_SIDE"
 _KNOWN = tuple(
     """symbol status baseAsset baseAssetPrecision quoteAsset quotePrecision quoteAssetPrecision
@@ -47,6 +55,13 @@ _KNOWN = tuple(
     quoteAmountPrecisionMarket maxQuoteAmountMarket fullName tradeSideType quoteOrderQtyMarketAllowed contractAddress
     conceptPlateIds conceptPlates firstOpenTime st""".split()  # noqa: SIM905 - a page of quotes hides the names
 )
+
+
+_NO_FILTERS = Raw(b"null")
+# What filters say of the band, by their text: the same few stand in all rows.
+_bands: dict[bytes, _Band] = {bytes(_NO_FILTERS): (None, None), b"[]": (None, None)}
+_MOST_BANDS = 1024
+_filters_of = msgspec.json.Decoder(float_hook=str).decode
 
 
 class _Row(msgspec.Struct, rename="camel", gc=False):
@@ -68,7 +83,7 @@ class _Row(msgspec.Struct, rename="camel", gc=False):
     is_spot_trading_allowed: Any = None
     is_margin_trading_allowed: Any = None
     order_types: Any = None
-    filters: Any = None
+    filters: Raw = _NO_FILTERS
     full_name: Any = None
     contract_address: Any = None
     first_open_time: Any = None
@@ -101,7 +116,7 @@ class MexcSpot:
     def read(self, document: Document, *, listing: Listing, observed_at: datetime) -> Payload:
         """Return the symbols in it."""
         return reading.read_rows(
-            document, _Row, "symbol", _KNOWN, partial(_spec, observed_at=observed_at), listing=listing, source=self.name
+            document, _Row, "symbol", _KNOWN, partial(_spec, observed_at), listing=listing, source=self.name
         )
 
 
@@ -111,9 +126,13 @@ _NUMBERS = (
 )  # fmt: skip
 
 
-def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
-    base, quote = values.code(row.base_asset), values.code(row.quote_asset)
-    status, sides = _state(row, notes)
+def _spec(observed_at: datetime, row: _Row, notes: Notes) -> SymbolSpec:
+    # A currency's code is as the exchange spells it: see values.code.
+    base, quote = row.base_asset, row.quote_asset
+    try:
+        status, sides = _STATES[row.status, row.trade_side_type]
+    except (KeyError, TypeError):
+        status, sides = _state(row, notes)
     tick, tick_assumed = _tick(row)
     least, cheapest, dearest, market_cheapest, market_dearest, maker, taker = values.numbers(
         _NUMBERS,
@@ -124,7 +143,8 @@ def _spec(row: _Row, notes: Notes, observed_at: datetime) -> SymbolSpec:
         ),
     )  # fmt: skip
     step = values.coarser(values.step("baseAssetPrecision", row.base_asset_precision), least)
-    up, down = _band(row, notes)
+    band = _bands.get(bytes(row.filters))
+    up, down = _band(row.filters, notes) if band is None else band
     opens_at = values.moment("firstOpenTime", row.first_open_time, milliseconds=True)
     return SymbolSpec(
         native_symbol=row.symbol,
@@ -182,27 +202,31 @@ def _tick(row: _Row) -> tuple[Decimal, bool]:
     if row.quote_precision is None:
         return values.step("quoteAssetPrecision", row.quote_asset_precision), False
     tick = values.step("quotePrecision", row.quote_precision)
-    if row.quote_asset_precision is None:
+    if row.quote_asset_precision is None or row.quote_asset_precision is row.quote_precision:
         return tick, False
     other = values.step("quoteAssetPrecision", row.quote_asset_precision)
     return max(tick, other), tick != other
 
 
-def _band(row: _Row, notes: Notes) -> tuple[Decimal | None, Decimal | None]:
+def _band(text: Raw, notes: Notes) -> _Band:
     """Return how far above and below the last price an order's price may be.
 
     The documents call the figures multipliers, but 0.005 can only be the distance from 1. A figure of 1 or more is one
     of the older form, in which it was the multiplier itself, and says nothing of which form the other figure has.
     """
-    if not row.filters:
+    check_storable(text)
+    filters = _filters_of(text)
+    if not filters:
         return None, None
-    if type(row.filters) is not list or not all(type(one) is dict for one in row.filters):
-        raise BrokenRow(f"filters is {shown(row.filters)}, not a list of filters")
+    if type(filters) is not list or not all(type(one) is dict for one in filters):
+        raise BrokenRow(f"filters is {shown(filters)}, not a list of filters")
     up = down = None
-    for one in row.filters:
+    odd = False
+    for one in filters:
         if one.get("filterType") != _BAND:
             kind = one.get("filterType")
             notes.unknown("filters", kind if type(kind) is str else shown(kind), "left out")
+            odd = True
             continue
         up = values.number("bidMultiplierUp", one.get("bidMultiplierUp"))
         down = values.number("askMultiplierDown", one.get("askMultiplierDown"))
@@ -210,4 +234,9 @@ def _band(row: _Row, notes: Notes) -> tuple[Decimal | None, Decimal | None]:
             if ratio is not None and ratio >= _ONE:
                 notes.unknown(field, str(ratio), "left out")
                 up = down = None
+                odd = True
+    if not odd:  # what is odd is noted in every row that has it
+        if len(_bands) >= _MOST_BANDS:
+            _bands.clear()
+        _bands[bytes(text)] = up, down
     return up, down

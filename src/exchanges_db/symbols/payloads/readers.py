@@ -230,9 +230,12 @@ def _the_only_list(readers: list[Reader], document: Document) -> Listing:
 def _with_strays(read: Payload, listing: Listing) -> Payload:
     """Return `read`, marked as foreign where it has symbols that are none of its list's."""
     if read.foreign is None:
-        kind, only_kind = listing.kind, listing.settle is listing.underlying is None
+        kind, settle, on_any = listing.kind, listing.settle, listing.underlying is None
         for symbol in read.symbols:
-            if symbol.spec.kind is not kind or not (only_kind or listing.covers(symbol.spec)):
+            spec = symbol.spec
+            # What `covers` tells, without a call for each symbol.
+            ours = spec.kind is kind and (settle is None or spec.settle == settle)
+            if not (ours and (on_any or listing.covers(spec))):
                 stray = shown(symbol.spec.native_symbol)
                 return msgspec.structs.replace(read, foreign=f"{stray} is no symbol of the list {listing}")
     return read

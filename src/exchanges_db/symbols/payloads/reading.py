@@ -24,6 +24,9 @@ from exchanges_db.symbols.rules import check_text
 
 # Every column for labels holds as many characters.
 _SHORT = 100
+# The same few lists of order types stand in all rows: what they are, where every word in them is known.
+_known_types: dict[tuple[str, ...], tuple[OrderType, ...]] = {}
+_MOST_LISTS = 1024
 
 
 class ReadSymbol(msgspec.Struct, frozen=True, gc=False):
@@ -102,11 +105,24 @@ class Notes:
         """Return a list of order types; words that are not known are left out and noted."""
         if value is None:
             return None
+        if type(value) is list:
+            try:
+                return _known_types[tuple(value)]
+            except (KeyError, TypeError):
+                pass  # it is read word by word
         if type(value) is not list or not all(type(one) is str for one in value):
             raise BrokenRow(f"{field} is {shown(value)}, not a list of words")
-        known, others = _order_types(tuple(value))
+        return self._new_order_types(field, tuple(value))
+
+    def _new_order_types(self, field: str, words: tuple[str, ...]) -> tuple[OrderType, ...]:
+        known = tuple(OrderType(word) for word in dict.fromkeys(words) if word in OrderType.__members__)
+        others = [word for word in dict.fromkeys(words) if word not in OrderType.__members__]
         for other in others:
             self.unknown(field, other, "left out")
+        if not others:
+            if len(_known_types) >= _MOST_LISTS:
+                _known_types.clear()
+            _known_types[words] = known
         return known
 
 
@@ -117,13 +133,6 @@ def _fits(column: str, text: str) -> bool:
     except InvalidSymbol:
         return False
     return True
-
-
-@lru_cache(maxsize=1024)
-def _order_types(words: tuple[str, ...]) -> tuple[tuple[OrderType, ...], tuple[str, ...]]:
-    words = tuple(dict.fromkeys(words))
-    known = tuple(OrderType(word) for word in words if word in OrderType.__members__)
-    return known, tuple(word for word in words if word not in OrderType.__members__)
 
 
 def read_rows(
@@ -148,7 +157,7 @@ def read_rows(
     symbols: dict[str, ReadSymbol] = {}
     rejected: list[RejectedRow] = []
     twice: set[str] = set()
-    longest = max((len(memoryview(raw)) for raw in document.rows), default=0)
+    longest = max(map(len, document.rows), default=0)
     storable = document.plain and longest <= LONGEST_ROW
     decode = decoder.closed
     for index, raw in enumerate(document.rows):

@@ -23,6 +23,8 @@ _NUMBER = re.compile(r"-?[0-9]{1,60}(\.[0-9]{0,60})?([eE][+-]?[0-9]{1,2})?")
 _MOST_NUMBERS = 65_536
 _remembered = lru_cache(maxsize=_MOST_NUMBERS)
 _ONE = Decimal(1)
+_STEPS = tuple(_ONE.scaleb(-decimals) for decimals in range(41))
+_LARGE = 10**60  # what is larger is no number of a payload: see _NUMBER
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Room for every number that _NUMBER lets through.
 _wide = Context(prec=400)
@@ -43,7 +45,7 @@ def word(field: str, value: Any) -> str | None:
 
 def flag(field: str, value: Any) -> bool | None:
     """Return a boolean, also where it is quoted; None for null and absent."""
-    if value is None or type(value) is bool:
+    if value is None or value is False or value is True:
         return value
     if value == "true" or value == "false":
         return bool(value == "true")
@@ -91,7 +93,7 @@ def _number(value: Any) -> Decimal | None:
     if type(value) is not str and type(value) is not int:
         raise ValueError
     # Python refuses to write an int of thousands of digits.
-    text = value if isinstance(value, str) else str(value) if abs(value) < 10**60 else ""
+    text = value if isinstance(value, str) else str(value) if abs(value) < _LARGE else ""
     if not _NUMBER.fullmatch(text):
         raise ValueError
     if "e" in text or "E" in text:
@@ -108,7 +110,9 @@ def required(field: str, value: Decimal | None) -> Decimal:
 
 
 def step(field: str, value: Any) -> Decimal:
-    """Return 10^-n for a number n of decimals."""
+    """Return 10^-n for a number n of decimals; the same object for the same number."""
+    if type(value) is int and 0 <= value < len(_STEPS):
+        return _STEPS[value]
     try:
         return _step(value)
     except (ValueError, TypeError):
@@ -122,7 +126,7 @@ def _step(value: Any) -> Decimal:
     decimals = _number(value)
     if decimals is None or not -20 <= decimals <= 40 or decimals != int(decimals):
         raise ValueError
-    return _ONE.scaleb(-int(decimals))
+    return _STEPS[int(decimals)] if decimals >= 0 else _ONE.scaleb(-int(decimals))
 
 
 def percent(field: str, value: Any) -> Decimal | None:
@@ -147,14 +151,23 @@ def coarser(step: Decimal | None, minimum: Decimal | None) -> Decimal | None:
     """
     if not minimum:
         return step
-    place = _last_place(minimum)
-    return place if step is None or step < place else step
+    place = _last_places.get(minimum)
+    if place is None:
+        place = _last_place(minimum)
+    return step if step is place or (step is not None and step >= place) else place
 
 
-@_remembered
+# By value: 5 and 5.0 end at the same place.
+_last_places: dict[Decimal, Decimal] = {}
+
+
 def _last_place(number: Decimal) -> Decimal:
+    if len(_last_places) >= _MOST_NUMBERS:
+        _last_places.clear()
     exponent: Any = number.normalize(_wide).as_tuple().exponent
-    return _ONE.scaleb(min(exponent, 0))
+    place = _STEPS[-min(exponent, 0)] if exponent > -len(_STEPS) else _ONE.scaleb(exponent)
+    _last_places[number] = place
+    return place
 
 
 def maximum(field: str, value: Any) -> Decimal | None:
@@ -166,6 +179,8 @@ def count(field: str, value: Any) -> int | None:
     """Return a whole number, such as of orders or seconds; None for null, absent, "" and 0."""
     if not value:
         return None
+    if type(value) is int and 0 < value < _LARGE:
+        return value
     exact = number(field, value)
     if not exact:
         return None
@@ -189,12 +204,16 @@ def moment(field: str, value: Any, *, milliseconds: bool = False) -> datetime | 
 
 @_remembered
 def _seconds(value: Any) -> datetime | None:
+    if type(value) is int:
+        return _EPOCH + timedelta(seconds=value)
     since = _number(value)
     return _EPOCH + timedelta(microseconds=int(since.scaleb(6, context=_wide))) if since else None
 
 
 @_remembered
 def _milliseconds(value: Any) -> datetime | None:
+    if type(value) is int:
+        return _EPOCH + timedelta(milliseconds=value)
     since = _number(value)
     return _EPOCH + timedelta(microseconds=int(since.scaleb(3, context=_wide))) if since else None
 
