@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -51,9 +51,15 @@ _CLASSES = {
     "commodities": AssetClass.COMMODITY,
     "forex": AssetClass.FX,
 }
+# What both words say together, where both are known.
+_CLASSES_BY_TYPE: dict[tuple[str | None, str | None], AssetClass | None] = {
+    (type_, word): asset_class
+    for type_ in ("direct", "inverse", None)
+    for word, asset_class in ((None, None), *_CLASSES.items())
+}
 _PERPETUAL, _FUTURE, _QUANTO = SymbolKind.PERPETUAL, SymbolKind.FUTURE, ContractDirection.QUANTO
 _LINEAR, _INVERSE, _MARK = ContractDirection.LINEAR, ContractDirection.INVERSE, PriceReference.MARK
-_HALTED, _DELISTING = SymbolStatus.HALTED, SymbolStatus.DELISTING
+_TRADING, _HALTED, _DELISTING = SymbolStatus.TRADING, SymbolStatus.HALTED, SymbolStatus.DELISTING
 _DELISTED, _EXPIRED = SymbolStatus.DELISTED, SymbolStatus.EXPIRED
 _ALL, _NONE = SidesAllowed.ALL, SidesAllowed.NONE
 _ONE_CONTRACT = Decimal(1)
@@ -108,7 +114,7 @@ class ContractRow(msgspec.Struct, gc=False):
 def read_contracts(document: Document, *, listing: Listing, source: str, observed_at: datetime) -> Payload:
     """Return the contracts in a list of either kind."""
     settle = str(listing.settle)
-    to_spec = partial(_spec, kind=listing.kind, settle=settle, observed_at=observed_at)
+    to_spec = partial(_spec, listing.kind, settle, observed_at)
     read = reading.read_rows(
         document, ContractRow, "name", KNOWN, to_spec, listing=listing, source=source, volatile=VOLATILE
     )
@@ -119,14 +125,44 @@ def read_contracts(document: Document, *, listing: Listing, source: str, observe
     return read
 
 
-def _spec(row: ContractRow, notes: Notes, kind: SymbolKind, settle: str, observed_at: datetime) -> SymbolSpec:
+_NUMBERS = (
+    "quanto_multiplier", "order_price_round", "order_size_min", "order_size_max", "market_order_size_max",
+    "market_order_slip_ratio", "order_price_deviate", "leverage_min", "leverage_max", "maintenance_rate",
+    "funding_rate_limit", "maker_fee_rate", "taker_fee_rate",
+)  # fmt: skip
+
+
+def _spec(kind: SymbolKind, settle: str, observed_at: datetime, row: ContractRow, notes: Notes) -> SymbolSpec:
+    multiplier, tick, least, most, market_most, slip, deviate, leverage_min, leverage_max, margin, cap, maker, taker = (
+        values.numbers(
+            _NUMBERS,
+            (
+                row.quanto_multiplier, row.order_price_round, row.order_size_min, row.order_size_max,
+                row.market_order_size_max, row.market_order_slip_ratio, row.order_price_deviate, row.leverage_min,
+                row.leverage_max, row.maintenance_rate, row.funding_rate_limit, row.maker_fee_rate, row.taker_fee_rate,
+            ),
+        )
+    )  # fmt: skip
     base, quote, expires_at = _name(row, kind)
-    direction, contract_size = _terms(row, base, quote, settle)
-    step, step_assumed, least = _sizes(row)
-    times = _times(row, notes)
-    asset_class, halted = _class(row, notes)
-    status = _status(row, notes, observed_at, expires_at, times, halted)
-    deviate = values.number("order_price_deviate", row.order_price_deviate)
+    direction, contract_size = _terms(row, base, quote, settle, multiplier)
+    # Here and below, what most rows have is told without a call.
+    whole = row.enable_decimal is False or row.enable_decimal is None
+    step, step_assumed = (_ONE_CONTRACT, False) if whole else _step(row, least)
+    # create_time is no launch.
+    opens_at = values.moment("launch_time", row.launch_time) if row.launch_time else None
+    delisting_at = delisted_at = None
+    if row.delisting_time or row.delisted_time:
+        delisting_at = _end("delisting_time", row.delisting_time, opens_at, notes)
+        delisted_at = _end("delisted_time", row.delisted_time, opens_at, notes)
+    try:
+        asset_class, halted = _CLASSES_BY_TYPE[row.type, row.contract_type], False
+    except (KeyError, TypeError):
+        asset_class, halted = _class(row, notes)
+    stays = row.in_delisting is False or row.in_delisting is None
+    if row.status == "trading" and stays and not halted and delisting_at is delisted_at is expires_at is None:
+        status = _TRADING
+    else:
+        status = _status(row, notes, halted, observed_at, expires_at, delisting_at, delisted_at)
     return SymbolSpec(
         native_symbol=row.name,
         symbol=f"{base}/{quote}:{settle}{expires_at:-%y%m%d}" if expires_at else f"{base}/{quote}:{settle}",
@@ -136,32 +172,32 @@ def _spec(row: ContractRow, notes: Notes, kind: SymbolKind, settle: str, observe
         kind=kind,
         direction=direction,
         contract_size=contract_size,
-        price_tick=values.required("order_price_round", values.number("order_price_round", row.order_price_round)),
+        price_tick=values.required("order_price_round", tick),
         quantity_step=step,
         step_assumed=step_assumed,
         min_quantity=least,
-        max_quantity=values.maximum("order_size_max", row.order_size_max),
-        market_max_quantity=values.maximum("market_order_size_max", row.market_order_size_max),
+        max_quantity=most or None,
+        market_max_quantity=market_most or None,
         price_band_up=deviate,
         price_band_down=deviate,
         price_band_of=None if deviate is None else _MARK,
-        market_slip_ratio=values.number("market_order_slip_ratio", row.market_order_slip_ratio),
-        leverage_min=values.maximum("leverage_min", row.leverage_min),
-        leverage_max=values.maximum("leverage_max", row.leverage_max),
-        maintenance_margin_rate=values.number("maintenance_rate", row.maintenance_rate),
+        market_slip_ratio=slip,
+        leverage_min=leverage_min or None,
+        leverage_max=leverage_max or None,
+        maintenance_margin_rate=margin,
         funding_interval=values.count("funding_interval", row.funding_interval),
-        funding_cap=values.number("funding_rate_limit", row.funding_rate_limit),
+        funding_cap=cap,
         max_open_orders=values.count("orders_limit", row.orders_limit),
         is_premarket=values.flag("is_pre_market", row.is_pre_market),
         asset_class=asset_class,
-        list_maker_fee=values.number("maker_fee_rate", row.maker_fee_rate),
-        list_taker_fee=values.number("taker_fee_rate", row.taker_fee_rate),
+        list_maker_fee=maker,
+        list_taker_fee=taker,
         status=status,
         sides=_NONE if status is _DELISTED or status is _EXPIRED else _ALL,
-        buy_opens_at=times.opens_at,
-        sell_opens_at=times.opens_at,
-        delisting_at=times.delisting_at,
-        delisted_at=times.delisted_at or (observed_at if status is _DELISTED else None),
+        buy_opens_at=opens_at,
+        sell_opens_at=opens_at,
+        delisting_at=delisting_at,
+        delisted_at=delisted_at or (observed_at if status is _DELISTED else None),
         expires_at=expires_at,
         exchange_changed_at=values.moment("config_change_time", row.config_change_time),
     )
@@ -170,6 +206,8 @@ def _spec(row: ContractRow, notes: Notes, kind: SymbolKind, settle: str, observe
 def _name(row: ContractRow, kind: SymbolKind) -> tuple[str, str, datetime | None]:
     """Return base, quote and time of expiry, by expire_time and not by the name: recorded names had other dates."""
     parts = row.name.split("_")
+    if len(parts) == 2 and not row.expire_time and kind is _PERPETUAL:
+        return parts[0], parts[1], None
     if len(parts) not in (2, 3):
         raise BrokenRow("its name is not BASE_QUOTE or BASE_QUOTE_DATE")
     expires_at = values.moment("expire_time", row.expire_time)
@@ -181,7 +219,9 @@ def _name(row: ContractRow, kind: SymbolKind) -> tuple[str, str, datetime | None
     return values.code(parts[0]), values.code(parts[1]), expires_at
 
 
-def _terms(row: ContractRow, base: str, quote: str, settle: str) -> tuple[ContractDirection, Decimal]:
+def _terms(
+    row: ContractRow, base: str, quote: str, settle: str, size: Decimal | None
+) -> tuple[ContractDirection, Decimal]:
     """Return the direction of the contract, and its size: an inverse one with the multiplier 0 is worth 1 USD."""
     if settle == quote and row.type != "inverse":
         direction = _LINEAR
@@ -191,45 +231,30 @@ def _terms(row: ContractRow, base: str, quote: str, settle: str) -> tuple[Contra
         direction = _QUANTO
     else:
         raise BrokenRow(f"a contract of type {row.type} on {shown(row.name)} {_CANNOT_SETTLE} {settle}")
-    size = values.number("quanto_multiplier", row.quanto_multiplier)
     if size is not None and not size and direction is _INVERSE:
         return direction, _ONE_CONTRACT
     return direction, values.required("quanto_multiplier", size)
 
 
-def _sizes(row: ContractRow) -> tuple[Decimal, bool, Decimal | None]:
-    """Return the quantity step, whether it was assumed, and the minimum."""
-    least = values.number("order_size_min", row.order_size_min)
+def _step(row: ContractRow, least: Decimal | None) -> tuple[Decimal, bool]:
+    """Return the quantity step, and whether it was assumed."""
     if not values.flag("enable_decimal", row.enable_decimal):
-        return _ONE_CONTRACT, False, least
+        return _ONE_CONTRACT, False
     cut = (row.order_size_min, row.order_size_max, row.position_size, row.market_order_size_max)
     if (least is not None and not least) or any(type(size) is int for size in cut):
         header = ", ".join(f"{name}: {value}" for name, value in HEADERS.items())
         raise BrokenRow(f"its sizes are cut to integers: the list was asked for without the header {header}")
     # How fine the decimals are, no document states.
-    return values.required("order_size_min", values.coarser(None, least)), True, least
+    return values.required("order_size_min", values.coarser(None, least)), True
 
 
-class _Times(NamedTuple):
-    opens_at: datetime | None
-    delisting_at: datetime | None
-    delisted_at: datetime | None
-
-
-def _times(row: ContractRow, notes: Notes) -> _Times:
-    """Return when it opens, when positions can only be closed, and when it ends.
-
-    create_time is no launch. An end that is no later than the launch is none: the documents' example has such ones.
-    """
-    opens_at = values.moment("launch_time", row.launch_time)
-    ends = []
-    for field, value in (("delisting_time", row.delisting_time), ("delisted_time", row.delisted_time)):
-        end = values.moment(field, value)
-        if end is not None and opens_at is not None and end <= opens_at:
-            notes.unknown(field, str(value), "left out")
-            end = None
-        ends.append(end)
-    return _Times(opens_at, *ends)
+def _end(field: str, value: Any, opens_at: datetime | None, notes: Notes) -> datetime | None:
+    """Return an end; one that is no later than the launch is none: the documents' example has such ones."""
+    end = values.moment(field, value)
+    if end is not None and opens_at is not None and end <= opens_at:
+        notes.unknown(field, str(value), "left out")
+        return None
+    return end
 
 
 def _class(row: ContractRow, notes: Notes) -> tuple[AssetClass | None, bool]:
@@ -249,8 +274,9 @@ def _class(row: ContractRow, notes: Notes) -> tuple[AssetClass | None, bool]:
 
 
 def _status(
-    row: ContractRow, notes: Notes, observed_at: datetime, expires_at: datetime | None, times: _Times, halted: bool
+    row: ContractRow, notes: Notes, halted: bool, observed_at: datetime, *ends: datetime | None
 ) -> SymbolStatus:
+    expires_at, delisting_at, delisted_at = ends
     # Lists of dated contracts and old payloads have no status: a contract in them trades unless it is being delisted.
     status = _STATUS.get("trading" if row.status is None else row.status)
     if status is None:
@@ -258,7 +284,7 @@ def _status(
         status, halted = _HALTED, True
     if expires_at is not None and expires_at <= observed_at:
         return _EXPIRED
-    ended = times.delisted_at is not None and times.delisted_at <= observed_at
+    ended = delisted_at is not None and delisted_at <= observed_at
     if status is _DELISTED or ended:
         return _DELISTED
     if values.flag("in_delisting", row.in_delisting) or status is _DELISTING:
@@ -267,6 +293,6 @@ def _status(
         if size is not None and not size:
             return _DELISTED
         return _HALTED if halted or status is _HALTED else _DELISTING
-    if times.delisting_at is not None and times.delisting_at <= observed_at and status is not _HALTED:
+    if delisting_at is not None and delisting_at <= observed_at and status is not _HALTED:
         status = _DELISTING
     return _HALTED if halted else status
