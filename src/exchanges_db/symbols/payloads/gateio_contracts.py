@@ -245,7 +245,7 @@ def _step(row: ContractRow, least: Decimal | None) -> tuple[Decimal, bool]:
         header = ", ".join(f"{name}: {value}" for name, value in HEADERS.items())
         raise BrokenRow(f"its sizes are cut to integers: the list was asked for without the header {header}")
     # How fine the decimals are, no document states.
-    return values.required("order_size_min", values.coarser(None, least)), True
+    return values.last_place(values.required("order_size_min", least)), True
 
 
 def _end(field: str, value: Any, opens_at: datetime | None, notes: Notes) -> datetime | None:

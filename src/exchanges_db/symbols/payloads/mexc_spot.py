@@ -154,7 +154,7 @@ def _spec(observed_at: datetime, row: _Row, notes: Notes) -> SymbolSpec:
         kind=_SPOT,
         price_tick=tick,
         tick_assumed=tick_assumed,
-        quantity_step=values.required("baseAssetPrecision", step),
+        quantity_step=step,
         step_assumed=True,
         min_quantity=least,
         min_notional=cheapest,

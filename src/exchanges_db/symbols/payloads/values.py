@@ -144,24 +144,23 @@ def _percent(value: Any) -> Decimal | None:
     return None if exact is None else exact.scaleb(-2, context=_wide)
 
 
-def coarser(step: Decimal | None, minimum: Decimal | None) -> Decimal | None:
-    """Return the coarser of a step and the last decimal place of a minimum; for steps that no document states.
-
-    A minimum of 0 says nothing, one of 5 gives 1, one of 0.25 gives 0.01. None where neither says anything.
-    """
-    if not minimum:
-        return step
-    place = _last_places.get(minimum)
-    if place is None:
-        place = _last_place(minimum)
-    return step if step is place or (step is not None and step >= place) else place
-
-
 # By value: 5 and 5.0 end at the same place.
 _last_places: dict[Decimal, Decimal] = {}
 
 
-def _last_place(number: Decimal) -> Decimal:
+def coarser(step: Decimal, minimum: Decimal | None) -> Decimal:
+    """Return the coarser of a step and the last decimal place of a minimum; for steps that no document states.
+
+    A minimum of 0 says nothing, one of 5 gives 1, one of 0.25 gives 0.01.
+    """
+    if not minimum:
+        return step
+    place = _last_places.get(minimum) or last_place(minimum)
+    return step if step is place or step >= place else place
+
+
+def last_place(number: Decimal) -> Decimal:
+    """Return the last decimal place of a number, 1 for a whole one: the same object for the same place."""
     if len(_last_places) >= _MOST_NUMBERS:
         _last_places.clear()
     exponent: Any = number.normalize(_wide).as_tuple().exponent
