@@ -53,10 +53,10 @@ def _row(exchange: str, n: int, **more: Any) -> dict[str, Any]:
     if exchange == FUTURES:
         most = {"order_size_max": str(1000 * (n % 300 + 1)), "market_order_size_max": str(500 * (n % 300 + 1))}
         prices = {"mark_price": f"{n}.5", "index_price": f"{n}.62", "last_price": str(n)}
-        times = {"launch_time": 1574294400 + 3600 * n, "config_change_time": 1776852890 + n}
+        times: dict[str, Any] = {"launch_time": 1574294400 + 3600 * n, "config_change_time": 1776852890 + n}
         tick = {"order_price_round": f"0.{'0' * (n % 8)}1", "leverage_max": str(25 * (n % 5 + 1))}
         return futures(coin, **most, **prices, **times, **tick, **more)
-    decimals = {"quotePrecision": n % 9, "quoteAssetPrecision": n % 9, "baseAssetPrecision": n % 8}
+    decimals: dict[str, Any] = {"quotePrecision": n % 9, "quoteAssetPrecision": n % 9, "baseAssetPrecision": n % 8}
     most = {"baseSizePrecision": f"0.{'0' * (n % 6)}1", "maxQuoteAmount": f"{1000 * (n % 500 + 1)}.{'0' * 30}"}
     labels = {"fullName": f"Coin {n}", "contractAddress": f"0x{hashlib.sha256(coin.encode()).hexdigest()[:40]}"}
     return mexc(f"{coin}USDT", coin, **decimals, **most, **labels, firstOpenTime=1573862400000 + 3600000 * n, **more)
