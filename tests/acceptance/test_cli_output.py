@@ -164,9 +164,10 @@ def test_nothing_has_no_heading(loaded: str, url: str, name: str) -> None:
         "symbols common": [FUTURES, SPOT],
         "fees list": ["MEXC_SPOT", "--account", "nothing"],
         "fees history": ["GATEIO_FUTURES"],
+        "symbols lists": ["MEXC_SPOT"],
     }
     if name not in empty:
-        assert name in ("history", "stats", "status", "validate", "symbols history", "symbols stats")
+        assert name in ("history", "readers", "stats", "status", "validate", "symbols history", "symbols stats")
         return
     for stdout in (Terminal, io.StringIO):
         result = run(*name.split(), *empty[name], "--header", url=loaded, stdout=stdout)
@@ -193,7 +194,7 @@ def test_a_report_begins_with_its_counts_and_shows_twenty_of_a_kind(url: str, tm
     file.write_bytes(payload(SPOT, many(SPOT, 60)))
     for stdout in (io.StringIO, Terminal):
         trial = run("import", SPOT, str(file), "--dry-run", url=url, stdout=stdout)
-        assert trial.stdout.startswith("GATEIO_SPOT: 60 listed, 0 unchanged, not applied\n")
+        assert trial.stdout.startswith("GATEIO_SPOT SPOT: 60 listed, 0 unchanged, not applied\n")
         assert trial.stdout.count("LISTED") == 20
         assert "not shown: 40 listed; --all shows every change" in trial.stderr
         assert ok("import", SPOT, str(file), "--dry-run", "--all", url=url, stdout=stdout).count("LISTED") == 60

@@ -102,7 +102,8 @@ def test_what_one_command_writes_the_next_one_reads(folder: str) -> None:
 
 READS = {
     "list", "show", "history", "stats", "status", "schema", "validate", "symbols list", "symbols show",
-    "symbols history", "symbols diff", "symbols search", "symbols common", "symbols stats",
+    "symbols history", "symbols diff", "symbols search", "symbols common", "symbols stats", "symbols lists", "symbols raw",
+    "readers", "fees list", "fees show", "fees history",
 }  # fmt: skip
 # `sync` needs a server in an exchange's place: test_cli_symbols.py has one.
 WRITES = sorted(COMMANDS.keys() - READS - {"sync"})
@@ -111,6 +112,8 @@ WRITES = sorted(COMMANDS.keys() - READS - {"sync"})
 @pytest.mark.parametrize("name", WRITES)
 def test_every_write_says_where_it_was_done(dsn: Dsn, file: str, name: str) -> None:
     """On stderr, host and name and no password; a new command counts as a write until it is one of READS."""
+    if name == "fees forget":
+        ok(*arguments_of("fees set", file), url=url_of(dsn))
     result = run(*arguments_of(name, file), url=url_of(dsn))
     assert result.returncode == 0, result.stderr
     assert f"database: {dsn}\n" in result.stderr
