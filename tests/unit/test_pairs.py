@@ -1,6 +1,6 @@
 """Which symbols of several exchanges pair, and the grid that two have in common, against plain fractions."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import count
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from exchanges_db.errors import InvalidArgument
 from exchanges_db.orders.pairs import CommonSymbol, CommonSymbols, SharedName, common_grid, common_symbols, find_pairs
-from exchanges_db.symbols.enums import AssetClass, ContractDirection, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.symbols.enums import AssetClass, ContractDirection, OptionType, SidesAllowed, SymbolKind, SymbolStatus
 from exchanges_db.symbols.models import Symbol
 
 # As exchanges have them: up to 12 decimals, some of them odd, and some far larger than one.
@@ -121,6 +121,24 @@ def test_every_two_of_several_exchanges_are_compared() -> None:
     ]
     assert len(found(*lists)) == 3 * 4
     assert found(*lists, []).pairs == found(*lists).pairs
+
+
+def option(exchange: str, strike: str, letter: str = "C") -> Symbol:
+    """Return an option on BTC."""
+    terms: dict[str, Any] = {"kind": SymbolKind.OPTION, "symbol": f"BTC/USDT:USDT-261225-{strike}-{letter}"}
+    terms |= {"native_symbol": f"BTC_USDT-20261225-{strike}-{letter}", "strike": Decimal(strike)}
+    terms |= {"option_type": OptionType.CALL if letter == "C" else OptionType.PUT, "expires_at": NOW + timedelta(207)}
+    return contract("BTC/USDT", exchange, **terms)
+
+
+def test_an_option_pairs_with_the_same_option_alone() -> None:
+    """What is quoted for it is a premium, and no price of the coin."""
+    coins = [spot("BTC/USDT", "B"), contract("BTC/USDT", "B")]
+    options = [option("B", "65000"), option("B", "65000", "P"), option("B", "70000")]
+    assert names(found([option("A", "65000")], coins + options)) == [
+        "A BTC/USDT:USDT-261225-65000-C = B BTC/USDT:USDT-261225-65000-C"
+    ]
+    assert not found([option("A", "65000")], [option("B", "65000", "P")], coins[:0])
 
 
 @pytest.mark.parametrize("direction", ["INVERSE", "QUANTO"])

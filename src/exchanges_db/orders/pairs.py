@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -16,10 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.errors import InvalidArgument
 from exchanges_db.exchanges.names import ask_all_as_spelled, check_exchange
-from exchanges_db.symbols.enums import AssetClass, ContractDirection
+from exchanges_db.symbols.enums import AssetClass, ContractDirection, OptionType, SymbolKind
 from exchanges_db.symbols.models import Symbol
 from exchanges_db.symbols.rows import stands_open, to_symbol
 from exchanges_sql.symbols import AsyncQuerier, ListSymbolsParams
+
+_Terms = tuple[str | None, datetime | None, Decimal | None, OptionType | None]
+_Key = tuple[str, str, AssetClass, _Terms | None]
 
 
 class CommonSymbol(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,8 +91,9 @@ async def common_symbols(*exchanges: Enum | str, db: DatabaseOrConnection | None
 
     A symbol is traded if an order that opens a position would be taken now, of one side at least, as `can_trade`
     judges. A spot symbol pairs with a perpetual too; symbols of different asset classes do not pair, and one without a
-    class is of a coin. Pre-market symbols are in no pair, nor are live symbols of one exchange that share a canonical
-    name: `left_out` tells them. Codes that differ in case alone pair where each exchange has one spelling.
+    class is of a coin. An option pairs with an option of the same terms alone, for its price is a premium. Pre-market
+    symbols are in no pair, nor are live symbols of one exchange that share a canonical name: `left_out` tells them.
+    Codes that differ in case alone pair where each exchange has one spelling.
 
     The codes are the exchanges' own: equal codes may be two coins. `is_doubtful` tells where names or addresses speak
     against a pair; where an exchange states neither, compare the prices before you trust it. Codes that count in
@@ -138,7 +143,7 @@ class _Codes:
     def __init__(self, symbols: Sequence[Symbol], tradable: Container[int]) -> None:
         called: dict[str, list[Symbol]] = defaultdict(list)
         self._spellings: dict[str, set[str]] = defaultdict(set)
-        self._by_codes: dict[tuple[str, str, AssetClass], list[Symbol]] = defaultdict(list)
+        self._by_codes: dict[_Key, list[Symbol]] = defaultdict(list)
         for symbol in symbols:
             called[symbol.symbol].append(symbol)
             for code in (symbol.base, symbol.quote):
@@ -166,8 +171,14 @@ class _Codes:
         return len(self._spellings[code.casefold()]) == 1
 
 
-def _key(symbol: Symbol) -> tuple[str, str, AssetClass]:
-    return symbol.base.casefold(), symbol.quote.casefold(), symbol.asset_class or AssetClass.CRYPTO
+def _key(symbol: Symbol) -> _Key:
+    """Return what two symbols must have in common; for an option that is all of its terms: its price is a premium."""
+    codes = symbol.base.casefold(), symbol.quote.casefold()
+    terms = None
+    if symbol.kind is SymbolKind.OPTION:
+        settle = None if symbol.settle is None else symbol.settle.casefold()
+        terms = settle, symbol.expires_at, symbol.strike, symbol.option_type
+    return *codes, symbol.asset_class or AssetClass.CRYPTO, terms
 
 
 def _pair(a: Symbol, b: Symbol) -> CommonSymbol:
