@@ -24,7 +24,8 @@ KINDS = {SymbolKind.SPOT: EVENTS[:-1], SymbolKind.PERPETUAL: EVENTS[:-1], Symbol
 # Down: the status that the exchange gave. Across: which announced time has acted since, or lies ahead, for the side of
 # the order. In the cells, what stands in the way: wait (the side is not open yet), closing (an order that does not
 # close), side (one that the exchange did not name); capitals stand for the end of everything else; - for nothing.
-# - The sides that were named before an opening say nothing of the time after it, nor do those of a launch to come.
+# - One side that was named before the other opened says nothing of the time after it, nor do the sides of a launch to
+#   come. Where none was named, no time opens one.
 # - A time opens neither what was halted, for whatever reason, nor what takes closing orders only.
 # - What ended for good stays so.
 TABLE = """
@@ -37,8 +38,9 @@ DELISTING   closing+side  wait+closing+side  closing+side  closing+side    DELIS
 DELISTED    DELISTED      DELISTED           DELISTED      DELISTED        DELISTED  EXPIRED
 EXPIRED     EXPIRED       EXPIRED            EXPIRED       EXPIRED         EXPIRED   EXPIRED
 """
-# A pre-market symbol is never opened by a time alone: these two cells are as if nothing had happened.
-PREMARKET = {("TRADING", "opened"): "side", ("PRELAUNCH", "opened"): "wait"}
+# A pre-market symbol is never opened by a time alone. That one is TRADING is the exchange's word where nobody knows when
+# it was given.
+PREMARKET = {("TRADING", "opened"): "wait+side", ("PRELAUNCH", "opened"): "wait"}
 
 # When the judge is asked, beside the announced time, and whether the exchange had last been asked by then: does the
 # time act? Not if the exchange, asked after it, said something else.
@@ -95,6 +97,8 @@ def expected(case: Case) -> list[str]:
     """Return the obstacles of a case, by the tables."""
     place = case.status, happened(case)
     cell = PREMARKET.get(place, CELLS[place]) if case.premarket else CELLS[place]
+    if place == ("TRADING", "opened") and (case.sides == "NONE" or (case.premarket and case.seen == "never")):
+        cell = PREMARKET[place] if case.premarket and case.seen != "never" else "side"
     closes = CLOSES.get(case.kind, CLOSES_CONTRACT)[case.side, case.closing]
     stands = {
         "wait": ("NOT_OPEN_YET", True),
@@ -226,6 +230,35 @@ def test_what_can_only_be_sold_until_it_opens_for_buyers_is_a_launch() -> None:
     assert judge(spec, SELL, before, observed_at=before) == []
     assert judge(spec, BUY, before, observed_at=before) == [Obstacle.NOT_OPEN_YET, Obstacle.SIDE]
     assert judge(spec, BUY, TIME, observed_at=before) == []
+
+
+@pytest.mark.parametrize("observed_at", [None, TIME - STEP, TIME + STEP])
+@pytest.mark.parametrize(
+    ("sides", "opens", "open_sides"),
+    [
+        # MEXC's tradeSideType 2, 3 and 4 beside its firstOpenTime: both sides open at once, and the rule stays.
+        ("BUY", {"buy_opens_at": TIME, "sell_opens_at": TIME}, [BUY]),
+        ("SELL", {"buy_opens_at": TIME, "sell_opens_at": TIME}, [SELL]),
+        ("NONE", {"buy_opens_at": TIME, "sell_opens_at": TIME}, []),
+        # Gate.io's `buyable`, long after sellers could begin.
+        ("BUY", {"buy_opens_at": TIME, "sell_opens_at": LONG_AGO}, [BUY]),
+    ],
+)
+def test_a_time_lifts_no_restriction_of_sides_that_is_no_launch(
+    observed_at: datetime | None, sides: str, opens: dict[str, Any], open_sides: list[Side]
+) -> None:
+    """A specification from a payload, of which nobody says when it was read, must not open what the exchange closed."""
+    spec = plain(sides=SidesAllowed(sides), **opens)
+    at = TIME + 2 * STEP
+    assert [side for side in Side if not judge(spec, side, at, observed_at=observed_at)] == open_sides
+
+
+def test_a_premarket_symbol_that_was_announced_as_open_waits_for_the_word_of_the_exchange() -> None:
+    """MEXC gives `state` 0 before `openingTime`: the time alone opens nothing that is pre-market."""
+    spec = plain(is_premarket=True, buy_opens_at=TIME, sell_opens_at=TIME)
+    for side in Side:
+        assert judge(spec, side, TIME + STEP, observed_at=TIME - STEP) == [Obstacle.NOT_OPEN_YET]
+        assert judge(spec, side, TIME + STEP, observed_at=TIME) == []
 
 
 def test_an_unreadable_row_and_impossible_limits_stand_in_the_way() -> None:

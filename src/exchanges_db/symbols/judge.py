@@ -18,7 +18,8 @@ from exchanges_db.symbols.enums import ContractDirection, OrderType, Side, Sides
 from exchanges_db.symbols.models import SymbolSpec
 
 # A member of an enum costs Python a call each time it is named.
-_SPOT, _BUY, _SELL, _ALL = SymbolKind.SPOT, Side.BUY, Side.SELL, SidesAllowed.ALL
+_SPOT, _BUY, _SELL = SymbolKind.SPOT, Side.BUY, Side.SELL
+_ALL, _NONE = SidesAllowed.ALL, SidesAllowed.NONE
 _TRADING, _PRELAUNCH, _HALTED = SymbolStatus.TRADING, SymbolStatus.PRELAUNCH, SymbolStatus.HALTED
 _DELISTED, _EXPIRED = SymbolStatus.DELISTED, SymbolStatus.EXPIRED
 _ONLY_CLOSING = (SymbolStatus.CLOSE_ONLY, SymbolStatus.DELISTING)
@@ -108,17 +109,23 @@ def judge(
     elif status is _HALTED:
         found.append(Obstacle.HALTED)
     else:
-        opens_at = spec.buy_opens_at if side is _BUY else spec.sell_opens_at
+        opens_at, other = spec.buy_opens_at, spec.sell_opens_at
+        if side is _SELL:
+            opens_at, other = other, opens_at
         opened = _has_come(opens_at, at, observed_at)
-        if (opens_at is not None and at < opens_at) or (
-            status is _PRELAUNCH and (not opened or spec.is_premarket is True)
-        ):
+        # A pre-market symbol is opened by the exchange's word alone, given when its time had come.
+        awaits_word = spec.is_premarket is True and (
+            status is _PRELAUNCH or (status is _TRADING and opened and observed_at is not None)
+        )
+        if (opens_at is not None and at < opens_at) or (status is _PRELAUNCH and not opened) or awaits_word:
             found.append(Obstacle.NOT_OPEN_YET)
         closes = side is _SELL if spec.kind is _SPOT else closing
         if not closes and (status in _ONLY_CLOSING or _has_come(spec.delisting_at, at, observed_at)):
             found.append(Obstacle.ONLY_CLOSING)
-        # A side that opened since the exchange was asked is not among the sides it named then.
-        opens_itself = opened and (status is _TRADING or status is _PRELAUNCH) and spec.is_premarket is not True
+        # A launch that begins with one side: the other was not named because its time had not come. Where both open at
+        # once, or none was named, that is no launch, and no time opens what was not named.
+        begins_with_other = spec.sides is not _NONE and opens_at is not None and (other is None or other < opens_at)
+        opens_itself = opened and status is _TRADING and begins_with_other and spec.is_premarket is not True
         if not (spec.sides is _ALL or spec.sides is _SIDES[side] or opens_itself or status is _PRELAUNCH):
             found.append(Obstacle.SIDE)
     if not spec.api_tradable:
