@@ -38,8 +38,8 @@ DELISTING   closing+side  wait+closing+side  closing+side  closing+side    DELIS
 DELISTED    DELISTED      DELISTED           DELISTED      DELISTED        DELISTED  EXPIRED
 EXPIRED     EXPIRED       EXPIRED            EXPIRED       EXPIRED         EXPIRED   EXPIRED
 """
-# A pre-market symbol is never opened by a time alone. That one is TRADING is the exchange's word where nobody knows when
-# it was given.
+# A pre-market symbol is never opened by a time alone. That one is TRADING is taken for the exchange's word where nobody
+# knows when it was given.
 PREMARKET = {("TRADING", "opened"): "wait+side", ("PRELAUNCH", "opened"): "wait"}
 
 # When the judge is asked, beside the announced time, and whether the exchange had last been asked by then: does the

@@ -614,3 +614,14 @@ def test_the_documents_examples_run() -> None:
         exec(example, names)
     assert (names["price"], names["quantity"]) == (Decimal("2378.45"), Decimal("0.012"))
     assert (names["ticks"], names["lots"]) == (47569, 12)
+
+
+def test_a_specification_from_a_payload_is_judged_as_of_the_time_that_is_given() -> None:
+    """A launch that was put off does not open because its time has passed."""
+    fields: dict[str, Any] = {"status": SymbolStatus.PRELAUNCH, "buy_opens_at": TIME, "sell_opens_at": TIME}
+    after = TIME + HOUR
+    for one in (spec(**fields), row(price_tick=Decimal("0.1"), observed_at=TIME - 2 * HOUR, **fields)):
+        assert OrderRules.from_symbol(one, observed_at=TIME - HOUR).check(1, 1, BUY, at=after) is None
+        assert OrderRules.from_symbol(one, observed_at=TIME).check(1, 1, BUY, at=after) is Obstacle.NOT_OPEN_YET
+    with pytest.raises(InvalidArgument, match="observed_at"):
+        OrderRules.from_symbol(spec(), observed_at=datetime(2026, 1, 1))  # noqa: DTZ001 - no time zone is the point

@@ -35,10 +35,13 @@ class Openness(msgspec.Struct, frozen=True):
     _answers: tuple[tuple[Obstacles, ...], ...]
 
     @classmethod
-    def of(cls, spec: SymbolSpec) -> Openness:
+    def of(cls, spec: SymbolSpec, observed_at: datetime | None = None) -> Openness:
         """Ask the judge everything that can be asked about a symbol; a row was observed at its observed_at."""
         turns = turning_points(spec)
-        observed_at = spec.observed_at if isinstance(spec, Symbol) else None
+        if observed_at is not None:
+            observed_at = check_moment(observed_at, "observed_at")
+        elif isinstance(spec, Symbol):
+            observed_at = spec.observed_at
         return cls(
             tuple(turns),
             tuple((turn - _EPOCH) // _MICROSECOND * 1000 for turn in turns),

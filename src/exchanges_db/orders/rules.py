@@ -72,11 +72,15 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
     _openness: Openness
 
     @classmethod
-    def from_symbol(cls, spec: SymbolSpec) -> OrderRules:
+    def from_symbol(cls, spec: SymbolSpec, *, observed_at: datetime | None = None) -> OrderRules:
         """Return the rules of a symbol; its numbers must be finite; tick, step and contract size positive.
+
+        observed_at: when the exchange said so, which the judge needs: a Symbol knows it. Without it every announced
+            time that has passed has acted, though the exchange may have said otherwise since.
 
         Raises:
             InvalidSymbol: it is none, such as the None of a look-up that found nothing.
+            InvalidArgument: `observed_at` has no time zone.
         """
         if not isinstance(spec, SymbolSpec):
             raise InvalidSymbol(f"order rules are made of a Symbol or SymbolSpec, not {shown(spec)}", field="spec")
@@ -94,7 +98,7 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
             _quantities=Grid.of(step, "quantity"),
             _limits=limits,
             _market_limits=Limits.of_market_orders(spec, tick, step, size, limits),
-            _openness=Openness.of(spec),
+            _openness=Openness.of(spec, observed_at),
         )
 
     def ticks(self, price: Number, how: Rounded | str | None = None) -> int:
