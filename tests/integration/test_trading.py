@@ -131,6 +131,23 @@ async def test_it_answers_for_the_time_that_is_asked(dsn: Dsn) -> None:
         assert (await can_trade(symbol, "BUY", db=conn)).obstacles == (Obstacle.EXCHANGE_INACTIVE, Obstacle.HALTED)
 
 
+async def test_a_moment_ago_is_judged_as_now_is(dsn: Dsn) -> None:
+    """A launch that was put off, as the list said again after its time: the history knows of the first time only."""
+    async with connected(dsn) as conn:
+        now: datetime = await conn.fetchval("SELECT clock_timestamp()")
+        launch = int((now - timedelta(hours=1)).timestamp())
+        late = payload(FUTURES, [futures(status="prelaunch", launch_time=launch)])
+        for hours in (2, 0.5):
+            moment = now - timedelta(hours=hours)
+            await import_symbols(FUTURES, late, listing="PERPETUAL:USDT", observed_at=moment, db=conn)
+        symbol = await the_symbol(conn, "ETH/USDT:USDT", FUTURES)
+        assert symbol.spec_version == 1
+        a_moment_ago: datetime = await conn.fetchval("SELECT clock_timestamp()")
+        for at in (None, a_moment_ago):
+            assert (await can_trade(symbol, "BUY", at, db=conn)).obstacle is Obstacle.NOT_OPEN_YET
+            assert (await can_trade(FUTURES, "ETH_USDT", "BUY", at, db=conn)).obstacle is Obstacle.NOT_OPEN_YET
+
+
 @pytest.mark.parametrize("late", [timedelta(seconds=3), timedelta(days=-30)])
 async def test_now_is_the_servers_clock(dsn: Dsn, monkeypatch: pytest.MonkeyPatch, late: timedelta) -> None:
     """A client whose clock is wrong trades nothing that was just halted, and nothing that has not opened."""

@@ -125,7 +125,7 @@ async def _by_symbol(
     if row is not None and (at is None or at >= row.asked_at):
         return _answer_now(row, symbol, side, at, order_type, closing=closing)
     then = None if at is None else await symbol_as_of(conn, symbol.id, at)
-    return await _answer_then(conn, then, symbol, side, at, order_type, closing=closing)
+    return await _answer_then(conn, then, row, symbol, side, at, order_type, closing=closing)
 
 
 async def _by_name(
@@ -138,6 +138,7 @@ async def _by_name(
     *,
     closing: bool,
 ) -> TradeAnswer:
+    row = None
     try:
         row = await row_called(conn, place, name)
     except SymbolNotFound:
@@ -151,7 +152,7 @@ async def _by_name(
         if at is None or at >= row.asked_at:
             return _answer_now(row, None, side, at, order_type, closing=closing)
         then = await find_symbol_as_of(conn, row.exchange, name, at)
-    return await _answer_then(conn, then, None, side, at, order_type, closing=closing)
+    return await _answer_then(conn, then, row, None, side, at, order_type, closing=closing)
 
 
 def _answer_now(
@@ -182,6 +183,7 @@ def _answer_now(
 async def _answer_then(
     conn: AsyncConnection,
     then: Symbol | None,
+    row: SymbolRow | None,
     meant: Symbol | None,
     side: Side,
     at: datetime | None,
@@ -194,7 +196,6 @@ async def _answer_then(
         return _refusal(Obstacle.UNKNOWN_THEN)
     if meant is not None and not _is_same(then, meant):
         return _refusal(Obstacle.OTHER_SYMBOL)
-    # Of the past it is known when the exchange first said so, not how often it confirmed it.
     found = judge(
         then,
         side,
@@ -202,9 +203,21 @@ async def _answer_then(
         exchange_active=exchange.is_active,
         order_type=order_type,
         closing=closing,
-        observed_at=then.observed_at,
+        observed_at=_last_word_by(at, then, row),
     )
     return _answer(found, then, side, order_type)
+
+
+def _last_word_by(at: datetime, then: Symbol, row: SymbolRow | None) -> datetime | None:
+    """Return when the exchange had last said, by `at`, what held then, as far as that is known.
+
+    Of what no longer holds it is known when the exchange first said so, not how often it confirmed it.
+    """
+    if row is not None and (row.id, row.spec_version) == (then.id, then.spec_version):
+        confirmed_at = last_word(row)
+        if confirmed_at is not None and confirmed_at <= at:
+            return confirmed_at
+    return then.observed_at
 
 
 def _is_same(one: Symbol, other: Symbol) -> bool:
