@@ -26,9 +26,11 @@ WHERE (sqlc.narg(at)::timestamptz IS NULL OR v.valid @> sqlc.narg(at)::timestamp
 ORDER BY 1;
 
 -- name: ListSymbolRowsAsOf :many
--- Which symbols met all given conditions at a time, and was their exchange active then?
-SELECT v.spec::text AS spec, coalesce(place.is_active, FALSE)::boolean AS exchange_is_active
+-- Which symbols met all given conditions at a time, was their exchange active then, and when had it confirmed them?
+SELECT v.spec::text AS spec, coalesce(place.is_active, FALSE)::boolean AS exchange_is_active, held.confirmed_at
 FROM public.symbol_versions AS v
+LEFT JOIN public.symbol_rows AS held
+    ON held.id = v.symbol_id AND held.spec_version = v.spec_version AND held.confirmed_at <= @at::timestamptz
 LEFT JOIN (
     SELECT DISTINCT ON (h.exchange_id) h.exchange_id, (h.new_row ->> 'is_active')::boolean AS is_active
     FROM public.exchange_history AS h

@@ -146,6 +146,7 @@ async def test_a_moment_ago_is_judged_as_now_is(dsn: Dsn) -> None:
         for at in (None, a_moment_ago):
             assert (await can_trade(symbol, "BUY", at, db=conn)).obstacle is Obstacle.NOT_OPEN_YET
             assert (await can_trade(FUTURES, "ETH_USDT", "BUY", at, db=conn)).obstacle is Obstacle.NOT_OPEN_YET
+        assert await list_symbols(FUTURES, db=conn) == await list_symbols_as_of(FUTURES, a_moment_ago, db=conn) == []
 
 
 @pytest.mark.parametrize("late", [timedelta(seconds=3), timedelta(days=-30)])

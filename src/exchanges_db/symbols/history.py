@@ -67,7 +67,7 @@ async def list_symbols_as_of(
     """Return what `list_symbols` would have returned at `at`, by what the database knew then.
 
     exchange: None for all of them.
-    tradable: judged by what was known then; how often the exchange confirmed it until `at` is not kept.
+    tradable: judged by what was known then; of what no longer holds, it is not kept how often it was confirmed.
 
     Raises:
         InvalidArgument: `at` has no time zone, or a filter has a value that no symbol can have.
@@ -130,7 +130,8 @@ async def symbol_as_of(conn: AsyncConnection, symbol_id: int, at: datetime) -> S
 
 
 def _stood_open(row: ListSymbolRowsAsOfRow, symbol: Symbol, at: datetime) -> bool:
-    return is_tradable(symbol, at, exchange_active=row.exchange_is_active, observed_at=symbol.observed_at)
+    seen_at = row.confirmed_at or symbol.observed_at
+    return is_tradable(symbol, at, exchange_active=row.exchange_is_active, observed_at=seen_at)
 
 
 def _version(row: ListSymbolVersionsRow) -> SymbolVersion:

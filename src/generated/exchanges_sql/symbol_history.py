@@ -20,8 +20,10 @@ WHERE v.valid @> :p1\\:\\:timestamptz AND v.symbol_id = :p2
 
 
 LIST_SYMBOL_ROWS_AS_OF = """-- name: list_symbol_rows_as_of \\:many
-SELECT v.spec\\:\\:text AS spec, coalesce(place.is_active, FALSE)\\:\\:boolean AS exchange_is_active
+SELECT v.spec\\:\\:text AS spec, coalesce(place.is_active, FALSE)\\:\\:boolean AS exchange_is_active, held.confirmed_at
 FROM public.symbol_versions AS v
+LEFT JOIN public.symbol_rows AS held
+    ON held.id = v.symbol_id AND held.spec_version = v.spec_version AND held.confirmed_at <= :p1\\:\\:timestamptz
 LEFT JOIN (
     SELECT DISTINCT ON (h.exchange_id) h.exchange_id, (h.new_row ->> 'is_active')\\:\\:boolean AS is_active
     FROM public.exchange_history AS h
@@ -50,6 +52,7 @@ class ListSymbolRowsAsOfParams:
 class ListSymbolRowsAsOfRow:
     spec: str
     exchange_is_active: bool
+    confirmed_at: Optional[datetime.datetime]
 
 
 LIST_SYMBOL_ROWS_BY_NAME_AS_OF = """-- name: list_symbol_rows_by_name_as_of \\:many
@@ -115,6 +118,7 @@ class AsyncQuerier:
             yield ListSymbolRowsAsOfRow(
                 spec=row[0],
                 exchange_is_active=row[1],
+                confirmed_at=row[2],
             )
 
     async def list_symbol_rows_by_name_as_of(self, *, at: datetime.datetime, exchange: str, symbol: str) -> AsyncIterator[str]:
