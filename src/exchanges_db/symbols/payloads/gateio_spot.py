@@ -30,7 +30,7 @@ _STATES = {
 }
 _UNKNOWN_STATE = (SymbolStatus.HALTED, SidesAllowed.NONE)
 _TYPES: dict[str | None, bool] = {"normal": False, "premarket": True}
-_ALL = SidesAllowed.ALL
+_ALL, _ONE = SidesAllowed.ALL, Decimal(1)
 _SPOT, _TRADING, _HALTED = SymbolKind.SPOT, SymbolStatus.TRADING, SymbolStatus.HALTED
 _PRELAUNCH, _DELISTED = SymbolStatus.PRELAUNCH, SymbolStatus.DELISTED
 # The orders that Gate.io has, by type and time in force, without market orders.
@@ -123,6 +123,10 @@ def _spec(observed_at: datetime, row: _Row, notes: Notes) -> SymbolSpec:
     takes_none = (market_most is not None and not market_most) or (
         market_most_notional is not None and not market_most_notional
     )
+    if down is not None and down > _ONE:
+        # No price falls by more than its whole: these are not the fractions that the documents' examples are.
+        notes.unknown("down_rate", str(down), "left out, and up_rate")
+        up = down = None
     base, quote = row.base, row.quote
     fee = values.percent("fee", row.fee)
     return SymbolSpec(
