@@ -512,12 +512,12 @@ def test_a_row_that_cannot_be_is_rejected_alone(reader: str, row: dict[str, Any]
     assert len(result.symbols) == 3
 
 
-@pytest.mark.parametrize(("rate", "read"), [("0.08", True), ("0.5", True), ("1", True), ("8", False), ("1.5", False)])
-def test_a_band_of_gateio_spot_that_can_be_no_fraction_is_left_out(rate: str, read: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("rate", "is_read"), [("0.08", True), ("0.5", True), ("1", True), ("8", False), ("1.5", False)])
+def test_a_band_of_gateio_spot_that_can_be_no_fraction_is_left_out(rate: str, is_read: bool) -> None:
     """The documents say percentage and show 0.05: what cannot be a fraction is in a unit that nobody states."""
     rows = payload("GATEIO_SPOT", [spot(up_rate="0.08", down_rate=rate)])
     found = read_payload("GATEIO_SPOT", rows, observed_at=NOW)
     spec = found.symbols[0].spec
-    assert (spec.price_band_up, spec.price_band_down) == ((D("0.08"), D(rate)) if read else (None, None))
-    assert bool(found.unknown_values) is not read
+    assert (spec.price_band_up, spec.price_band_down) == ((D("0.08"), D(rate)) if is_read else (None, None))
+    assert bool(found.unknown_values) is not is_read
     assert spec.status is SymbolStatus.TRADING
