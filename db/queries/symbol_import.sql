@@ -19,7 +19,7 @@ ORDER BY e.enum_value, l.kind, l.settle, l.underlying;
 INSERT INTO public.symbol_lists AS l (exchange_id, kind, settle, underlying, source, observed_at, unread)
 VALUES (@exchange_id, @kind, sqlc.narg(settle), sqlc.narg(underlying), @source, @observed_at, @unread::integer[])
 ON CONFLICT ON CONSTRAINT symbol_lists_list_key
-DO UPDATE SET source = excluded.source, observed_at = greatest(l.observed_at, excluded.observed_at), unread = excluded.unread;
+DO UPDATE SET source = excluded.source, observed_at = excluded.observed_at, unread = excluded.unread;
 
 -- name: GetKnownSymbols :one
 -- What is known of the symbols of this exchange, oldest first?

@@ -182,11 +182,33 @@ async def test_lists_do_not_overlap(database: Database, listing: str) -> None:
 
 
 async def test_an_older_list_does_not_turn_the_clock_back(database: Database) -> None:
-    """When a list was last observed only rises."""
-    for at in (NOW, NOW - timedelta(days=1)):
-        await import_symbols(SPOT, payload(SPOT, [spot()]), observed_at=at, db=database)
+    """When a list was last observed only rises, and the row that could not be read then is still not known."""
+    for at, rows in (
+        (NOW - timedelta(days=2), [spot()]),
+        (NOW, [spot(precision="x")]),
+        (NOW - timedelta(days=1), [spot(quote_name="Other")]),
+    ):
+        await import_symbols(SPOT, payload(SPOT, rows), observed_at=at, allow=["rejected"], db=database)
+        (one,) = await list_symbol_lists(SPOT, db=database)
+    assert (one.observed_at, one.unread) == (NOW, 1)
+    raw = await get_symbol_raw(SPOT, "BTC_USDT", db=database)
+    assert raw is not None
+    assert raw.observed_at == NOW - timedelta(days=2)
+    assert not await can_trade(SPOT, "BTC_USDT", "BUY", db=database)
+
+
+async def test_an_older_list_changes_nothing_unless_it_is_allowed(database: Database) -> None:
+    """Answers that arrive out of order do not open what a newer one has halted."""
+    halted, open_again = payload(SPOT, [spot(trade_status="untradable")]), payload(SPOT, [spot()])
+    await import_symbols(SPOT, halted, observed_at=NOW, db=database)
+    before = NOW - timedelta(seconds=90)
+    with pytest.raises(ImportRefused, match=r"observed 0:01:30 after this \(--allow OLDER\)"):
+        await import_symbols(SPOT, open_again, observed_at=before, db=database)
+    assert not await can_trade(SPOT, "BTC_USDT", "BUY", db=database)
+    report = await import_symbols(SPOT, open_again, observed_at=before, allow=["older"], db=database)
+    assert (report.applied, report.counts()["RESUMED"]) == (True, 1)
     (one,) = await list_symbol_lists(SPOT, db=database)
-    assert one.observed_at == NOW
+    assert one.observed_at == before
 
 
 async def test_a_dry_run_and_a_refusal_observe_nothing(database: Database) -> None:

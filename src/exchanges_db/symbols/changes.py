@@ -6,7 +6,7 @@ Pure: nothing here reads a clock, a file or a database. The import shows a chang
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -48,6 +48,7 @@ class Brake(StrEnum):
     DUPLICATE = "DUPLICATE"
     REJECTED = "REJECTED"
     FOREIGN = "FOREIGN"
+    OLDER = "OLDER"
 
     @classmethod
     def parse(cls, brake: Brake | str, field: str = "allow") -> Brake:
@@ -247,11 +248,13 @@ def find_brakes(
     rejected: int = 0,
     nameless: int = 0,
     foreign: str | None = None,
+    late: timedelta | None = None,
 ) -> tuple[BrakeHit, ...]:
     """Return every reason not to apply `changes`.
 
     live: how many live symbols are known. offered: how many rows the payload has, read or not.
     nameless: how many rejected rows have no name that could be read, so that they may be those that seem to vanish.
+    late: by how much the list is older than what is known of it; None where it is not.
     """
     hits = []
     if foreign is not None:
@@ -259,6 +262,8 @@ def find_brakes(
     if offered == 0:
         hits.append(BrakeHit(Brake.EMPTY, "the payload lists no symbol at all"))
     changes = list(changes)
+    if late is not None and changes:
+        hits.append(BrakeHit(Brake.OLDER, f"what is known of the list was observed {late} after this"))
     vanished = sum(change.vanished for change in changes)
     if 100 * vanished > _VANISHED_PERCENT * live:
         hits.append(BrakeHit(Brake.VANISHED, f"{vanished} of {live} live symbols are not in the payload"))

@@ -14,8 +14,13 @@ from exchanges_db.symbols.payloads.reading import Payload
 from exchanges_db.symbols.report import ImportReport
 
 
-def compare(exchange: str, known: Sequence[KnownSymbol], read: Payload, observed_at: datetime) -> ImportReport:
-    """Return what a list changes in what is known of its exchange's symbols, oldest first; nothing is applied."""
+def compare(
+    exchange: str, known: Sequence[KnownSymbol], read: Payload, observed_at: datetime, newest: datetime | None
+) -> ImportReport:
+    """Return what a list changes in what is known of its exchange's symbols, oldest first; nothing is applied.
+
+    newest: when the list was last observed.
+    """
     names = {row.native_symbol for row in read.rejected if row.native_symbol is not None}
     specs = [symbol.spec for symbol in read.symbols]
     changes = find_changes(known, specs, observed_at, listing=read.listing, rejected=names, absent=read.absent)
@@ -43,6 +48,7 @@ def compare(exchange: str, known: Sequence[KnownSymbol], read: Payload, observed
             duplicates=read.duplicates,
             rejected=len(read.rejected),
             nameless=sum(row.native_symbol is None for row in read.rejected),
+            late=None if newest is None or newest <= observed_at else newest - observed_at,
             foreign=read.foreign or _of_another_list(known, read),
         ),
     )

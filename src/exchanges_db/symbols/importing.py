@@ -22,7 +22,7 @@ from exchanges_db.moments import check_moment
 from exchanges_db.symbols.changes import Brake, KnownSymbol, SymbolChange, newest_by_name
 from exchanges_db.symbols.comparing import compare
 from exchanges_db.symbols.listing import Listing
-from exchanges_db.symbols.lists import check_overlap
+from exchanges_db.symbols.lists import last_observed
 from exchanges_db.symbols.models import SymbolSpec
 from exchanges_db.symbols.payloads.readers import read_payload, with_absences
 from exchanges_db.symbols.payloads.reading import Payload
@@ -131,9 +131,9 @@ async def _import(
         querier = AsyncQuerier(conn)
         if not dry_run:
             await querier.lock_symbol_import(lock_class=_LOCK_CLASS, exchange_id=exchange_id)
-        await check_overlap(querier, enum_value, read.listing)
+        newest = await last_observed(querier, enum_value, read.listing)
         known = _known(await querier.get_known_symbols(exchange_id=exchange_id))
-        report = compare(enum_value, known, read, moment)
+        report = compare(enum_value, known, read, moment, newest)
         if dry_run:
             return report
         refused = [hit for hit in report.brakes if hit.brake not in allowed]
@@ -142,7 +142,9 @@ async def _import(
                 "nothing was imported: " + "; ".join(f"{hit.reason} (--allow {hit.brake})" for hit in refused),
                 report=report,
             )
-        await _apply(querier, exchange_id, known, report, read, on_progress)
+        # An older list that changes nothing tells nothing: neither when it was observed last, nor of single rows.
+        if report.changes or newest is None or newest <= moment:
+            await _apply(querier, exchange_id, known, report, read, on_progress)
         return msgspec.structs.replace(report, applied=True)
 
     report = await run_in_transaction(db, work, readonly=dry_run)

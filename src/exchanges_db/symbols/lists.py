@@ -47,15 +47,22 @@ async def list_symbol_lists(
     return await run(db, work)
 
 
-async def check_overlap(querier: AsyncQuerier, exchange: str, listing: Listing) -> None:
-    """Raise InvalidSymbol where a symbol of `listing` could belong to another list of the exchange, too."""
+async def last_observed(querier: AsyncQuerier, exchange: str, listing: Listing) -> datetime | None:
+    """Return when a list was last observed; None where it never was.
+
+    Raises InvalidSymbol where a symbol of it could belong to another list of the exchange, too.
+    """
+    found = None
     async for row in querier.list_symbol_lists(exchange=exchange):
         other = _list(row).listing
-        if other != listing and other.overlaps(listing):
+        if other == listing:
+            found = row.observed_at
+        elif other.overlaps(listing):
             raise InvalidSymbol(
                 f"the list {listing} of {exchange} would overlap its list {other}: a symbol belongs to one list only",
                 field="listing",
             )
+    return found
 
 
 def _list(row: ListSymbolListsRow) -> SymbolList:

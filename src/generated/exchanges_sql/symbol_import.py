@@ -114,7 +114,7 @@ RECORD_SYMBOL_LIST = """-- name: record_symbol_list \\:exec
 INSERT INTO public.symbol_lists AS l (exchange_id, kind, settle, underlying, source, observed_at, unread)
 VALUES (:p1, :p2, :p3, :p4, :p5, :p6, :p7\\:\\:integer[])
 ON CONFLICT ON CONSTRAINT symbol_lists_list_key
-DO UPDATE SET source = excluded.source, observed_at = greatest(l.observed_at, excluded.observed_at), unread = excluded.unread
+DO UPDATE SET source = excluded.source, observed_at = excluded.observed_at, unread = excluded.unread
 """
 
 
