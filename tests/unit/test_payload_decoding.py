@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from exchanges_db.symbols.payloads import decoding
-from exchanges_db.symbols.payloads.decoding import RowDecoder
+from exchanges_db.symbols.payloads.decoding import RowDecoder, check_storable
+from exchanges_db.symbols.payloads.values import BrokenRow
 
 
 class Row(msgspec.Struct, rename="camel"):
@@ -71,6 +72,19 @@ def test_a_row_that_is_broken_besides_is_still_refused(decoder: RowDecoder[Row])
     assert decoder.unknown == {"new"}
     with pytest.raises(msgspec.ValidationError):
         decoder.decode(msgspec.Raw(b"7"))
+
+
+@pytest.mark.parametrize("number", [b"0." + b"1" * 20_000, b"1" * 5000, b"0." + b"1" * 16_000 + b"e-999", b"1e9999"])
+@pytest.mark.parametrize("name", ["new", "n\u00fc"])
+def test_a_number_that_jsonb_cannot_hold_is_refused(decoder: RowDecoder[Row], name: str, number: bytes) -> None:
+    """In a field that is learnt, and in one that cannot be."""
+    row = msgspec.Raw(b'{"someName": "x", "%b": [%b]}' % (name.encode(), number))
+    for _ in range(2):
+        with pytest.raises(msgspec.ValidationError):
+            decoder.closed(row)
+        with pytest.raises(BrokenRow, match="holds a number"):
+            check_storable(row)
+        refused(decoder, raw(**{name: 1}))
 
 
 def test_what_is_learnt_is_decoded_and_so_checked(decoder: RowDecoder[Row]) -> None:

@@ -500,6 +500,13 @@ def test_a_dated_contract_is_named_for_its_time_of_expiry_not_for_its_name() -> 
         ("gateio_spot", spot(up_rate="x"), "up_rate is 'x', not a number"),
         ("gateio_spot", spot(st_tag="x"), "st_tag is 'x', not true or false"),
         ("gateio_spot", spot(sell_start="x"), "sell_start is 'x', not a number"),
+        ("gateio_spot", spot(buy_start=[]), "buy_start is a value of type list"),
+        ("gateio_spot", spot(sell_start=False), "sell_start is a value of type bool"),
+        ("gateio_spot", spot(delisting_time=-1), "delisting_time is -1, not a time in seconds"),
+        ("gateio_futures", futures(launch_time=False), "launch_time is a value of type bool"),
+        ("gateio_futures", futures(orders_limit={}), "orders_limit is a value of type dict"),
+        ("mexc_spot", mexc(firstOpenTime=4_000_000_000), "firstOpenTime is 4000000000, not a time in milliseconds"),
+        ("gateio_spot", spot(buy_start=4_000_000_000_000), "buy_start is 4000000000000, not a time in seconds"),
         ("mexc_spot", mexc(firstOpenTime=10**30), "firstOpenTime is a value of type int, not a time in milliseconds"),
     ],
 )  # fmt: skip

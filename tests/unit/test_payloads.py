@@ -464,3 +464,20 @@ def test_flipped_bytes_end_in_symbols_or_in_our_error(exchange: str, seed: int) 
     for symbol in result.symbols:
         assert symbol.raw is not None
         bytes(symbol.raw).decode()
+
+
+@pytest.mark.parametrize("bad", [b'"\\ud800"', b'"a\tb"', b'"\xff"'])
+@pytest.mark.parametrize(("exchange", "field"), [("MEXC_SPOT", b"fullName"), ("MEXC_FUTURES", b"displayName")])
+def test_bad_text_in_one_row_of_an_envelope_costs_that_row_alone(exchange: str, field: bytes, bad: bytes) -> None:
+    """As it does in a bare list; what stands around the rows is checked all the same."""
+    rows = [MAKERS[exchange.lower()]() for _ in range(3)]
+    for number, row in enumerate(rows):
+        row["symbol"] = f"C{number}"
+        row[field.decode()] = "here" if number == 1 else "x"
+    text = payload(exchange.lower(), rows).replace(b'"here"', bad)
+    found = read_payload(exchange, text, observed_at=NOW)
+    assert [symbol.spec.native_symbol for symbol in found.symbols] == ["C0", "C2"]
+    assert [row.index for row in found.rejected] == [1]
+    for broken in (text[:-1], text + b"x", text[:-1] + b",}", text[:-1] + b',7:"x"}', b'{"a":"\\ud800"'):
+        with pytest.raises(PayloadError):
+            read_payload(exchange, broken, observed_at=NOW)

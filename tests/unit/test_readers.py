@@ -161,6 +161,21 @@ def test_an_entry_point_that_cannot_be_loaded_stops_no_other(
     assert len(read(SPOT, spot()).symbols) == 1
 
 
+@pytest.mark.parametrize("error", [SystemExit(0), GeneratorExit()])
+def test_an_entry_point_that_ends_the_program_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """Some packages exit where something is missing, and some libraries' errors are no Exception."""
+
+    def load(point: EntryPoint) -> object:
+        raise error
+
+    entry_points(monkeypatch, ending="somewhere:Reader")
+    monkeypatch.setattr(EntryPoint, "load", load)
+    assert len(all_readers()) == 6
+    assert type(error).__name__ in broken_readers()[0].reason
+
+
 @pytest.mark.parametrize("listing", ["PERPETUAL:USDT", "perpetual:usdt", Listing(SymbolKind.PERPETUAL, "USDT")])
 def test_a_list_is_named_by_text_or_by_a_listing(listing: Any) -> None:
     found = read(FUTURES, futures(), listing=listing)

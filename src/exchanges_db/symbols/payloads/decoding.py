@@ -18,9 +18,11 @@ Raw = msgspec.Raw
 LONGEST_ROW = 65_536
 # Enough for every list of an exchange; a list made in bad faith is decoded row by row from there on.
 _MOST_LESSONS, _MOST_LEARNT = 16, 64
-# jsonb holds neither a zero byte nor a number of more than 131,072 digits.
+# jsonb holds neither a zero byte nor a number of more than 131,072 digits, 16,383 of them after the point.
 _ZERO_BYTE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _HUGE_EXPONENT = re.compile(r"[eE][+-]?[0-9]{4}")
+_LONGEST_NUMBER = 1000
+_DIGITS = re.compile(rb"[0-9]+")
 _HUGE_NUMBER = re.compile(rb"[:,\[]\s*-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{4,}")
 
 
@@ -58,9 +60,9 @@ def _learnable(name: str) -> bool:
     return name.isascii() and name.isprintable() and not any(mark in name for mark in '\\"')
 
 
-def _refuse_huge_exponent(text: str) -> str:
-    """Return a number's text; raises ValueError, so that the whole row is looked at, where its exponent is absurd."""
-    if _HUGE_EXPONENT.search(text):
+def _refuse_huge(text: str) -> str:
+    """Return a number's text; raises ValueError, so that the whole row is looked at, where it is absurdly large."""
+    if len(text) >= _LONGEST_NUMBER or _HUGE_EXPONENT.search(text):
         raise ValueError(text)
     return text
 
@@ -87,7 +89,7 @@ def _closed_decoder(
     closed: Any = msgspec.defstruct(
         f"_Closed{row_type.__name__}", fields, forbid_unknown_fields=True, kw_only=True, gc=False
     )
-    return msgspec.json.Decoder(closed, float_hook=_refuse_huge_exponent).decode
+    return msgspec.json.Decoder(closed, float_hook=_refuse_huge).decode
 
 
 def check_storable(raw: Raw) -> None:
@@ -99,4 +101,6 @@ def check_storable(raw: Raw) -> None:
         raise BrokenRow("holds a zero byte (\\u0000)")
     if _HUGE_NUMBER.search(text):
         raise BrokenRow("holds a number with an absurd exponent")
+    if len(text) >= _LONGEST_NUMBER and any(len(digits) >= _LONGEST_NUMBER for digits in _DIGITS.findall(text)):
+        raise BrokenRow(f"holds a number of {_LONGEST_NUMBER} digits or more")
     bytes(text).decode()

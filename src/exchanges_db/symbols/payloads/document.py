@@ -75,7 +75,7 @@ def split(payload: bytes) -> Document:
     if payload[:1] not in (b"[", b"{"):
         raise PayloadError("the payload is neither a JSON list nor a JSON object: is it an error page?")
     try:
-        top = names_of(payload) if payload[:1] == b"{" else None
+        top = _split_envelope(payload) if payload[:1] == b"{" else None
         place = None if top is None else next((key for key in _ROWS_OF_ENVELOPES if key in top), None)
         text = payload if top is None else b"[]" if place is None else bytes(top[place])
         if place == "data" and text[:1] == b"{":
@@ -123,6 +123,37 @@ def _split_list(text: bytes) -> list[Raw]:
         # One bad string in one row, such as half a surrogate pair, must not cost the others: the standard library's
         # scanner is lenient enough to find where each row ends.
         return _split_leniently(text.decode("utf-8", "surrogateescape"))
+
+
+def _split_envelope(text: bytes) -> dict[str, Raw]:
+    try:
+        return names_of(text)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _fields_leniently(text.decode("utf-8", "surrogateescape"))
+
+
+def _fields_leniently(text: str) -> dict[str, Raw]:
+    """Return the fields of an object, of which some text is bad: the rows of a list in it are split likewise."""
+    scan = json.JSONDecoder(strict=False).raw_decode
+    fields: dict[str, Raw] = {}
+    position = _skip_space(text, 1)
+    while not (text[position : position + 1] == "}" and not fields):
+        name, end = scan(text, position)
+        position = _skip_space(text, end)
+        if not isinstance(name, str) or text[position : position + 1] != ":":
+            raise ValueError("a field has no name")
+        start = _skip_space(text, position + 1)
+        _, end = scan(text, start)
+        fields[name] = Raw(text[start:end].encode("utf-8", "surrogateescape"))
+        position = _skip_space(text, end)
+        if text[position : position + 1] != ",":
+            break
+        position = _skip_space(text, position + 1)
+    if text[position:].rstrip(_SPACE) != "}":
+        raise ValueError("the object does not end where the payload does")
+    return fields
 
 
 def _split_leniently(text: str) -> list[Raw]:

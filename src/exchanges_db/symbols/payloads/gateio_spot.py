@@ -108,9 +108,9 @@ def _spec(observed_at: datetime, row: _Row, notes: Notes) -> SymbolSpec:
             row.market_order_max_stock, row.market_order_max_money, row.up_rate, row.down_rate, row.slippage,
         ),
     )  # fmt: skip
-    buy_opens_at = values.moment("buy_start", row.buy_start) if row.buy_start else None
-    sell_opens_at = values.moment("sell_start", row.sell_start) if row.sell_start else None
-    delisted_at = values.moment("delisting_time", row.delisting_time) if row.delisting_time else None
+    buy_opens_at = values.moment("buy_start", row.buy_start)
+    sell_opens_at = values.moment("sell_start", row.sell_start)
+    delisted_at = values.moment("delisting_time", row.delisting_time)
     if row.trade_status == "tradable" and row.type == "normal":
         status, sides = _TRADING, _ALL
     else:

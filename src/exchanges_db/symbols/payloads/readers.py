@@ -140,7 +140,9 @@ def _load(point: EntryPoint) -> tuple[Reader | None, str]:
         found = point.load()
         reader = found() if isinstance(found, type) else found
         reason = why_no_reader(reader)
-    except Exception as exc:  # noqa: BLE001 - whatever another package raises, it stops no other reader
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # noqa: BLE001 - whatever another package raises, an exit too, it stops no other
         return None, f"{type(exc).__name__}: {shown(str(exc))}"
     return (None, reason) if reason is not None else (reader, "")
 

@@ -26,6 +26,8 @@ _ONE = Decimal(1)
 _STEPS = tuple(_ONE.scaleb(-decimals) for decimals in range(41))
 _LARGE = 10**60  # what is larger is no number of a payload: see _NUMBER
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Every time of our age in seconds, read as milliseconds, lies before it.
+_EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 # Room for every number that _NUMBER lets through.
 _wide = Context(prec=400)
 
@@ -176,8 +178,6 @@ def maximum(field: str, value: Any) -> Decimal | None:
 
 def count(field: str, value: Any) -> int | None:
     """Return a whole number, such as of orders or seconds; None for null, absent, "" and 0."""
-    if not value:
-        return None
     if type(value) is int and 0 < value < _LARGE:
         return value
     exact = number(field, value)
@@ -189,15 +189,25 @@ def count(field: str, value: Any) -> int | None:
 
 
 def moment(field: str, value: Any, *, milliseconds: bool = False) -> datetime | None:
-    """Return seconds since 1970, or milliseconds, as a time; None for null, absent and 0."""
-    if not value:
+    """Return seconds since 1970, or milliseconds, as a time; None for null, absent and 0.
+
+    A time so early that it must be in the other unit, or mean something else, is none.
+    """
+    # Not `not value`: false, [] and {} are no time.
+    if value is None or value == "" or (type(value) is int and value == 0):
         return None
     try:
-        return _milliseconds(value) if milliseconds else _seconds(value)
-    except (ValueError, TypeError):
+        if type(value) is str or type(value) is int:
+            time = _milliseconds(value) if milliseconds else _seconds(value)
+        else:
+            number(field, value)
+    except ValueError:
         number(field, value)
     except OverflowError:
         pass
+    else:
+        if time is None or time >= _EARLIEST:
+            return time
     raise BrokenRow(f"{field} is {shown(value)}, not a time in {'milliseconds' if milliseconds else 'seconds'}")
 
 
