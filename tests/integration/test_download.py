@@ -95,6 +95,13 @@ async def test_a_refusal_is_not_repeated(status: int) -> None:
         assert (info.value.status, len(server.requests)) == (status, 1)
 
 
+async def test_a_part_of_a_list_is_no_list() -> None:
+    """Nobody asked for a part."""
+    async with serving(answer(status=206), answer()) as server:
+        assert await fetch(server.url) == b"[1]"
+        assert len(server.requests) == 2
+
+
 async def test_a_redirect_is_not_followed() -> None:
     """Wherever it leads."""
     async with serving(answer()) as other, serving(answer(status=302, Location=other.url)) as server:

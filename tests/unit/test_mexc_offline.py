@@ -84,3 +84,6 @@ def test_it_belongs_to_the_list_of_mexc_spot() -> None:
         with_absences(read, "{}")  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match="gateio_spot reads nothing beside its list"):
         with_absences(read_payload(SPOT, payload(SPOT, [spot()]), observed_at=NOW), offline())
+    foreign = read_payload(MEXC, b"[]", observed_at=NOW)
+    assert foreign.foreign is not None
+    assert with_absences(foreign, offline()) is foreign

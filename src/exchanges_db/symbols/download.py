@@ -227,6 +227,8 @@ def _check(response: aiohttp.ClientResponse, place: str) -> None:
         raise DownloadFailed(f"{place} answers with a redirect: base_url must be the API's own address", status=status)
     if status >= 400:
         raise DownloadFailed(f"{place} answers with status {status}: check base_url, or who is let in", status=status)
+    if status == 206:
+        raise _TryAgain("answers with a part of the list", status=status)
     if response.content_type == "text/html":
         raise _TryAgain("answers with a web page: maintenance, or a wrong base_url", status=status)
 

@@ -91,7 +91,7 @@ def split(payload: bytes) -> Document:
     check_nesting(rows, above=1 if top is None else 2)
     check_nesting((value for name, value in (top or {}).items() if name != place), above=1)
     if top is not None:
-        _refuse_error(top, payload, nothing=place is None or text == b"null", null=text == b"null")
+        _refuse_error(top, payload, nothing=not rows, null=text == b"null")
     return _document(top, rows, b"\\u0000" not in payload)
 
 

@@ -190,6 +190,8 @@ def with_absences(read: Payload, companion: bytes) -> Payload:
     """
     reader = next((reader for reader in all_readers() if reader.name == read.source), None)
     if not isinstance(reader, CompanionReader):
+        if read.foreign is not None:
+            return read  # that it is another list is what is wrong
         raise InvalidArgument(f"the reader {read.source} reads nothing beside its list", field="companion")
     if not isinstance(companion, bytes):
         raise PayloadError(f"a companion is the bytes that the exchange sent, not {shown(companion)}")
