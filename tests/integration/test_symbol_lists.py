@@ -16,6 +16,7 @@ from exchanges_db import (
     Exchange,
     ImportRefused,
     ImportReport,
+    InvalidArgument,
     InvalidSymbol,
     Listing,
     Reader,
@@ -209,6 +210,17 @@ async def test_an_older_list_changes_nothing_unless_it_is_allowed(database: Data
     assert (report.applied, report.counts()["RESUMED"]) == (True, 1)
     (one,) = await list_symbol_lists(SPOT, db=database)
     assert one.observed_at == before
+
+
+async def test_nothing_is_observed_ahead(database: Database) -> None:
+    """It would outrank every announced time until then, and every list."""
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    with pytest.raises(InvalidArgument, match="lies ahead") as refused:
+        await import_symbols(SPOT, payload(SPOT, [spot()]), observed_at=ahead, db=database)
+    assert refused.value.field == "observed_at"
+    with pytest.raises(InvalidArgument, match="lies ahead"):
+        await import_specs(SPOT, "SPOT", [], source="own", observed_at=ahead, db=database)
+    await import_symbols(SPOT, payload(SPOT, [spot()]), observed_at=ahead - timedelta(minutes=58), db=database)
 
 
 async def test_a_dry_run_and_a_refusal_observe_nothing(database: Database) -> None:

@@ -286,3 +286,13 @@ async def test_a_dated_contract_is_judged_by_its_own_times(database: Database) -
     assert await can_trade(future, "BUY", db=database)
     assert (await can_trade(future, "BUY", expiry + timedelta(seconds=1), db=database)).obstacle is Obstacle.EXPIRED
     assert await can_trade(FUTURES, "BTC/USDT:USDT", "BUY", expiry + timedelta(days=1), db=database)
+
+
+@pytest.mark.parametrize("closing", ["false", "", 0, 1, None])
+async def test_closing_is_true_or_false(database: Database, closing: Any) -> None:
+    """A word from a file of settings that says no is true to Python, and would open what only closes."""
+    with pytest.raises(InvalidSymbol, match="closing must be True or False"):
+        await can_trade(SPOT, "BTC_USDT", "BUY", closing=closing, db=database)
+    with pytest.raises(SymbolNotFound) as missing:
+        await can_trade(SPOT, "\x1b[31m", "BUY", db=database)
+    assert str(missing.value).isprintable()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import TypeVar
 
@@ -38,6 +38,8 @@ _known_decoder = msgspec.json.Decoder(list[KnownSymbol])
 _LOCK_CLASS = int.from_bytes(b"symb")
 # Larger documents are slower to parse, smaller ones cost more round trips; measured with 100,000 rows.
 _ROWS_PER_STATEMENT = 1000
+# Clocks of two machines differ by less.
+_CLOCKS_APART = timedelta(minutes=5)
 OnProgress = Callable[[int, int], None]
 Item = TypeVar("Item")
 
@@ -61,7 +63,7 @@ async def import_symbols(
         payload itself does not tell, as for the contracts of Gate.io, whose settlement stands in the URL only.
     companion: what the exchange says of symbols that the list has no longer; for MEXC spot, the answer to GET
         /api/v3/symbol/offline. Without it they are delisted from `observed_at` on.
-    observed_at: when the exchange gave the payload; now by default.
+    observed_at: when the exchange gave the payload; now by default. It cannot lie ahead.
     allow: brakes that do not stop this import, as Brake or as its name in any case.
     dry_run: only tell what would change.
     on_progress: called with the symbols written so far and their number.
@@ -72,7 +74,7 @@ async def import_symbols(
         ImportRefused: a brake stopped it; `.report` tells what would have changed. Nothing was written.
         ExchangeNotFound: the exchange has no row.
     """
-    moment = datetime.now(UTC) if observed_at is None else check_moment(observed_at, "observed_at")
+    moment = _observed(observed_at)
     place, allowed = check_exchange(exchange), check_brakes(allow)
     # The exact spelling comes first, because it decides which reader is right.
     enum_value = await run(db, lambda conn: spelled(conn, place))
@@ -107,7 +109,7 @@ async def import_specs(
         InvalidSymbol: `specs` holds something else than a SymbolSpec, or one of another list; or `source` is no text.
         InvalidArgument, ImportRefused, ExchangeNotFound: as `import_symbols`.
     """
-    moment = datetime.now(UTC) if observed_at is None else check_moment(observed_at, "observed_at")
+    moment = _observed(observed_at)
     place, allowed = check_exchange(exchange), check_brakes(allow)
     read = as_payload(Listing.parse(listing), specs, source, rejected or {})
     enum_value = await run(db, lambda conn: spelled(conn, place))
@@ -157,6 +159,16 @@ async def _import(
 def _known(document: str | None) -> list[KnownSymbol]:
     assert document is not None  # an aggregate always gives one row
     return from_database_json(document, _known_decoder)
+
+
+def _observed(observed_at: datetime | None) -> datetime:
+    """Return when a list was observed; raise InvalidArgument where that lies ahead, for it would outrank what comes."""
+    now = datetime.now(UTC)
+    moment = now if observed_at is None else check_moment(observed_at, "observed_at")
+    if moment > now + _CLOCKS_APART:
+        text = f"observed_at, {moment:%Y-%m-%d %H:%M:%S} UTC, lies ahead: nothing is observed before it happens"
+        raise InvalidArgument(text, field="observed_at")
+    return moment
 
 
 def check_brakes(allow: Collection[Brake | str]) -> frozenset[Brake]:

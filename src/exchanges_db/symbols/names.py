@@ -128,7 +128,10 @@ def _advice(name: str, known: Sequence[ListSymbolNamesRow]) -> str:
     if same:
         return ", ".join(f"the {_kind(row.kind)} is called {row.symbol}" for row in same[:_MOST_NAMES])
     near = nearest(name, [*(row.symbol for row in known), *(row.native_symbol for row in known)])
-    return f"did you mean {' or '.join(near)}?" if near else f"see `exchanges-db symbols search {shlex.quote(name)}`"
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    # What a terminal would obey is not written into advice.
+    return f"see `exchanges-db symbols search{f' {shlex.quote(name)}' if name.isprintable() else ''}`"
 
 
 def _letters(text: str) -> str:

@@ -72,11 +72,14 @@ async def can_trade(
     `.reason`.
 
     Raises:
-        InvalidArgument: `symbol`, `side` or `order_type` is not what it should be, or `at` has no time zone.
+        InvalidArgument: `symbol`, `side`, `order_type` or `closing` is not what it should be, or `at` has no time zone.
         ExchangeNotFound, SymbolNotFound, AmbiguousSymbol: no symbol is meant by the name, or several.
         DatabaseError: the database cannot be asked.
     """
     given = _arguments(subject, named)
+    if type(closing) is not bool:
+        # The text "false" is true to Python.
+        raise InvalidSymbol(f"closing must be True or False, not {shown(closing)}", field="closing")
     wanted, kind = Side.parse(given["side"]), None if order_type is None else OrderType.parse(order_type)
     at = given.get("at")
     moment = None if at is None else check_moment(at)
