@@ -149,9 +149,9 @@ def _spec(kind: SymbolKind, settle: str, observed_at: datetime, row: ContractRow
     whole = row.enable_decimal is False or row.enable_decimal is None
     step, step_assumed = (_ONE_CONTRACT, False) if whole else _step(row, least)
     # create_time is no launch.
-    opens_at = values.moment("launch_time", row.launch_time) if row.launch_time else None
+    opens_at = values.moment("launch_time", row.launch_time)
     delisting_at = delisted_at = None
-    if row.delisting_time or row.delisted_time:
+    if not row.delisting_time is row.delisted_time is None:
         delisting_at = _end("delisting_time", row.delisting_time, opens_at, notes)
         delisted_at = _end("delisted_time", row.delisted_time, opens_at, notes)
     try:
@@ -206,7 +206,7 @@ def _spec(kind: SymbolKind, settle: str, observed_at: datetime, row: ContractRow
 def _name(row: ContractRow, kind: SymbolKind) -> tuple[str, str, datetime | None]:
     """Return base, quote and time of expiry, by expire_time and not by the name: recorded names had other dates."""
     parts = row.name.split("_")
-    if len(parts) == 2 and not row.expire_time and kind is _PERPETUAL:
+    if len(parts) == 2 and row.expire_time is None and kind is _PERPETUAL:
         return parts[0], parts[1], None
     if len(parts) not in (2, 3):
         raise BrokenRow("its name is not BASE_QUOTE or BASE_QUOTE_DATE")
