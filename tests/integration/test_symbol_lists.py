@@ -231,6 +231,17 @@ async def test_a_dry_run_and_a_refusal_observe_nothing(database: Database) -> No
     assert await list_symbol_lists(db=database) == []
 
 
+async def test_a_shared_name_that_is_the_exchanges_own_of_one_stands_for_that(database: Database) -> None:
+    """Else the advice to ask by the exchange's own name would lead back to the same error."""
+    rows = [spot("GAS", id="GAS/USDT"), spot("GAS", id="GASNEO_USDT", trade_status="untradable")]
+    await import_symbols(SPOT, payload(SPOT, rows), db=database)
+    assert await can_trade(SPOT, "GAS/USDT", "BUY", db=database)
+    assert not await can_trade(SPOT, "GASNEO_USDT", "BUY", db=database)
+    with pytest.raises(AmbiguousSymbol) as caught:
+        await can_trade(SPOT, "gas/usdt", "BUY", db=database)
+    assert caught.value.candidates == ("GAS/USDT", "GASNEO_USDT")
+
+
 async def test_what_a_report_tells_of_symbols_that_cannot_be_meant_or_traded(database: Database) -> None:
     """Two live symbols of one canonical name are both kept; limits that no order can keep to are named."""
     rows = [

@@ -16,7 +16,6 @@ from exchanges_db.database.pool import Database
 from exchanges_db.errors import FeesUnknown, shown
 from exchanges_db.symbols import fees, look_ups
 from exchanges_db.symbols.fees import AccountFeeChange, AccountFees, Fees
-from exchanges_db.symbols.models import Symbol
 
 group = typer.Typer(
     help="What an account pays: set, show, list and more.", rich_markup_mode=None, context_settings=HELP
@@ -84,7 +83,7 @@ def show(
     """Show what an account pays for a symbol, and where that is from."""
 
     async def work(database: Database) -> Fees:
-        found = await _symbol(exchange, symbol, database)
+        found = await look_ups.find_symbol(exchange, symbol, db=database)
         return await fees.get_fees(found, account, strict=strict, db=database)
 
     output.show_record(run(work))
@@ -107,15 +106,6 @@ def history(exchange: Where, symbol: MaybeName = None, account: MaybeAccount = N
     """List what was ever set or forgotten, of all symbols or of one."""
     found = run(lambda database: fees.get_account_fee_history(exchange, symbol=symbol, account=account, db=database))
     output.show(found, CHANGES, nothing="no fees were ever set")
-
-
-async def _symbol(exchange: str, symbol: str, database: Database) -> Symbol:
-    # The exchange's own name first: it must match exactly, a canonical name may be in another case.
-    found = await look_ups.get_symbol_by_native(exchange, symbol, db=database)
-    found = found or await look_ups.get_symbol(exchange, symbol, db=database)
-    if found is None:
-        raise await look_ups.explain_missing(exchange, symbol, db=database)
-    return found
 
 
 async def _latest(exchange: str, symbol: str | None, account: str, database: Database) -> AccountFeeChange:

@@ -66,16 +66,13 @@ def show(exchange: Where, symbol: Name, at: At = None) -> None:
     moment = None if at is None else parse_time(at)
 
     async def work(database: Database) -> Symbol:
-        if moment is not None:
-            found = await history.get_symbol_as_of(exchange, symbol, moment, db=database)
-            if found is None and await history.get_symbol_history(exchange, symbol, db=database):
-                # Advice on the name would name this very symbol.
-                when = f"see `exchanges-db symbols history {shlex.quote(exchange)} {shlex.quote(symbol)}`"
-                raise SymbolNotFound(f"{shown(symbol)} was not known at {moment.isoformat()}: {when}")
-        else:
-            # The exchange's own name first: it must match exactly, a canonical name may be in another case.
-            found = await look_ups.get_symbol_by_native(exchange, symbol, db=database)
-            found = found or await look_ups.get_symbol(exchange, symbol, db=database)
+        if moment is None:
+            return await look_ups.find_symbol(exchange, symbol, db=database)
+        found = await history.get_symbol_as_of(exchange, symbol, moment, db=database)
+        if found is None and await history.get_symbol_history(exchange, symbol, db=database):
+            # Advice on the name would name this very symbol.
+            when = f"see `exchanges-db symbols history {shlex.quote(exchange)} {shlex.quote(symbol)}`"
+            raise SymbolNotFound(f"{shown(symbol)} was not known at {moment.isoformat()}: {when}")
         if found is None:
             raise await look_ups.explain_missing(exchange, symbol, db=database)
         return found

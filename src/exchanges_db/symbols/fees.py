@@ -19,9 +19,8 @@ from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database
 from exchanges_db.errors import FeesUnknown, InvalidArgument, InvalidSymbol, SymbolNotFound, shown
 from exchanges_db.exchanges.names import ask_as_spelled, check_exchange, check_key, check_known, exchange_id
-from exchanges_db.symbols.look_ups import explain_missing, get_symbol, get_symbol_by_id, get_symbol_by_native
+from exchanges_db.symbols.look_ups import find_symbol, get_symbol_by_id
 from exchanges_db.symbols.models import Symbol
-from exchanges_db.symbols.names import check_name
 from exchanges_sql.account_fees import AsyncQuerier, InsertAccountFeesParams
 
 _DIGITS = 100
@@ -249,12 +248,7 @@ async def _find(place: str, symbol: Symbol | str, db: DatabaseOrConnection | Non
         if found is None or (found.exchange, found.native_symbol) != (symbol.exchange, symbol.native_symbol):
             raise _no_longer_there(symbol)
         return found
-    name = check_name(symbol)
-    # The exchange's own name first: it must match exactly, a canonical name may be in another case.
-    found = await get_symbol_by_native(place, name, db=db) or await get_symbol(place, name, db=db)
-    if found is None:
-        raise await explain_missing(place, name, db=db)
-    return found
+    return await find_symbol(place, symbol, db=db)
 
 
 def _no_longer_there(symbol: Symbol) -> SymbolNotFound:

@@ -180,6 +180,12 @@ async def get_symbol_stats(*, db: DatabaseOrConnection | None = None) -> list[Sy
     return await run(db, work)
 
 
+async def find_symbol(exchange: Enum | str, symbol: str, *, db: DatabaseOrConnection | None = None) -> Symbol:
+    """Return the symbol with this canonical or native name. Raises as `get_symbol_raw` does."""
+    place, name = check_exchange(exchange), check_name(symbol)
+    return to_symbol(await run(db, lambda conn: row_called(conn, place, name)))
+
+
 async def explain_missing(
     exchange: Enum | str, symbol: str, *, db: DatabaseOrConnection | None = None
 ) -> SymbolNotFound:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.rows import from_database
+from exchanges_db.errors import AmbiguousSymbol
 from exchanges_db.exchanges.names import ask_as_spelled
 from exchanges_db.symbols.judge import is_tradable
 from exchanges_db.symbols.models import Symbol
@@ -65,7 +66,14 @@ async def row_called(conn: AsyncConnection, place: str, name: str) -> SymbolRow:
         ExchangeNotFound, SymbolNotFound: there is no such exchange or symbol.
         AmbiguousSymbol: the canonical name is that of several live symbols, or differs from several in case only.
     """
-    row = (await rows_called(conn, place, [name])).get(name) or await row_by_native(conn, place, name)
+    try:
+        row = (await rows_called(conn, place, [name])).get(name)
+    except AmbiguousSymbol as exc:
+        # Several share the name, and the exchange itself gives it to one of them: its own names are told apart by it.
+        if name not in exc.candidates:
+            raise
+        row = None
+    row = row or await row_by_native(conn, place, name)
     if row is None:
         raise await symbol_not_found(conn, place, name)
     return row
