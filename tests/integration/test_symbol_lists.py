@@ -359,6 +359,7 @@ def test_a_listing_is_text_and_back() -> None:
         assert str(Listing.parse(text)) == text
         assert Listing.parse(Listing.parse(text)) == Listing.parse(text)
     assert Listing.parse("perpetual:usdt") == Listing(SymbolKind.PERPETUAL, "USDT")
+    assert Listing.parse("Perpetual:USDe") == Listing(SymbolKind.PERPETUAL, "USDe")
     with pytest.raises(InvalidSymbol):
         Listing("SPOT")  # type: ignore[arg-type]
     one = msgspec.json.decode(msgspec.json.encode(Listing(SymbolKind.SPOT)), type=Listing)

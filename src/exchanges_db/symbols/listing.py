@@ -42,7 +42,9 @@ class Listing(msgspec.Struct, frozen=True, order=True):
 
     @classmethod
     def parse(cls, listing: Listing | str, field: str = "listing") -> Listing:
-        """Return `listing`, or what its text says; kind and settlement may be in any case.
+        """Return `listing`, or what its text says.
+
+        The kind may be in any case; a settlement in small letters alone, as it stands in URLs, is taken in capitals.
 
         Raises:
             InvalidSymbol: it is no such text; the error names `field`.
@@ -56,7 +58,7 @@ class Listing(msgspec.Struct, frozen=True, order=True):
                 f"{field} {shown(listing)} is no list of symbols: write SPOT, PERPETUAL:USDT or OPTION:USDT:BTC_USDT",
                 field=field,
             )
-        settle = parts[1].upper() if parts[1:] else None
+        settle = None if not parts[1:] else parts[1].upper() if parts[1].islower() else parts[1]
         return cls(kind, settle, *parts[2:])
 
     def covers(self, spec: SymbolSpec) -> bool:
