@@ -26,8 +26,11 @@ WHERE (sqlc.narg(at)::timestamptz IS NULL OR v.valid @> sqlc.narg(at)::timestamp
 ORDER BY 1;
 
 -- name: ListSymbolRowsAsOf :many
--- Which symbols met all given conditions at a time, was their exchange active then, and when had it confirmed them?
-SELECT v.spec::text AS spec, coalesce(place.is_active, FALSE)::boolean AS exchange_is_active, held.confirmed_at
+-- Which symbols met all given conditions at a time, was their exchange active then, when had it confirmed them, and
+-- could their row not be read then?
+SELECT
+    v.spec::text AS spec, coalesce(place.is_active, FALSE)::boolean AS exchange_is_active, held.confirmed_at,
+    coalesce(held.is_unread, FALSE)::boolean AS is_unread
 FROM public.symbol_versions AS v
 LEFT JOIN public.symbol_rows AS held
     ON held.id = v.symbol_id AND held.spec_version = v.spec_version AND held.confirmed_at <= @at::timestamptz

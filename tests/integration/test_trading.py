@@ -259,6 +259,29 @@ async def test_a_row_that_cannot_be_read_closes_its_symbol(database: Database) -
     assert len(await list_symbols(SPOT, db=database)) == 20
 
 
+async def test_a_row_that_cannot_be_read_closes_its_symbol_a_moment_ago_too(dsn: Dsn) -> None:
+    """Whoever gives the time of a clock of their own asks about the past; what is before that list stays open."""
+    rows, ends = many(SPOT, 20), timedelta(minutes=5)
+    async with connected(dsn) as conn:
+        now: datetime = await conn.fetchval("SELECT clock_timestamp()")
+        # Its end came before the list that cannot be read: nobody has withdrawn it.
+        rows[0] = spot("C0", delisting_time=int((now - ends).timestamp()))
+        await observe(conn, rows, now - timedelta(minutes=9))
+        known: datetime = await conn.fetchval("SELECT clock_timestamp()")
+        await observe(conn, [spot("C0", precision="x"), *rows[1:]], known)
+        symbol = await the_symbol(conn, "C0/USDT", SPOT)
+        a_moment_ago: datetime = await conn.fetchval("SELECT clock_timestamp()")
+        for at in (None, a_moment_ago):
+            assert Obstacle.UNREADABLE in (await can_trade(symbol, "BUY", at, db=conn)).obstacles
+            assert Obstacle.UNREADABLE in (await can_trade(SPOT, "C0_USDT", "SELL", at, db=conn)).obstacles
+        listed = await list_symbols_as_of(SPOT, a_moment_ago, db=conn)
+        assert listed == await list_symbols(SPOT, db=conn)
+        assert len(listed) == 19
+        assert symbol in await list_symbols_as_of(SPOT, a_moment_ago, tradable=False, db=conn)
+        before = known - timedelta(microseconds=1)
+        assert (await can_trade(symbol, "BUY", before, db=conn)).obstacles == (Obstacle.DELISTED,)
+
+
 async def test_the_past_is_judged_by_what_was_known_then(dsn: Dsn) -> None:
     """By name and in lists, also of a row that was deleted since."""
     async with connected(dsn) as conn:

@@ -131,7 +131,9 @@ async def symbol_as_of(conn: AsyncConnection, symbol_id: int, at: datetime) -> S
 
 def _stood_open(row: ListSymbolRowsAsOfRow, symbol: Symbol, at: datetime) -> bool:
     seen_at = row.confirmed_at or symbol.observed_at
-    return is_tradable(symbol, at, exchange_active=row.exchange_is_active, observed_at=seen_at)
+    return is_tradable(
+        symbol, at, exchange_active=row.exchange_is_active, observed_at=seen_at, readable=not row.is_unread
+    )
 
 
 def _version(row: ListSymbolVersionsRow) -> SymbolVersion:

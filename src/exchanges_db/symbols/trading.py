@@ -199,6 +199,7 @@ async def _answer_then(
         return _refusal(Obstacle.UNKNOWN_THEN)
     if meant is not None and not _is_same(then, meant):
         return _refusal(Obstacle.OTHER_SYMBOL)
+    last_list = _last_list_by(at, then, row)
     found = judge(
         then,
         side,
@@ -206,21 +207,22 @@ async def _answer_then(
         exchange_active=exchange.is_active,
         order_type=order_type,
         closing=closing,
-        observed_at=_last_word_by(at, then, row),
+        observed_at=then.observed_at if last_list is None else last_word(last_list),
+        readable=last_list is None or not last_list.is_unread,
     )
     return _answer(found, then, side, order_type)
 
 
-def _last_word_by(at: datetime, then: Symbol, row: SymbolRow | None) -> datetime | None:
-    """Return when the exchange had last said, by `at`, what held then, as far as that is known.
+def _last_list_by(at: datetime, then: Symbol, row: SymbolRow | None) -> SymbolRow | None:
+    """Return `row` if it tells what the last list by `at` said of what held then; None where that is not known.
 
-    Of what no longer holds it is known when the exchange first said so, not how often it confirmed it.
+    Of what no longer holds it is known when the exchange first said so, not how often a list said so again, nor
+    whether one had a row for it that could not be read.
     """
-    if row is not None and (row.id, row.spec_version) == (then.id, then.spec_version):
-        confirmed_at = last_word(row)
-        if confirmed_at is not None and confirmed_at <= at:
-            return confirmed_at
-    return then.observed_at
+    if row is None or (row.id, row.spec_version) != (then.id, then.spec_version):
+        return None
+    said_at = last_word(row)
+    return row if said_at is not None and said_at <= at else None
 
 
 def _is_same(one: Symbol, other: Symbol) -> bool:

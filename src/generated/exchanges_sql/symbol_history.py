@@ -20,7 +20,9 @@ WHERE v.valid @> :p1\\:\\:timestamptz AND v.symbol_id = :p2
 
 
 LIST_SYMBOL_ROWS_AS_OF = """-- name: list_symbol_rows_as_of \\:many
-SELECT v.spec\\:\\:text AS spec, coalesce(place.is_active, FALSE)\\:\\:boolean AS exchange_is_active, held.confirmed_at
+SELECT
+    v.spec\\:\\:text AS spec, coalesce(place.is_active, FALSE)\\:\\:boolean AS exchange_is_active, held.confirmed_at,
+    coalesce(held.is_unread, FALSE)\\:\\:boolean AS is_unread
 FROM public.symbol_versions AS v
 LEFT JOIN public.symbol_rows AS held
     ON held.id = v.symbol_id AND held.spec_version = v.spec_version AND held.confirmed_at <= :p1\\:\\:timestamptz
@@ -53,6 +55,7 @@ class ListSymbolRowsAsOfRow:
     spec: str
     exchange_is_active: bool
     confirmed_at: Optional[datetime.datetime]
+    is_unread: bool
 
 
 LIST_SYMBOL_ROWS_BY_NAME_AS_OF = """-- name: list_symbol_rows_by_name_as_of \\:many
@@ -119,6 +122,7 @@ class AsyncQuerier:
                 spec=row[0],
                 exchange_is_active=row[1],
                 confirmed_at=row[2],
+                is_unread=row[3],
             )
 
     async def list_symbol_rows_by_name_as_of(self, *, at: datetime.datetime, exchange: str, symbol: str) -> AsyncIterator[str]:
