@@ -1334,6 +1334,14 @@ ALTER TABLE ONLY public.symbol_lists
 
 
 --
+-- Name: symbol_lists symbol_lists_no_overlap; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.symbol_lists
+    ADD CONSTRAINT symbol_lists_no_overlap EXCLUDE USING gist (int4range((exchange_id)::integer, (exchange_id)::integer, '[]'::text) WITH &&, int8range(hashtextextended(kind, (0)::bigint), hashtextextended(kind, (0)::bigint), '[]'::text) WITH &&, int8range(hashtextextended(settle, (0)::bigint), hashtextextended(settle, (0)::bigint), '[]'::text) WITH &&, int8range(hashtextextended(underlying, (0)::bigint), hashtextextended(underlying, (0)::bigint), '[]'::text) WITH &&);
+
+
+--
 -- Name: symbol_lists symbol_lists_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 

@@ -9,10 +9,17 @@
 DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 
 -- What follows changes tables that are there. psql goes on after an error, unless it is told not to: where this file was
--- applied before, or one of its names is taken, nothing more is written in this session.
+-- applied before, one of its names is taken, or a row has no place in what it makes, nothing more is written in this
+-- session. Else the constraints would be left out, and the rest made.
 DO $$
+DECLARE
+    stopped boolean := to_regclass('public.symbol_lists') IS NOT NULL OR to_regclass('public.symbol_raw') IS NOT NULL
+        OR to_regclass('public.symbols') IS NULL;
 BEGIN
-    IF to_regclass('public.symbol_lists') IS NOT NULL OR to_regclass('public.symbol_raw') IS NOT NULL THEN
+    IF NOT stopped THEN
+        stopped := EXISTS (SELECT FROM public.symbols AS s WHERE s.kind = 'OPTION');
+    END IF;
+    IF stopped THEN
         PERFORM set_config('default_transaction_read_only', 'on', false), set_config('transaction_read_only', 'on', false);
     END IF;
 END
@@ -28,6 +35,11 @@ BEGIN
     IF taken IS NOT NULL THEN
         RAISE EXCEPTION '% is there already and was not made by migration 006 of exchanges_db: rename or move it, or give exchanges_db a database of its own', taken
             USING ERRCODE = 'duplicate_table';
+    END IF;
+    -- No reader made one before; of one that was written by hand nobody knows the strike.
+    IF EXISTS (SELECT FROM public.symbols AS s WHERE s.kind = 'OPTION') THEN
+        RAISE EXCEPTION 'symbols has options, which have no strike and no type yet: delete them, the next import of their list brings them back'
+            USING ERRCODE = 'check_violation', TABLE = 'symbols', CONSTRAINT = 'symbols_option_terms_fit_kind';
     END IF;
 END
 $$;
@@ -53,7 +65,15 @@ CREATE TABLE public.symbol_lists (
     CONSTRAINT symbol_lists_parts_fit_kind
         CHECK ((settle IS NULL OR kind <> 'SPOT') AND (underlying IS NULL OR kind = 'OPTION')),
     CONSTRAINT symbol_lists_observed_at_is_date
-        CHECK (date_part('year', observed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', observed_at AT TIME ZONE 'UTC') <= 9999)
+        CHECK (date_part('year', observed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', observed_at AT TIME ZONE 'UTC') <= 9999),
+    -- Every symbol stands in one list at most: where it stood in two, symbol_rows would have it twice. NULL overlaps
+    -- everything. Ranges of hashes, because text has no operator class for gist without the extension btree_gist.
+    CONSTRAINT symbol_lists_no_overlap EXCLUDE USING gist (
+        int4range(exchange_id, exchange_id, '[]') WITH &&,
+        int8range(hashtextextended(kind, 0), hashtextextended(kind, 0), '[]') WITH &&,
+        int8range(hashtextextended(settle, 0), hashtextextended(settle, 0), '[]') WITH &&,
+        int8range(hashtextextended(underlying, 0), hashtextextended(underlying, 0), '[]') WITH &&
+    )
 );
 
 COMMENT ON TABLE public.symbol_lists IS 'Every list of symbols that was ever imported: only its own symbols can vanish from it';

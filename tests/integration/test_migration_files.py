@@ -56,6 +56,33 @@ async def test_psql_applies_every_file_and_undoes_none(empty_dsn: Dsn, dsn: Dsn,
 
 
 @pytest.mark.parametrize("options", WAYS.values(), ids=WAYS)
+async def test_psql_makes_nothing_of_006_where_a_row_has_no_place_in_it(
+    empty_dsn: Dsn, options: tuple[str, ...]
+) -> None:
+    """Going on after the error, it would leave out every new constraint and make the rest."""
+    for file in FILES[:4]:
+        run_psql(empty_dsn, file)
+    async with connected(empty_dsn) as conn:
+        await conn.execute(
+            "INSERT INTO symbols (exchange_id, native_symbol, symbol, base, quote, settle, kind, direction, "
+            "contract_size, price_tick, quantity_step, status, sides, api_tradable, expires_at) VALUES "
+            "(3, 'O', 'BTC/USDT:USDT', 'BTC', 'USDT', 'USDT', 'OPTION', 'LINEAR', 1, 1, 1, 'TRADING', 'ALL', true, now())"
+        )
+        before = await relations(conn), await conn.fetchval("SELECT to_jsonb(s)::text FROM symbols AS s")
+        run = run_psql(empty_dsn, FILES[4], *options)
+        assert "delete them, the next import" in run.stderr
+        await conn.reload_schema_state()
+        assert before == (await relations(conn), await conn.fetchval("SELECT to_jsonb(s)::text FROM symbols AS s"))
+
+
+async def test_psql_makes_nothing_of_006_where_there_are_no_symbols(empty_dsn: Dsn) -> None:
+    """A file that is run before those that it rests on leaves no half of itself."""
+    run_psql(empty_dsn, FILES[4])
+    async with connected(empty_dsn) as conn:
+        assert await relations(conn) == set()
+
+
+@pytest.mark.parametrize("options", WAYS.values(), ids=WAYS)
 async def test_psql_on_a_database_in_use_harms_nothing(dsn: Dsn, options: tuple[str, ...]) -> None:
     """All the files, newest first, then oldest first; no up part changes anything, and no down part drops a table."""
     async with connected(dsn) as conn:

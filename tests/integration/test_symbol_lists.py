@@ -353,6 +353,49 @@ async def test_what_a_symbol_is_called_in_another_case_is_the_same_symbol(databa
     assert report.counts()["CHANGED"] == 1
 
 
+OVERLAPS = [
+    ("PERPETUAL:USDT", "PERPETUAL"),
+    ("PERPETUAL", "PERPETUAL:USDT"),
+    ("OPTION:USDT:BTC_USDT", "OPTION:USDT"),
+    ("OPTION", "OPTION:USDT:BTC_USDT"),
+    ("SPOT", "SPOT"),
+]
+APART = [
+    ("PERPETUAL:USDT", "PERPETUAL:BTC"),
+    ("PERPETUAL", "FUTURE"),
+    ("OPTION:USDT:BTC_USDT", "OPTION:USDT:ETH_USDT"),
+]
+
+
+async def write_list(conn: asyncpg.Connection, text: str) -> None:
+    """Write the row of a list by hand, past the import's own check."""
+    listing = Listing.parse(text)
+    await conn.execute(
+        "INSERT INTO symbol_lists (exchange_id, kind, settle, underlying, source, observed_at) "
+        "VALUES (3, $1, $2, $3, 'by hand', now())",
+        listing.kind.value, listing.settle, listing.underlying,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), OVERLAPS)
+async def test_the_database_refuses_lists_that_overlap(conn: asyncpg.Connection, one: str, other: str) -> None:
+    """With both, symbol_rows would give a symbol of theirs twice, and one of the two times would be wrong."""
+    await write_list(conn, one)
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError) as caught:
+        await write_list(conn, other)
+    name = "symbol_lists_list_key" if one == other else "symbol_lists_no_overlap"
+    assert caught.value.constraint_name == name
+    assert Listing.parse(one).overlaps(Listing.parse(other))
+
+
+@pytest.mark.parametrize(("one", "other"), APART)
+async def test_the_database_takes_lists_that_do_not_overlap(conn: asyncpg.Connection, one: str, other: str) -> None:
+    """Any number of lists of one exchange, as long as a symbol can stand in one of them only."""
+    await write_list(conn, one)
+    await write_list(conn, other)
+    assert not Listing.parse(one).overlaps(Listing.parse(other))
+
+
 def test_a_listing_is_text_and_back() -> None:
     """As the command line and reports write it."""
     for text in ("SPOT", "PERPETUAL", "PERPETUAL:USDT", "FUTURE:BTC", "OPTION:USDT:BTC_USDT"):

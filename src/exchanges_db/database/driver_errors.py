@@ -108,6 +108,7 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "symbol_lists_pkey": ("id", "is taken"),
     "symbol_lists_exchange_id_fkey": ("exchange_id", "names no exchange"),
     "symbol_lists_list_key": ("kind, settle, underlying", "are those of another list of that exchange"),
+    "symbol_lists_no_overlap": ("kind, settle, underlying", "must not overlap those of another list of that exchange"),
     "symbol_lists_kind_known": ("kind", "must be a SymbolKind"),
     "symbol_lists_settle_printable": ("settle", "must be 1 to 50 characters, no control characters, no outer blanks"),
     "symbol_lists_underlying_printable": (
