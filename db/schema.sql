@@ -44,9 +44,10 @@ DECLARE
     latest_taker numeric;
     latest_at timestamptz;
 BEGIN
-    -- One setter of a key at a time, until its transaction ends: so the later one has the later time.
+    -- One setter of an account at a time, until its transaction ends: so the later one has the later time. Not one lock
+    -- per symbol: a transaction that sets the fees of thousands would fill the server's table of locks.
     PERFORM pg_advisory_xact_lock(hashtextextended(
-        format('exchanges_db.account_fees %s %s %s', NEW.exchange_id, NEW.symbol_id, NEW.account), 0));
+        format('exchanges_db.account_fees %s %s', NEW.exchange_id, NEW.account), 0));
     IF NEW.symbol_id IS NULL THEN
         SELECT e.created_at INTO beginning FROM public.exchanges AS e WHERE e.id = NEW.exchange_id;
         IF NOT FOUND THEN

@@ -103,8 +103,7 @@ def test_what_one_command_writes_the_next_one_reads(folder: str) -> None:
 READS = {
     "list", "show", "history", "stats", "status", "schema", "validate", "symbols list", "symbols show",
     "symbols history", "symbols diff", "symbols search", "symbols common", "symbols stats", "symbols lists",
-    "symbols raw",
-    "readers", "fees list", "fees show", "fees history",
+    "symbols raw", "readers", "fees list", "fees show", "fees history",
 }  # fmt: skip
 # `sync` needs a server in an exchange's place: test_cli_symbols.py has one.
 WRITES = sorted(COMMANDS.keys() - READS - {"sync"})

@@ -24,6 +24,7 @@ from exchanges_db import (
     Symbol,
     SymbolNotFound,
     get_symbol_by_id,
+    import_symbols,
 )
 from exchanges_db.database.driver_errors import CONSTRAINTS, translate
 from exchanges_db.database.dsn import Dsn
@@ -41,6 +42,7 @@ from exchanges_db.validation.plans import LookUp, indexes_used
 from exchanges_sql import account_fees
 from tests.factories import an_exchange, connected
 from tests.hostile_text import HOSTILE
+from tests.payload_rows import many, payload
 from tests.symbol_rows import insert
 
 P = "account_fees_"
@@ -560,3 +562,15 @@ async def test_a_look_up_reads_the_index(conn: asyncpg.Connection, sql: str, arg
     """)
     used = await indexes_used(conn, LookUp("fees", sql, f"{P}one_at_a_time"), *arguments)
     assert f"{P}one_at_a_time" in used
+
+
+async def test_a_transaction_takes_one_lock_however_many_symbols_it_sets(conn: asyncpg.Connection) -> None:
+    """All sessions of a server share its table of locks, which thousands of locks fill."""
+    await import_symbols(SPOT, payload(SPOT, many(SPOT, 30)), db=conn)
+    await conn.execute(
+        "INSERT INTO account_fees (exchange_id, account, symbol_id, maker, taker) "
+        "SELECT exchange_id, 'main', id, 0.001, 0.002 FROM symbols"
+    )
+    ours = await conn.fetch("SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+    # The other one is the import's.
+    assert len(ours) == 2

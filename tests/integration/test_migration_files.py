@@ -66,7 +66,7 @@ async def test_psql_makes_nothing_of_006_where_a_row_has_no_place_in_it(
         await conn.execute(
             "INSERT INTO symbols (exchange_id, native_symbol, symbol, base, quote, settle, kind, direction, "
             "contract_size, price_tick, quantity_step, status, sides, api_tradable, expires_at) VALUES "
-            "(3, 'O', 'BTC/USDT:USDT', 'BTC', 'USDT', 'USDT', 'OPTION', 'LINEAR', 1, 1, 1, 'TRADING', 'ALL', true, now())"
+            "(3, 'O', 'B/USDT:USDT', 'B', 'USDT', 'USDT', 'OPTION', 'LINEAR', 1, 1, 1, 'TRADING', 'ALL', true, now())"
         )
         before = await relations(conn), await conn.fetchval("SELECT to_jsonb(s)::text FROM symbols AS s")
         run = run_psql(empty_dsn, FILES[4], *options)

@@ -173,14 +173,14 @@ def is_satisfiable(spec: SymbolSpec) -> bool:
     """
     most, most_notional = spec.max_quantity, spec.max_notional
     inverse = spec.direction is ContractDirection.INVERSE
-    if most is most_notional is None and not inverse:
+    if most is most_notional is None and (not inverse or spec.min_notional is None):
         return True
     step, size = spec.quantity_step, spec.contract_size or Decimal(1)
     # Nearly always the limits lie far apart, which a few sums show.
     enough = _EXACT.add(step, spec.min_quantity or step)
-    if (most is None or enough <= most) and not inverse:
-        if most_notional is None:
-            return True
+    if most_notional is None and (not inverse or spec.min_notional is None) and (most is None or enough <= most):
+        return True
+    if most_notional is not None and (most is None or enough <= most) and not inverse:
         # Any stretch of this length holds a price for the least quantity.
         stretch = _EXACT.multiply(_EXACT.multiply(enough, size), spec.price_tick)
         if _EXACT.add(stretch, spec.min_notional or 0) <= most_notional:
