@@ -105,10 +105,18 @@ def show_fields(fields: dict[str, Any]) -> None:
     if _form.as_json:
         show_json(fields)
     else:
-        columns = [
-            Column[tuple[str, Any]](name, _at(index), must=True) for index, name in enumerate(("field", "value"))
-        ]
-        show(list(fields.items()), columns, nothing="")
+        show_pairs(list(fields.items()))
+
+
+def show_pairs(pairs: Sequence[tuple[str, Any]]) -> None:
+    """Show names and values, one line per pair; a name may be there twice."""
+    columns = [Column[tuple[str, Any]](name, _at(index), must=True) for index, name in enumerate(("field", "value"))]
+    show(pairs, columns, nothing="")
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON on one line, with exact numbers as text."""
+    return json.dumps(msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=json_value), default=json_value)
 
 
 def show_json(value: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -35,7 +35,7 @@ def lists_(
 def raw(exchange: Where, symbol: Name) -> None:
     """Show what the exchange last said of a symbol.
 
-    The row of its list, whole; --json prints it as it is stored.
+    The row of its list, whole, after when it is from; --json prints it as it is stored.
     """
     found = run(lambda database: look_ups.get_symbol_raw(exchange, symbol, db=database))
     if found is None:
@@ -44,4 +44,10 @@ def raw(exchange: Where, symbol: Name) -> None:
     if output.is_json():
         output.show_json({**msgspec.structs.asdict(found), "raw": fields})
     else:
-        output.show_fields({"observed_at": found.observed_at, **fields})
+        # As pairs: the row may have a key that is called observed_at, too.
+        output.show_pairs([("observed_at", found.observed_at), *((name, _shown(fields[name])) for name in fields)])
+
+
+def _shown(value: Any) -> Any:
+    """Return what holds other values as JSON text; the rest as it is."""
+    return output.json_text(value) if isinstance(value, dict | list) else value
