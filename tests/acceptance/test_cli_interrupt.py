@@ -13,8 +13,12 @@ from collections.abc import Iterator
 import pytest
 
 from exchanges_db.database.dsn import Dsn
+from tests.acceptance.test_cli_symbols import lead, served
+from tests.exchange_server import BTC_PATH, exchanges
 from tests.factories import connected
 from tests.fix_server import url_of
+from tests.http_server import silence
+from tests.payload_rows import FUTURES
 
 MOMENTS = 10
 
@@ -86,6 +90,23 @@ async def test_while_the_server_works(dsn: Dsn) -> None:
                 assert time.monotonic() < deadline
             assert interrupted(process)[0] == 130
         assert await connection.fetchval("SELECT is_active FROM exchanges WHERE id = 1")
+
+
+def test_while_a_list_is_downloaded(dsn: Dsn) -> None:
+    """The lists before it are imported, and stay: they are shown, and where they were written."""
+    with served(exchange=exchanges({BTC_PATH: silence})) as server:
+        lead(url_of(dsn), server, FUTURES)
+        process = started("sync", FUTURES, url=url_of(dsn))
+        deadline = time.monotonic() + 50
+        while BTC_PATH not in server.paths:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stdout.startswith("GATEIO_FUTURES PERPETUAL:USDT: 3 listed, 0 unchanged, imported\n")
+    assert stderr.startswith("database: ")
+    assert "Traceback" not in stderr
 
 
 def test_at_its_very_end(shared_dsn: Dsn) -> None:

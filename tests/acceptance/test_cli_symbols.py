@@ -13,7 +13,17 @@ import pytest
 
 from exchanges_db.database.dsn import parse_dsn
 from tests.acceptance.command import PROGRAM, Terminal, ok, run
-from tests.exchange_server import BTC_PATH, DELIVERY_PATH, GATE_ERROR, SPOT_PATH, USDT_PATH, exchanges
+from tests.exchange_server import (
+    BTC_PATH,
+    DELIVERY_PATH,
+    GATE_ERROR,
+    OPTIONS_PATH,
+    SPOT_PATH,
+    UNDERLYINGS_PATH,
+    USDT_PATH,
+    exchanges,
+    option,
+)
 from tests.factories import connected
 from tests.fix_server import url_of
 from tests.http_server import Server, answer, serving
@@ -109,6 +119,35 @@ def test_what_is_no_payload_exits_with_7(url: str, tmp_path: Path) -> None:
     (tmp_path / "page").write_text("<html>")
     result = run("import", SPOT, str(tmp_path / "page"), url=url)
     assert (result.returncode, "error page" in result.stderr) == (7, True)
+
+
+def test_odd_rows_without_end_are_counted(url: str, tmp_path: Path) -> None:
+    """The exchange decides how many fields and words there are; twenty of each tell what has happened."""
+    rows = [
+        {**spot(f"C{number}", trade_status=f"word{number}", precision="x" if number % 2 else 1), f"new{number}": 1}
+        for number in range(60)
+    ]
+    file = save(tmp_path, SPOT, rows)
+    few = run("import", SPOT, file, "--allow", "REJECTED", "--dry-run", url=url)
+    assert "10 rows that cannot be read, 40 words that are not known; --all shows every change" in few.stderr
+    assert " and 40 more, which --all shows\n" in few.stderr
+    assert (few.stderr.count("cannot be read: "), few.stderr.count("rows have a")) == (20, 20)
+    every = run("import", SPOT, file, "--allow", "REJECTED", "--dry-run", "--all", url=url)
+    assert (every.stderr.count("cannot be read: "), every.stderr.count("rows have a")) == (30, 60)
+    assert "new59" in every.stderr
+    assert "not shown" not in every.stderr
+
+
+def test_a_raw_row_is_shown_after_when_it_is_from(url: str, tmp_path: Path) -> None:
+    """Also where the row has a key of that name; what holds other values is JSON, as the exchange wrote it."""
+    nested = {"a": [1, {"b": None}], "c": "d"}
+    ok("import", SPOT, save(tmp_path, SPOT, [spot(observed_at="theirs", nested=nested, several=["a;", None])]), url=url)
+    lines = ok("symbols", "raw", SPOT, "BTC_USDT", url=url).splitlines()
+    names, values = zip(*(line.split("\t") for line in lines), strict=True)
+    assert (names[0], names.count("observed_at"), "theirs" in values) == ("observed_at", 2, True)
+    assert values[0].startswith("20")
+    assert json.loads(values[names.index("nested")]) == nested
+    assert values[names.index("several")] == '["a;", null]'
 
 
 @pytest.fixture
@@ -340,6 +379,22 @@ def test_what_sync_imported_is_shown_also_where_the_database_fails_later(url: st
         assert result.returncode not in (0, 7)
         assert "MEXC_SPOT SPOT: 2 listed, 0 unchanged, imported" in result.stdout
         assert "GATEIO_FUTURES PERPETUAL:USDT: 3 listed, 0 unchanged, imported" in result.stdout
+
+
+def test_many_lists_are_told_while_they_are_asked_for(url: str) -> None:
+    """One request for each may take hours."""
+    names = [f"C{number}_USDT" for number in range(101)]
+    lists = {
+        UNDERLYINGS_PATH: [{"name": name} for name in names],
+        OPTIONS_PATH: {name: [option(name, "65000", "C")] for name in names},
+    }
+    with served(exchange=exchanges(lists)) as server:
+        ok("add", "GATEIO_OPTIONS", "--base-url", server.url, url=url)
+        ok("set", "GATEIO_OPTIONS", "rate_limit_requests_per_second=1000", url=url)
+        result = run("sync", "GATEIO_OPTIONS", url=url)
+    assert result.returncode == 0, result.stderr
+    told = [line.rpartition(": ")[2] for line in result.stderr.splitlines() if line.startswith("GATEIO_OPTIONS OPTION")]
+    assert told == [f"list {number} of 101" for number in (1, 51, 101)]
 
 
 async def _execute(url: str, sql: str) -> None:

@@ -1,5 +1,6 @@
 """Sync: from an exchange's own address into the database, with a local server in the exchange's place."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -188,6 +189,45 @@ async def test_what_mexc_took_offline_is_delisted_when_it_says(
     assert {change.spec.base: change.spec.status for change in report.changes} == {"IDLE": "DELISTED"}
     assert "status 404" in caplog.text
     assert "symbols that the list of mexc_spot has no longer count as delisted now" in caplog.text
+
+
+async def test_a_list_does_not_wait_long_for_what_is_asked_beside_it(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An answer that comes byte by byte ends no attempt early, and there are several attempts."""
+    impatient = DownloadSettings(connect_timeout=0.3, read_timeout=0.3, first_wait=0.01)
+    drops = chunked(*[b" "] * 100, pause=0.1)
+    async with serving(exchange=exchanges({OFFLINE_PATH: drops})) as server:
+        await point(database, MEXC, server.url)
+        begin = time.monotonic()
+        (report,) = await sync_symbols(MEXC, settings=impatient, db=database)
+    assert time.monotonic() - begin < 5
+    assert report.counts()["LISTED"] == 2
+    assert f"{OFFLINE_PATH} gave no answer in 0.6 s; symbols that the list of mexc_spot" in caplog.text
+
+
+async def test_a_reader_that_fails_does_not_cost_the_lists_of_others(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader of an installed package that breaks when it is asked which lists it has."""
+
+    def lists(index: bytes | None = None) -> None:
+        raise ValueError("boom")
+
+    (own,) = readers_of(SPOT)
+    broken = SimpleNamespace(
+        name="broken", exchange=SPOT, version=1, volatile=frozenset(), index=None,
+        lists=lists, recognises=own.recognises, read=own.read,
+    )  # fmt: skip
+    monkeypatch.setattr("exchanges_db.symbols.payloads.readers._registered", {"broken": broken})
+    async with serving(exchange=exchanges()) as server:
+        await point(database, SPOT, server.url)
+        await find_to_sync([SPOT], listings=["SPOT"], db=database)
+        with pytest.raises(PayloadError, match="its reader 'broken' failed with ValueError: 'boom'") as info:
+            await sync_symbols(SPOT, settings=FAST, db=database)
+    assert [(str(report.listing), report.applied) for report in info.value.reports] == [("SPOT", True)]
+    with pytest.raises(PayloadError, match="its reader 'broken' failed"):
+        await import_symbols(SPOT, payload(SPOT, many(SPOT, 2)), listing="PERPETUAL:USDT", db=database)
 
 
 async def test_a_list_is_observed_when_it_is_asked_for(database: Database) -> None:

@@ -27,6 +27,7 @@ from exchanges_db.errors import (
 )
 from exchanges_db.symbols import importing, sync
 from exchanges_db.symbols.changes import Brake
+from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.payloads.asking import lists_of
 from exchanges_db.symbols.payloads.reader import Reader
 from exchanges_db.symbols.payloads.readers import all_readers, broken_readers
@@ -37,12 +38,14 @@ app = typer.Typer(rich_markup_mode=None)
 # What fails for one exchange or one list of it, and not for all.
 _FAILURES = (ConfigurationError, DownloadFailed, PayloadError, ImportRefused, InvalidArgument)
 _LARGEST_FILE = 256 * 2**20
+# Of more lists than this, each such number of them is a line: one request for each may take hours.
+_MANY_LISTS = 50
 Allow = Annotated[
     list[Brake] | None,
     typer.Option(case_sensitive=False, help="A brake that must not stop the import this time; may be repeated."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
-Every = Annotated[bool, typer.Option("--all", help="Show every change, not only the first 20 of each kind.")]
+Every = Annotated[bool, typer.Option("--all", help="Show every change and oddity, not only the first 20 of each kind.")]
 
 
 @command(app, "import", example="import GATEIO_FUTURES contracts.json --list PERPETUAL:USDT --dry-run")
@@ -114,37 +117,39 @@ def sync_(
     reports: list[ImportReport] = []
     failed = False
 
+    def keep(report: ImportReport) -> None:
+        reports.append(report)
+        if report.applied:
+            note_written()
+
     async def work(database: Database) -> None:
         nonlocal failed
         found = await sync.find_to_sync(exchanges, listings=lists or None, db=database)
         with bars() as add_bar:
             for exchange in [row.enum_value for row in found]:
                 try:
-                    reports.extend(
-                        await sync.sync_symbols(
-                            exchange,
-                            listings=lists or None,
-                            allow=allow or (),
-                            dry_run=dry_run,
-                            on_download=add_bar(f"{exchange} download"),
-                            on_retry=partial(_note_retry, exchange),
-                            on_progress=add_bar(f"{exchange} import"),
-                            db=database,
-                        )
+                    await sync.sync_symbols(
+                        exchange,
+                        listings=lists or None,
+                        allow=allow or (),
+                        dry_run=dry_run,
+                        on_download=add_bar(f"{exchange} download"),
+                        on_retry=partial(_note_retry, exchange),
+                        on_progress=add_bar(f"{exchange} import"),
+                        on_list=partial(_note_list, exchange),
+                        on_report=keep,
+                        db=database,
                     )
                 except ExchangesDBError as exc:
-                    reports.extend(exc.reports)
                     _note_failures(exchange, exc.others, reports)
                     if not isinstance(exc, _FAILURES):
                         raise
                     failed = True
                     _note_failures(exchange, [exc], reports)
-                if not dry_run and any(report.applied for report in reports):
-                    note_written()
 
     try:
         run(work)
-    except ExchangesDBError:
+    except (ExchangesDBError, KeyboardInterrupt):
         with suppress(output.AnswerLost):  # what was imported before it is not undone
             if reports:
                 symbol_tables.show_reports(reports, every=every)
@@ -196,6 +201,11 @@ def _note_failures(exchange: str, errors: Iterable[ExchangesDBError], reports: l
         output.note(f"error: {exchange}{f' {error.listing}' if error.listing else ''}: {error}")
         if isinstance(error, ImportRefused):
             reports.append(error.report)
+
+
+def _note_list(exchange: str, listing: Listing, number: int, total: int) -> None:
+    if total > _MANY_LISTS and (number - 1) % _MANY_LISTS == 0:
+        output.note(f"{exchange} {listing}: list {number} of {total}")
 
 
 def _note_retry(exchange: str, reason: str, wait: float) -> None:

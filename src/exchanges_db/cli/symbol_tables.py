@@ -137,7 +137,7 @@ def show_versions(versions: Sequence[SymbolVersion]) -> None:
 
 
 def show_reports(reports: Sequence[ImportReport], *, every: bool) -> None:
-    """Show what imports changed, or would change: counts, then of each kind at most 20 changes, or `every` one."""
+    """Show what imports changed, or would change: counts, then of each kind at most 20, or `every` one."""
     if output.is_json():
         output.show_json(reports)
         return
@@ -150,16 +150,18 @@ def _show_report(report: ImportReport, *, every: bool) -> None:
     done = "imported" if report.applied else "not applied"
     what = f"{report.exchange} {report.listing}"
     output.say(f"{what}: {counts or 'nothing changed'}, {report.unchanged} unchanged, {done}")
-    for row in report.rejected:
+    most = None if every else _MOST_OF_A_KIND
+    for row in report.rejected[:most]:
         output.note(f"row {row.index} {row.native_symbol or ''} cannot be read: {row.reason}")
-    for value in report.unknown_values:
+    for value in report.unknown_values[:most]:
         output.note(f"{value.rows} rows have a {value.field} that is not known, {value.value!r}: {value.effect}")
     if report.unknown_fields:
-        output.note(f"fields that are not known: {', '.join(report.unknown_fields)}")
+        output.note(f"fields that are not known: {_named(report.unknown_fields, most)}")
     if report.unsatisfiable:
-        output.note(f"no order can keep to all limits of: {', '.join(report.unsatisfiable)}; not tradable")
-    for name, natives in report.ambiguous.items():
-        output.note(f"{name} is the name of {' and '.join(natives)}: ask for each by the exchange's own name")
+        output.note(f"no order can keep to all limits of: {_named(report.unsatisfiable, most)}; not tradable")
+    for name in list(report.ambiguous)[:most]:
+        natives = " and ".join(report.ambiguous[name])
+        output.note(f"{name} is the name of {natives}: ask for each by the exchange's own name")
     for hit in report.brakes:
         output.note(f"brake: {hit.reason} (--allow {hit.brake})")
     seen: Counter[str] = Counter()
@@ -170,6 +172,17 @@ def _show_report(report: ImportReport, *, every: bool) -> None:
             shown.append(change)
     if shown:
         output.show(shown, SYMBOL_CHANGES, nothing="")
-    left = [f"{count - _MOST_OF_A_KIND} {kind.lower()}" for kind, count in seen.items() if count > _MOST_OF_A_KIND]
+    counted = {
+        **{kind.lower(): count for kind, count in seen.items()},
+        "rows that cannot be read": len(report.rejected),
+        "words that are not known": len(report.unknown_values),
+        "names of several symbols": len(report.ambiguous),
+    }
+    left = [f"{count - _MOST_OF_A_KIND} {what}" for what, count in counted.items() if count > _MOST_OF_A_KIND]
     if left and not every:
         output.note(f"not shown: {', '.join(left)}; --all shows every change")
+
+
+def _named(names: Sequence[str], most: int | None) -> str:
+    left = len(names[len(names) if most is None else most :])
+    return ", ".join(names[:most]) + (f" and {left} more, which --all shows" if left else "")

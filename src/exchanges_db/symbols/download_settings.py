@@ -14,6 +14,7 @@ class DownloadSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         connect_timeout, read_timeout, total_timeout: seconds to connect, between two pieces, and for one attempt.
+            What sync asks for beside a list must be there within the first two together, repeated attempts included.
         attempts: how often to try in all.
         first_wait, longest_wait: seconds of back-off, doubled each time; a server that asks for more than longest_wait
             ends the download.

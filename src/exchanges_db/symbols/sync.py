@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ async def sync_symbols(
     on_download: Callable[[int, int | None], None] = lambda done, total: None,
     on_retry: Callable[[str, float], None] = lambda reason, wait: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_list: Callable[[Listing, int, int], None] = lambda listing, number, total: None,
+    on_report: Callable[[ImportReport], None] = lambda report: None,
     db: DatabaseOrConnection | None = None,
 ) -> list[ImportReport]:
     """Fetch an exchange's lists of symbols from its `base_url` and import them; one report for each.
@@ -60,11 +63,13 @@ async def sync_symbols(
     Its readers say which lists there are, and how they are asked for; `rate_limit_requests_per_second` is kept. Each
     list is imported in a transaction of its own, as observed just before it was asked for. One that fails does not stop
     the others; at the end the first error is raised, which carries the reports of those that were imported. Where the
-    exchange also says which symbols it has suspended or delisted, that is asked for, too; without an answer, a warning
-    is logged.
+    exchange also says which symbols it has suspended or delisted, that is asked for, too; without an answer within
+    `connect_timeout` + `read_timeout` seconds, all attempts together, a warning is logged.
 
     listings: which of its lists, as Listing or text such as PERPETUAL:USDT; PERPETUAL alone means those of every
         settlement. All of them by default.
+    on_list: called before a list is asked for, with its number from 1 on and how many there are.
+    on_report: called when a list was imported: what has been committed, should this be cancelled later.
 
     The other arguments are those of `import_symbols` and of `Downloader.fetch`.
 
@@ -82,17 +87,18 @@ async def sync_symbols(
     if settings is not None and not isinstance(settings, DownloadSettings):
         raise ConfigurationError(f"settings must be a DownloadSettings, not a {type(settings).__name__}")
     row, readers = _find(place, await get_all_exchanges(db=db))
-    _check_wanted(row.enum_value, wanted, _lists_without_index(readers), readers)
+    _check_wanted_early(row.enum_value, wanted, readers)
     base_url = _checked_base(row)
     imported: list[ImportReport] = []
     failed: list[ExchangesDBError] = []
     async with Downloader(settings) as downloader:
-        source = _Source(row, base_url, downloader, on_download, on_retry)
+        source = _Source(row, base_url, downloader, settings or DownloadSettings(), on_download, on_retry)
         lists = await source.lists(readers, failed)
-        _check_wanted(row.enum_value, wanted, lists, readers if failed else ())
-        for listing, (request, reader) in lists.items():
-            if not _is_wanted(listing, wanted):
-                continue
+        if not failed:
+            _check_wanted(row.enum_value, wanted, lists, ())
+        asked = {listing: how for listing, how in lists.items() if _is_wanted(listing, wanted)}
+        for number, (listing, (request, reader)) in enumerate(asked.items(), 1):
+            on_list(listing, number, len(asked))
             try:
                 observed_at = datetime.now(UTC)  # before it is asked: an answer may be older than its arrival
                 payload = await source.ask(request)
@@ -117,6 +123,7 @@ async def sync_symbols(
                 raise
             else:
                 imported.append(report)
+                on_report(report)
     if failed:
         failed[0].reports, failed[0].others = tuple(imported), tuple(failed[1:])
         raise failed[0]
@@ -144,7 +151,7 @@ async def find_to_sync(
         for exchange in exchanges:
             row, readers = _find(check_exchange(exchange), known)
             _checked_base(row)
-            _check_wanted(row.enum_value, _parse(listings), _lists_without_index(readers), readers)
+            _check_wanted_early(row.enum_value, _parse(listings), readers)
             found[row.enum_value] = row
         return list(found.values())
     readable = {reader.exchange for reader in all_readers()}
@@ -164,6 +171,7 @@ class _Source:
     row: StoredExchange
     base_url: str
     downloader: Downloader
+    settings: DownloadSettings
     on_download: Callable[[int, int | None], None]
     on_retry: Callable[[str, float], None]
 
@@ -205,11 +213,15 @@ class _Source:
         """Return what is said of symbols that a list has no longer; None where nothing that can be read is."""
         if not isinstance(reader, CompanionReader):
             return None
+        # The list does not wait for it: what may be traded matters more than since when something may not.
+        patience = self.settings.connect_timeout + self.settings.read_timeout
         try:
-            answer = await self.ask(reader.companion)
+            async with asyncio.timeout(patience):
+                answer = await self.ask(reader.companion)
             absences_in(reader, answer)
-        except _OF_ONE_LIST as exc:
-            # The list does not wait for it: what may be traded matters more than since when something may not.
+        except (*_OF_ONE_LIST, TimeoutError) as error:
+            late = f"{reader.companion.path} gave no answer in {patience:g} s"
+            exc = late if isinstance(error, TimeoutError) else error
             log.warning("%s; symbols that the list of %s has no longer count as delisted now", exc, reader.name)
             return None
         return answer
@@ -239,8 +251,13 @@ def _checked_base(row: StoredExchange) -> str:
     return row.base_url
 
 
-def _lists_without_index(readers: Iterable[Reader]) -> list[Listing]:
-    return [listing for reader in readers for listing in lists_of(reader)]
+def _check_wanted_early(enum_value: str, wanted: Iterable[Listing] | None, readers: Sequence[Reader]) -> None:
+    """Check `wanted` by the lists that are known without an index; a reader that fails is told of when it is asked."""
+    try:
+        lists = [listing for reader in readers for listing in lists_of(reader)]
+    except PayloadError:
+        return
+    _check_wanted(enum_value, wanted, lists, readers)
 
 
 def _parse(listings: Collection[Listing | str] | None) -> tuple[Listing, ...] | None:

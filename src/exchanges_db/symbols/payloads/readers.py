@@ -164,13 +164,7 @@ def read_payload(
     if not isinstance(payload, bytes):
         raise PayloadError(f"a payload is the bytes that the exchange sent, not {shown(payload)}")
     own = readers_of(exchange)
-    if wanted is not None and own:
-        readers = [reader for reader in own if _reads(reader, wanted)]
-        if not readers:
-            text = f"{exchange} has no list {wanted}; {_choices(own)}"
-            raise InvalidArgument(text, field="listing")
-    else:
-        readers = list(own)
+    readers = _readers_with(wanted, own, exchange) if wanted is not None and own else list(own)
     document = split(payload)
     fitting = [reader for reader in readers if recognises(reader, document)]
     if fitting and wanted is None:
@@ -196,6 +190,23 @@ def with_absences(read: Payload, companion: bytes) -> Payload:
     if not isinstance(companion, bytes):
         raise PayloadError(f"a companion is the bytes that the exchange sent, not {shown(companion)}")
     return msgspec.structs.replace(read, absent=absences_in(reader, companion))
+
+
+def _readers_with(wanted: Listing, own: Iterable[Reader], exchange: str) -> list[Reader]:
+    """Return those that read a list; one that fails when it is asked for its lists stops no other."""
+    found: list[Reader] = []
+    faults = []
+    for reader in own:
+        try:
+            if _reads(reader, wanted):
+                found.append(reader)
+        except PayloadError as exc:
+            faults.append(exc)
+    if not found and faults:
+        raise faults[0]
+    if not found:
+        raise InvalidArgument(f"{exchange} has no list {wanted}; {_choices(own)}", field="listing")
+    return found
 
 
 def _reads(reader: Reader, listing: Listing) -> bool:
