@@ -309,3 +309,12 @@ async def test_retries_are_told_by_our_logger_alone(caplog: pytest.LogCaptureFix
         ("WARNING", "127.0.0.1/list answers with status 503; next try in 0.0 s"),
         ("WARNING", "127.0.0.1/list answers with status 503; next try in 0.0 s"),
     ]
+
+
+@pytest.mark.parametrize("behaviour", [garbage(b"HELLO\r\n\r\n"), garbage(b""), silence, answer(b"[1]", length=100)])
+async def test_a_traceback_shows_no_query(behaviour: Behaviour) -> None:
+    """The HTTP client puts the whole URL into some of its errors, and whoever logs ours logs what caused it."""
+    async with serving(behaviour) as server:
+        with pytest.raises(DownloadFailed) as info:
+            await fetch(f"{server.url}/a?key=HUNTER2")
+    assert "HUNTER2" not in "".join(traceback.format_exception(info.value))

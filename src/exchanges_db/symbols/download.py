@@ -176,6 +176,9 @@ class Downloader:
             raise _TryAgain("did not answer in time") from exc
         except aiohttp.ClientPayloadError as exc:
             raise _TryAgain("cut its answer off") from exc
+        except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as exc:
+            # Without its cause, whose text holds the whole URL: a traceback is logged, too.
+            raise _TryAgain(f"cannot be reached ({type(exc).__name__})") from None
         except (aiohttp.ClientError, OSError) as exc:
             raise _TryAgain(f"cannot be reached ({type(exc).__name__})") from exc
 
