@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,7 +22,17 @@ from exchanges_db.symbols.rows import last_word, row_called, to_symbol
 from exchanges_sql.models import SymbolRow
 from exchanges_sql.symbols import AsyncQuerier
 
+# What makes one symbol of two rows with one id.
 _SAME = ("exchange", "native_symbol", "base", "quote", "settle", "kind")
+
+
+class _Order(NamedTuple):
+    """What is asked about: an order, and when it would be sent; None is now."""
+
+    side: Side
+    at: datetime | None
+    order_type: OrderType | None
+    closing: bool
 
 
 @overload
@@ -80,14 +90,18 @@ async def can_trade(
     if type(closing) is not bool:
         # The text "false" is true to Python.
         raise InvalidSymbol(f"closing must be True or False, not {shown(closing)}", field="closing")
-    wanted, kind = Side.parse(given["side"]), None if order_type is None else OrderType.parse(order_type)
     at = given.get("at")
-    moment = None if at is None else check_moment(at)
+    order = _Order(
+        Side.parse(given["side"]),
+        None if at is None else check_moment(at),
+        None if order_type is None else OrderType.parse(order_type),
+        closing,
+    )
     symbol = given["symbol"]
     if isinstance(symbol, Symbol):
-        return await run(db, lambda conn: _by_symbol(conn, symbol, wanted, moment, kind, closing=closing))
+        return await run(db, lambda conn: _by_symbol(conn, symbol, order))
     place, name = check_exchange(given["exchange"]), check_name(symbol)
-    return await run(db, lambda conn: _by_name(conn, place, name, wanted, moment, kind, closing=closing))
+    return await run(db, lambda conn: _by_name(conn, place, name, order))
 
 
 def _arguments(subject: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
@@ -115,85 +129,53 @@ def _arguments(subject: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any
     return given
 
 
-async def _by_symbol(
-    conn: AsyncConnection,
-    symbol: Symbol,
-    side: Side,
-    at: datetime | None,
-    order_type: OrderType | None,
-    *,
-    closing: bool,
-) -> TradeAnswer:
+async def _by_symbol(conn: AsyncConnection, symbol: Symbol, order: _Order) -> TradeAnswer:
     row = await AsyncQuerier(conn).get_symbol_by_id(id=symbol.id)
-    if row is not None and (at is None or at >= row.asked_at):
-        return _answer_now(row, symbol, side, at, order_type, closing=closing)
-    then = None if at is None else await symbol_as_of(conn, symbol.id, at)
-    return await _answer_then(conn, then, row, symbol, side, at, order_type, closing=closing)
+    if row is not None and (order.at is None or order.at >= row.asked_at):
+        return _answer_now(row, symbol, order)
+    then = None if order.at is None else await symbol_as_of(conn, symbol.id, order.at)
+    return await _answer_then(conn, then, row, symbol, order)
 
 
-async def _by_name(
-    conn: AsyncConnection,
-    place: str,
-    name: str,
-    side: Side,
-    at: datetime | None,
-    order_type: OrderType | None,
-    *,
-    closing: bool,
-) -> TradeAnswer:
+async def _by_name(conn: AsyncConnection, place: str, name: str, order: _Order) -> TradeAnswer:
     row = None
     try:
         row = await row_called(conn, place, name)
     except SymbolNotFound:
-        if at is None:
+        if order.at is None:
             raise
         # A row that somebody deleted is known in the history only.
-        then = await find_symbol_as_of(conn, place, name, at)
+        then = await find_symbol_as_of(conn, place, name, order.at)
         if then is None:
             raise
     else:
-        if at is None or at >= row.asked_at:
-            return _answer_now(row, None, side, at, order_type, closing=closing)
-        then = await find_symbol_as_of(conn, row.exchange, name, at)
-    return await _answer_then(conn, then, row, None, side, at, order_type, closing=closing)
+        if order.at is None or order.at >= row.asked_at:
+            return _answer_now(row, None, order)
+        then = await find_symbol_as_of(conn, row.exchange, name, order.at)
+    return await _answer_then(conn, then, row, None, order)
 
 
-def _answer_now(
-    row: SymbolRow,
-    meant: Symbol | None,
-    side: Side,
-    at: datetime | None,
-    order_type: OrderType | None,
-    *,
-    closing: bool,
-) -> TradeAnswer:
+def _answer_now(row: SymbolRow, meant: Symbol | None, order: _Order) -> TradeAnswer:
     spec = to_symbol(row)
     if meant is not None and not _is_same(spec, meant):
         return _refusal(Obstacle.OTHER_SYMBOL)
     found = judge(
         spec,
-        side,
-        row.asked_at if at is None else at,
+        order.side,
+        row.asked_at if order.at is None else order.at,
         exchange_active=row.exchange_is_active,
-        order_type=order_type,
-        closing=closing,
+        order_type=order.order_type,
+        closing=order.closing,
         observed_at=last_word(row),
         readable=not row.is_unread,
     )
-    return _answer(found, spec, side, order_type)
+    return _answer(found, spec, order)
 
 
 async def _answer_then(
-    conn: AsyncConnection,
-    then: Symbol | None,
-    row: SymbolRow | None,
-    meant: Symbol | None,
-    side: Side,
-    at: datetime | None,
-    order_type: OrderType | None,
-    *,
-    closing: bool,
+    conn: AsyncConnection, then: Symbol | None, row: SymbolRow | None, meant: Symbol | None, order: _Order
 ) -> TradeAnswer:
+    at = order.at
     exchange = None if then is None or at is None else await exchange_as_of(conn, then.exchange_id, at)
     if then is None or exchange is None or at is None:
         return _refusal(Obstacle.UNKNOWN_THEN)
@@ -202,15 +184,15 @@ async def _answer_then(
     last_list = _last_list_by(at, then, row)
     found = judge(
         then,
-        side,
+        order.side,
         at,
         exchange_active=exchange.is_active,
-        order_type=order_type,
-        closing=closing,
+        order_type=order.order_type,
+        closing=order.closing,
         observed_at=then.observed_at if last_list is None else last_word(last_list),
         readable=last_list is None or not last_list.is_unread,
     )
-    return _answer(found, then, side, order_type)
+    return _answer(found, then, order)
 
 
 def _last_list_by(at: datetime, then: Symbol, row: SymbolRow | None) -> SymbolRow | None:
@@ -237,5 +219,5 @@ def _refusal(obstacle: Obstacle) -> TradeAnswer:
     return TradeAnswer((obstacle,), words[obstacle])
 
 
-def _answer(found: list[Obstacle], spec: Symbol, side: Side, order_type: OrderType | None) -> TradeAnswer:
-    return TradeAnswer(tuple(found), explain(found[0], spec, side, order_type) if found else None)
+def _answer(found: list[Obstacle], spec: Symbol, order: _Order) -> TradeAnswer:
+    return TradeAnswer(tuple(found), explain(found[0], spec, order.side, order.order_type) if found else None)
