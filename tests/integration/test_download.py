@@ -316,5 +316,5 @@ async def test_a_traceback_shows_no_query(behaviour: Behaviour) -> None:
     """The HTTP client puts the whole URL into some of its errors, and whoever logs ours logs what caused it."""
     async with serving(behaviour) as server:
         with pytest.raises(DownloadFailed) as info:
-            await fetch(f"{server.url}/a?key=HUNTER2")
+            await fetch(f"{server.url}/a?key={SECRET['X-Key']}")
     assert "HUNTER2" not in "".join(traceback.format_exception(info.value))
