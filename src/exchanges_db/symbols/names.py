@@ -23,6 +23,7 @@ from exchanges_sql.symbols import AsyncQuerier, ListSymbolNamesRow
 T = TypeVar("T")
 _LONGEST = 200
 _MOST_NAMES = 3
+_SEE_LIST = "see `exchanges-db symbols list`"
 _KINDS = {SymbolKind.SPOT: "spot symbol"}
 
 
@@ -131,7 +132,7 @@ def _advice(name: str, known: Sequence[ListSymbolNamesRow]) -> str:
     if near:
         return f"did you mean {' or '.join(near)}?"
     # What a terminal would obey is not written into advice.
-    return f"see `exchanges-db symbols search{f' {shlex.quote(name)}' if name.isprintable() else ''}`"
+    return f"see `exchanges-db symbols search {shlex.quote(name)}`" if name.isprintable() else _SEE_LIST
 
 
 def _letters(text: str) -> str:
