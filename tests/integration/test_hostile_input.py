@@ -97,14 +97,14 @@ async def stored_or_refused(conn: asyncpg.Connection, action: Callable[[], Await
 
 
 # Callbacks, and what a caller lends. A validation has no parameters besides but figures, which its own test tries.
-NOT_DATA = {"return", "db", "settings", "on_progress", "on_download", "on_retry"}
+NOT_DATA = {"return", "db", "settings"}
 PARAMETERS = [
     (call, name, hint)
     for call in CALLS.values()
     # Where a function takes its arguments in several forms, the forms tell their names.
     for form in typing.get_overloads(call.function) or [call.function]
     for name, hint in typing.get_type_hints(form).items()
-    if call.kind != "validation" and name not in NOT_DATA
+    if call.kind != "validation" and name not in NOT_DATA and not name.startswith("on_")
 ]
 
 
