@@ -185,8 +185,11 @@ async def test_what_mexc_took_offline_is_delisted_when_it_says(
     async with serving(exchange=exchanges({MEXC_PATH: after, OFFLINE_PATH: answer(status=404)})) as server:
         await point(database, MEXC, server.url)
         caplog.clear()
-        (report,) = await sync_symbols(MEXC, settings=FAST, allow=["VANISHED"], db=database)
+        warnings: list[str] = []
+        (report,) = await sync_symbols(MEXC, settings=FAST, allow=["VANISHED"], on_warning=warnings.append, db=database)
     assert {change.spec.base: change.spec.status for change in report.changes} == {"IDLE": "DELISTED"}
+    assert len(warnings) == 1
+    assert warnings[0] in caplog.text
     assert "status 404" in caplog.text
     assert "symbols that the list of mexc_spot has no longer count as delisted now" in caplog.text
 

@@ -138,6 +138,7 @@ def sync_(
                         on_progress=add_bar(f"{exchange} import"),
                         on_list=partial(_note_list, exchange),
                         on_report=keep,
+                        on_warning=output.note,
                         db=database,
                     )
                 except ExchangesDBError as exc:

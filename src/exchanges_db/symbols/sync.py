@@ -56,6 +56,7 @@ async def sync_symbols(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_list: Callable[[Listing, int, int], None] = lambda listing, number, total: None,
     on_report: Callable[[ImportReport], None] = lambda report: None,
+    on_warning: Callable[[str], None] = lambda warning: None,
     db: DatabaseOrConnection | None = None,
 ) -> list[ImportReport]:
     """Fetch an exchange's lists of symbols from its `base_url` and import them; one report for each.
@@ -64,12 +65,13 @@ async def sync_symbols(
     list is imported in a transaction of its own, as observed just before it was asked for. One that fails does not stop
     the others; at the end the first error is raised, which carries the reports of those that were imported. Where the
     exchange also says which symbols it has suspended or delisted, that is asked for, too; without an answer within
-    `connect_timeout` + `read_timeout` seconds, all attempts together, a warning is logged.
+    `connect_timeout` + `read_timeout` seconds, all attempts together, there is a warning.
 
     listings: which of its lists, as Listing or text such as PERPETUAL:USDT; PERPETUAL alone means those of every
         settlement. All of them by default.
     on_list: called before a list is asked for, with its number from 1 on and how many there are.
     on_report: called when a list was imported: what has been committed, should this be cancelled later.
+    on_warning: called with what is logged as a warning, too.
 
     The other arguments are those of `import_symbols` and of `Downloader.fetch`.
 
@@ -92,7 +94,7 @@ async def sync_symbols(
     imported: list[ImportReport] = []
     failed: list[ExchangesDBError] = []
     async with Downloader(settings) as downloader:
-        source = _Source(row, base_url, downloader, settings or DownloadSettings(), on_download, on_retry)
+        source = _Source(row, base_url, downloader, settings or DownloadSettings(), on_download, on_retry, on_warning)
         lists = await source.lists(readers, failed)
         if not failed:
             _check_wanted(row.enum_value, wanted, lists, ())
@@ -174,6 +176,7 @@ class _Source:
     settings: DownloadSettings
     on_download: Callable[[int, int | None], None]
     on_retry: Callable[[str, float], None]
+    on_warning: Callable[[str], None]
 
     async def ask(self, request: Request) -> bytes:
         return await self.downloader.fetch(
@@ -219,10 +222,11 @@ class _Source:
             async with asyncio.timeout(patience):
                 answer = await self.ask(reader.companion)
             absences_in(reader, answer)
-        except (*_OF_ONE_LIST, TimeoutError) as error:
-            late = f"{reader.companion.path} gave no answer in {patience:g} s"
-            exc = late if isinstance(error, TimeoutError) else error
-            log.warning("%s; symbols that the list of %s has no longer count as delisted now", exc, reader.name)
+        except (*_OF_ONE_LIST, TimeoutError) as exc:
+            fault = str(exc) or f"{reader.companion.path} gave no answer in {patience:g} s"  # a TimeoutError is silent
+            warning = f"{fault}; symbols that the list of {reader.name} has no longer count as delisted now"
+            log.warning("%s", warning)
+            self.on_warning(warning)
             return None
         return answer
 
@@ -239,9 +243,8 @@ def _find(place: str, known: Collection[StoredExchange]) -> tuple[StoredExchange
 
 def _checked_base(row: StoredExchange) -> str:
     if row.base_url is None:
-        raise ConfigurationError(
-            f"{row.enum_value} has no base_url: exchanges-db set {row.enum_value} base_url=https://..."
-        )
+        name = row.enum_value
+        raise ConfigurationError(f"{name} has no base_url: exchanges-db set {name} base_url=https://...")
     try:
         parts = urlsplit(row.base_url)
     except ValueError:
