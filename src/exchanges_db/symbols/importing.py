@@ -204,7 +204,8 @@ async def _apply(
         await querier.insert_symbols(exchange_id=exchange_id, source=source, observed_at=observed_at, specs=document)
         done += len(part)
         on_progress(done, len(changes))
-    for rows in _parts(_changed_rows(known, read, {change.spec.native_symbol for change in inserts})):
+    inserted = {change.spec.native_symbol for change in inserts}
+    for rows in _parts(_changed_rows(known, raws, read.volatile, inserted)):
         await querier.record_symbol_raw(rows=rows_document(rows), observed_at=observed_at)
     names = {row.native_symbol for row in read.rejected}
     listing = read.listing
@@ -222,15 +223,17 @@ async def _apply(
 
 
 def _changed_rows(
-    known: Sequence[KnownSymbol], read: Payload, inserted: Collection[str]
+    known: Sequence[KnownSymbol],
+    raws: Mapping[str, msgspec.Raw | None],
+    volatile: frozenset[str],
+    inserted: Collection[str],
 ) -> list[tuple[int, msgspec.Raw, str]]:
     """Return the rows of a payload that differ from those stored, in more than what moves by the minute."""
-    rows = {symbol.spec.native_symbol: symbol.raw for symbol in read.symbols}
     changed = []
     for name, row in newest_by_name(known).items():
-        raw = rows.get(name)
+        raw = raws.get(name)
         if raw is not None and name not in inserted:
-            mark = digest(raw, read.volatile)
+            mark = digest(raw, volatile)
             if mark != row.digest:
                 changed.append((row.id, raw, mark))
     return changed
