@@ -1,20 +1,19 @@
--- What symbols were. A specification is returned as the text of a JSON object, so that no JSON codec on the caller's
--- connection turns its numbers into floats.
+-- What symbols were. Queries select v.*: sqlc returns models.SymbolVersion for each.
 
 -- name: ListSymbolRowsByNameAsOf :many
 -- Which symbols of an exchange had this canonical or native name at a time, and what were they then, live ones first?
-SELECT v.spec::text AS spec
+SELECT v.*
 FROM public.symbol_versions AS v
-WHERE v.valid @> @at::timestamptz
+WHERE v.valid_from <= @at::timestamptz AND (v.valid_to IS NULL OR v.valid_to > @at::timestamptz)
   AND v.exchange = @exchange
   AND (v.symbol = @symbol::text OR v.native_symbol = @symbol::text)
-ORDER BY v.is_live DESC, v.symbol_id DESC;
+ORDER BY v.is_live DESC, v.id DESC;
 
 -- name: GetSymbolRowByIdAsOf :one
 -- What was the symbol with this id at a time?
-SELECT v.spec::text AS spec
+SELECT v.*
 FROM public.symbol_versions AS v
-WHERE v.valid @> @at::timestamptz AND v.symbol_id = @symbol_id;
+WHERE v.valid_from <= @at::timestamptz AND (v.valid_to IS NULL OR v.valid_to > @at::timestamptz) AND v.id = @symbol_id;
 
 -- name: ListSymbolSpellingsAsOf :many
 -- In which cases did an exchange spell this canonical name, at a time or, without one, ever?
@@ -26,31 +25,20 @@ WHERE (sqlc.narg(at)::timestamptz IS NULL OR v.valid @> sqlc.narg(at)::timestamp
 ORDER BY 1;
 
 -- name: ListSymbolRowsAsOf :many
--- Which symbols met all given conditions at a time, was their exchange active then, when had it confirmed them, and
--- could their row not be read then?
-SELECT
-    v.spec::text AS spec, coalesce(place.is_active, FALSE)::boolean AS exchange_is_active, held.confirmed_at,
-    coalesce(held.is_unread, FALSE)::boolean AS is_unread
+-- Which symbols met all given conditions at a time?
+SELECT v.*
 FROM public.symbol_versions AS v
-LEFT JOIN public.symbol_rows AS held
-    ON held.id = v.symbol_id AND held.spec_version = v.spec_version AND held.confirmed_at <= @at::timestamptz
-LEFT JOIN (
-    SELECT DISTINCT ON (h.exchange_id) h.exchange_id, (h.new_row ->> 'is_active')::boolean AS is_active
-    FROM public.exchange_history AS h
-    WHERE h.changed_at <= @at::timestamptz
-    ORDER BY h.exchange_id, h.changed_at DESC, h.id DESC
-) AS place ON place.exchange_id = v.exchange_id
-WHERE v.valid @> @at::timestamptz
+WHERE v.valid_from <= @at::timestamptz AND (v.valid_to IS NULL OR v.valid_to > @at::timestamptz)
   AND (sqlc.narg(exchange)::text IS NULL OR v.exchange = sqlc.narg(exchange)::text)
-  AND (sqlc.narg(base)::text IS NULL OR v.spec ->> 'base' = sqlc.narg(base)::text)
-  AND (sqlc.narg(quote)::text IS NULL OR v.spec ->> 'quote' = sqlc.narg(quote)::text)
-  AND (sqlc.narg(kind)::text IS NULL OR v.spec ->> 'kind' = sqlc.narg(kind)::text)
-ORDER BY v.exchange, v.symbol, v.symbol_id;
+  AND (sqlc.narg(base)::text IS NULL OR v.base = sqlc.narg(base)::text)
+  AND (sqlc.narg(quote)::text IS NULL OR v.quote = sqlc.narg(quote)::text)
+  AND (sqlc.narg(kind)::text IS NULL OR v.kind = sqlc.narg(kind)::text)
+ORDER BY v.exchange, v.symbol, v.id;
 
 -- name: ListSymbolVersions :many
 -- What was each symbol that ever had this canonical or native name, from when to when?
-SELECT v.spec_version, v.valid_from, v.valid_to, v.operation, v.ended_by, v.application_name, v.spec::text AS spec
+SELECT v.*
 FROM public.symbol_versions AS v
 WHERE v.exchange = @exchange
   AND (v.symbol = @symbol::text OR v.native_symbol = @symbol::text)
-ORDER BY v.symbol_id, v.spec_version;
+ORDER BY v.id, v.spec_version;

@@ -6,20 +6,31 @@
 SELECT pg_advisory_xact_lock(@lock_class::integer, @exchange_id::integer);
 
 -- name: ListSymbolLists :many
--- Which lists of symbols were ever imported, of this exchange or of all, and when was each last observed?
-SELECT e.enum_value AS exchange, l.kind, l.settle, l.underlying, l.source, l.observed_at,
-       cardinality(l.unread)::integer AS unread
+-- Which lists of symbols were ever imported, of this exchange or of all, how fresh is each, and what is in doubt?
+SELECT e.enum_value AS exchange, l.kind, l.settle, l.underlying, l.source, l.observed_at, l.changed_at, l.imported_at,
+       l.confirmations,
+       (SELECT count(*)
+        FROM public.symbol_doubts AS d
+        JOIN public.symbols AS s ON s.id = d.symbol_id
+        WHERE d.ended_at IS NULL AND s.exchange_id = l.exchange_id AND s.kind = l.kind
+          AND (l.settle IS NULL OR l.settle = s.settle)
+          AND (l.underlying IS NULL OR l.underlying = s.base || '_' || s.quote))::integer AS doubtful,
+       clock_timestamp()::timestamptz AS asked_at
 FROM public.symbol_lists AS l
 JOIN public.exchanges AS e ON e.id = l.exchange_id
 WHERE (sqlc.narg(exchange)::text IS NULL OR e.enum_value = sqlc.narg(exchange)::text)
 ORDER BY e.enum_value, l.kind, l.settle, l.underlying;
 
 -- name: RecordSymbolList :exec
--- Notes that a list was observed: what is known of it is what the exchange said then, but for unread symbols.
-INSERT INTO public.symbol_lists AS l (exchange_id, kind, settle, underlying, source, observed_at, unread)
-VALUES (@exchange_id, @kind, sqlc.narg(settle), sqlc.narg(underlying), @source, @observed_at, @unread::integer[])
+-- Notes that a list was observed: what is known of it is what the exchange said then, but for doubtful symbols.
+INSERT INTO public.symbol_lists AS l
+    (exchange_id, kind, settle, underlying, source, observed_at, changed_at, imported_at, confirmations)
+VALUES (@exchange_id, @kind, sqlc.narg(settle), sqlc.narg(underlying), @source, @observed_at,
+        sqlc.narg(changed_at)::timestamptz, clock_timestamp(), CASE WHEN sqlc.narg(changed_at)::timestamptz IS NULL THEN 1 ELSE 0 END)
 ON CONFLICT ON CONSTRAINT symbol_lists_list_key
-DO UPDATE SET source = excluded.source, observed_at = excluded.observed_at, unread = excluded.unread;
+DO UPDATE SET source = excluded.source, observed_at = excluded.observed_at,
+              changed_at = coalesce(excluded.changed_at, l.changed_at), imported_at = excluded.imported_at,
+              confirmations = l.confirmations + excluded.confirmations;
 
 -- name: GetKnownSymbols :one
 -- What is known of the symbols of this exchange, oldest first?
@@ -43,7 +54,7 @@ SELECT coalesce(
 )::text AS symbols
 FROM public.symbols AS s
 LEFT JOIN public.symbol_raw AS r ON r.symbol_id = s.id
-WHERE s.exchange_id = @exchange_id;
+WHERE s.exchange_id = @exchange_id AND s.status IS NOT NULL;
 
 -- name: InsertSymbols :execrows
 -- How many symbols of this exchange were inserted with the row of the payload they are from?

@@ -104,7 +104,7 @@ SYMBOL_LISTS: list[Column[SymbolList]] = [
     Column("list", lambda one: str(one.listing), must=True),
     Column("observed", attrgetter("observed_at"), must=True),
     Column("source", attrgetter("source")),
-    Column("unread", attrgetter("unread")),
+    Column("doubtful", attrgetter("doubtful")),
 ]
 READERS: list[Column[ReaderLine]] = [
     Column("name", attrgetter("name"), must=True),

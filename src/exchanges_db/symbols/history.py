@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from enum import Enum
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
-from exchanges_db.database.rows import from_database_json
+from exchanges_db.database.rows import from_database
 from exchanges_db.exchanges.names import ask_as_spelled, check_exchange
 from exchanges_db.moments import check_moment, check_period
 from exchanges_db.symbols.changes import SymbolChange, find_changes_between
@@ -18,14 +17,8 @@ from exchanges_db.symbols.judge import is_tradable
 from exchanges_db.symbols.look_ups import check_filters, check_tradable
 from exchanges_db.symbols.models import Symbol, SymbolVersion
 from exchanges_db.symbols.names import ask_as_spelled_then, check_name, the_one
-from exchanges_sql.symbol_history import (
-    AsyncQuerier,
-    ListSymbolRowsAsOfParams,
-    ListSymbolRowsAsOfRow,
-    ListSymbolVersionsRow,
-)
-
-_decoder = msgspec.json.Decoder(Symbol)
+from exchanges_sql.models import SymbolVersion as SymbolVersionRow
+from exchanges_sql.symbol_history import AsyncQuerier, ListSymbolRowsAsOfParams
 
 
 async def get_symbol_as_of(
@@ -47,8 +40,8 @@ async def find_symbol_as_of(conn: AsyncConnection, place: str, name: str, at: da
     """Return what `get_symbol_as_of` does, by a connection."""
 
     async def fetch(enum_value: str, spelling: str) -> list[Symbol]:
-        specs = AsyncQuerier(conn).list_symbol_rows_by_name_as_of(at=at, exchange=enum_value, symbol=spelling)
-        return [_symbol(spec) async for spec in specs]
+        rows = AsyncQuerier(conn).list_symbol_rows_by_name_as_of(at=at, exchange=enum_value, symbol=spelling)
+        return [_symbol(row) async for row in rows]
 
     found = await ask_as_spelled_then(conn, place, name, at, fetch)
     return the_one(place, name, found) if found else None
@@ -81,8 +74,8 @@ async def list_symbols_as_of(
         async def fetch(exact: str | None) -> list[Symbol]:
             parameters = ListSymbolRowsAsOfParams(at=moment, exchange=exact, **wanted)
             rows = [row async for row in AsyncQuerier(conn).list_symbol_rows_as_of(parameters)]
-            pairs = [(row, _symbol(row.spec)) for row in rows]
-            return [symbol for row, symbol in pairs if tradable is None or _stood_open(row, symbol, moment) is tradable]
+            symbols = [_symbol(row) for row in rows]
+            return [one for one in symbols if tradable is None or _stood_open(one, moment) is tradable]
 
         return await fetch(None) if place is None else await ask_as_spelled(conn, place, fetch)
 
@@ -125,18 +118,15 @@ async def diff_symbols(
 
 async def symbol_as_of(conn: AsyncConnection, symbol_id: int, at: datetime) -> Symbol | None:
     """Return the symbol with this id as it stood at `at`; None when there was none."""
-    spec = await AsyncQuerier(conn).get_symbol_row_by_id_as_of(symbol_id=symbol_id, at=at)
-    return None if spec is None else _symbol(spec)
+    row = await AsyncQuerier(conn).get_symbol_row_by_id_as_of(symbol_id=symbol_id, at=at)
+    return None if row is None else _symbol(row)
 
 
-def _stood_open(row: ListSymbolRowsAsOfRow, symbol: Symbol, at: datetime) -> bool:
-    seen_at = row.confirmed_at or symbol.observed_at
-    return is_tradable(
-        symbol, at, exchange_active=row.exchange_is_active, observed_at=seen_at, readable=not row.is_unread
-    )
+def _stood_open(symbol: Symbol, at: datetime) -> bool:
+    return is_tradable(symbol, at, observed_at=symbol.observed_at)
 
 
-def _version(row: ListSymbolVersionsRow) -> SymbolVersion:
+def _version(row: SymbolVersionRow) -> SymbolVersion:
     return SymbolVersion(
         spec_version=row.spec_version,
         valid_from=row.valid_from,
@@ -144,9 +134,9 @@ def _version(row: ListSymbolVersionsRow) -> SymbolVersion:
         operation=row.operation,
         ended_by=row.ended_by,
         application_name=row.application_name,
-        symbol=_symbol(row.spec),
+        symbol=_symbol(row),
     )
 
 
-def _symbol(spec: str) -> Symbol:
-    return from_database_json(spec, _decoder)
+def _symbol(row: SymbolVersionRow) -> Symbol:
+    return from_database(row, Symbol)

@@ -207,7 +207,6 @@ async def _apply(
     inserted = {change.spec.native_symbol for change in inserts}
     for rows in _parts(_changed_rows(known, raws, read.volatile, inserted)):
         await querier.record_symbol_raw(rows=rows_document(rows), observed_at=observed_at)
-    names = {row.native_symbol for row in read.rejected}
     listing = read.listing
     await querier.record_symbol_list(
         RecordSymbolListParams(
@@ -217,7 +216,7 @@ async def _apply(
             underlying=listing.underlying,
             source=source,
             observed_at=observed_at,
-            unread=[row.id for row in known if row.native_symbol in names],
+            changed_at=report.observed_at if changes else None,  # the moment of the import comes with the ledger
         )
     )
 

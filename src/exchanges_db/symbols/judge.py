@@ -7,7 +7,8 @@ after it and said otherwise: an observation outranks a guess. What is in doubt i
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from enum import StrEnum
 from fractions import Fraction
@@ -34,14 +35,18 @@ class Obstacle(StrEnum):
     """What stands in the way of an order.
 
     UNKNOWN_THEN: the database did not know the symbol, or its exchange, at that time. OTHER_SYMBOL: the database has
-    another symbol under that id. UNREADABLE: the newest list has a row for it that cannot be read. UNSATISFIABLE: no
-    order can keep to all limits of the symbol.
+    another symbol under that id. NO_RULES: it is known by name only. HELD: a person has forbidden it. STALE: the
+    exchange confirmed it longer ago than was asked for. DOUBTFUL: a list has said something of it that is not believed.
+    UNSATISFIABLE: no order can keep to all limits of the symbol.
     """
 
     UNKNOWN_THEN = "UNKNOWN_THEN"
     OTHER_SYMBOL = "OTHER_SYMBOL"
+    NO_RULES = "NO_RULES"
+    HELD = "HELD"
     EXCHANGE_INACTIVE = "EXCHANGE_INACTIVE"
-    UNREADABLE = "UNREADABLE"
+    STALE = "STALE"
+    DOUBTFUL = "DOUBTFUL"
     EXPIRED = "EXPIRED"
     DELISTED = "DELISTED"
     HALTED = "HALTED"
@@ -51,6 +56,18 @@ class Obstacle(StrEnum):
     NOT_BY_API = "NOT_BY_API"
     ORDER_TYPE = "ORDER_TYPE"
     UNSATISFIABLE = "UNSATISFIABLE"
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """A person's word that orders of some sides are not to be sent, up to a time; None: until it is released."""
+
+    sides: SidesAllowed
+    until_at: datetime | None
+    reason: str
+
+    def stops(self, side: Side, at: datetime) -> bool:
+        """Return whether it stands in the way of an order of `side` at `at`."""
+        return (self.sides is _ALL or self.sides is _SIDES[side]) and (self.until_at is None or at < self.until_at)
 
 
 class TradeAnswer(msgspec.Struct, frozen=True):
@@ -87,20 +104,27 @@ def judge(
     order_type: OrderType | None = None,
     closing: bool = False,
     observed_at: datetime | None = None,
-    readable: bool = True,
+    doubtful: bool = False,
+    stale: bool = False,
+    holds: Iterable[Hold] = (),
 ) -> list[Obstacle]:
     """Return what stands in the way of an order of `side` at `at`, the gravest first; an empty list: nothing does.
 
     order_type: None where it does not matter. closing: the order only reduces a position of a contract; a spot order
         closes if it sells.
     observed_at: when the exchange last confirmed `spec`; None where nobody has asked since.
-    readable: False where the newest list has a row for the symbol that cannot be read.
+    doubtful: a list has said something of the symbol that is not believed. stale: see `is_stale`.
+    holds: what a person has said of the symbol and of its exchange.
     """
     found = []
+    if any(hold.stops(side, at) for hold in holds):
+        found.append(Obstacle.HELD)
     if not exchange_active:
         found.append(Obstacle.EXCHANGE_INACTIVE)
-    if not readable:
-        found.append(Obstacle.UNREADABLE)
+    if stale:
+        found.append(Obstacle.STALE)
+    if doubtful:
+        found.append(Obstacle.DOUBTFUL)
     status = spec.status
     if status is _EXPIRED or (spec.expires_at is not None and at >= spec.expires_at):
         found.append(Obstacle.EXPIRED)
@@ -143,12 +167,23 @@ def is_tradable(
     *,
     exchange_active: bool = True,
     observed_at: datetime | None = None,
-    readable: bool = True,
+    doubtful: bool = False,
+    stale: bool = False,
+    holds: Sequence[Hold] = (),
 ) -> bool:
     """Return whether an order of some side would be taken at `at`, and would not have to close a position."""
 
     def against(side: Side) -> list[Obstacle]:
-        return judge(spec, side, at, exchange_active=exchange_active, observed_at=observed_at, readable=readable)
+        return judge(
+            spec,
+            side,
+            at,
+            exchange_active=exchange_active,
+            observed_at=observed_at,
+            doubtful=doubtful,
+            stale=stale,
+            holds=holds,
+        )
 
     to_buy = against(_BUY)
     # Whoever sells on a spot market closes, so that only a purchase shows that nothing else is taken.
@@ -158,6 +193,11 @@ def is_tradable(
 def _has_come(time: datetime | None, at: datetime, observed_at: datetime | None) -> bool:
     """Return whether an announced time acts at `at`; one that had passed when the exchange was asked does not."""
     return time is not None and time <= at and (observed_at is None or observed_at < time)
+
+
+def is_stale(confirmed_at: datetime | None, now: datetime, max_age: timedelta | None) -> bool:
+    """Return whether the exchange confirmed something longer ago than `max_age`, or never; None: any age will do."""
+    return max_age is not None and (confirmed_at is None or now - confirmed_at > max_age)
 
 
 def turning_points(spec: SymbolSpec) -> list[datetime]:
@@ -230,8 +270,11 @@ def explain(obstacle: Obstacle, spec: SymbolSpec, side: Side, order_type: OrderT
         known = ", ".join(spec.order_types or ()) or "no"
         return f"the exchange takes {known} orders, not {order_type}"
     return {
+        Obstacle.NO_RULES: "it is known by name only: no list has given its rules",
+        Obstacle.HELD: "a person holds it",
         Obstacle.EXCHANGE_INACTIVE: "its exchange is not active",
-        Obstacle.UNREADABLE: "its row in the newest list cannot be read",
+        Obstacle.STALE: "the exchange has not confirmed it for longer than was asked for",
+        Obstacle.DOUBTFUL: "a list has said something of it that is not believed",
         Obstacle.HALTED: f"its status is {spec.status}",
         Obstacle.NOT_BY_API: "the exchange does not take orders for it through its API",
         Obstacle.UNSATISFIABLE: "no order can keep to all of its limits",

@@ -22,14 +22,18 @@ class SymbolList(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         source: the reader, or the user's own source, that gave it last.
         observed_at: when the exchange gave the newest list that was applied, or that confirmed what is known.
-        unread: how many known symbols have a row in it that could not be read.
+        changed_at: the moment of its last import that changed a symbol; None where none has since that is kept.
+        confirmations: how many imports have changed nothing.
+        doubtful: how many of its symbols are in doubt.
     """
 
     exchange: str
     listing: Listing
     source: str
     observed_at: datetime
-    unread: int
+    changed_at: datetime | None
+    confirmations: int
+    doubtful: int
 
 
 async def list_symbol_lists(
@@ -71,5 +75,7 @@ def _list(row: ListSymbolListsRow) -> SymbolList:
         listing=Listing(SymbolKind(row.kind), row.settle, row.underlying),
         source=row.source,
         observed_at=row.observed_at,
-        unread=row.unread,
+        changed_at=row.changed_at,
+        confirmations=row.confirmations,
+        doubtful=row.doubtful,
     )

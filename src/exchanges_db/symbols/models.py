@@ -157,6 +157,25 @@ class Symbol(SymbolSpec, frozen=True, kw_only=True, gc=False):
         """Check nothing: the table holds no row that breaks a rule."""
 
 
+class NamedSymbol(msgspec.Struct, frozen=True, kw_only=True):
+    """A symbol that is known by name only: brought along from another database, and in no list since.
+
+    It has an id for foreign keys, and no rules: no order of it would be taken. The first list that has it makes it a
+    Symbol with the same id.
+
+    Attributes:
+        exchange: enum_value of its exchange.
+        native_symbol, base, quote: as they were in that database.
+    """
+
+    id: int
+    exchange_id: int
+    exchange: str
+    native_symbol: str
+    base: str
+    quote: str
+
+
 class SymbolVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A specification of a symbol, and when it held.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.rows import from_database
 from exchanges_db.errors import AmbiguousSymbol
 from exchanges_db.exchanges.names import ask_as_spelled
-from exchanges_db.symbols.judge import is_tradable
+from exchanges_db.symbols.enums import SidesAllowed
+from exchanges_db.symbols.judge import Hold, is_stale, is_tradable
 from exchanges_db.symbols.models import Symbol
 from exchanges_db.symbols.names import spelled_symbols, symbol_not_found, the_one
 from exchanges_sql.models import SymbolRow
@@ -21,15 +22,28 @@ def to_symbol(row: SymbolRow) -> Symbol:
     return from_database(row, Symbol)
 
 
-def stands_open(row: SymbolRow, symbol: Symbol) -> bool:
+def stands_open(row: SymbolRow, symbol: Symbol, max_age: timedelta | None = None) -> bool:
     """Return whether the symbol of a row is tradable now, by the clock of the server that sent it."""
     return is_tradable(
         symbol,
         row.asked_at,
         exchange_active=row.exchange_is_active,
         observed_at=last_word(row),
-        readable=not row.is_unread,
+        doubtful=row.doubtful_since is not None,
+        stale=is_stale(row.confirmed_at, row.asked_at, max_age),
+        holds=holds_of(row),
     )
+
+
+def holds_of(row: SymbolRow) -> tuple[Hold, ...]:
+    """Return what a person has said of the symbol of a row, and of its exchange."""
+    if row.held_sides is None and row.exchange_held_sides is None:
+        return ()
+    given = (
+        (row.held_sides, row.held_until, row.hold_reason),
+        (row.exchange_held_sides, row.exchange_held_until, row.exchange_hold_reason),
+    )
+    return tuple(Hold(SidesAllowed(sides), until, reason or "") for sides, until, reason in given if sides is not None)
 
 
 def last_word(row: SymbolRow) -> datetime | None:

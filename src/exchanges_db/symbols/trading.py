@@ -18,7 +18,7 @@ from exchanges_db.symbols.history import find_symbol_as_of, symbol_as_of
 from exchanges_db.symbols.judge import Obstacle, TradeAnswer, explain, judge
 from exchanges_db.symbols.models import Symbol
 from exchanges_db.symbols.names import check_name
-from exchanges_db.symbols.rows import last_word, row_called, to_symbol
+from exchanges_db.symbols.rows import holds_of, last_word, row_called, to_symbol
 from exchanges_sql.models import SymbolRow
 from exchanges_sql.symbols import AsyncQuerier
 
@@ -167,7 +167,8 @@ def _answer_now(row: SymbolRow, meant: Symbol | None, order: _Order) -> TradeAns
         order_type=order.order_type,
         closing=order.closing,
         observed_at=last_word(row),
-        readable=not row.is_unread,
+        doubtful=row.doubtful_since is not None,
+        holds=holds_of(row),
     )
     return _answer(found, spec, order)
 
@@ -190,7 +191,7 @@ async def _answer_then(
         order_type=order.order_type,
         closing=order.closing,
         observed_at=then.observed_at if last_list is None else last_word(last_list),
-        readable=last_list is None or not last_list.is_unread,
+        doubtful=last_list is not None and last_list.doubtful_since is not None,
     )
     return _answer(found, then, order)
 

@@ -85,7 +85,7 @@ ORDER BY f.set_at, f.id
 
 @dataclasses.dataclass()
 class ListAccountFeeChangesRow:
-    symbol: str
+    symbol: Optional[str]
     native_symbol: str
     symbol_id: Optional[int]
     account: str

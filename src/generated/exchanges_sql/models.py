@@ -68,6 +68,55 @@ class ExchangeHistory:
 
 
 @dataclasses.dataclass()
+class HistoryPrune:
+    """What was deleted of ledger and histories, up to which time, when and by whom. Written by trigger, append-only"""
+    id: int
+    pruned_table: str
+    before: datetime.datetime
+    pruned_rows: int
+    pruned_at: datetime.datetime
+    pruned_by: str
+    application_name: str
+
+
+@dataclasses.dataclass()
+class Hold:
+    """What a person has forbidden to trade, whatever the exchange says"""
+    exchange_id: int
+    # NULL: the whole exchange
+    native_symbol: Optional[str]
+    # Which orders are held
+    sides: str
+    reason: str
+    # It holds up to then; NULL: until it is released
+    until_at: Optional[datetime.datetime]
+    # Stamped by the database; rises strictly per exchange and symbol
+    held_at: datetime.datetime
+    # session_user: who logged in, whatever role was taken on later
+    held_by: str
+    application_name: str
+
+
+@dataclasses.dataclass()
+class HoldHistory:
+    """Holds that ended: replaced by another one, or released. Written by trigger, append-only"""
+    id: int
+    exchange_id: int
+    native_symbol: Optional[str]
+    sides: str
+    reason: str
+    until_at: Optional[datetime.datetime]
+    held_at: datetime.datetime
+    held_by: str
+    application_name: str
+    ended_at: datetime.datetime
+    # UPDATE: replaced; DELETE, TRUNCATE: released
+    operation: str
+    ended_by: str
+    ended_application_name: str
+
+
+@dataclasses.dataclass()
 class MigrationChecksum:
     """What each applied migration file contained; migrate refuses when one has changed since"""
     # The ledger, a table of dbmate in this schema, that has the version
@@ -86,18 +135,18 @@ class Symbol:
     # The exchange's own name for it; unique while the symbol is live
     native_symbol: str
     # Canonical name: BASE/QUOTE[:SETTLE[-YYMMDD[-STRIKE-C|P]]]
-    symbol: str
+    symbol: Optional[str]
     base: str
     quote: str
     settle: Optional[str]
-    kind: str
+    kind: Optional[str]
     direction: Optional[str]
     # What one contract is: of base, or of quote where direction is INVERSE
     contract_size: Optional[decimal.Decimal]
     # Prices are multiples of this; no power of ten in general
-    price_tick: decimal.Decimal
+    price_tick: Optional[decimal.Decimal]
     # Quantities are multiples of this: of base for spot, of contracts else
-    quantity_step: decimal.Decimal
+    quantity_step: Optional[decimal.Decimal]
     price_decimals: Optional[int]
     quantity_decimals: Optional[int]
     min_quantity: Optional[decimal.Decimal]
@@ -109,9 +158,8 @@ class Symbol:
     list_maker_fee: Optional[decimal.Decimal]
     # As list_maker_fee
     list_taker_fee: Optional[decimal.Decimal]
-    status: str
-    # Follows from status: whether the exchange still knows it, traded or not
-    is_live: bool
+    # NULL, as symbol, kind, price_tick and quantity_step are: known by name only, from another database
+    status: Optional[str]
     sides: str
     api_tradable: bool
     # From then on positions can only be closed
@@ -174,6 +222,24 @@ class Symbol:
     source: Optional[str]
     # When the exchange gave the list that brought this specification; NULL where that was not kept
     observed_at: Optional[datetime.datetime]
+    # Follows from status: whether the exchange still knows it, traded or not
+    is_live: bool
+    # Of the specification as its reader gave it: an import that gives the same changes nothing. NULL: not known, as after a change by hand
+    read_digest: Optional[str]
+    # symbol_spec_hash of the row when it was written: another one shows a change past the triggers
+    spec_hash: Optional[int]
+
+
+@dataclasses.dataclass()
+class SymbolDoubt:
+    """Symbols of which a list has said something that is not believed, and so is not stored: from when, to when, and why"""
+    id: int
+    symbol_id: int
+    brake: str
+    reason: str
+    since: datetime.datetime
+    # NULL: it is in doubt now
+    ended_at: Optional[datetime.datetime]
 
 
 @dataclasses.dataclass()
@@ -184,11 +250,107 @@ class SymbolHistory:
     spec_version: int
     # From the change that made it up to the change that ended it
     valid: Any
-    # The row of symbols as it was; one of before migration 006 has the names of then
-    spec: Any
     operation: str
     # session_user of the change that ended it
     ended_by: str
+    application_name: str
+    native_symbol: str
+    symbol: str
+    base: str
+    quote: str
+    settle: Optional[str]
+    kind: str
+    direction: Optional[str]
+    contract_size: Optional[decimal.Decimal]
+    strike: Optional[decimal.Decimal]
+    option_type: Optional[str]
+    price_tick: decimal.Decimal
+    tick_assumed: bool
+    quantity_step: decimal.Decimal
+    step_assumed: bool
+    min_quantity: Optional[decimal.Decimal]
+    max_quantity: Optional[decimal.Decimal]
+    min_notional: Optional[decimal.Decimal]
+    max_notional: Optional[decimal.Decimal]
+    market_min_quantity: Optional[decimal.Decimal]
+    market_max_quantity: Optional[decimal.Decimal]
+    market_min_notional: Optional[decimal.Decimal]
+    market_max_notional: Optional[decimal.Decimal]
+    price_band_up: Optional[decimal.Decimal]
+    price_band_down: Optional[decimal.Decimal]
+    price_band_of: Optional[str]
+    market_slip_ratio: Optional[decimal.Decimal]
+    order_types: Optional[List[str]]
+    leverage_min: Optional[decimal.Decimal]
+    leverage_max: Optional[decimal.Decimal]
+    initial_margin_rate: Optional[decimal.Decimal]
+    maintenance_margin_rate: Optional[decimal.Decimal]
+    funding_interval: Optional[int]
+    funding_cap: Optional[decimal.Decimal]
+    max_open_orders: Optional[int]
+    margin_allowed: Optional[bool]
+    full_name: Optional[str]
+    contract_address: Optional[str]
+    is_risky: Optional[bool]
+    is_premarket: Optional[bool]
+    asset_class: Optional[str]
+    list_maker_fee: Optional[decimal.Decimal]
+    list_taker_fee: Optional[decimal.Decimal]
+    status: str
+    sides: str
+    api_tradable: bool
+    buy_opens_at: Optional[datetime.datetime]
+    sell_opens_at: Optional[datetime.datetime]
+    delisting_at: Optional[datetime.datetime]
+    delisted_at: Optional[datetime.datetime]
+    expires_at: Optional[datetime.datetime]
+    exchange_changed_at: Optional[datetime.datetime]
+    price_decimals: int
+    quantity_decimals: int
+    is_live: bool
+    source: Optional[str]
+    observed_at: Optional[datetime.datetime]
+    # Of the row of symbols
+    created_at: datetime.datetime
+
+
+@dataclasses.dataclass()
+class SymbolImport:
+    """Every import of a list that changed something, was refused, or failed. Append-only; one that changes nothing is counted in symbol_lists"""
+    id: int
+    exchange_id: int
+    # enum_value of the exchange then
+    exchange: str
+    # With settle and underlying, the list; NULL where an import failed before that was known
+    kind: Optional[str]
+    settle: Optional[str]
+    underlying: Optional[str]
+    outcome: str
+    # When the exchange gave the list
+    observed_at: Optional[datetime.datetime]
+    began_at: datetime.datetime
+    ended_at: datetime.datetime
+    # From when on its changes hold
+    moment: Optional[datetime.datetime]
+    # The reader, or the user's own source
+    source: Optional[str]
+    reader_version: Optional[int]
+    # The URL or file that the payload is from
+    origin: Optional[str]
+    payload_sha256: Optional[str]
+    payload_size: Optional[int]
+    listed_rows: Optional[int]
+    rejected_rows: Optional[int]
+    unchanged_rows: Optional[int]
+    # How many symbols each kind of change had
+    changes: Any
+    # What spoke against it: brake, reason, and whether it was allowed
+    brakes: Any
+    # Single rows that were not believed: native_symbol, brake, reason
+    held_back: Any
+    error: Optional[str]
+    # session_user: who logged in, whatever role was taken on later
+    imported_by: str
     application_name: str
 
 
@@ -206,9 +368,13 @@ class SymbolList:
     source: str
     # When the exchange gave the list that was last applied, or confirmed what is known
     observed_at: datetime.datetime
-    # Ids of symbols whose row in that list could not be read
-    unread: List[int]
     created_at: datetime.datetime
+    # The moment of its last import that changed a symbol; NULL: none since that is kept
+    changed_at: Optional[datetime.datetime]
+    # When its last import was stored, by the server's clock
+    imported_at: datetime.datetime
+    # How many imports have changed nothing
+    confirmations: int
 
 
 @dataclasses.dataclass()
@@ -224,7 +390,7 @@ class SymbolRaw:
 
 @dataclasses.dataclass()
 class SymbolRow:
-    """What is known of a symbol, and where it is traded: its row, when its list was last observed, and of its exchange what a caller asks for"""
+    """What look-ups read: a symbol with rules, what the judge needs beside it, and of its exchange what a caller asks for"""
     exchange: str
     id: int
     exchange_id: int
@@ -242,8 +408,8 @@ class SymbolRow:
     tick_assumed: bool
     quantity_step: decimal.Decimal
     step_assumed: bool
-    price_decimals: Optional[int]
-    quantity_decimals: Optional[int]
+    price_decimals: int
+    quantity_decimals: int
     min_quantity: Optional[decimal.Decimal]
     max_quantity: Optional[decimal.Decimal]
     min_notional: Optional[decimal.Decimal]
@@ -289,8 +455,15 @@ class SymbolRow:
     updated_at: datetime.datetime
     # When the exchange gave the newest list that says the same
     confirmed_at: Optional[datetime.datetime]
-    # Its row in the newest list could not be read
-    is_unread: bool
+    # NULL: it is not in doubt
+    doubtful_since: Optional[datetime.datetime]
+    doubt: Optional[str]
+    held_sides: Optional[str]
+    held_until: Optional[datetime.datetime]
+    hold_reason: Optional[str]
+    exchange_held_sides: Optional[str]
+    exchange_held_until: Optional[datetime.datetime]
+    exchange_hold_reason: Optional[str]
     exchange_is_active: bool
     # The server's clock, which decides what holds now
     asked_at: datetime.datetime
@@ -298,19 +471,73 @@ class SymbolRow:
 
 @dataclasses.dataclass()
 class SymbolVersion:
-    """What symbols were and are: every specification, those of symbol_history and the one that holds, with the exchange's enum_value in it"""
+    """What symbols were and are: every specification, those of symbol_history and the one that holds, under the present name of the exchange"""
     exchange: str
-    symbol_id: int
+    id: int
     exchange_id: int
     native_symbol: str
     symbol: str
+    base: str
+    quote: str
+    settle: Optional[str]
+    kind: str
+    direction: Optional[str]
+    contract_size: Optional[decimal.Decimal]
+    strike: Optional[decimal.Decimal]
+    option_type: Optional[str]
+    price_tick: decimal.Decimal
+    tick_assumed: bool
+    quantity_step: decimal.Decimal
+    step_assumed: bool
+    price_decimals: int
+    quantity_decimals: int
+    min_quantity: Optional[decimal.Decimal]
+    max_quantity: Optional[decimal.Decimal]
+    min_notional: Optional[decimal.Decimal]
+    max_notional: Optional[decimal.Decimal]
+    market_min_quantity: Optional[decimal.Decimal]
+    market_max_quantity: Optional[decimal.Decimal]
+    market_min_notional: Optional[decimal.Decimal]
+    market_max_notional: Optional[decimal.Decimal]
+    price_band_up: Optional[decimal.Decimal]
+    price_band_down: Optional[decimal.Decimal]
+    price_band_of: Optional[str]
+    market_slip_ratio: Optional[decimal.Decimal]
+    order_types: Optional[List[str]]
+    leverage_min: Optional[decimal.Decimal]
+    leverage_max: Optional[decimal.Decimal]
+    initial_margin_rate: Optional[decimal.Decimal]
+    maintenance_margin_rate: Optional[decimal.Decimal]
+    funding_interval: Optional[int]
+    funding_cap: Optional[decimal.Decimal]
+    max_open_orders: Optional[int]
+    margin_allowed: Optional[bool]
+    full_name: Optional[str]
+    contract_address: Optional[str]
+    is_risky: Optional[bool]
+    is_premarket: Optional[bool]
+    asset_class: Optional[str]
+    list_maker_fee: Optional[decimal.Decimal]
+    list_taker_fee: Optional[decimal.Decimal]
+    status: str
     is_live: bool
+    sides: str
+    api_tradable: bool
+    buy_opens_at: Optional[datetime.datetime]
+    sell_opens_at: Optional[datetime.datetime]
+    delisting_at: Optional[datetime.datetime]
+    delisted_at: Optional[datetime.datetime]
+    expires_at: Optional[datetime.datetime]
+    exchange_changed_at: Optional[datetime.datetime]
     spec_version: int
-    # When it held, from valid_from up to valid_to; without an end for the one that holds now
-    valid: Any
+    source: Optional[str]
+    observed_at: Optional[datetime.datetime]
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
     valid_from: datetime.datetime
     valid_to: Optional[datetime.datetime]
-    spec: Optional[Any]
+    # When it held, from valid_from up to valid_to; without an end for the one that holds now
+    valid: Any
     operation: Optional[str]
     ended_by: Optional[str]
     application_name: Optional[str]

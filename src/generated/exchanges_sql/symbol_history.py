@@ -13,31 +13,21 @@ from exchanges_sql import models
 
 
 GET_SYMBOL_ROW_BY_ID_AS_OF = """-- name: get_symbol_row_by_id_as_of \\:one
-SELECT v.spec\\:\\:text AS spec
+SELECT v.exchange, v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.valid, v.operation, v.ended_by, v.application_name
 FROM public.symbol_versions AS v
-WHERE v.valid @> :p1\\:\\:timestamptz AND v.symbol_id = :p2
+WHERE v.valid_from <= :p1\\:\\:timestamptz AND (v.valid_to IS NULL OR v.valid_to > :p1\\:\\:timestamptz) AND v.id = :p2
 """
 
 
 LIST_SYMBOL_ROWS_AS_OF = """-- name: list_symbol_rows_as_of \\:many
-SELECT
-    v.spec\\:\\:text AS spec, coalesce(place.is_active, FALSE)\\:\\:boolean AS exchange_is_active, held.confirmed_at,
-    coalesce(held.is_unread, FALSE)\\:\\:boolean AS is_unread
+SELECT v.exchange, v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.valid, v.operation, v.ended_by, v.application_name
 FROM public.symbol_versions AS v
-LEFT JOIN public.symbol_rows AS held
-    ON held.id = v.symbol_id AND held.spec_version = v.spec_version AND held.confirmed_at <= :p1\\:\\:timestamptz
-LEFT JOIN (
-    SELECT DISTINCT ON (h.exchange_id) h.exchange_id, (h.new_row ->> 'is_active')\\:\\:boolean AS is_active
-    FROM public.exchange_history AS h
-    WHERE h.changed_at <= :p1\\:\\:timestamptz
-    ORDER BY h.exchange_id, h.changed_at DESC, h.id DESC
-) AS place ON place.exchange_id = v.exchange_id
-WHERE v.valid @> :p1\\:\\:timestamptz
+WHERE v.valid_from <= :p1\\:\\:timestamptz AND (v.valid_to IS NULL OR v.valid_to > :p1\\:\\:timestamptz)
   AND (:p2\\:\\:text IS NULL OR v.exchange = :p2\\:\\:text)
-  AND (:p3\\:\\:text IS NULL OR v.spec ->> 'base' = :p3\\:\\:text)
-  AND (:p4\\:\\:text IS NULL OR v.spec ->> 'quote' = :p4\\:\\:text)
-  AND (:p5\\:\\:text IS NULL OR v.spec ->> 'kind' = :p5\\:\\:text)
-ORDER BY v.exchange, v.symbol, v.symbol_id
+  AND (:p3\\:\\:text IS NULL OR v.base = :p3\\:\\:text)
+  AND (:p4\\:\\:text IS NULL OR v.quote = :p4\\:\\:text)
+  AND (:p5\\:\\:text IS NULL OR v.kind = :p5\\:\\:text)
+ORDER BY v.exchange, v.symbol, v.id
 """
 
 
@@ -50,22 +40,14 @@ class ListSymbolRowsAsOfParams:
     kind: Optional[str]
 
 
-@dataclasses.dataclass()
-class ListSymbolRowsAsOfRow:
-    spec: str
-    exchange_is_active: bool
-    confirmed_at: Optional[datetime.datetime]
-    is_unread: bool
-
-
 LIST_SYMBOL_ROWS_BY_NAME_AS_OF = """-- name: list_symbol_rows_by_name_as_of \\:many
 
-SELECT v.spec\\:\\:text AS spec
+SELECT v.exchange, v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.valid, v.operation, v.ended_by, v.application_name
 FROM public.symbol_versions AS v
-WHERE v.valid @> :p1\\:\\:timestamptz
+WHERE v.valid_from <= :p1\\:\\:timestamptz AND (v.valid_to IS NULL OR v.valid_to > :p1\\:\\:timestamptz)
   AND v.exchange = :p2
   AND (v.symbol = :p3\\:\\:text OR v.native_symbol = :p3\\:\\:text)
-ORDER BY v.is_live DESC, v.symbol_id DESC
+ORDER BY v.is_live DESC, v.id DESC
 """
 
 
@@ -80,36 +62,94 @@ ORDER BY 1
 
 
 LIST_SYMBOL_VERSIONS = """-- name: list_symbol_versions \\:many
-SELECT v.spec_version, v.valid_from, v.valid_to, v.operation, v.ended_by, v.application_name, v.spec\\:\\:text AS spec
+SELECT v.exchange, v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.valid, v.operation, v.ended_by, v.application_name
 FROM public.symbol_versions AS v
 WHERE v.exchange = :p1
   AND (v.symbol = :p2\\:\\:text OR v.native_symbol = :p2\\:\\:text)
-ORDER BY v.symbol_id, v.spec_version
+ORDER BY v.id, v.spec_version
 """
-
-
-@dataclasses.dataclass()
-class ListSymbolVersionsRow:
-    spec_version: int
-    valid_from: datetime.datetime
-    valid_to: Optional[datetime.datetime]
-    operation: Optional[str]
-    ended_by: Optional[str]
-    application_name: Optional[str]
-    spec: str
 
 
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
 
-    async def get_symbol_row_by_id_as_of(self, *, at: datetime.datetime, symbol_id: int) -> Optional[str]:
+    async def get_symbol_row_by_id_as_of(self, *, at: datetime.datetime, symbol_id: int) -> Optional[models.SymbolVersion]:
         row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL_ROW_BY_ID_AS_OF), {"p1": at, "p2": symbol_id})).first()
         if row is None:
             return None
-        return row[0]
+        return models.SymbolVersion(
+            exchange=row[0],
+            id=row[1],
+            exchange_id=row[2],
+            native_symbol=row[3],
+            symbol=row[4],
+            base=row[5],
+            quote=row[6],
+            settle=row[7],
+            kind=row[8],
+            direction=row[9],
+            contract_size=row[10],
+            strike=row[11],
+            option_type=row[12],
+            price_tick=row[13],
+            tick_assumed=row[14],
+            quantity_step=row[15],
+            step_assumed=row[16],
+            price_decimals=row[17],
+            quantity_decimals=row[18],
+            min_quantity=row[19],
+            max_quantity=row[20],
+            min_notional=row[21],
+            max_notional=row[22],
+            market_min_quantity=row[23],
+            market_max_quantity=row[24],
+            market_min_notional=row[25],
+            market_max_notional=row[26],
+            price_band_up=row[27],
+            price_band_down=row[28],
+            price_band_of=row[29],
+            market_slip_ratio=row[30],
+            order_types=row[31],
+            leverage_min=row[32],
+            leverage_max=row[33],
+            initial_margin_rate=row[34],
+            maintenance_margin_rate=row[35],
+            funding_interval=row[36],
+            funding_cap=row[37],
+            max_open_orders=row[38],
+            margin_allowed=row[39],
+            full_name=row[40],
+            contract_address=row[41],
+            is_risky=row[42],
+            is_premarket=row[43],
+            asset_class=row[44],
+            list_maker_fee=row[45],
+            list_taker_fee=row[46],
+            status=row[47],
+            is_live=row[48],
+            sides=row[49],
+            api_tradable=row[50],
+            buy_opens_at=row[51],
+            sell_opens_at=row[52],
+            delisting_at=row[53],
+            delisted_at=row[54],
+            expires_at=row[55],
+            exchange_changed_at=row[56],
+            spec_version=row[57],
+            source=row[58],
+            observed_at=row[59],
+            created_at=row[60],
+            updated_at=row[61],
+            valid_from=row[62],
+            valid_to=row[63],
+            valid=row[64],
+            operation=row[65],
+            ended_by=row[66],
+            application_name=row[67],
+        )
 
-    async def list_symbol_rows_as_of(self, arg: ListSymbolRowsAsOfParams) -> AsyncIterator[ListSymbolRowsAsOfRow]:
+    async def list_symbol_rows_as_of(self, arg: ListSymbolRowsAsOfParams) -> AsyncIterator[models.SymbolVersion]:
         result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_ROWS_AS_OF), {
             "p1": arg.at,
             "p2": arg.exchange,
@@ -118,32 +158,226 @@ class AsyncQuerier:
             "p5": arg.kind,
         })
         async for row in result:
-            yield ListSymbolRowsAsOfRow(
-                spec=row[0],
-                exchange_is_active=row[1],
-                confirmed_at=row[2],
-                is_unread=row[3],
+            yield models.SymbolVersion(
+                exchange=row[0],
+                id=row[1],
+                exchange_id=row[2],
+                native_symbol=row[3],
+                symbol=row[4],
+                base=row[5],
+                quote=row[6],
+                settle=row[7],
+                kind=row[8],
+                direction=row[9],
+                contract_size=row[10],
+                strike=row[11],
+                option_type=row[12],
+                price_tick=row[13],
+                tick_assumed=row[14],
+                quantity_step=row[15],
+                step_assumed=row[16],
+                price_decimals=row[17],
+                quantity_decimals=row[18],
+                min_quantity=row[19],
+                max_quantity=row[20],
+                min_notional=row[21],
+                max_notional=row[22],
+                market_min_quantity=row[23],
+                market_max_quantity=row[24],
+                market_min_notional=row[25],
+                market_max_notional=row[26],
+                price_band_up=row[27],
+                price_band_down=row[28],
+                price_band_of=row[29],
+                market_slip_ratio=row[30],
+                order_types=row[31],
+                leverage_min=row[32],
+                leverage_max=row[33],
+                initial_margin_rate=row[34],
+                maintenance_margin_rate=row[35],
+                funding_interval=row[36],
+                funding_cap=row[37],
+                max_open_orders=row[38],
+                margin_allowed=row[39],
+                full_name=row[40],
+                contract_address=row[41],
+                is_risky=row[42],
+                is_premarket=row[43],
+                asset_class=row[44],
+                list_maker_fee=row[45],
+                list_taker_fee=row[46],
+                status=row[47],
+                is_live=row[48],
+                sides=row[49],
+                api_tradable=row[50],
+                buy_opens_at=row[51],
+                sell_opens_at=row[52],
+                delisting_at=row[53],
+                delisted_at=row[54],
+                expires_at=row[55],
+                exchange_changed_at=row[56],
+                spec_version=row[57],
+                source=row[58],
+                observed_at=row[59],
+                created_at=row[60],
+                updated_at=row[61],
+                valid_from=row[62],
+                valid_to=row[63],
+                valid=row[64],
+                operation=row[65],
+                ended_by=row[66],
+                application_name=row[67],
             )
 
-    async def list_symbol_rows_by_name_as_of(self, *, at: datetime.datetime, exchange: str, symbol: str) -> AsyncIterator[str]:
+    async def list_symbol_rows_by_name_as_of(self, *, at: datetime.datetime, exchange: str, symbol: str) -> AsyncIterator[models.SymbolVersion]:
         result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_ROWS_BY_NAME_AS_OF), {"p1": at, "p2": exchange, "p3": symbol})
         async for row in result:
-            yield row[0]
+            yield models.SymbolVersion(
+                exchange=row[0],
+                id=row[1],
+                exchange_id=row[2],
+                native_symbol=row[3],
+                symbol=row[4],
+                base=row[5],
+                quote=row[6],
+                settle=row[7],
+                kind=row[8],
+                direction=row[9],
+                contract_size=row[10],
+                strike=row[11],
+                option_type=row[12],
+                price_tick=row[13],
+                tick_assumed=row[14],
+                quantity_step=row[15],
+                step_assumed=row[16],
+                price_decimals=row[17],
+                quantity_decimals=row[18],
+                min_quantity=row[19],
+                max_quantity=row[20],
+                min_notional=row[21],
+                max_notional=row[22],
+                market_min_quantity=row[23],
+                market_max_quantity=row[24],
+                market_min_notional=row[25],
+                market_max_notional=row[26],
+                price_band_up=row[27],
+                price_band_down=row[28],
+                price_band_of=row[29],
+                market_slip_ratio=row[30],
+                order_types=row[31],
+                leverage_min=row[32],
+                leverage_max=row[33],
+                initial_margin_rate=row[34],
+                maintenance_margin_rate=row[35],
+                funding_interval=row[36],
+                funding_cap=row[37],
+                max_open_orders=row[38],
+                margin_allowed=row[39],
+                full_name=row[40],
+                contract_address=row[41],
+                is_risky=row[42],
+                is_premarket=row[43],
+                asset_class=row[44],
+                list_maker_fee=row[45],
+                list_taker_fee=row[46],
+                status=row[47],
+                is_live=row[48],
+                sides=row[49],
+                api_tradable=row[50],
+                buy_opens_at=row[51],
+                sell_opens_at=row[52],
+                delisting_at=row[53],
+                delisted_at=row[54],
+                expires_at=row[55],
+                exchange_changed_at=row[56],
+                spec_version=row[57],
+                source=row[58],
+                observed_at=row[59],
+                created_at=row[60],
+                updated_at=row[61],
+                valid_from=row[62],
+                valid_to=row[63],
+                valid=row[64],
+                operation=row[65],
+                ended_by=row[66],
+                application_name=row[67],
+            )
 
     async def list_symbol_spellings_as_of(self, *, at: Optional[datetime.datetime], exchange: str, symbol: str) -> AsyncIterator[str]:
         result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_SPELLINGS_AS_OF), {"p1": at, "p2": exchange, "p3": symbol})
         async for row in result:
             yield row[0]
 
-    async def list_symbol_versions(self, *, exchange: str, symbol: str) -> AsyncIterator[ListSymbolVersionsRow]:
+    async def list_symbol_versions(self, *, exchange: str, symbol: str) -> AsyncIterator[models.SymbolVersion]:
         result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_VERSIONS), {"p1": exchange, "p2": symbol})
         async for row in result:
-            yield ListSymbolVersionsRow(
-                spec_version=row[0],
-                valid_from=row[1],
-                valid_to=row[2],
-                operation=row[3],
-                ended_by=row[4],
-                application_name=row[5],
-                spec=row[6],
+            yield models.SymbolVersion(
+                exchange=row[0],
+                id=row[1],
+                exchange_id=row[2],
+                native_symbol=row[3],
+                symbol=row[4],
+                base=row[5],
+                quote=row[6],
+                settle=row[7],
+                kind=row[8],
+                direction=row[9],
+                contract_size=row[10],
+                strike=row[11],
+                option_type=row[12],
+                price_tick=row[13],
+                tick_assumed=row[14],
+                quantity_step=row[15],
+                step_assumed=row[16],
+                price_decimals=row[17],
+                quantity_decimals=row[18],
+                min_quantity=row[19],
+                max_quantity=row[20],
+                min_notional=row[21],
+                max_notional=row[22],
+                market_min_quantity=row[23],
+                market_max_quantity=row[24],
+                market_min_notional=row[25],
+                market_max_notional=row[26],
+                price_band_up=row[27],
+                price_band_down=row[28],
+                price_band_of=row[29],
+                market_slip_ratio=row[30],
+                order_types=row[31],
+                leverage_min=row[32],
+                leverage_max=row[33],
+                initial_margin_rate=row[34],
+                maintenance_margin_rate=row[35],
+                funding_interval=row[36],
+                funding_cap=row[37],
+                max_open_orders=row[38],
+                margin_allowed=row[39],
+                full_name=row[40],
+                contract_address=row[41],
+                is_risky=row[42],
+                is_premarket=row[43],
+                asset_class=row[44],
+                list_maker_fee=row[45],
+                list_taker_fee=row[46],
+                status=row[47],
+                is_live=row[48],
+                sides=row[49],
+                api_tradable=row[50],
+                buy_opens_at=row[51],
+                sell_opens_at=row[52],
+                delisting_at=row[53],
+                delisted_at=row[54],
+                expires_at=row[55],
+                exchange_changed_at=row[56],
+                spec_version=row[57],
+                source=row[58],
+                observed_at=row[59],
+                created_at=row[60],
+                updated_at=row[61],
+                valid_from=row[62],
+                valid_to=row[63],
+                valid=row[64],
+                operation=row[65],
+                ended_by=row[66],
+                application_name=row[67],
             )

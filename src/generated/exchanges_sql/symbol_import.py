@@ -4,7 +4,7 @@
 # source: symbol_import.sql
 import dataclasses
 import datetime
-from typing import Any, AsyncIterator, List, Optional
+from typing import Any, AsyncIterator, Optional
 
 import sqlalchemy
 import sqlalchemy.ext.asyncio
@@ -32,7 +32,7 @@ SELECT coalesce(
 )\\:\\:text AS symbols
 FROM public.symbols AS s
 LEFT JOIN public.symbol_raw AS r ON r.symbol_id = s.id
-WHERE s.exchange_id = :p1
+WHERE s.exchange_id = :p1 AND s.status IS NOT NULL
 """
 
 
@@ -84,8 +84,15 @@ DO UPDATE SET raw = excluded.raw, digest = excluded.digest, observed_at = exclud
 
 
 LIST_SYMBOL_LISTS = """-- name: list_symbol_lists \\:many
-SELECT e.enum_value AS exchange, l.kind, l.settle, l.underlying, l.source, l.observed_at,
-       cardinality(l.unread)\\:\\:integer AS unread
+SELECT e.enum_value AS exchange, l.kind, l.settle, l.underlying, l.source, l.observed_at, l.changed_at, l.imported_at,
+       l.confirmations,
+       (SELECT count(*)
+        FROM public.symbol_doubts AS d
+        JOIN public.symbols AS s ON s.id = d.symbol_id
+        WHERE d.ended_at IS NULL AND s.exchange_id = l.exchange_id AND s.kind = l.kind
+          AND (l.settle IS NULL OR l.settle = s.settle)
+          AND (l.underlying IS NULL OR l.underlying = s.base || '_' || s.quote))\\:\\:integer AS doubtful,
+       clock_timestamp()\\:\\:timestamptz AS asked_at
 FROM public.symbol_lists AS l
 JOIN public.exchanges AS e ON e.id = l.exchange_id
 WHERE (:p1\\:\\:text IS NULL OR e.enum_value = :p1\\:\\:text)
@@ -101,7 +108,11 @@ class ListSymbolListsRow:
     underlying: Optional[str]
     source: str
     observed_at: datetime.datetime
-    unread: int
+    changed_at: Optional[datetime.datetime]
+    imported_at: datetime.datetime
+    confirmations: int
+    doubtful: int
+    asked_at: datetime.datetime
 
 
 LOCK_SYMBOL_IMPORT = """-- name: lock_symbol_import \\:exec
@@ -111,10 +122,14 @@ SELECT pg_advisory_xact_lock(:p1\\:\\:integer, :p2\\:\\:integer)
 
 
 RECORD_SYMBOL_LIST = """-- name: record_symbol_list \\:exec
-INSERT INTO public.symbol_lists AS l (exchange_id, kind, settle, underlying, source, observed_at, unread)
-VALUES (:p1, :p2, :p3, :p4, :p5, :p6, :p7\\:\\:integer[])
+INSERT INTO public.symbol_lists AS l
+    (exchange_id, kind, settle, underlying, source, observed_at, changed_at, imported_at, confirmations)
+VALUES (:p1, :p2, :p3, :p4, :p5, :p6,
+        :p7\\:\\:timestamptz, clock_timestamp(), CASE WHEN :p7\\:\\:timestamptz IS NULL THEN 1 ELSE 0 END)
 ON CONFLICT ON CONSTRAINT symbol_lists_list_key
-DO UPDATE SET source = excluded.source, observed_at = excluded.observed_at, unread = excluded.unread
+DO UPDATE SET source = excluded.source, observed_at = excluded.observed_at,
+              changed_at = coalesce(excluded.changed_at, l.changed_at), imported_at = excluded.imported_at,
+              confirmations = l.confirmations + excluded.confirmations
 """
 
 
@@ -126,7 +141,7 @@ class RecordSymbolListParams:
     underlying: Optional[str]
     source: str
     observed_at: datetime.datetime
-    unread: List[int]
+    changed_at: Optional[datetime.datetime]
 
 
 RECORD_SYMBOL_RAW = """-- name: record_symbol_raw \\:execrows
@@ -203,7 +218,11 @@ class AsyncQuerier:
                 underlying=row[3],
                 source=row[4],
                 observed_at=row[5],
-                unread=row[6],
+                changed_at=row[6],
+                imported_at=row[7],
+                confirmations=row[8],
+                doubtful=row[9],
+                asked_at=row[10],
             )
 
     async def lock_symbol_import(self, *, lock_class: int, exchange_id: int) -> None:
@@ -217,7 +236,7 @@ class AsyncQuerier:
             "p4": arg.underlying,
             "p5": arg.source,
             "p6": arg.observed_at,
-            "p7": arg.unread,
+            "p7": arg.changed_at,
         })
 
     async def record_symbol_raw(self, *, observed_at: datetime.datetime, rows: Any) -> int:

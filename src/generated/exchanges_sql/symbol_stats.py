@@ -14,8 +14,9 @@ from exchanges_sql import models
 
 LIST_SYMBOL_COUNTS = """-- name: list_symbol_counts \\:many
 
-SELECT e.enum_value AS exchange, s.kind, s.status, count(*) AS symbols, max(s.updated_at)\\:\\:timestamptz AS latest_update
+SELECT e.enum_value AS exchange, s.kind\\:\\:text AS kind, s.status\\:\\:text AS status, count(*) AS symbols, max(s.updated_at)\\:\\:timestamptz AS latest_update
 FROM public.symbols AS s JOIN public.exchanges AS e ON e.id = s.exchange_id
+WHERE s.status IS NOT NULL
 GROUP BY e.enum_value, s.kind, s.status
 ORDER BY e.enum_value, s.kind, s.status
 """

@@ -13,7 +13,7 @@ from exchanges_sql import models
 
 
 GET_SYMBOL_BY_ID = """-- name: get_symbol_by_id \\:one
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.is_unread, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.id = :p1
 """
@@ -21,7 +21,7 @@ WHERE r.id = :p1
 
 GET_SYMBOL_BY_NATIVE = """-- name: get_symbol_by_native \\:one
 
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.is_unread, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.exchange = :p1 AND r.native_symbol = :p2
 ORDER BY r.is_live DESC, r.id DESC
@@ -43,7 +43,7 @@ class GetSymbolRawRow:
 
 
 LIST_MATCHING_SYMBOLS = """-- name: list_matching_symbols \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.is_unread, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE strpos(lower(r.native_symbol), lower(:p1\\:\\:text)) > 0
    OR strpos(lower(r.symbol), lower(:p1\\:\\:text)) > 0
@@ -78,7 +78,7 @@ ORDER BY r.symbol
 
 
 LIST_SYMBOLS = """-- name: list_symbols \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.is_unread, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE (:p1\\:\\:text[] IS NULL OR r.exchange = ANY(:p1\\:\\:text[]))
   AND (:p2\\:\\:text IS NULL OR r.base = :p2\\:\\:text)
@@ -99,14 +99,14 @@ class ListSymbolsParams:
 
 
 LIST_SYMBOLS_BY_IDS = """-- name: list_symbols_by_ids \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.is_unread, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.id = ANY(:p1\\:\\:integer[])
 """
 
 
 LIST_SYMBOLS_BY_NAMES = """-- name: list_symbols_by_names \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.is_unread, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.exchange = :p1 AND r.symbol = ANY(:p2\\:\\:text[])
 ORDER BY r.is_live DESC, r.id DESC
@@ -185,9 +185,16 @@ class AsyncQuerier:
             created_at=row[60],
             updated_at=row[61],
             confirmed_at=row[62],
-            is_unread=row[63],
-            exchange_is_active=row[64],
-            asked_at=row[65],
+            doubtful_since=row[63],
+            doubt=row[64],
+            held_sides=row[65],
+            held_until=row[66],
+            hold_reason=row[67],
+            exchange_held_sides=row[68],
+            exchange_held_until=row[69],
+            exchange_hold_reason=row[70],
+            exchange_is_active=row[71],
+            asked_at=row[72],
         )
 
     async def get_symbol_by_native(self, *, exchange: str, native_symbol: str) -> Optional[models.SymbolRow]:
@@ -258,9 +265,16 @@ class AsyncQuerier:
             created_at=row[60],
             updated_at=row[61],
             confirmed_at=row[62],
-            is_unread=row[63],
-            exchange_is_active=row[64],
-            asked_at=row[65],
+            doubtful_since=row[63],
+            doubt=row[64],
+            held_sides=row[65],
+            held_until=row[66],
+            hold_reason=row[67],
+            exchange_held_sides=row[68],
+            exchange_held_until=row[69],
+            exchange_hold_reason=row[70],
+            exchange_is_active=row[71],
+            asked_at=row[72],
         )
 
     async def get_symbol_raw(self, *, symbol_id: int) -> Optional[GetSymbolRawRow]:
@@ -339,9 +353,16 @@ class AsyncQuerier:
                 created_at=row[60],
                 updated_at=row[61],
                 confirmed_at=row[62],
-                is_unread=row[63],
-                exchange_is_active=row[64],
-                asked_at=row[65],
+                doubtful_since=row[63],
+                doubt=row[64],
+                held_sides=row[65],
+                held_until=row[66],
+                hold_reason=row[67],
+                exchange_held_sides=row[68],
+                exchange_held_until=row[69],
+                exchange_hold_reason=row[70],
+                exchange_is_active=row[71],
+                asked_at=row[72],
             )
 
     async def list_symbol_names(self, *, exchange: str) -> AsyncIterator[ListSymbolNamesRow]:
@@ -433,9 +454,16 @@ class AsyncQuerier:
                 created_at=row[60],
                 updated_at=row[61],
                 confirmed_at=row[62],
-                is_unread=row[63],
-                exchange_is_active=row[64],
-                asked_at=row[65],
+                doubtful_since=row[63],
+                doubt=row[64],
+                held_sides=row[65],
+                held_until=row[66],
+                hold_reason=row[67],
+                exchange_held_sides=row[68],
+                exchange_held_until=row[69],
+                exchange_hold_reason=row[70],
+                exchange_is_active=row[71],
+                asked_at=row[72],
             )
 
     async def list_symbols_by_ids(self, *, ids: List[int]) -> AsyncIterator[models.SymbolRow]:
@@ -505,9 +533,16 @@ class AsyncQuerier:
                 created_at=row[60],
                 updated_at=row[61],
                 confirmed_at=row[62],
-                is_unread=row[63],
-                exchange_is_active=row[64],
-                asked_at=row[65],
+                doubtful_since=row[63],
+                doubt=row[64],
+                held_sides=row[65],
+                held_until=row[66],
+                hold_reason=row[67],
+                exchange_held_sides=row[68],
+                exchange_held_until=row[69],
+                exchange_hold_reason=row[70],
+                exchange_is_active=row[71],
+                asked_at=row[72],
             )
 
     async def list_symbols_by_names(self, *, exchange: str, symbols: List[str]) -> AsyncIterator[models.SymbolRow]:
@@ -577,7 +612,14 @@ class AsyncQuerier:
                 created_at=row[60],
                 updated_at=row[61],
                 confirmed_at=row[62],
-                is_unread=row[63],
-                exchange_is_active=row[64],
-                asked_at=row[65],
+                doubtful_since=row[63],
+                doubt=row[64],
+                held_sides=row[65],
+                held_until=row[66],
+                hold_reason=row[67],
+                exchange_held_sides=row[68],
+                exchange_held_until=row[69],
+                exchange_hold_reason=row[70],
+                exchange_is_active=row[71],
+                asked_at=row[72],
             )

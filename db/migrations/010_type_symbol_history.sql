@@ -1,0 +1,821 @@
+-- Migration 010: the past as columns instead of JSON, symbols that are known by name only, and one moment per import.
+--
+-- symbol_history has the columns of symbols: a question about the past reads an index and no JSON. A symbol without
+-- status, kind, canonical name, tick and step is known by name only: it was brought along from another database, has an
+-- id for foreign keys, and gets its rules from the first list that has it.
+
+-- migrate:up
+-- First of all, so that the down part knows whose transaction it is in.
+DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
+
+-- psql goes on after an error, unless it is told not to: where this file was applied before, or a row has no place in what
+-- it makes, nothing more is written in this session.
+DO $$
+DECLARE
+    stopped boolean := to_regclass('public.idx_symbol_history_ended') IS NOT NULL OR to_regclass('public.symbols') IS NULL;
+BEGIN
+    IF NOT stopped THEN
+        stopped := EXISTS (SELECT FROM public.symbols AS s
+                           WHERE least(s.buy_opens_at, s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.observed_at) < '1970-01-01 00:00:00+00'
+                              OR greatest(s.buy_opens_at, s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.observed_at) >= '9999-12-31 00:00:00+00');
+    END IF;
+    IF stopped THEN
+        PERFORM set_config('default_transaction_read_only', 'on', false), set_config('transaction_read_only', 'on', false);
+    END IF;
+END
+$$;
+
+DO $$
+DECLARE
+    wrong text;
+BEGIN
+    IF to_regclass('public.idx_symbol_history_ended') IS NOT NULL THEN
+        RAISE EXCEPTION 'migration 010 of exchanges_db was applied already, or public.idx_symbol_history_ended is another program''s'
+            USING ERRCODE = 'duplicate_table';
+    END IF;
+    SELECT string_agg(s.native_symbol, ', ' ORDER BY s.id) INTO wrong
+    FROM public.symbols AS s
+    WHERE least(s.buy_opens_at, s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.observed_at) < '1970-01-01 00:00:00+00'
+       OR greatest(s.buy_opens_at, s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.observed_at) >= '9999-12-31 00:00:00+00';
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'these symbols have times before 1970 or after 9999-12-30: %. Set those to NULL: no exchange gave them', left(wrong, 1000)
+            USING ERRCODE = 'check_violation', TABLE = 'symbols', CONSTRAINT = 'symbols_times_are_dates';
+    END IF;
+END
+$$;
+
+-- Nobody else may write to symbols meanwhile. In a block, because psql refuses LOCK outside of a transaction.
+DO $$ BEGIN LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE; END $$;
+
+DROP VIEW public.symbol_versions;
+DROP VIEW public.symbol_rows;
+
+ALTER TABLE public.symbols
+    DROP CONSTRAINT symbols_times_are_dates,
+    DROP COLUMN is_live,
+    ALTER COLUMN symbol DROP NOT NULL,
+    ALTER COLUMN kind DROP NOT NULL,
+    ALTER COLUMN price_tick DROP NOT NULL,
+    ALTER COLUMN quantity_step DROP NOT NULL,
+    ALTER COLUMN status DROP NOT NULL,
+    ADD COLUMN is_live BOOLEAN NOT NULL GENERATED ALWAYS AS (coalesce(status NOT IN ('DELISTED', 'EXPIRED'), false)) STORED,
+    ADD COLUMN read_digest TEXT,
+    ADD COLUMN spec_hash BIGINT,
+    ADD CONSTRAINT symbols_rules_whole
+        CHECK (num_nulls(symbol, kind, price_tick, quantity_step, status) IN (0, 5)),
+    ADD CONSTRAINT symbols_named_is_closed CHECK (status IS NOT NULL OR (sides = 'NONE' AND NOT api_tradable)),
+    -- Finite, and what every program reads. As times without a zone, so that no session's time zone is in the definition.
+    ADD CONSTRAINT symbols_times_are_dates
+        CHECK (buy_opens_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND buy_opens_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
+           AND sell_opens_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND sell_opens_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
+           AND delisting_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND delisting_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
+           AND delisted_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND delisted_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
+           AND expires_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND expires_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
+           AND exchange_changed_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND exchange_changed_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
+           AND observed_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND observed_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp);
+ALTER TABLE public.symbol_lists
+    DROP COLUMN unread,
+    DROP CONSTRAINT symbol_lists_observed_at_is_date,
+    ADD CONSTRAINT symbol_lists_times_are_dates
+        CHECK (observed_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND observed_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
+           AND changed_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND changed_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp);
+
+CREATE UNIQUE INDEX symbols_live_native_symbol_key ON public.symbols (exchange_id, native_symbol)
+    WHERE is_live;
+CREATE INDEX idx_symbols_updated_at ON public.symbols (exchange_id, updated_at);
+
+COMMENT ON COLUMN public.symbols.is_live IS 'Follows from status: whether the exchange still knows it, traded or not';
+COMMENT ON COLUMN public.symbols.status IS 'NULL, as symbol, kind, price_tick and quantity_step are: known by name only, from another database';
+COMMENT ON COLUMN public.symbols.read_digest IS 'Of the specification as its reader gave it: an import that gives the same changes nothing. NULL: not known, as after a change by hand';
+COMMENT ON COLUMN public.symbols.spec_hash IS 'symbol_spec_hash of the row when it was written: another one shows a change past the triggers';
+
+CREATE FUNCTION public.symbol_spec_hash(one public.symbols) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT pg_catalog.hash_record_extended(ROW(
+        one.native_symbol, one.symbol, one.base, one.quote, one.settle, one.kind, one.direction, one.contract_size,
+        one.strike, one.option_type, one.price_tick, one.tick_assumed, one.quantity_step, one.step_assumed,
+        one.min_quantity, one.max_quantity, one.min_notional, one.max_notional, one.market_min_quantity,
+        one.market_max_quantity, one.market_min_notional, one.market_max_notional, one.price_band_up,
+        one.price_band_down, one.price_band_of, one.market_slip_ratio, one.order_types, one.leverage_min,
+        one.leverage_max, one.initial_margin_rate, one.maintenance_margin_rate, one.funding_interval, one.funding_cap,
+        one.max_open_orders, one.margin_allowed, one.full_name, one.contract_address, one.is_risky, one.is_premarket,
+        one.asset_class, one.list_maker_fee, one.list_taker_fee, one.status, one.sides, one.api_tradable,
+        one.buy_opens_at, one.sell_opens_at, one.delisting_at, one.delisted_at, one.expires_at,
+        one.exchange_changed_at), 0)
+$$;
+
+COMMENT ON FUNCTION public.symbol_spec_hash(public.symbols) IS 'Of everything that an exchange says of a symbol';
+
+-- No version of a symbol begins here.
+ALTER TABLE public.symbols DISABLE TRIGGER USER;
+UPDATE public.symbols AS s SET spec_hash = public.symbol_spec_hash(s);
+
+ALTER TABLE public.symbol_history DISABLE TRIGGER USER;
+ALTER TABLE public.symbol_history
+    ADD COLUMN native_symbol TEXT,
+    ADD COLUMN symbol TEXT,
+    ADD COLUMN base TEXT,
+    ADD COLUMN quote TEXT,
+    ADD COLUMN settle TEXT,
+    ADD COLUMN kind TEXT,
+    ADD COLUMN direction TEXT,
+    ADD COLUMN contract_size NUMERIC,
+    ADD COLUMN strike NUMERIC,
+    ADD COLUMN option_type TEXT,
+    ADD COLUMN price_tick NUMERIC,
+    ADD COLUMN tick_assumed BOOLEAN,
+    ADD COLUMN quantity_step NUMERIC,
+    ADD COLUMN step_assumed BOOLEAN,
+    ADD COLUMN min_quantity NUMERIC,
+    ADD COLUMN max_quantity NUMERIC,
+    ADD COLUMN min_notional NUMERIC,
+    ADD COLUMN max_notional NUMERIC,
+    ADD COLUMN market_min_quantity NUMERIC,
+    ADD COLUMN market_max_quantity NUMERIC,
+    ADD COLUMN market_min_notional NUMERIC,
+    ADD COLUMN market_max_notional NUMERIC,
+    ADD COLUMN price_band_up NUMERIC,
+    ADD COLUMN price_band_down NUMERIC,
+    ADD COLUMN price_band_of TEXT,
+    ADD COLUMN market_slip_ratio NUMERIC,
+    ADD COLUMN order_types TEXT[],
+    ADD COLUMN leverage_min NUMERIC,
+    ADD COLUMN leverage_max NUMERIC,
+    ADD COLUMN initial_margin_rate NUMERIC,
+    ADD COLUMN maintenance_margin_rate NUMERIC,
+    ADD COLUMN funding_interval INTEGER,
+    ADD COLUMN funding_cap NUMERIC,
+    ADD COLUMN max_open_orders INTEGER,
+    ADD COLUMN margin_allowed BOOLEAN,
+    ADD COLUMN full_name TEXT,
+    ADD COLUMN contract_address TEXT,
+    ADD COLUMN is_risky BOOLEAN,
+    ADD COLUMN is_premarket BOOLEAN,
+    ADD COLUMN asset_class TEXT,
+    ADD COLUMN list_maker_fee NUMERIC,
+    ADD COLUMN list_taker_fee NUMERIC,
+    ADD COLUMN status TEXT,
+    ADD COLUMN sides TEXT,
+    ADD COLUMN api_tradable BOOLEAN,
+    ADD COLUMN buy_opens_at TIMESTAMPTZ,
+    ADD COLUMN sell_opens_at TIMESTAMPTZ,
+    ADD COLUMN delisting_at TIMESTAMPTZ,
+    ADD COLUMN delisted_at TIMESTAMPTZ,
+    ADD COLUMN expires_at TIMESTAMPTZ,
+    ADD COLUMN exchange_changed_at TIMESTAMPTZ,
+    ADD COLUMN price_decimals SMALLINT,
+    ADD COLUMN quantity_decimals SMALLINT,
+    ADD COLUMN is_live BOOLEAN,
+    ADD COLUMN source TEXT,
+    ADD COLUMN observed_at TIMESTAMPTZ,
+    ADD COLUMN created_at TIMESTAMPTZ;
+-- A version of before migration 006 has the names of then.
+UPDATE public.symbol_history AS h
+SET native_symbol = r.native_symbol, symbol = r.symbol, base = r.base, quote = r.quote, settle = r.settle, kind = r.kind, direction = r.direction, contract_size = r.contract_size, strike = r.strike, option_type = r.option_type, price_tick = r.price_tick, tick_assumed = r.tick_assumed, quantity_step = r.quantity_step, step_assumed = r.step_assumed, min_quantity = r.min_quantity, max_quantity = r.max_quantity, min_notional = r.min_notional, max_notional = r.max_notional, market_min_quantity = r.market_min_quantity, market_max_quantity = r.market_max_quantity, market_min_notional = r.market_min_notional, market_max_notional = r.market_max_notional, price_band_up = r.price_band_up, price_band_down = r.price_band_down, price_band_of = r.price_band_of, market_slip_ratio = r.market_slip_ratio, order_types = r.order_types, leverage_min = r.leverage_min, leverage_max = r.leverage_max, initial_margin_rate = r.initial_margin_rate, maintenance_margin_rate = r.maintenance_margin_rate, funding_interval = r.funding_interval, funding_cap = r.funding_cap, max_open_orders = r.max_open_orders, margin_allowed = r.margin_allowed, full_name = r.full_name, contract_address = r.contract_address, is_risky = r.is_risky, is_premarket = r.is_premarket, asset_class = r.asset_class, list_maker_fee = r.list_maker_fee, list_taker_fee = r.list_taker_fee, status = r.status, sides = r.sides, api_tradable = r.api_tradable, buy_opens_at = r.buy_opens_at, sell_opens_at = r.sell_opens_at, delisting_at = r.delisting_at, delisted_at = r.delisted_at, expires_at = r.expires_at, exchange_changed_at = r.exchange_changed_at, price_decimals = r.price_decimals, quantity_decimals = r.quantity_decimals, is_live = r.is_live, source = r.source, observed_at = r.observed_at, created_at = r.created_at
+FROM public.symbol_history AS v
+CROSS JOIN LATERAL jsonb_populate_record(NULL::public.symbols, jsonb_build_object('tick_assumed', false, 'step_assumed', false)
+    || CASE WHEN v.spec ? 'maker_fee'
+            THEN (v.spec - '{maker_fee,taker_fee,listed_at,is_active}'::text[])
+                 || jsonb_build_object('list_maker_fee', v.spec -> 'maker_fee', 'list_taker_fee', v.spec -> 'taker_fee')
+            ELSE v.spec END) AS r
+WHERE v.symbol_id = h.symbol_id AND v.spec_version = h.spec_version;
+ALTER TABLE public.symbol_history
+    DROP COLUMN spec,
+    ALTER COLUMN native_symbol SET NOT NULL,
+    ALTER COLUMN symbol SET NOT NULL,
+    ALTER COLUMN base SET NOT NULL,
+    ALTER COLUMN quote SET NOT NULL,
+    ALTER COLUMN kind SET NOT NULL,
+    ALTER COLUMN price_tick SET NOT NULL,
+    ALTER COLUMN tick_assumed SET NOT NULL,
+    ALTER COLUMN quantity_step SET NOT NULL,
+    ALTER COLUMN step_assumed SET NOT NULL,
+    ALTER COLUMN status SET NOT NULL,
+    ALTER COLUMN sides SET NOT NULL,
+    ALTER COLUMN api_tradable SET NOT NULL,
+    ALTER COLUMN price_decimals SET NOT NULL,
+    ALTER COLUMN quantity_decimals SET NOT NULL,
+    ALTER COLUMN is_live SET NOT NULL,
+    ALTER COLUMN created_at SET NOT NULL;
+ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_refuse;
+ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_record_prune;
+
+-- What idx_symbols_symbol and idx_symbols_native_symbol are to the rows that hold. The last two: a name that is spelt in
+-- another case, and what changed within a time.
+CREATE INDEX idx_symbol_history_symbol ON public.symbol_history (symbol, exchange_id);
+CREATE INDEX idx_symbol_history_native_symbol ON public.symbol_history (exchange_id, native_symbol);
+CREATE INDEX idx_symbol_history_spelling ON public.symbol_history (lower(symbol), exchange_id);
+CREATE INDEX idx_symbol_history_ended ON public.symbol_history (exchange_id, upper(valid));
+DROP INDEX public.idx_symbol_history_exchange;
+-- Which exchange had a name at a time.
+CREATE INDEX idx_exchange_history_enum_value ON public.exchange_history ((new_row ->> 'enum_value'));
+
+COMMENT ON TABLE public.symbol_history IS 'Specifications that no longer hold, and when they did; the one that holds is the row of symbols. Written by trigger, append-only';
+COMMENT ON COLUMN public.symbol_history.created_at IS 'Of the row of symbols';
+
+-- They are read all the time and written in bursts: dead rows and stale figures are cleared away sooner than by default.
+ALTER TABLE public.symbols SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
+ALTER TABLE public.symbol_raw SET (autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE public.symbol_lists SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100);
+
+CREATE VIEW public.symbol_rows AS
+SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol::text AS symbol, s.base, s.quote, s.settle,
+       s.kind::text AS kind, s.direction, s.contract_size, s.strike, s.option_type, s.price_tick::numeric AS price_tick,
+       s.tick_assumed, s.quantity_step::numeric AS quantity_step, s.step_assumed,
+       s.price_decimals::smallint AS price_decimals, s.quantity_decimals::smallint AS quantity_decimals,
+       s.min_quantity, s.max_quantity, s.min_notional,
+       s.max_notional, s.market_min_quantity, s.market_max_quantity, s.market_min_notional, s.market_max_notional,
+       s.price_band_up, s.price_band_down, s.price_band_of, s.market_slip_ratio, s.order_types, s.leverage_min,
+       s.leverage_max, s.initial_margin_rate, s.maintenance_margin_rate, s.funding_interval, s.funding_cap,
+       s.max_open_orders, s.margin_allowed, s.full_name, s.contract_address, s.is_risky, s.is_premarket, s.asset_class,
+       s.list_maker_fee, s.list_taker_fee, s.status::text AS status, s.is_live::boolean AS is_live, s.sides, s.api_tradable, s.buy_opens_at,
+       s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.spec_version, s.source,
+       s.observed_at, s.created_at, s.updated_at,
+       l.observed_at AS confirmed_at, d.since AS doubtful_since, d.reason AS doubt,
+       hs.sides AS held_sides, hs.until_at AS held_until, hs.reason AS hold_reason,
+       he.sides AS exchange_held_sides, he.until_at AS exchange_held_until, he.reason AS exchange_hold_reason,
+       e.is_active AS exchange_is_active, statement_timestamp()::timestamptz AS asked_at
+FROM public.symbols AS s
+JOIN public.exchanges AS e ON e.id = s.exchange_id
+LEFT JOIN public.symbol_lists AS l
+       ON l.exchange_id = s.exchange_id
+      AND l.kind = s.kind
+      AND (l.settle IS NULL OR l.settle = s.settle)
+      AND (l.underlying IS NULL OR l.underlying = s.base || '_' || s.quote)
+LEFT JOIN public.symbol_doubts AS d ON d.symbol_id = s.id AND d.ended_at IS NULL
+LEFT JOIN public.holds AS hs ON hs.exchange_id = s.exchange_id AND hs.native_symbol = s.native_symbol
+LEFT JOIN public.holds AS he ON he.exchange_id = s.exchange_id AND he.native_symbol IS NULL
+WHERE s.status IS NOT NULL;
+
+COMMENT ON VIEW public.symbol_rows IS 'What look-ups read: a symbol with rules, what the judge needs beside it, and of its exchange what a caller asks for';
+COMMENT ON COLUMN public.symbol_rows.confirmed_at IS 'When the exchange gave the newest list that says the same';
+COMMENT ON COLUMN public.symbol_rows.doubtful_since IS 'NULL: it is not in doubt';
+COMMENT ON COLUMN public.symbol_rows.asked_at IS 'The server''s clock, which decides what holds now';
+
+CREATE VIEW public.symbol_versions AS
+SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol::text AS symbol, s.base, s.quote, s.settle,
+       s.kind::text AS kind, s.direction, s.contract_size, s.strike, s.option_type, s.price_tick::numeric AS price_tick,
+       s.tick_assumed, s.quantity_step::numeric AS quantity_step, s.step_assumed,
+       s.price_decimals::smallint AS price_decimals, s.quantity_decimals::smallint AS quantity_decimals,
+       s.min_quantity, s.max_quantity, s.min_notional,
+       s.max_notional, s.market_min_quantity, s.market_max_quantity, s.market_min_notional, s.market_max_notional,
+       s.price_band_up, s.price_band_down, s.price_band_of, s.market_slip_ratio, s.order_types, s.leverage_min,
+       s.leverage_max, s.initial_margin_rate, s.maintenance_margin_rate, s.funding_interval, s.funding_cap,
+       s.max_open_orders, s.margin_allowed, s.full_name, s.contract_address, s.is_risky, s.is_premarket, s.asset_class,
+       s.list_maker_fee, s.list_taker_fee, s.status::text AS status, s.is_live::boolean AS is_live, s.sides, s.api_tradable, s.buy_opens_at,
+       s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.spec_version, s.source,
+       s.observed_at, s.created_at, s.updated_at,
+       s.updated_at AS valid_from, NULL::timestamptz AS valid_to, tstzrange(s.updated_at, NULL) AS valid,
+       NULL::text AS operation, NULL::text AS ended_by, NULL::text AS application_name
+FROM public.symbols AS s
+JOIN public.exchanges AS e ON e.id = s.exchange_id
+WHERE s.status IS NOT NULL
+UNION ALL
+SELECT e.enum_value, h.symbol_id, h.exchange_id, h.native_symbol, h.symbol, h.base, h.quote, h.settle,
+       h.kind, h.direction, h.contract_size, h.strike, h.option_type, h.price_tick, h.tick_assumed, h.quantity_step,
+       h.step_assumed, h.price_decimals, h.quantity_decimals, h.min_quantity, h.max_quantity, h.min_notional,
+       h.max_notional, h.market_min_quantity, h.market_max_quantity, h.market_min_notional, h.market_max_notional,
+       h.price_band_up, h.price_band_down, h.price_band_of, h.market_slip_ratio, h.order_types, h.leverage_min,
+       h.leverage_max, h.initial_margin_rate, h.maintenance_margin_rate, h.funding_interval, h.funding_cap,
+       h.max_open_orders, h.margin_allowed, h.full_name, h.contract_address, h.is_risky, h.is_premarket, h.asset_class,
+       h.list_maker_fee, h.list_taker_fee, h.status, h.is_live, h.sides, h.api_tradable, h.buy_opens_at,
+       h.sell_opens_at, h.delisting_at, h.delisted_at, h.expires_at, h.exchange_changed_at, h.spec_version, h.source,
+       h.observed_at, h.created_at, lower(h.valid), lower(h.valid), upper(h.valid), h.valid, h.operation, h.ended_by, h.application_name
+FROM public.symbol_history AS h
+JOIN public.exchanges AS e ON e.id = h.exchange_id;
+
+COMMENT ON VIEW public.symbol_versions IS 'What symbols were and are: every specification, those of symbol_history and the one that holds, under the present name of the exchange';
+COMMENT ON COLUMN public.symbol_versions.valid IS 'When it held, from valid_from up to valid_to; without an end for the one that holds now';
+
+-- The moment that an import has taken under its lock; without an import, that of the statement. One that lies before the
+-- transaction, or a day ahead, is not taken: it would change the past, or keep the future from being written.
+CREATE FUNCTION public.symbols_moment() RETURNS timestamptz
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moment timestamptz := nullif(current_setting('exchanges_db.moment', true), '')::timestamptz;
+BEGIN
+    IF moment >= now() AND moment < clock_timestamp() + interval '1 day' THEN
+        RETURN moment;
+    END IF;
+    RETURN statement_timestamp();
+END
+$$;
+
+CREATE OR REPLACE FUNCTION public.symbols_stamp() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        NEW.spec_version := 1;
+        NEW.created_at := public.symbols_moment();
+        NEW.updated_at := NEW.created_at;
+        NEW.read_digest := NULL;
+        NEW.spec_hash := public.symbol_spec_hash(NEW);
+        RETURN NEW;
+    END IF;
+    IF (NEW.id, NEW.exchange_id, NEW.native_symbol) IS DISTINCT FROM (OLD.id, OLD.exchange_id, OLD.native_symbol) THEN
+        RAISE EXCEPTION 'id, exchange and native symbol of a symbol cannot be changed'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'symbols_identity_immutable';
+    END IF;
+    NEW.spec_hash := public.symbol_spec_hash(NEW);
+    -- Where and when a specification is from is no part of it.
+    IF NEW.spec_hash = public.symbol_spec_hash(OLD) THEN
+        -- Of symbols_continue_history, which has the owner's rights: the versions of a row that had its id before go on.
+        IF NOT (pg_trigger_depth() > 1 AND NEW.spec_version >= OLD.spec_version AND NEW.updated_at >= OLD.updated_at
+                AND EXISTS (SELECT FROM pg_class AS c
+                            WHERE c.oid = TG_RELID AND pg_get_userbyid(c.relowner) = current_user)) THEN
+            NEW.spec_version := OLD.spec_version;
+            NEW.updated_at := OLD.updated_at;
+        END IF;
+        NEW.created_at := OLD.created_at;
+        NEW.source := OLD.source;
+        NEW.observed_at := OLD.observed_at;
+        RETURN NEW;
+    END IF;
+    IF OLD.status IS NOT NULL AND NEW.status IS NULL THEN
+        RAISE EXCEPTION 'a symbol that has rules is not known by name only'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'symbols_rules_stay';
+    END IF;
+    NEW.created_at := OLD.created_at;
+    NEW.updated_at := greatest(public.symbols_moment(), OLD.updated_at + interval '1 microsecond');
+    -- The first rules of a symbol that was known by name only follow no others.
+    NEW.spec_version := OLD.spec_version + CASE WHEN OLD.status IS NULL THEN 0 ELSE 1 END;
+    -- Whoever changes a row by hand gives no digest: what a reader said no longer holds.
+    IF NEW.read_digest IS NOT DISTINCT FROM OLD.read_digest THEN
+        NEW.read_digest := NULL;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+DROP TRIGGER symbols_refuse_used_id ON public.symbols;
+DROP FUNCTION public.symbols_refuse_used_id();
+
+-- A row with an id that a symbol had before, as OVERRIDING SYSTEM VALUE, a restore or a sequence that was set back gives
+-- it, continues the versions of that id. None holds earlier than what its native symbol was before; the moment of an
+-- import is later than that anyway. Once a statement, not once a row: a first import inserts a hundred thousand.
+CREATE FUNCTION public.symbols_continue_history() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE public.symbols AS s
+    SET spec_version = last.spec_version + 1, updated_at = greatest(s.updated_at, last.ended_at)
+    FROM (
+        SELECT h.symbol_id, max(h.spec_version) AS spec_version, max(upper(h.valid)) AS ended_at
+        FROM public.symbol_history AS h
+        JOIN new_rows AS n ON n.id = h.symbol_id
+        GROUP BY h.symbol_id
+    ) AS last
+    WHERE s.id = last.symbol_id;
+    IF coalesce(current_setting('exchanges_db.moment', true), '') = '' THEN
+        UPDATE public.symbols AS s
+        SET updated_at = last.ended_at
+        FROM (
+            SELECT n.id, max(upper(h.valid)) AS ended_at
+            FROM public.symbol_history AS h
+            JOIN new_rows AS n ON n.exchange_id = h.exchange_id AND n.native_symbol = h.native_symbol
+            GROUP BY n.id
+        ) AS last
+        WHERE s.id = last.id AND s.updated_at < last.ended_at;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- Before rows are inserted: a sequence that was set back, as by TRUNCATE ... RESTART IDENTITY, goes on behind the ids that
+-- symbols have had, because tables of others may refer to those. And a moment that symbols_moment() does not take is none.
+CREATE FUNCTION public.symbols_prepare_insert() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ids regclass := pg_get_serial_sequence('public.symbols', 'id')::regclass;
+    highest integer := greatest((SELECT max(s.id) FROM public.symbols AS s),
+                                (SELECT max(h.symbol_id) FROM public.symbol_history AS h));
+    moment timestamptz := nullif(current_setting('exchanges_db.moment', true), '')::timestamptz;
+BEGIN
+    IF highest > coalesce(pg_sequence_last_value(ids), 0) THEN
+        -- Two sessions at once: the later one must not set it back again.
+        PERFORM pg_advisory_xact_lock(hashtextextended('exchanges_db.symbols_id', 0));
+        IF highest > coalesce(pg_sequence_last_value(ids), 0) THEN
+            PERFORM setval(ids, highest);
+        END IF;
+    END IF;
+    IF moment <> public.symbols_moment() THEN
+        PERFORM set_config('exchanges_db.moment', '', true);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION public.symbols_record_update() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO public.symbol_history
+        (symbol_id, exchange_id, spec_version, valid, operation, ended_by, application_name,
+         native_symbol, symbol, base, quote, settle, kind, direction, contract_size, strike, option_type, price_tick,
+         tick_assumed, quantity_step, step_assumed, min_quantity, max_quantity, min_notional, max_notional,
+         market_min_quantity, market_max_quantity, market_min_notional, market_max_notional, price_band_up,
+         price_band_down, price_band_of, market_slip_ratio, order_types, leverage_min, leverage_max,
+         initial_margin_rate, maintenance_margin_rate, funding_interval, funding_cap, max_open_orders, margin_allowed,
+         full_name, contract_address, is_risky, is_premarket, asset_class, list_maker_fee, list_taker_fee, status,
+         sides, api_tradable, buy_opens_at, sell_opens_at, delisting_at, delisted_at, expires_at, exchange_changed_at,
+         price_decimals, quantity_decimals, is_live, source, observed_at, created_at)
+    SELECT o.id, o.exchange_id, o.spec_version, tstzrange(o.updated_at, n.updated_at), TG_OP, session_user::text,
+           current_setting('application_name'),
+           o.native_symbol, o.symbol, o.base, o.quote, o.settle, o.kind, o.direction, o.contract_size, o.strike,
+           o.option_type, o.price_tick, o.tick_assumed, o.quantity_step, o.step_assumed, o.min_quantity,
+           o.max_quantity, o.min_notional, o.max_notional, o.market_min_quantity, o.market_max_quantity,
+           o.market_min_notional, o.market_max_notional, o.price_band_up, o.price_band_down, o.price_band_of,
+           o.market_slip_ratio, o.order_types, o.leverage_min, o.leverage_max, o.initial_margin_rate,
+           o.maintenance_margin_rate, o.funding_interval, o.funding_cap, o.max_open_orders, o.margin_allowed,
+           o.full_name, o.contract_address, o.is_risky, o.is_premarket, o.asset_class, o.list_maker_fee,
+           o.list_taker_fee, o.status, o.sides, o.api_tradable, o.buy_opens_at, o.sell_opens_at, o.delisting_at,
+           o.delisted_at, o.expires_at, o.exchange_changed_at, o.price_decimals, o.quantity_decimals, o.is_live,
+           o.source, o.observed_at, o.created_at
+    FROM old_rows AS o JOIN new_rows AS n USING (id)
+    -- Not where an id continues its history: that is no change.
+    WHERE n.spec_version <> o.spec_version AND n.spec_hash IS DISTINCT FROM o.spec_hash AND o.status IS NOT NULL;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION public.symbols_record_delete() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO public.symbol_history
+        (symbol_id, exchange_id, spec_version, valid, operation, ended_by, application_name,
+         native_symbol, symbol, base, quote, settle, kind, direction, contract_size, strike, option_type, price_tick,
+         tick_assumed, quantity_step, step_assumed, min_quantity, max_quantity, min_notional, max_notional,
+         market_min_quantity, market_max_quantity, market_min_notional, market_max_notional, price_band_up,
+         price_band_down, price_band_of, market_slip_ratio, order_types, leverage_min, leverage_max,
+         initial_margin_rate, maintenance_margin_rate, funding_interval, funding_cap, max_open_orders, margin_allowed,
+         full_name, contract_address, is_risky, is_premarket, asset_class, list_maker_fee, list_taker_fee, status,
+         sides, api_tradable, buy_opens_at, sell_opens_at, delisting_at, delisted_at, expires_at, exchange_changed_at,
+         price_decimals, quantity_decimals, is_live, source, observed_at, created_at)
+    SELECT o.id, o.exchange_id, o.spec_version,
+           tstzrange(o.updated_at, greatest(public.symbols_moment(), o.updated_at + interval '1 microsecond')), TG_OP,
+           session_user::text, current_setting('application_name'),
+           o.native_symbol, o.symbol, o.base, o.quote, o.settle, o.kind, o.direction, o.contract_size, o.strike,
+           o.option_type, o.price_tick, o.tick_assumed, o.quantity_step, o.step_assumed, o.min_quantity,
+           o.max_quantity, o.min_notional, o.max_notional, o.market_min_quantity, o.market_max_quantity,
+           o.market_min_notional, o.market_max_notional, o.price_band_up, o.price_band_down, o.price_band_of,
+           o.market_slip_ratio, o.order_types, o.leverage_min, o.leverage_max, o.initial_margin_rate,
+           o.maintenance_margin_rate, o.funding_interval, o.funding_cap, o.max_open_orders, o.margin_allowed,
+           o.full_name, o.contract_address, o.is_risky, o.is_premarket, o.asset_class, o.list_maker_fee,
+           o.list_taker_fee, o.status, o.sides, o.api_tradable, o.buy_opens_at, o.sell_opens_at, o.delisting_at,
+           o.delisted_at, o.expires_at, o.exchange_changed_at, o.price_decimals, o.quantity_decimals, o.is_live,
+           o.source, o.observed_at, o.created_at
+    FROM old_rows AS o
+    WHERE o.status IS NOT NULL;
+    DELETE FROM public.symbol_raw AS r USING old_rows AS o WHERE r.symbol_id = o.id;
+    UPDATE public.symbol_doubts AS d SET ended_at = greatest(clock_timestamp(), d.since)
+    FROM old_rows AS o WHERE d.symbol_id = o.id AND d.ended_at IS NULL;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION public.symbols_record_truncate() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- TRUNCATE gives no transition table: record each row while it can still be read.
+    INSERT INTO public.symbol_history
+        (symbol_id, exchange_id, spec_version, valid, operation, ended_by, application_name,
+         native_symbol, symbol, base, quote, settle, kind, direction, contract_size, strike, option_type, price_tick,
+         tick_assumed, quantity_step, step_assumed, min_quantity, max_quantity, min_notional, max_notional,
+         market_min_quantity, market_max_quantity, market_min_notional, market_max_notional, price_band_up,
+         price_band_down, price_band_of, market_slip_ratio, order_types, leverage_min, leverage_max,
+         initial_margin_rate, maintenance_margin_rate, funding_interval, funding_cap, max_open_orders, margin_allowed,
+         full_name, contract_address, is_risky, is_premarket, asset_class, list_maker_fee, list_taker_fee, status,
+         sides, api_tradable, buy_opens_at, sell_opens_at, delisting_at, delisted_at, expires_at, exchange_changed_at,
+         price_decimals, quantity_decimals, is_live, source, observed_at, created_at)
+    SELECT o.id, o.exchange_id, o.spec_version,
+           tstzrange(o.updated_at, greatest(public.symbols_moment(), o.updated_at + interval '1 microsecond')), TG_OP,
+           session_user::text, current_setting('application_name'),
+           o.native_symbol, o.symbol, o.base, o.quote, o.settle, o.kind, o.direction, o.contract_size, o.strike,
+           o.option_type, o.price_tick, o.tick_assumed, o.quantity_step, o.step_assumed, o.min_quantity,
+           o.max_quantity, o.min_notional, o.max_notional, o.market_min_quantity, o.market_max_quantity,
+           o.market_min_notional, o.market_max_notional, o.price_band_up, o.price_band_down, o.price_band_of,
+           o.market_slip_ratio, o.order_types, o.leverage_min, o.leverage_max, o.initial_margin_rate,
+           o.maintenance_margin_rate, o.funding_interval, o.funding_cap, o.max_open_orders, o.margin_allowed,
+           o.full_name, o.contract_address, o.is_risky, o.is_premarket, o.asset_class, o.list_maker_fee,
+           o.list_taker_fee, o.status, o.sides, o.api_tradable, o.buy_opens_at, o.sell_opens_at, o.delisting_at,
+           o.delisted_at, o.expires_at, o.exchange_changed_at, o.price_decimals, o.quantity_decimals, o.is_live,
+           o.source, o.observed_at, o.created_at
+    FROM public.symbols AS o
+    WHERE o.status IS NOT NULL;
+    DELETE FROM public.symbol_raw;
+    UPDATE public.symbol_doubts SET ended_at = greatest(clock_timestamp(), since) WHERE ended_at IS NULL;
+    RETURN NULL;
+END
+$$;
+
+REVOKE ALL ON FUNCTION public.symbols_continue_history() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.symbols_prepare_insert() FROM PUBLIC;
+
+DROP TRIGGER symbols_stamp_insert ON public.symbols;
+-- Not for the rows of an import, which come with its moment: a first one inserts a hundred thousand.
+CREATE TRIGGER symbols_stamp_insert BEFORE INSERT ON public.symbols
+    FOR EACH ROW
+    WHEN (NEW.spec_version <> 1 OR NEW.created_at <> NEW.updated_at
+          OR NEW.updated_at IS DISTINCT FROM nullif(current_setting('exchanges_db.moment', true), '')::timestamptz)
+    EXECUTE FUNCTION public.symbols_stamp();
+CREATE TRIGGER symbols_prepare_insert BEFORE INSERT ON public.symbols
+    FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_prepare_insert();
+CREATE TRIGGER symbols_continue_history AFTER INSERT ON public.symbols
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_continue_history();
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp;
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp_insert;
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_prepare_insert;
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_continue_history;
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_update;
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_delete;
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_truncate;
+
+-- migrate:down
+-- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
+-- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
+-- Versions go back to JSON, with the fields that 006 has; digests and hashes are lost.
+DO $down$
+BEGIN
+    IF current_setting('exchanges_db.direction', true) = 'up' OR transaction_timestamp() = statement_timestamp() THEN
+        RAISE WARNING 'migration 010 was not undone: only dbmate runs its down part, by dbmate rollback';
+        RETURN;
+    END IF;
+    IF EXISTS (SELECT FROM public.symbols AS s WHERE s.status IS NULL) THEN
+        RAISE EXCEPTION 'symbols has rows that are known by name only, which migration 009 has no place for: delete them first'
+            USING ERRCODE = 'check_violation', TABLE = 'symbols', CONSTRAINT = 'symbols_rules_whole';
+    END IF;
+    LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE;
+    DROP VIEW public.symbol_versions;
+    DROP VIEW public.symbol_rows;
+    DROP TRIGGER symbols_continue_history ON public.symbols;
+    DROP TRIGGER symbols_prepare_insert ON public.symbols;
+    DROP TRIGGER symbols_stamp_insert ON public.symbols;
+    DROP FUNCTION public.symbols_continue_history();
+    DROP FUNCTION public.symbols_prepare_insert();
+    DROP INDEX public.idx_exchange_history_enum_value;
+    DROP INDEX public.idx_symbol_history_ended;
+    DROP INDEX public.idx_symbol_history_symbol;
+    DROP INDEX public.idx_symbol_history_native_symbol;
+    DROP INDEX public.idx_symbol_history_spelling;
+    DROP INDEX public.idx_symbols_updated_at;
+    ALTER TABLE public.symbol_history DISABLE TRIGGER USER;
+    ALTER TABLE public.symbol_history ADD COLUMN spec JSONB;
+    PERFORM set_config('timezone', 'UTC', true);
+    UPDATE public.symbol_history AS h
+    SET spec = (to_jsonb(h) - '{symbol_id,valid,spec,operation,ended_by,application_name}'::text[])
+               || jsonb_build_object('id', h.symbol_id, 'updated_at', lower(h.valid));
+    ALTER TABLE public.symbol_history
+        ALTER COLUMN spec SET NOT NULL,
+        DROP COLUMN native_symbol, DROP COLUMN symbol, DROP COLUMN base, DROP COLUMN quote, DROP COLUMN settle, DROP
+        COLUMN kind, DROP COLUMN direction, DROP COLUMN contract_size, DROP COLUMN strike, DROP COLUMN option_type, DROP
+        COLUMN price_tick, DROP COLUMN tick_assumed, DROP COLUMN quantity_step, DROP COLUMN step_assumed, DROP COLUMN
+        min_quantity, DROP COLUMN max_quantity, DROP COLUMN min_notional, DROP COLUMN max_notional, DROP COLUMN
+        market_min_quantity, DROP COLUMN market_max_quantity, DROP COLUMN market_min_notional, DROP COLUMN
+        market_max_notional, DROP COLUMN price_band_up, DROP COLUMN price_band_down, DROP COLUMN price_band_of, DROP
+        COLUMN market_slip_ratio, DROP COLUMN order_types, DROP COLUMN leverage_min, DROP COLUMN leverage_max, DROP COLUMN
+        initial_margin_rate, DROP COLUMN maintenance_margin_rate, DROP COLUMN funding_interval, DROP COLUMN funding_cap,
+        DROP COLUMN max_open_orders, DROP COLUMN margin_allowed, DROP COLUMN full_name, DROP COLUMN contract_address, DROP
+        COLUMN is_risky, DROP COLUMN is_premarket, DROP COLUMN asset_class, DROP COLUMN list_maker_fee, DROP COLUMN
+        list_taker_fee, DROP COLUMN status, DROP COLUMN sides, DROP COLUMN api_tradable, DROP COLUMN buy_opens_at, DROP
+        COLUMN sell_opens_at, DROP COLUMN delisting_at, DROP COLUMN delisted_at, DROP COLUMN expires_at, DROP COLUMN
+        exchange_changed_at, DROP COLUMN price_decimals, DROP COLUMN quantity_decimals, DROP COLUMN is_live, DROP COLUMN
+        source, DROP COLUMN observed_at, DROP COLUMN created_at;
+    ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_refuse;
+    ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_record_prune;
+    CREATE INDEX idx_symbol_history_exchange ON public.symbol_history (exchange_id);
+    CREATE INDEX idx_symbol_history_symbol ON public.symbol_history ((spec ->> 'symbol'), exchange_id);
+    CREATE INDEX idx_symbol_history_native_symbol ON public.symbol_history ((spec ->> 'native_symbol'), exchange_id);
+    CREATE INDEX idx_symbol_history_spelling ON public.symbol_history (lower(spec ->> 'symbol'), exchange_id);
+    COMMENT ON COLUMN public.symbol_history.spec IS 'The row of symbols as it was; one of before migration 006 has the names of then';
+    ALTER TABLE public.symbols
+        DROP CONSTRAINT symbols_times_are_dates,
+        DROP CONSTRAINT symbols_rules_whole,
+        DROP CONSTRAINT symbols_named_is_closed,
+        DROP COLUMN read_digest,
+        DROP COLUMN spec_hash,
+        DROP COLUMN is_live,
+        ALTER COLUMN symbol SET NOT NULL,
+        ALTER COLUMN kind SET NOT NULL,
+        ALTER COLUMN price_tick SET NOT NULL,
+        ALTER COLUMN quantity_step SET NOT NULL,
+        ALTER COLUMN status SET NOT NULL,
+        ADD COLUMN is_live BOOLEAN NOT NULL GENERATED ALWAYS AS (status NOT IN ('DELISTED', 'EXPIRED')) STORED,
+        RESET (autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor),
+        ADD CONSTRAINT symbols_times_are_dates
+            CHECK (date_part('year', buy_opens_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', buy_opens_at AT TIME ZONE 'UTC') <= 9999
+               AND date_part('year', sell_opens_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', sell_opens_at AT TIME ZONE 'UTC') <= 9999
+               AND date_part('year', delisting_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', delisting_at AT TIME ZONE 'UTC') <= 9999
+               AND date_part('year', delisted_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', delisted_at AT TIME ZONE 'UTC') <= 9999
+               AND date_part('year', expires_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', expires_at AT TIME ZONE 'UTC') <= 9999
+               AND date_part('year', exchange_changed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', exchange_changed_at AT TIME ZONE 'UTC') <= 9999
+               AND date_part('year', observed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', observed_at AT TIME ZONE 'UTC') <= 9999);
+    DROP FUNCTION public.symbol_spec_hash(public.symbols);
+    ALTER TABLE public.symbol_raw RESET (autovacuum_vacuum_scale_factor);
+    ALTER TABLE public.symbol_lists
+        RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold),
+        ADD COLUMN unread INTEGER[] NOT NULL DEFAULT '{}',
+        DROP CONSTRAINT symbol_lists_times_are_dates,
+        ADD CONSTRAINT symbol_lists_observed_at_is_date
+            CHECK (date_part('year', observed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', observed_at AT TIME ZONE 'UTC') <= 9999);
+    COMMENT ON COLUMN public.symbol_lists.unread IS 'Ids of symbols whose row in that list could not be read';
+    COMMENT ON COLUMN public.symbols.is_live IS 'Follows from status: whether the exchange still knows it, traded or not';
+    COMMENT ON COLUMN public.symbols.status IS NULL;
+    CREATE UNIQUE INDEX symbols_live_native_symbol_key ON public.symbols (exchange_id, native_symbol)
+        WHERE is_live;
+    CREATE VIEW public.symbol_rows AS
+    SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol, s.base, s.quote, s.settle, s.kind,
+           s.direction, s.contract_size, s.strike, s.option_type, s.price_tick, s.tick_assumed, s.quantity_step,
+           s.step_assumed, s.price_decimals, s.quantity_decimals, s.min_quantity, s.max_quantity, s.min_notional,
+           s.max_notional, s.market_min_quantity, s.market_max_quantity, s.market_min_notional, s.market_max_notional,
+           s.price_band_up, s.price_band_down, s.price_band_of, s.market_slip_ratio, s.order_types, s.leverage_min,
+           s.leverage_max, s.initial_margin_rate, s.maintenance_margin_rate, s.funding_interval, s.funding_cap,
+           s.max_open_orders, s.margin_allowed, s.full_name, s.contract_address, s.is_risky, s.is_premarket, s.asset_class,
+           s.list_maker_fee, s.list_taker_fee, s.status, s.is_live, s.sides, s.api_tradable, s.buy_opens_at,
+           s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.spec_version, s.source,
+           s.observed_at, s.created_at, s.updated_at, l.observed_at AS confirmed_at, coalesce(s.id = ANY (l.unread), false)::boolean AS is_unread,
+           e.is_active AS exchange_is_active, statement_timestamp()::timestamptz AS asked_at
+    FROM public.symbols AS s
+    JOIN public.exchanges AS e ON e.id = s.exchange_id
+    LEFT JOIN public.symbol_lists AS l
+           ON l.exchange_id = s.exchange_id
+          AND l.kind = s.kind
+          AND (l.settle IS NULL OR l.settle = s.settle)
+          AND (l.underlying IS NULL OR l.underlying = s.base || '_' || s.quote);
+
+    COMMENT ON VIEW public.symbol_rows IS 'What is known of a symbol, and where it is traded: its row, when its list was last observed, and of its exchange what a caller asks for';
+    COMMENT ON COLUMN public.symbol_rows.confirmed_at IS 'When the exchange gave the newest list that says the same';
+    COMMENT ON COLUMN public.symbol_rows.is_unread IS 'Its row in the newest list could not be read';
+    COMMENT ON COLUMN public.symbol_rows.asked_at IS 'The server''s clock, which decides what holds now';
+
+    -- Both halves join the exchange themselves, and the names are columns beside spec: so a condition on either is met
+    -- before any JSON is made. A specification of before migration 006 is given the names of now.
+    CREATE VIEW public.symbol_versions AS
+    SELECT e.enum_value AS exchange, s.id AS symbol_id, s.exchange_id, s.native_symbol, s.symbol, s.is_live, s.spec_version,
+           tstzrange(s.updated_at, NULL) AS valid, s.updated_at AS valid_from, NULL::timestamptz AS valid_to,
+           to_jsonb(s) || jsonb_build_object('exchange', e.enum_value) AS spec,
+           NULL::text AS operation, NULL::text AS ended_by, NULL::text AS application_name
+    FROM public.symbols AS s
+    JOIN public.exchanges AS e ON e.id = s.exchange_id
+    UNION ALL
+    SELECT e.enum_value, h.symbol_id, h.exchange_id, h.spec ->> 'native_symbol', h.spec ->> 'symbol',
+           (h.spec ->> 'is_live')::boolean, h.spec_version, h.valid, lower(h.valid), upper(h.valid),
+           CASE WHEN h.spec ? 'maker_fee'
+                THEN (h.spec - '{maker_fee,taker_fee,listed_at,is_active}'::text[])
+                     || jsonb_build_object('list_maker_fee', h.spec -> 'maker_fee', 'list_taker_fee', h.spec -> 'taker_fee')
+                ELSE h.spec END
+           || jsonb_build_object('exchange', e.enum_value), h.operation, h.ended_by, h.application_name
+    FROM public.symbol_history AS h
+    JOIN public.exchanges AS e ON e.id = h.exchange_id;
+
+    COMMENT ON VIEW public.symbol_versions IS 'What symbols were and are: every specification, those of symbol_history and the one that holds, with the exchange''s enum_value in it';
+    COMMENT ON COLUMN public.symbol_versions.valid IS 'When it held, from valid_from up to valid_to; without an end for the one that holds now';
+
+
+    CREATE OR REPLACE FUNCTION public.symbols_stamp() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    DECLARE
+        candidate public.symbols;
+    BEGIN
+        IF TG_OP = 'INSERT' THEN
+            NEW.spec_version := 1;
+            NEW.created_at := now();
+            NEW.updated_at := now();
+            RETURN NEW;
+        END IF;
+        IF (NEW.id, NEW.exchange_id, NEW.native_symbol) IS DISTINCT FROM (OLD.id, OLD.exchange_id, OLD.native_symbol) THEN
+            RAISE EXCEPTION 'id, exchange and native symbol of a symbol cannot be changed'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'symbols_identity_immutable';
+        END IF;
+        NEW.spec_version := OLD.spec_version;
+        NEW.created_at := OLD.created_at;
+        NEW.updated_at := OLD.updated_at;
+        -- Where and when a specification is from is no part of it; generated columns are not computed yet and follow from the others.
+        candidate := NEW;
+        candidate.source := OLD.source;
+        candidate.observed_at := OLD.observed_at;
+        candidate.price_decimals := OLD.price_decimals;
+        candidate.quantity_decimals := OLD.quantity_decimals;
+        candidate.is_live := OLD.is_live;
+        IF candidate IS DISTINCT FROM OLD THEN
+            NEW.spec_version := OLD.spec_version + 1;
+            -- now(), so that all changes of one import hold from one moment; later than the change it follows in any case.
+            NEW.updated_at := greatest(now(), OLD.updated_at + interval '1 microsecond');
+        ELSE
+            NEW.source := OLD.source;
+            NEW.observed_at := OLD.observed_at;
+        END IF;
+        RETURN NEW;
+    END
+    $$;
+
+    CREATE OR REPLACE FUNCTION public.symbols_record_update() RETURNS trigger
+    LANGUAGE plpgsql
+    SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET timezone = 'UTC'
+    AS $$
+    BEGIN
+        INSERT INTO public.symbol_history
+            (symbol_id, exchange_id, spec_version, valid, spec, operation, ended_by, application_name)
+        SELECT o.id, o.exchange_id, o.spec_version, tstzrange(o.updated_at, n.updated_at), to_jsonb(o),
+               TG_OP, session_user::text, current_setting('application_name')
+        FROM old_rows AS o JOIN new_rows AS n USING (id)
+        WHERE n.spec_version <> o.spec_version;
+        RETURN NULL;
+    END
+    $$;
+
+    CREATE OR REPLACE FUNCTION public.symbols_record_delete() RETURNS trigger
+    LANGUAGE plpgsql
+    SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET timezone = 'UTC'
+    AS $$
+    BEGIN
+        INSERT INTO public.symbol_history
+            (symbol_id, exchange_id, spec_version, valid, spec, operation, ended_by, application_name)
+        SELECT o.id, o.exchange_id, o.spec_version,
+               tstzrange(o.updated_at, greatest(now(), o.updated_at + interval '1 microsecond')), to_jsonb(o),
+               TG_OP, session_user::text, current_setting('application_name')
+        FROM old_rows AS o;
+        DELETE FROM public.symbol_raw AS r USING old_rows AS o WHERE r.symbol_id = o.id;
+        RETURN NULL;
+    END
+    $$;
+
+    CREATE OR REPLACE FUNCTION public.symbols_record_truncate() RETURNS trigger
+    LANGUAGE plpgsql
+    SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET timezone = 'UTC'
+    AS $$
+    BEGIN
+        -- TRUNCATE gives no transition table: record each row while it can still be read.
+        INSERT INTO public.symbol_history
+            (symbol_id, exchange_id, spec_version, valid, spec, operation, ended_by, application_name)
+        SELECT o.id, o.exchange_id, o.spec_version,
+               tstzrange(o.updated_at, greatest(now(), o.updated_at + interval '1 microsecond')), to_jsonb(o),
+               TG_OP, session_user::text, current_setting('application_name')
+        FROM public.symbols AS o;
+        DELETE FROM public.symbol_raw;
+        RETURN NULL;
+    END
+    $$;
+
+
+    DROP FUNCTION public.symbols_moment();
+    CREATE FUNCTION public.symbols_refuse_used_id() RETURNS trigger
+    LANGUAGE plpgsql
+    SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    DECLARE
+        used integer;
+    BEGIN
+        SELECT n.id INTO used
+        FROM new_rows AS n
+        WHERE EXISTS (SELECT FROM public.symbol_history AS h WHERE h.symbol_id = n.id)
+        ORDER BY n.id
+        LIMIT 1;
+        IF used IS NOT NULL THEN
+            RAISE EXCEPTION 'symbol id % is in symbol_history: an id is never given again', used
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'symbols_id_never_reused',
+                      HINT = 'Insert without an id. Where the sequence was set back, set it to the highest symbol_id.';
+        END IF;
+        RETURN NULL;
+    END
+    $$;
+
+
+    REVOKE ALL ON FUNCTION public.symbols_refuse_used_id() FROM PUBLIC;
+    CREATE TRIGGER symbols_stamp_insert BEFORE INSERT ON public.symbols
+        FOR EACH ROW WHEN (NEW.spec_version <> 1 OR NEW.created_at <> now() OR NEW.updated_at <> now())
+        EXECUTE FUNCTION public.symbols_stamp();
+    CREATE TRIGGER symbols_refuse_used_id AFTER INSERT ON public.symbols
+        REFERENCING NEW TABLE AS new_rows
+        FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_refuse_used_id();
+    ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp_insert;
+    ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_refuse_used_id;
+END
+$down$;
