@@ -55,7 +55,7 @@ SELECT coalesce(s.symbol, gone.symbol) AS symbol, coalesce(s.native_symbol, gone
 FROM public.account_fees AS f
 LEFT JOIN public.symbols AS s ON s.id = f.symbol_id
 LEFT JOIN LATERAL (
-    SELECT h.spec ->> 'symbol' AS symbol, h.spec ->> 'native_symbol' AS native_symbol
+    SELECT h.symbol, h.native_symbol
     FROM public.symbol_history AS h
     WHERE h.symbol_id = f.symbol_id AND s.id IS NULL
     ORDER BY h.spec_version DESC
