@@ -67,7 +67,9 @@ if TYPE_CHECKING:
     from exchanges_db.orders.pairs import CommonSymbol, CommonSymbols, SharedName, common_symbols
     from exchanges_db.orders.rules import OrderRules, Rounded, Violation
     from exchanges_db.symbols.absence import Absence
-    from exchanges_db.symbols.changes import Brake, BrakeHit, ChangeKind, FieldChange, FieldValue, SymbolChange
+    from exchanges_db.symbols.allowances import Allowance, Brake
+    from exchanges_db.symbols.brakes import BrakeHit, HeldBack
+    from exchanges_db.symbols.changes import ChangeKind, FieldChange, FieldValue, SymbolChange
     from exchanges_db.symbols.download_settings import DownloadSettings
     from exchanges_db.symbols.enums import (
         AssetClass,
@@ -93,6 +95,7 @@ if TYPE_CHECKING:
         set_account_fees,
     )
     from exchanges_db.symbols.history import diff_symbols, get_symbol_as_of, get_symbol_history, list_symbols_as_of
+    from exchanges_db.symbols.import_limits import ImportLimits
     from exchanges_db.symbols.importing import import_specs, import_symbols
     from exchanges_db.symbols.judge import Obstacle, TradeAnswer
     from exchanges_db.symbols.listing import Listing
@@ -126,6 +129,7 @@ __all__ = [
     "AccessDenied",
     "AccountFeeChange",
     "AccountFees",
+    "Allowance",
     "AmbiguousSymbol",
     "AssetClass",
     "Band",
@@ -163,6 +167,8 @@ __all__ = [
     "FieldChange",
     "FieldValue",
     "Finding",
+    "HeldBack",
+    "ImportLimits",
     "ImportRefused",
     "ImportReport",
     "InvalidArgument",
@@ -297,7 +303,9 @@ _HOMES = {
     "orders.pairs": "CommonSymbol CommonSymbols SharedName common_symbols",
     "orders.rules": "OrderRules Rounded Violation",
     "symbols.absence": "Absence",
-    "symbols.changes": "Brake BrakeHit ChangeKind FieldChange FieldValue SymbolChange",
+    "symbols.allowances": "Allowance Brake",
+    "symbols.brakes": "BrakeHit HeldBack",
+    "symbols.changes": "ChangeKind FieldChange FieldValue SymbolChange",
     "symbols.download_settings": "DownloadSettings",
     "symbols.enums": (
         "AssetClass ContractDirection OptionType OrderType PriceReference Rounding Side SidesAllowed "
@@ -308,6 +316,7 @@ _HOMES = {
         "list_account_fees set_account_fees"
     ),
     "symbols.history": "diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
+    "symbols.import_limits": "ImportLimits",
     "symbols.importing": "import_specs import_symbols",
     "symbols.judge": "Obstacle TradeAnswer",
     "symbols.listing": "Listing",

@@ -26,7 +26,7 @@ from exchanges_db.errors import (
     PayloadError,
 )
 from exchanges_db.symbols import importing, sync
-from exchanges_db.symbols.changes import Brake
+from exchanges_db.symbols.allowances import Brake
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.payloads.asking import lists_of
 from exchanges_db.symbols.payloads.reader import Reader

@@ -163,7 +163,7 @@ def _show_report(report: ImportReport, *, every: bool) -> None:
         natives = " and ".join(report.ambiguous[name])
         output.note(f"{name} is the name of {natives}: ask for each by the exchange's own name")
     for hit in report.brakes:
-        output.note(f"brake: {hit.reason} (--allow {hit.brake})")
+        output.note(f"brake: {hit.reason}")
     seen: Counter[str] = Counter()
     shown = []
     for change in report.changes:

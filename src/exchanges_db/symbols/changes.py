@@ -6,57 +6,35 @@ Pure: nothing here reads a clock, a file or a database. The import shows a chang
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
 from msgspec.structs import astuple
 
-from exchanges_db.errors import InvalidArgument, shown
 from exchanges_db.symbols.absence import Absence
 from exchanges_db.symbols.enums import OrderType, SidesAllowed, SymbolStatus, is_live
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import Symbol, SymbolSpec
 
 _INTERRUPTED = frozenset((SymbolStatus.HALTED, SymbolStatus.CLOSE_ONLY, SymbolStatus.DELISTING))
-# In a wrong unit they are off by a power of ten; a genuine change has never been near this.
-_STEADY = ("price_tick", "contract_size")
-_JUMP = 100
 _FIELDS = len(SymbolSpec.__struct_fields__)
-_VANISHED_PERCENT = 10
+# What a list may have told before of the end of a symbol.
+_ENDS = ("expires_at", "delisting_at", "delisted_at")
 FieldValue = str | Decimal | bool | int | datetime | tuple[OrderType, ...] | None
 
 
 class ChangeKind(StrEnum):
-    """What happens to a symbol."""
+    """What happens to a symbol; EXPIRED: it has come to the end that it was listed with, DELISTED: to any other."""
 
     LISTED = "LISTED"
     CHANGED = "CHANGED"
     HALTED = "HALTED"
     RESUMED = "RESUMED"
     DELISTED = "DELISTED"
+    EXPIRED = "EXPIRED"
     RELISTED = "RELISTED"
-
-
-class Brake(StrEnum):
-    """Why an import is refused; naming it in `allow=` or `--allow` lets the import through."""
-
-    EMPTY = "EMPTY"
-    VANISHED = "VANISHED"
-    JUMP = "JUMP"
-    DUPLICATE = "DUPLICATE"
-    REJECTED = "REJECTED"
-    FOREIGN = "FOREIGN"
-    OLDER = "OLDER"
-
-    @classmethod
-    def parse(cls, brake: Brake | str, field: str = "allow") -> Brake:
-        """Return the member for `brake`, or for its text in any case; raises InvalidArgument, which names `field`."""
-        member = cls.__members__.get(brake.upper()) if isinstance(brake, str) and brake.isascii() else None
-        if member is None:
-            raise InvalidArgument(f"{field} {shown(brake)} is no brake; the brakes are {', '.join(cls)}", field=field)
-        return member
 
 
 class FieldChange(msgspec.Struct, frozen=True, gc=False):
@@ -83,12 +61,14 @@ class SymbolChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fields: tuple[FieldChange, ...] = ()
     vanished: bool = False
 
+    def before(self, field: str) -> FieldValue:
+        """Return what a field of a symbol that is known held until now."""
+        return next((one.old for one in self.fields if one.field == field), getattr(self.spec, field))
 
-class BrakeHit(msgspec.Struct, frozen=True):
-    """One reason to refuse a change set, in words."""
-
-    brake: Brake
-    reason: str
+    def was_announced(self, by: datetime) -> bool:
+        """Return whether its end was known before, and lies at or before `by`."""
+        times = (self.before(field) for field in _ENDS)
+        return any(isinstance(time, datetime) and time <= by for time in times)
 
 
 class KnownSymbol(SymbolSpec, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -120,7 +100,8 @@ def find_changes(
     known: all symbols of the exchange, oldest first.
     listing: which list it is; only symbols that it covers can have vanished.
     rejected: native symbols that are in the payload but could not be read; they have not vanished.
-    absent: what the exchange says of symbols that the list has no longer; those it says nothing of are delisted.
+    absent: what the exchange says of symbols that the list has no longer; those it says nothing of are delisted, and
+        contracts past the time that they were listed with expired.
     """
     newest = newest_by_name(known)
     changes: list[SymbolChange] = []
@@ -163,7 +144,7 @@ def _change(row: KnownSymbol | None, spec: SymbolSpec, observed_at: datetime) ->
         return
     if not _is_same(row, spec):
         if is_live(row.status):
-            yield _delisted(row, observed_at)
+            yield _ended(row, observed_at)
         yield SymbolChange(kind=ChangeKind.LISTED, symbol_id=None, spec=spec)
         return
     spec = _dated(spec, row, observed_at)
@@ -203,7 +184,8 @@ def _differences(row: SymbolSpec, spec: SymbolSpec) -> tuple[FieldChange, ...]:
 
 def _kind(old: SymbolStatus, new: SymbolStatus) -> ChangeKind:
     if not is_live(new):
-        return ChangeKind.DELISTED if is_live(old) else ChangeKind.CHANGED
+        ended = ChangeKind.EXPIRED if new is SymbolStatus.EXPIRED else ChangeKind.DELISTED
+        return ended if is_live(old) else ChangeKind.CHANGED
     if not is_live(old):
         return ChangeKind.RELISTED
     if old is SymbolStatus.TRADING and new is not SymbolStatus.TRADING:
@@ -214,83 +196,35 @@ def _kind(old: SymbolStatus, new: SymbolStatus) -> ChangeKind:
 
 
 def _vanished(row: KnownSymbol, observed_at: datetime, absence: Absence | None) -> Iterable[SymbolChange]:
-    if absence is None or absence.status is not SymbolStatus.HALTED:
+    if absence is None or absence.status is not SymbolStatus.HALTED or _has_expired(row, observed_at):
         since = None if absence is None else absence.since
-        yield _delisted(row, observed_at, since=since, vanished=True)
+        yield _ended(row, observed_at, since=since, vanished=True)
         return
-    values = {field: getattr(row, field) for field in SymbolSpec.__struct_fields__}
-    spec = SymbolSpec(**{**values, "status": SymbolStatus.HALTED, "sides": SidesAllowed.NONE})
+    spec = _closed(row, SymbolStatus.HALTED)
     fields = _differences(row, spec)
     if fields:
         kind = _kind(row.status, SymbolStatus.HALTED)
         yield SymbolChange(kind=kind, symbol_id=row.id, spec=spec, fields=fields, vanished=True)
 
 
-def _delisted(
+def _has_expired(row: SymbolSpec, observed_at: datetime) -> bool:
+    return row.expires_at is not None and row.expires_at <= observed_at
+
+
+def _ended(
     row: KnownSymbol, observed_at: datetime, *, since: datetime | None = None, vanished: bool = False
 ) -> SymbolChange:
+    """Return the end of a symbol that its list does not explain: it came as was told before, or when it was seen."""
+    if _has_expired(row, observed_at):
+        kind, spec = ChangeKind.EXPIRED, _closed(row, SymbolStatus.EXPIRED)
+    else:
+        # After `delisting_at` positions can still be closed, so that it is not the time from which nothing is traded.
+        told = (time for time in (since, row.delisted_at) if time is not None and time <= observed_at)
+        gone = next(told, observed_at)
+        kind, spec = ChangeKind.DELISTED, _closed(row, SymbolStatus.DELISTED, delisted_at=gone)
+    return SymbolChange(kind=kind, symbol_id=row.id, spec=spec, fields=_differences(row, spec), vanished=vanished)
+
+
+def _closed(row: SymbolSpec, status: SymbolStatus, **more: datetime) -> SymbolSpec:
     values = {field: getattr(row, field) for field in SymbolSpec.__struct_fields__}
-    # A time that the exchange gave before is better than the time of the observation.
-    told = (time for time in (since, row.delisted_at) if time is not None and time <= observed_at)
-    gone = next(told, observed_at)
-    spec = SymbolSpec(**{**values, "status": SymbolStatus.DELISTED, "sides": SidesAllowed.NONE, "delisted_at": gone})
-    return SymbolChange(
-        kind=ChangeKind.DELISTED, symbol_id=row.id, spec=spec, fields=_differences(row, spec), vanished=vanished
-    )
-
-
-def find_brakes(
-    changes: Iterable[SymbolChange],
-    *,
-    live: int,
-    offered: int,
-    duplicates: Collection[str] = (),
-    rejected: int = 0,
-    nameless: int = 0,
-    foreign: str | None = None,
-    late: timedelta | None = None,
-) -> tuple[BrakeHit, ...]:
-    """Return every reason not to apply `changes`.
-
-    live: how many live symbols are known. offered: how many rows the payload has, read or not.
-    nameless: how many rejected rows have no name that could be read, so that they may be those that seem to vanish.
-    late: by how much the list is older than what is known of it; None where it is not.
-    """
-    hits = []
-    if foreign is not None:
-        hits.append(BrakeHit(Brake.FOREIGN, foreign))
-    if offered == 0:
-        hits.append(BrakeHit(Brake.EMPTY, "the payload lists no symbol at all"))
-    changes = list(changes)
-    if late is not None and changes:
-        hits.append(BrakeHit(Brake.OLDER, f"what is known of the list was observed {late} after this"))
-    vanished = sum(change.vanished for change in changes)
-    if 100 * vanished > _VANISHED_PERCENT * live:
-        hits.append(BrakeHit(Brake.VANISHED, f"{vanished} of {live} live symbols are not in the payload"))
-    if 100 * rejected > _VANISHED_PERCENT * offered:
-        hits.append(BrakeHit(Brake.REJECTED, f"{rejected} of {offered} rows cannot be read"))
-    elif nameless and vanished:
-        hits.append(BrakeHit(Brake.REJECTED, f"{nameless} rows without a name may be the {vanished} symbols missing"))
-    if duplicates:
-        hits.append(BrakeHit(Brake.DUPLICATE, f"the payload lists twice: {some([*map(shown, sorted(duplicates))])}"))
-    jumps = [
-        f"{shown(change.spec.native_symbol)} {field.field} {field.old} -> {field.new}"
-        for change in changes
-        for field in change.fields
-        if field.field in _STEADY and _jumps(field.old, field.new)
-    ]
-    if jumps:
-        hits.append(BrakeHit(Brake.JUMP, f"moves by a factor of {_JUMP} or more: {some(jumps)}"))
-    return tuple(hits)
-
-
-def _jumps(old: FieldValue, new: FieldValue) -> bool:
-    if not isinstance(old, Decimal) or not isinstance(new, Decimal):
-        return False
-    return max(old, new) >= _JUMP * min(old, new)
-
-
-def some(texts: list[str]) -> str:
-    """Return the first few texts, and how many more there are."""
-    first = ", ".join(texts[:5])
-    return f"{first} and {len(texts) - 5} more" if len(texts) > 5 else first
+    return SymbolSpec(**{**values, "status": status, "sides": SidesAllowed.NONE, **more})

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from exchanges_db.errors import shown
-from exchanges_db.symbols.changes import KnownSymbol, find_brakes, find_changes, newest_by_name, some
+from exchanges_db.symbols.brakes import some, weigh
+from exchanges_db.symbols.changes import KnownSymbol, find_changes, newest_by_name
 from exchanges_db.symbols.enums import is_live
 from exchanges_db.symbols.judge import is_satisfiable
 from exchanges_db.symbols.payloads.reading import Payload
@@ -28,29 +29,36 @@ def compare(
     for spec in specs:
         if is_live(spec.status):
             live[spec.symbol].append(spec.native_symbol)
+    verdict = weigh(
+        changes,
+        live=sum(is_live(row.status) and read.listing.covers(row) for row in known),
+        offered=len(read.symbols) + len(read.rejected),
+        observed_at=observed_at,
+        now=observed_at,
+        newest=newest,
+        rejected=read.rejected,
+        duplicates=read.duplicates,
+        foreign=read.foreign or _of_another_list(known, read),
+        unknown_rows=sum(value.rows for value in read.unknown_values if value.effect == "HALTED"),
+        known_ids={name: row.id for name, row in newest_by_name(known).items()},
+    )
+    moved = {change.spec.native_symbol for change in verdict.changes if not change.vanished}
+    moved.update(row.native_symbol for row in verdict.held_back)
     return ImportReport(
         exchange=exchange,
         listing=read.listing,
         source=read.source,
         observed_at=observed_at,
         applied=False,
-        changes=changes,
-        unchanged=len(read.symbols) - sum(not change.vanished for change in changes),
+        changes=verdict.changes,
+        unchanged=sum(spec.native_symbol not in moved for spec in specs),
         rejected=read.rejected,
         unknown_fields=read.unknown_fields,
         unknown_values=read.unknown_values,
         unsatisfiable=tuple(spec.native_symbol for spec in specs if not is_satisfiable(spec)),
         ambiguous={name: tuple(sorted(natives)) for name, natives in live.items() if len(natives) > 1},
-        brakes=find_brakes(
-            changes,
-            live=sum(is_live(row.status) and read.listing.covers(row) for row in known),
-            offered=len(read.symbols) + len(read.rejected),
-            duplicates=read.duplicates,
-            rejected=len(read.rejected),
-            nameless=sum(row.native_symbol is None for row in read.rejected),
-            late=None if newest is None or newest <= observed_at else newest - observed_at,
-            foreign=read.foreign or _of_another_list(known, read),
-        ),
+        brakes=verdict.hits,
+        held_back=verdict.held_back,
     )
 
 

@@ -19,7 +19,8 @@ from exchanges_db.database.rows import from_database_json
 from exchanges_db.errors import ExchangeNotFound, InvalidArgument, shown
 from exchanges_db.exchanges.names import check_exchange, spelled
 from exchanges_db.moments import check_moment
-from exchanges_db.symbols.changes import Brake, KnownSymbol, SymbolChange, newest_by_name
+from exchanges_db.symbols.allowances import Brake
+from exchanges_db.symbols.changes import KnownSymbol, SymbolChange, newest_by_name
 from exchanges_db.symbols.comparing import compare
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.lists import last_observed
@@ -141,7 +142,7 @@ async def _import(
         refused = [hit for hit in report.brakes if hit.brake not in allowed]
         if refused:
             raise ImportRefused(
-                "nothing was imported: " + "; ".join(f"{hit.reason} (--allow {hit.brake})" for hit in refused),
+                "nothing was imported: " + "; ".join(hit.reason for hit in refused),
                 report=report,
             )
         # An older list that changes nothing tells nothing: neither when it was observed last, nor of single rows.

@@ -8,7 +8,8 @@ from datetime import datetime
 import msgspec
 
 from exchanges_db.errors import ExchangesDBError
-from exchanges_db.symbols.changes import BrakeHit, ChangeKind, SymbolChange
+from exchanges_db.symbols.brakes import BrakeHit, HeldBack
+from exchanges_db.symbols.changes import ChangeKind, SymbolChange
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.payloads.reading import RejectedRow, UnknownValue
 
@@ -25,7 +26,10 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         unsatisfiable: native symbols whose limits no order can keep to; they are stored, and not tradable.
         ambiguous: canonical names that several live symbols have, with their native symbols; `get_symbol` refuses to
             choose between them.
-        brakes: reasons for which an import is refused unless they are allowed.
+        brakes: reasons for which the list is refused, each with whether it was allowed.
+        held_back: rows that are not believed; their symbols stay as they are, and are DOUBTFUL once this is applied.
+        payload_sha256, payload_size: of the payload, in bytes; None where there was none, only specifications.
+        moment: since when what was changed holds; import_id: its row in the ledger. None where it was not applied.
     """
 
     exchange: str
@@ -41,6 +45,11 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     unsatisfiable: tuple[str, ...]
     ambiguous: dict[str, tuple[str, ...]]
     brakes: tuple[BrakeHit, ...]
+    held_back: tuple[HeldBack, ...] = ()
+    payload_sha256: str | None = None
+    payload_size: int | None = None
+    moment: datetime | None = None
+    import_id: int | None = None
 
     def counts(self) -> dict[str, int]:
         """Return how many symbols each kind of change has."""

@@ -24,7 +24,7 @@ from exchanges_db.errors import (
 from exchanges_db.exchanges.look_ups import get_all_exchanges
 from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.exchanges.names import check_exchange, pick
-from exchanges_db.symbols.changes import Brake
+from exchanges_db.symbols.allowances import Brake
 from exchanges_db.symbols.download_settings import DownloadSettings
 from exchanges_db.symbols.importing import check_brakes, import_symbols
 from exchanges_db.symbols.listing import Listing
