@@ -1,4 +1,4 @@
-"""What a payload changes, and which payloads are refused."""
+"""What a payload changes."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from exchanges_db import (
-    Brake,
     ChangeKind,
     ContractDirection,
     SidesAllowed,
@@ -17,7 +16,8 @@ from exchanges_db import (
     SymbolSpec,
     SymbolStatus,
 )
-from exchanges_db.symbols.changes import KnownSymbol, find_brakes, find_changes, find_changes_between
+from exchanges_db.symbols.absence import Absence
+from exchanges_db.symbols.changes import KnownSymbol, find_changes, find_changes_between
 from exchanges_db.symbols.listing import Listing
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -59,6 +59,8 @@ CONTRACT: dict[str, Any] = {
     "contract_size": Decimal(1),
 }
 DEAD: dict[str, Any] = {"status": SymbolStatus.DELISTED, "delisted_at": EARLIER}
+FUTURE = Listing(SymbolKind.FUTURE, "USDT")
+DATED: dict[str, Any] = {**CONTRACT, "kind": SymbolKind.FUTURE, "expires_at": LATER}
 # What a reader makes of a symbol that is called delisted without a time.
 SEEN_DEAD: dict[str, Any] = {"status": SymbolStatus.DELISTED, "delisted_at": NOW}
 
@@ -77,7 +79,7 @@ SEEN_DEAD: dict[str, Any] = {"status": SymbolStatus.DELISTED, "delisted_at": NOW
         ({"status": SymbolStatus.DELISTING}, {}, "RESUMED"),
         ({"status": SymbolStatus.PRELAUNCH}, {}, "CHANGED"),
         ({}, SEEN_DEAD, "DELISTED"),
-        ({}, {"status": SymbolStatus.EXPIRED}, "DELISTED"),
+        ({}, {"status": SymbolStatus.EXPIRED}, "EXPIRED"),
         (DEAD, SEEN_DEAD, None),
         (DEAD, {"status": SymbolStatus.DELISTED, "delisted_at": LATER}, "CHANGED"),
         (DEAD, {"status": SymbolStatus.EXPIRED}, "CHANGED"),
@@ -143,6 +145,49 @@ def test_the_live_one_of_several_with_a_name_is_compared() -> None:
     assert [change.symbol_id for change in find_changes(dead, [spec()], NOW, listing=SPOT)] == [2]
 
 
+@pytest.mark.parametrize(
+    ("dated", "kind", "status", "since"),
+    [
+        ({"expires_at": LATER}, "EXPIRED", SymbolStatus.EXPIRED, None),
+        ({"expires_at": NOW}, "EXPIRED", SymbolStatus.EXPIRED, None),
+        ({"expires_at": LATER, "delisted_at": EARLIER}, "EXPIRED", SymbolStatus.EXPIRED, EARLIER),
+        ({"expires_at": datetime(2026, 2, 1, tzinfo=UTC)}, "DELISTED", SymbolStatus.DELISTED, NOW),
+    ],
+)
+def test_a_dated_contract_that_leaves_the_list_after_its_end_has_expired(
+    dated: dict[str, Any], kind: str, status: SymbolStatus, since: datetime | None
+) -> None:
+    """It ended as it was listed to; before that time it was taken away."""
+    (gone,) = find_changes([known(**{**DATED, **dated})], [], NOW, listing=FUTURE)
+    assert (gone.kind, gone.spec.status, gone.spec.delisted_at, gone.vanished) == (kind, status, since, True)
+    assert gone.spec.sides is SidesAllowed.NONE
+    said_otherwise = find_changes(
+        [known(**{**DATED, **dated})], [], NOW, listing=FUTURE, absent={"BTC_USDT": Absence(SymbolStatus.HALTED)}
+    )
+    assert kinds(*said_otherwise) == ["EXPIRED" if kind == "EXPIRED" else "HALTED"]
+
+
+def test_a_contract_whose_name_goes_on_to_another_after_its_end_has_expired() -> None:
+    old, new = find_changes([known(**DATED)], [spec(**{**DATED, "base": "BTCNEW"})], NOW, listing=FUTURE)
+    assert (old.kind, new.kind) == (ChangeKind.EXPIRED, ChangeKind.LISTED)
+
+
+def test_a_time_from_which_positions_can_only_be_closed_is_not_taken_for_the_end() -> None:
+    """It may have been traded until it was seen to be gone."""
+    (gone,) = find_changes([known(delisting_at=EARLIER)], [], NOW, listing=SPOT)
+    assert (gone.kind, gone.spec.delisted_at) == (ChangeKind.DELISTED, NOW)
+
+
+@pytest.mark.parametrize("field", ["delisting_at", "delisted_at", "expires_at"])
+@pytest.mark.parametrize(("then", "told"), [(LATER, True), (NOW, True), (datetime(2026, 2, 1, tzinfo=UTC), False)])
+def test_an_end_is_announced_where_it_was_known_before(field: str, then: datetime, told: bool) -> None:
+    base = {**DATED, "expires_at": datetime(2027, 1, 1, tzinfo=UTC)}
+    (gone,) = find_changes([known(**{**base, field: then})], [], NOW, listing=FUTURE)
+    assert gone.was_announced(NOW) is told
+    (first_told,) = find_changes([known(**base)], [spec(**{**base, **SEEN_DEAD, field: then})], NOW, listing=FUTURE)
+    assert not first_told.was_announced(NOW)
+
+
 def test_what_is_rejected_or_settles_elsewhere_has_not_vanished() -> None:
     """Nor what was dead before."""
     assert find_changes([known()], [], NOW, rejected={"BTC_USDT"}, listing=SPOT) == ()
@@ -151,56 +196,6 @@ def test_what_is_rejected_or_settles_elsewhere_has_not_vanished() -> None:
         "DELISTED"
     ]
     assert find_changes([known(**DEAD)], [], NOW, listing=SPOT) == ()
-
-
-def brakes(rows: list[KnownSymbol], specs: list[SymbolSpec], **more: Any) -> list[Brake]:
-    """Which brakes a payload meets."""
-    changes = find_changes(rows, specs, NOW, listing=SPOT)
-    return [hit.brake for hit in find_brakes(changes, **{"live": len(rows), "offered": len(specs), **more})]
-
-
-def test_an_empty_payload_is_refused() -> None:
-    """Even if nothing is known yet."""
-    assert brakes([], []) == [Brake.EMPTY]
-    assert brakes([known()], []) == [Brake.EMPTY, Brake.VANISHED]
-
-
-@pytest.mark.parametrize(("missing", "hit"), [(0, False), (2, False), (3, True), (20, True)])
-def test_a_payload_that_lacks_more_than_a_tenth_is_refused(missing: int, hit: bool) -> None:
-    """Exactly a tenth may be missing."""
-    rows = [known(f"C{number}_USDT", number) for number in range(20)]
-    offered = [spec(f"C{number}_USDT") for number in range(missing, 20)] or [spec("NEW_USDT")]
-    assert (Brake.VANISHED in brakes(rows, offered)) is hit
-
-
-@pytest.mark.parametrize("field", ["price_tick", "contract_size"])
-@pytest.mark.parametrize(
-    ("old", "new", "hit"),
-    [("1", "100", True), ("1", "0.01", True), ("1", "99", False), ("1", "0.011", False)],
-)
-def test_a_tick_or_size_a_hundred_times_off_is_refused(field: str, old: str, new: str, hit: bool) -> None:
-    """In either direction."""
-    before, after = ({**CONTRACT, field: Decimal(number)} for number in (old, new))
-    found = brakes([known(**before)], [spec(**after)])
-    assert found == ([Brake.JUMP] if hit else [])
-
-
-def test_the_other_brakes() -> None:
-    """Names that are there twice, foreign lists, and too many rows that cannot be read."""
-    assert brakes([], [spec()], duplicates=["BTC_USDT"]) == [Brake.DUPLICATE]
-    assert brakes([], [spec()], foreign="another's") == [Brake.FOREIGN]
-    assert brakes([], [spec()], offered=10, rejected=1) == []
-    assert brakes([], [spec()], offered=10, rejected=2) == [Brake.REJECTED]
-    rows = [known(f"C{number}_USDT", number) for number in range(20)]
-    offered = [spec(f"C{number}_USDT") for number in range(19)]
-    assert brakes(rows, offered, offered=20, rejected=1, nameless=1) == [Brake.REJECTED]
-    assert brakes(rows, offered, offered=20, rejected=1, nameless=0) == []
-
-
-def test_a_reason_lists_some_and_counts_the_rest() -> None:
-    """A thousand names are no message."""
-    (hit,) = find_brakes([], live=0, offered=9, duplicates=[f"C{number}" for number in range(9)])
-    assert hit.reason == "the payload lists twice: 'C0', 'C1', 'C2', 'C3', 'C4' and 4 more"
 
 
 def test_two_states_of_the_database_are_compared_by_id() -> None:

@@ -104,10 +104,6 @@ class Allowance(msgspec.Struct, frozen=True):
             return cls(brake, sha256=rest[len(_HASH_MARK) :].lower())
         return cls(brake, name=rest)
 
-    def covers_row(self, brake: Brake, name: str) -> bool:
-        """Return whether it lets the row of that name through."""
-        return self.brake is brake and self.name == name
-
     def covers_payload(self, brake: Brake, payload_sha256: str | None) -> bool:
         """Return whether it lets a payload through; one without a hash was reviewed by nobody."""
         return (

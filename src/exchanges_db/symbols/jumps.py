@@ -32,7 +32,7 @@ def _is_jump(field: str, old: Decimal, new: Decimal, factor: int | Decimal) -> b
     # A minimum of 0 is none, so that a number after it is learned; fees go to 0, or below, for a promotion.
     if old == 0 or (field in _FEES and (new == 0 or old.is_signed() is not new.is_signed())):
         return False
-    low, high = sorted((abs(old), abs(new)))
+    low, high = sorted((old.copy_abs(), new.copy_abs()))
     return high >= _EXACT.multiply(low, Decimal(factor))
 
 
