@@ -1,7 +1,7 @@
 """Typed use of every public name, checked by mypy --strict and never run; `test_types.py` holds it to the door."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, assert_type
@@ -16,6 +16,7 @@ from exchanges_db import (
     AccessDenied,
     AccountFeeChange,
     AccountFees,
+    Allowance,
     AmbiguousSymbol,
     AssetClass,
     Band,
@@ -53,6 +54,8 @@ from exchanges_db import (
     FieldChange,
     FieldValue,
     Finding,
+    HeldBack,
+    ImportLimits,
     ImportRefused,
     ImportReport,
     InvalidArgument,
@@ -189,6 +192,9 @@ async def reads(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
 def parts(report: ImportReport, secret: Secret, seconds: Seconds) -> None:
     """What reports and settings are made of."""
     assert_type(report.rejected, tuple[RejectedRow, ...])
+    assert_type(report.held_back, tuple[HeldBack, ...])
+    assert_type(Allowance.parse("jump=BTC_USDT"), Allowance)
+    assert_type(ImportLimits(left_percent=25).skew, timedelta)
     assert_type(report.unsatisfiable, tuple[str, ...])
     assert_type(report.unknown_values, tuple[UnknownValue, ...])
     isolation: Isolation = "serializable"

@@ -28,6 +28,7 @@ from exchanges_db import (
 from exchanges_db.symbols.brakes import Verdict, weigh
 from exchanges_db.symbols.changes import KnownSymbol, find_changes
 from exchanges_db.symbols.listing import Listing
+from tests.fix_server import ROOT
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=30)
@@ -493,6 +494,19 @@ def test_thresholds_are_those_that_are_given() -> None:
 
 
 FIELDS = ImportLimits.__struct_fields__
+TABLE = (ROOT / "docs/symbols.md").read_text().split("### What is not believed")[1].split("## What the past is")[0]
+WRITTEN = {timedelta(days=1): "(1 day)", timedelta(seconds=10): "10 s", 5: "(5)"}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_each_threshold_stands_in_the_documents_with_its_default(field: str) -> None:
+    default = getattr(LIMITS, field)
+    assert f"`{field}` {WRITTEN.get(default, default)}" in TABLE
+
+
+@pytest.mark.parametrize("brake", Brake)
+def test_each_brake_has_a_row_in_the_documents(brake: Brake) -> None:
+    assert f"\n| {brake} | " in TABLE
 
 
 @pytest.mark.parametrize("field", FIELDS)
