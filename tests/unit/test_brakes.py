@@ -350,6 +350,14 @@ def test_many_jumps_refuse_the_list(count: int, whole: int, hit: bool) -> None:
     assert len(verdict.held_back) == count
 
 
+def test_symbols_that_are_dead_are_no_share_of_the_live() -> None:
+    """Some exchanges list them for ever; one that jumps is held back all the same, for it may come back."""
+    before = [*(spec(number, **GONE) for number in range(20)), *(spec(number) for number in range(20, 30))]
+    after = [*(spec(number, **GONE, price_tick=Decimal(7)) for number in range(20)), *before[20:]]
+    verdict = weighed(before, after)
+    assert (hits(verdict), len(verdict.held_back), verdict.changes) == ([], 20, ())
+
+
 def test_a_caller_who_rounds_decimals_sees_the_same_jumps() -> None:
     """The factor is reached exactly, not nearly."""
     with decimal.localcontext(decimal.Context(prec=2, traps=[decimal.Inexact])):
@@ -489,8 +497,8 @@ def test_thresholds_are_those_that_are_given() -> None:
     before, after = changed(3, 20, max_quantity=Decimal(7))
     assert hits(weighed(before, after)) == []
     assert hits(weighed(before, after, limits=ImportLimits(field_percent=14, fewest_rows=3))) == ["MASS"]
-    tick = {"after": [spec(0, price_tick=Decimal("0.02"))], "before": [spec(0)]}
-    assert held(weighed(**tick, limits=ImportLimits(tick_factor=Decimal("1.5")))) == {"C0_USDT": "JUMP"}
+    low = ImportLimits(tick_factor=Decimal("1.5"))
+    assert held(weighed([spec(0)], [spec(0, price_tick=Decimal("0.02"))], limits=low)) == {"C0_USDT": "JUMP"}
 
 
 FIELDS = ImportLimits.__struct_fields__
@@ -611,10 +619,14 @@ def test_every_change_is_applied_or_its_row_is_held_back(
         return random.Random(len(fates)).sample(list(items), len(items))
 
     ids = {row.native_symbol: row.id for row in rows}
-    values = {"live": len(rows), "offered": len(after) + len(more["rejected"]), "observed_at": NOW, "now": NOW}
-    pairs = sorted(mixed(given_changes), key=lambda one: one.symbol_id is None)
+    values: dict[str, Any] = {
+        "live": len(rows),
+        "offered": len(after) + len(more["rejected"]),
+        "observed_at": NOW,
+        "now": NOW,
+    }
     other = weigh(
-        pairs, **values, known_ids=ids, payload_sha256=HASH,
+        mixed(given_changes), **values, known_ids=ids, payload_sha256=HASH,
         rejected=mixed(more["rejected"]), duplicates=mixed(more["duplicates"]),
     )  # fmt: skip
     assert (other.hits, other.held_back) == (verdict.hits, verdict.held_back)

@@ -200,14 +200,17 @@ def _weigh_leaving(scales: _Scales, leaving: Mapping[str, SymbolChange], live: i
 def _weigh_jumps(scales: _Scales, recent: Mapping[int, Sequence[SymbolSpec]], live: int) -> None:
     limits = scales.limits
     found: dict[str, str] = {}
+    counted = []
     for change in scales.changes:
         if change.symbol_id is not None and change.fields and not change.vanished:
-            reasons = list(jumps_of(change, recent.get(change.symbol_id, ()), limits))
-            if reasons and not scales.passes(Brake.JUMP, change.spec.native_symbol):
-                found[change.spec.native_symbol] = ", ".join(reasons)
-    if limits.refuses(len(found), limits.jump_percent, live):
-        text = f"numbers of {len(found)} of {live} live symbols move too far, more than {limits.jump_percent} percent"
-        scales.refuse(Brake.JUMP, f"{text}: {some([f'{shown(name)} {found[name]}' for name in sorted(found)])}")
+            name, reasons = change.spec.native_symbol, list(jumps_of(change, recent.get(change.symbol_id, ()), limits))
+            if reasons and not scales.passes(Brake.JUMP, name):
+                found[name] = ", ".join(reasons)
+                if _was_live(change):
+                    counted.append(name)
+    if limits.refuses(len(counted), limits.jump_percent, live):
+        text = f"numbers of {len(counted)} of {live} live symbols move too far, more than {limits.jump_percent} percent"
+        scales.refuse(Brake.JUMP, f"{text}: {some([f'{shown(name)} {found[name]}' for name in sorted(counted)])}")
     for name, reason in found.items():
         scales.hold(Brake.JUMP, name, reason)
 
@@ -247,21 +250,25 @@ def _weigh_fields(scales: _Scales, live: int) -> None:
 
 def _changed_fields(scales: _Scales) -> Iterable[tuple[str, str]]:
     """Return each field of a live symbol that held a value and holds another, with the symbol's name."""
-    replaced: dict[str, SymbolChange] = {}
+    ended = (change for change in scales.changes if change.kind in _ENDED)
+    replaced = {change.spec.native_symbol: change.spec for change in ended}
     for change in scales.changes:
         name = change.spec.native_symbol
         if change.symbol_id is None:
-            old = replaced.get(name)
-            fields = () if old is None else _IDENTITY
-            yield from ((name, one) for one in fields if old and getattr(old.spec, one) != getattr(change.spec, one))
+            old = replaced.get(name, change.spec)
+            yield from ((name, one) for one in _IDENTITY if getattr(old, one) != getattr(change.spec, one))
         elif change.kind in _ENDED:
-            replaced[name] = change
-        elif is_live(str(change.before("status"))) and not change.vanished:
+            continue  # weighed as leaving, or announced
+        elif _was_live(change) and not change.vanished:
             told = change.kind is ChangeKind.HALTED  # weighed as such
             for field in change.fields:
                 counts = field.old is not None and field.field not in _NO_RULES
                 if counts and not (told and field.field in _STATE) and not _is_allowed_jump(scales, name, field.field):
                     yield name, field.field
+
+
+def _was_live(change: SymbolChange) -> bool:
+    return is_live(str(change.before("status")))
 
 
 def _is_allowed_jump(scales: _Scales, name: str, field: str) -> bool:
