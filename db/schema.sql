@@ -2315,6 +2315,13 @@ CREATE INDEX idx_symbol_imports_exchange ON public.symbol_imports USING btree (e
 
 
 --
+-- Name: idx_symbol_imports_moment; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_symbol_imports_moment ON public.symbol_imports USING btree (exchange_id, moment) WHERE (moment IS NOT NULL);
+
+
+--
 -- Name: idx_symbols_native_symbol; Type: INDEX; Schema: public; Owner: -
 --
 

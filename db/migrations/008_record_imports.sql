@@ -71,6 +71,8 @@ CREATE TABLE public.symbol_imports (
 
 -- The newest of a list, and the last one up to a time.
 CREATE INDEX idx_symbol_imports_exchange ON public.symbol_imports (exchange_id, ended_at, id);
+-- The newest moment, which the next one follows.
+CREATE INDEX idx_symbol_imports_moment ON public.symbol_imports (exchange_id, moment) WHERE moment IS NOT NULL;
 
 COMMENT ON TABLE public.symbol_imports IS 'Every import of a list that changed something, was refused, or failed. Append-only; one that changes nothing is counted in symbol_lists';
 COMMENT ON COLUMN public.symbol_imports.exchange IS 'enum_value of the exchange then';

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ExchangeNotFound,
         ExchangesDBError,
         FeesUnknown,
+        ImportBusy,
         InvalidArgument,
         InvalidExchange,
         InvalidOrder,
@@ -96,6 +97,7 @@ if TYPE_CHECKING:
     )
     from exchanges_db.symbols.history import diff_symbols, get_symbol_as_of, get_symbol_history, list_symbols_as_of
     from exchanges_db.symbols.import_limits import ImportLimits
+    from exchanges_db.symbols.import_records import ImportOutcome, ImportRecord, get_import, list_imports
     from exchanges_db.symbols.importing import import_specs, import_symbols
     from exchanges_db.symbols.judge import Obstacle, TradeAnswer
     from exchanges_db.symbols.listing import Listing
@@ -168,7 +170,10 @@ __all__ = [
     "FieldValue",
     "Finding",
     "HeldBack",
+    "ImportBusy",
     "ImportLimits",
+    "ImportOutcome",
+    "ImportRecord",
     "ImportRefused",
     "ImportReport",
     "InvalidArgument",
@@ -248,6 +253,7 @@ __all__ = [
     "get_exchange_stats",
     "get_exchanges_by_market_type",
     "get_fees",
+    "get_import",
     "get_symbol",
     "get_symbol_as_of",
     "get_symbol_by_id",
@@ -261,6 +267,7 @@ __all__ = [
     "import_symbols",
     "insert_exchange",
     "list_account_fees",
+    "list_imports",
     "list_symbol_lists",
     "list_symbols",
     "list_symbols_as_of",
@@ -284,8 +291,8 @@ _HOMES = {
     "errors": (
         "AccessDenied AmbiguousSymbol ConfigurationError Conflict ConstraintViolated DatabaseError "
         "DatabaseUnavailable DownloadFailed DuplicateExchange ExchangeNotFound ExchangesDBError FeesUnknown "
-        "InvalidArgument InvalidExchange InvalidOrder InvalidSymbol MigrationError MigrationLocked NotFound "
-        "OutcomeUnknown PayloadError PoolTimeout QueryCancelled SchemaMismatch SymbolNotFound"
+        "ImportBusy InvalidArgument InvalidExchange InvalidOrder InvalidSymbol MigrationError MigrationLocked "
+        "NotFound OutcomeUnknown PayloadError PoolTimeout QueryCancelled SchemaMismatch SymbolNotFound"
     ),
     "exchanges.enums": "ChangeOperation ExchangeEnum MarketType",
     "exchanges.history": "get_exchange_as_of get_exchange_history",
@@ -317,6 +324,7 @@ _HOMES = {
     ),
     "symbols.history": "diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
     "symbols.import_limits": "ImportLimits",
+    "symbols.import_records": "ImportOutcome ImportRecord get_import list_imports",
     "symbols.importing": "import_specs import_symbols",
     "symbols.judge": "Obstacle TradeAnswer",
     "symbols.listing": "Listing",

@@ -23,6 +23,7 @@
         │   └── DuplicateExchange
         ├── DatabaseUnavailable        no connection; nothing was written
         │   └── PoolTimeout            every connection was in use until the deadline
+        ├── ImportBusy                 another import of that exchange was still running
         ├── OutcomeUnknown             a write was sent and no answer came: read before you repeat it
         ├── QueryCancelled             time limit or cancellation; nothing was written
         └── SchemaMismatch             a table or column is missing: migrate
@@ -148,6 +149,10 @@ class DatabaseUnavailable(DatabaseError):
 
 class PoolTimeout(DatabaseUnavailable):
     """No connection of the pool became free in time."""
+
+
+class ImportBusy(DatabaseError):
+    """Another import of the exchange was still running when the time to wait for it was over; nothing was written."""
 
 
 class OutcomeUnknown(DatabaseError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from exchanges_db.database.bridge import RawConnection, bridge, is_closed
 from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, translate
-from exchanges_db.database.pool import Database, Transaction, Work, run_on
+from exchanges_db.database.pool import Database, Transaction, Work, run_in_savepoint, run_on
 from exchanges_db.database.settings import load_dsn
 from exchanges_db.errors import ConfigurationError, DatabaseUnavailable
 
@@ -92,16 +93,23 @@ async def run(db: DatabaseOrConnection | None, work: Work[T], *, write: bool = F
     raise _unusable(db)
 
 
-async def run_in_transaction(db: DatabaseOrConnection | None, work: Work[T], *, readonly: bool = False) -> T:
+async def run_in_transaction(
+    db: DatabaseOrConnection | None, work: Work[T], *, readonly: bool = False, savepoint: bool = False
+) -> T:
     """Return what `work` returns, given a connection in a transaction: all that it writes is kept or nothing.
 
     Where `db` is a Transaction or a SQLAlchemy connection, that is the caller's transaction, and the caller ends it.
+    With `savepoint` it stays usable when `work` fails, and keeps nothing of what that wrote.
     """
     if db is None:
         db = await default_database()
     if isinstance(db, Database):
         async with db.transaction(readonly=readonly) as transaction:
             return await run_on(transaction, work)
+    if savepoint and isinstance(db, Transaction):
+        return await run_in_savepoint(db, work)
+    if savepoint and isinstance(db, AsyncConnection):
+        return await run(db, partial(_nested, work), write=not readonly)
     if isinstance(db, asyncpg.Connection | PoolConnectionProxy) and not is_closed(db):
         try:
             async with db.transaction():
@@ -109,6 +117,11 @@ async def run_in_transaction(db: DatabaseOrConnection | None, work: Work[T], *, 
         except (*ASYNCPG_ERRORS, OSError) as exc:
             raise translate(exc, unknown_if_lost=not db.is_in_transaction()) from exc
     return await run(db, work, write=not readonly)
+
+
+async def _nested(work: Work[T], connection: AsyncConnection) -> T:
+    async with connection.begin_nested():
+        return await work(connection)
 
 
 def _unusable(db: object) -> ConfigurationError:

@@ -77,6 +77,13 @@ class Transaction:
             self._course.failure = self._course.failure or error
             raise error from exc
 
+    async def _run_in_savepoint(self, work: Work[T]) -> T:
+        async def inside(connection: AsyncConnection) -> T:
+            async with self._connection.transaction():
+                return await work(connection)
+
+        return await self._run(inside)
+
 
 class Database:
     """A pool of connections to one database.
@@ -272,6 +279,11 @@ async def run_on(db: Database | Transaction, work: Work[T], *, write: bool = Fal
     if isinstance(db, Transaction):
         return await db._run(work)  # noqa: SLF001 - private to this module, so that users see no `run`
     return await db._run(work, write=write)  # noqa: SLF001 - as above
+
+
+async def run_in_savepoint(db: Transaction, work: Work[T]) -> T:
+    """Return what `work` returns; where it fails, the transaction goes on without what it wrote."""
+    return await db._run_in_savepoint(work)  # noqa: SLF001 - as above
 
 
 async def _roll_back(transaction: asyncpg.transaction.Transaction) -> None:

@@ -6,43 +6,38 @@ One import of an exchange runs at a time. What has not changed is not written, b
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
 from enum import Enum
-from typing import TypeVar
+from hashlib import sha256
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db.database.default import DatabaseOrConnection, run, run_in_transaction
-from exchanges_db.database.rows import from_database_json
-from exchanges_db.errors import ExchangeNotFound, InvalidArgument, shown
-from exchanges_db.exchanges.names import check_exchange, spelled
+from exchanges_db.database.default import DatabaseOrConnection, run_in_transaction
+from exchanges_db.errors import DatabaseError, InvalidArgument, shown
+from exchanges_db.exchanges.names import check_exchange
 from exchanges_db.moments import check_moment
-from exchanges_db.symbols.allowances import Brake
-from exchanges_db.symbols.changes import KnownSymbol, SymbolChange, newest_by_name
-from exchanges_db.symbols.comparing import compare
+from exchanges_db.symbols.allowances import Allowance
+from exchanges_db.symbols.applying import apply_changes, record_confirmed, record_doubts, record_list, record_raw
+from exchanges_db.symbols.comparing import Offer, compare, report_of
+from exchanges_db.symbols.import_limits import ImportLimits
+from exchanges_db.symbols.import_lock import check_isolation, check_wait, take_lock
+from exchanges_db.symbols.known import Known, fetch_known, fetch_recent
+from exchanges_db.symbols.ledger import Attempt, begin_attempt, noted, plain_origin, record_applied
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.lists import last_observed
 from exchanges_db.symbols.models import SymbolSpec
 from exchanges_db.symbols.payloads.readers import read_payload, with_absences
 from exchanges_db.symbols.payloads.reading import Payload
 from exchanges_db.symbols.payloads.specs import as_payload
-from exchanges_db.symbols.raw_rows import digest, rows_document
 from exchanges_db.symbols.report import ImportRefused, ImportReport
-from exchanges_sql.exchanges import AsyncQuerier as ExchangeQuerier
-from exchanges_sql.symbol_import import AsyncQuerier, RecordSymbolListParams
+from exchanges_sql.symbol_import import AsyncQuerier
 
 log = logging.getLogger("exchanges_db")
 
-_known_decoder = msgspec.json.Decoder(list[KnownSymbol])
-_LOCK_CLASS = int.from_bytes(b"symb")
-# Larger documents are slower to parse, smaller ones cost more round trips; measured with 100,000 rows.
-_ROWS_PER_STATEMENT = 1000
-# Clocks of two machines differ by less.
-_CLOCKS_APART = timedelta(minutes=5)
 OnProgress = Callable[[int, int], None]
-Item = TypeVar("Item")
+_NO_LIMITS_SET = ImportLimits()
 
 
 async def import_symbols(
@@ -52,37 +47,54 @@ async def import_symbols(
     listing: Listing | str | None = None,
     companion: bytes | None = None,
     observed_at: datetime | None = None,
-    allow: Collection[Brake | str] = (),
+    origin: str | None = None,
+    allow: Collection[Allowance | str] = (),
+    limits: ImportLimits = _NO_LIMITS_SET,
     dry_run: bool = False,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    wait: float = 60,
+    on_wait: Callable[[str], None] = lambda message: None,
+    on_progress: OnProgress = lambda done, total: None,
     db: DatabaseOrConnection | None = None,
 ) -> ImportReport:
     """Compare a whole list of an exchange's symbols with what is known, and write the difference in one transaction.
+
+    Rows that a brake holds back are not written, and their symbols are DOUBTFUL from then on; the rest is. What was
+    changed, refused or failed stands in the ledger: see `list_imports`.
 
     exchange: whose payload it is.
     listing: which of the exchange's lists it is, as Listing or as text such as PERPETUAL:USDT; needed where the
         payload itself does not tell, as for the contracts of Gate.io, whose settlement stands in the URL only.
     companion: what the exchange says of symbols that the list has no longer; for MEXC spot, the answer to GET
         /api/v3/symbol/offline. Without it they are delisted from `observed_at` on.
-    observed_at: when the exchange gave the payload; now by default. It cannot lie ahead.
-    allow: brakes that do not stop this import, as Brake or as its name in any case.
-    dry_run: only tell what would change.
+    observed_at: when the exchange gave the payload; by default now, by the clock of the database.
+    origin: the URL or file that it is from, for the ledger; user, password and query of a URL are not stored.
+    allow: what may pass although a brake stops it, as Allowance or as text: "jump=BTC_USDT" lets one symbol through,
+        "left=sha256:0123456789ab" one payload that was reviewed.
+    limits: from where on brakes stop a list or a row.
+    dry_run: only tell what would change, and which brakes stop it.
+    wait: how many seconds to wait for another import of the same exchange; on_wait: called with who is waited for.
     on_progress: called with the symbols written so far and their number.
 
     Raises:
         PayloadError: it cannot be read, or is an error message of the exchange.
-        InvalidArgument: `listing`, `companion`, `observed_at` or `allow` is unusable; `.field` names it.
+        InvalidArgument: an argument is unusable; `.field` names it. `db` is so where its transaction is REPEATABLE
+            READ or SERIALIZABLE.
         ImportRefused: a brake stopped it; `.report` tells what would have changed. Nothing was written.
         ExchangeNotFound: the exchange has no row.
+        ImportBusy: another import of the exchange was still running after `wait` seconds.
+        Conflict: somebody else changed a symbol meanwhile; nothing was written, import it again.
     """
-    moment = _observed(observed_at)
-    place, allowed = check_exchange(exchange), check_brakes(allow)
-    # The exact spelling comes first, because it decides which reader is right.
-    enum_value = await run(db, lambda conn: spelled(conn, place))
-    read = read_payload(enum_value, payload, listing=listing, observed_at=moment)
-    if companion is not None:
-        read = with_absences(read, companion)
-    return await _import(enum_value, read, moment, allowed, dry_run=dry_run, on_progress=on_progress, db=db)
+    begin = _Begin(observed_at, origin, allow, limits, wait)
+    attempt = await begin_attempt(check_exchange(exchange), begin.observed_at, begin.origin, db)
+    if isinstance(payload, bytes):
+        attempt.payload_sha256, attempt.payload_size = sha256(payload).hexdigest(), len(payload)
+    attempt.listing = None if listing is None else Listing.parse(listing)
+    async with noted(attempt, db, dry_run=dry_run):
+        read = read_payload(attempt.exchange, payload, listing=listing, observed_at=attempt.observed_at)
+        if companion is not None:
+            read = with_absences(read, companion)
+        run = _Run(attempt, begin, read, dry_run, on_wait, on_progress)
+        return await run.import_on(db)
 
 
 async def import_specs(
@@ -93,9 +105,13 @@ async def import_specs(
     source: str,
     rejected: Mapping[str, str] | None = None,
     observed_at: datetime | None = None,
-    allow: Collection[Brake | str] = (),
+    origin: str | None = None,
+    allow: Collection[Allowance | str] = (),
+    limits: ImportLimits = _NO_LIMITS_SET,
     dry_run: bool = False,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    wait: float = 60,
+    on_wait: Callable[[str], None] = lambda message: None,
+    on_progress: OnProgress = lambda done, total: None,
     db: DatabaseOrConnection | None = None,
 ) -> ImportReport:
     """Import a whole list of symbols that a source of your own made: with the same difference, brakes and history.
@@ -108,154 +124,108 @@ async def import_specs(
 
     Raises:
         InvalidSymbol: `specs` holds something else than a SymbolSpec, or one of another list; or `source` is no text.
-        InvalidArgument, ImportRefused, ExchangeNotFound: as `import_symbols`.
+        InvalidArgument, ImportRefused, ExchangeNotFound, ImportBusy, Conflict: as `import_symbols`.
     """
-    moment = _observed(observed_at)
-    place, allowed = check_exchange(exchange), check_brakes(allow)
+    begin = _Begin(observed_at, origin, allow, limits, wait)
+    place = check_exchange(exchange)
     read = as_payload(Listing.parse(listing), specs, source, rejected or {})
-    enum_value = await run(db, lambda conn: spelled(conn, place))
-    return await _import(enum_value, read, moment, allowed, dry_run=dry_run, on_progress=on_progress, db=db)
+    attempt = await begin_attempt(place, begin.observed_at, begin.origin, db)
+    async with noted(attempt, db, dry_run=dry_run):
+        run = _Run(attempt, begin, read, dry_run, on_wait, on_progress)
+        return await run.import_on(db)
 
 
-async def _import(
-    enum_value: str,
-    read: Payload,
-    moment: datetime,
-    allowed: frozenset[Brake],
-    *,
-    dry_run: bool,
-    on_progress: OnProgress,
-    db: DatabaseOrConnection | None,
-) -> ImportReport:
-    async def work(conn: AsyncConnection) -> ImportReport:
-        exchange_id = await ExchangeQuerier(conn).get_exchange_id_by_enum_value(enum_value=enum_value)
-        if exchange_id is None:
-            raise ExchangeNotFound(f"exchange {shown(enum_value)} was deleted meanwhile")
-        querier = AsyncQuerier(conn)
-        if not dry_run:
-            await querier.lock_symbol_import(lock_class=_LOCK_CLASS, exchange_id=exchange_id)
-        newest = await last_observed(querier, enum_value, read.listing)
-        known = _known(await querier.get_known_symbols(exchange_id=exchange_id))
-        report = compare(enum_value, known, read, moment, newest)
-        if dry_run:
-            return report
-        refused = [hit for hit in report.brakes if hit.brake not in allowed]
-        if refused:
-            raise ImportRefused(
-                "nothing was imported: " + "; ".join(hit.reason for hit in refused),
-                report=report,
-            )
-        # An older list that changes nothing tells nothing: neither when it was observed last, nor of single rows.
-        if report.changes or newest is None or newest <= moment:
-            await _apply(querier, exchange_id, known, report, read, on_progress)
-        return msgspec.structs.replace(report, applied=True)
-
-    report = await run_in_transaction(db, work, readonly=dry_run)
-    if report.applied:
-        counts = ", ".join(f"{count} {kind}" for kind, count in report.counts().items() if count)
-        log.info("imported %s of %s: %s", report.listing, enum_value, counts or "nothing changed")
-    return report
-
-
-def _known(document: str | None) -> list[KnownSymbol]:
-    assert document is not None  # an aggregate always gives one row
-    return from_database_json(document, _known_decoder)
-
-
-def _observed(observed_at: datetime | None) -> datetime:
-    """Return when a list was observed; raise InvalidArgument where that lies ahead, for it would outrank what comes."""
-    now = datetime.now(UTC)
-    moment = now if observed_at is None else check_moment(observed_at, "observed_at")
-    if moment > now + _CLOCKS_APART:
-        text = f"observed_at, {moment:%Y-%m-%d %H:%M:%S} UTC, lies ahead: nothing is observed before it happens"
-        raise InvalidArgument(text, field="observed_at")
-    return moment
-
-
-def check_brakes(allow: Collection[Brake | str]) -> frozenset[Brake]:
-    """Return the brakes that an import may pass; raise InvalidArgument where one of them is none."""
+def check_allowances(allow: Collection[Allowance | str]) -> tuple[Allowance, ...]:
+    """Return what an import may pass; raise InvalidArgument where one of them is no allowance."""
     # A single text is a collection too, of letters.
     if isinstance(allow, str) or not isinstance(allow, Collection):
-        raise InvalidArgument(f"allow takes a list of brakes: {', '.join(Brake)}", field="allow")
-    return frozenset(map(Brake.parse, allow))
+        raise InvalidArgument('allow takes a list: ["jump=BTC_USDT", "left=sha256:0123456789ab"]', field="allow")
+    return tuple(map(Allowance.parse, allow))
 
 
-async def _apply(
-    querier: AsyncQuerier,
-    exchange_id: int,
-    known: Sequence[KnownSymbol],
-    report: ImportReport,
-    read: Payload,
-    on_progress: OnProgress,
-) -> None:
-    changes, source, observed_at = report.changes, read.source, report.observed_at
-    updates = [change for change in changes if change.symbol_id is not None]
-    inserts = [change for change in changes if change.symbol_id is None]
-    done = 0
-    # Updates first: a name must be free before another symbol takes it.
-    for part in _parts(updates):
-        await querier.update_symbols(
-            exchange_id=exchange_id, source=source, observed_at=observed_at, specs=_updates(part)
+class _Begin:
+    """The arguments of an import that both kinds have, checked before anything is sent."""
+
+    def __init__(
+        self,
+        observed_at: datetime | None,
+        origin: str | None,
+        allow: Collection[Allowance | str],
+        limits: ImportLimits,
+        wait: float,
+    ) -> None:
+        self.observed_at = None if observed_at is None else check_moment(observed_at, "observed_at")
+        self.origin = plain_origin(origin)
+        self.allowances = check_allowances(allow)
+        if not isinstance(limits, ImportLimits):
+            raise InvalidArgument(f"limits must be an ImportLimits, not {shown(limits)}", field="limits")
+        self.limits = limits
+        self.wait = check_wait(wait)
+
+
+class _Run(msgspec.Struct, frozen=True):
+    """One import, once its list is read."""
+
+    attempt: Attempt
+    begin: _Begin
+    read: Payload
+    dry_run: bool
+    on_wait: Callable[[str], None]
+    on_progress: OnProgress
+
+    async def import_on(self, db: DatabaseOrConnection | None) -> ImportReport:
+        """Return the report of the import, applied in one transaction unless it is a dry run."""
+        self.attempt.listing, self.attempt.source = self.read.listing, self.read.source
+        report = await run_in_transaction(db, self._work, readonly=self.dry_run, savepoint=True)
+        if report.applied:
+            counts = ", ".join(f"{count} {kind}" for kind, count in report.counts().items() if count)
+            log.info("imported %s of %s: %s", report.listing, report.exchange, counts or "nothing changed")
+        return report
+
+    async def _work(self, conn: AsyncConnection) -> ImportReport:
+        attempt, begin, read = self.attempt, self.begin, self.read
+        querier = AsyncQuerier(conn)
+        if not self.dry_run:
+            await check_isolation(querier)
+            await take_lock(querier, attempt.exchange_id, attempt.exchange, wait=begin.wait, on_wait=self.on_wait)
+        clock = await querier.get_import_moment(exchange_id=attempt.exchange_id)
+        if clock is None:
+            raise DatabaseError("the server gave no time")
+        newest = await last_observed(querier, attempt.exchange, read.listing)
+        known = await fetch_known(querier, attempt.exchange_id, read, attempt.observed_at)
+        offer = Offer(
+            exchange=attempt.exchange,
+            read=read,
+            observed_at=attempt.observed_at,
+            payload_sha256=attempt.payload_sha256,
+            payload_size=attempt.payload_size,
+            limits=begin.limits,
+            allowances=begin.allowances,
         )
-        done += len(part)
-        on_progress(done, len(changes))
-    raws = {symbol.spec.native_symbol: symbol.raw for symbol in read.symbols}
-    for part in _parts(inserts):
-        document = _inserts(part, [raws[change.spec.native_symbol] for change in part], read.volatile)
-        await querier.insert_symbols(exchange_id=exchange_id, source=source, observed_at=observed_at, specs=document)
-        done += len(part)
-        on_progress(done, len(changes))
-    inserted = {change.spec.native_symbol for change in inserts}
-    for rows in _parts(_changed_rows(known, raws, read.volatile, inserted)):
-        await querier.record_symbol_raw(rows=rows_document(rows), observed_at=observed_at)
-    listing = read.listing
-    await querier.record_symbol_list(
-        RecordSymbolListParams(
-            exchange_id=exchange_id,
-            kind=listing.kind.value,
-            settle=listing.settle,
-            underlying=listing.underlying,
-            source=source,
-            observed_at=observed_at,
-            changed_at=report.observed_at if changes else None,  # the moment of the import comes with the ledger
-        )
-    )
+        changes = compare(known, offer)
+        recent = await fetch_recent(querier, changes, clock.asked_at, begin.limits)
+        report = report_of(changes, known, offer, now=clock.asked_at, newest=newest, recent=recent)
+        if self.dry_run:
+            return report
+        refused = [hit.reason for hit in report.brakes if not hit.allowed]
+        if refused:
+            raise ImportRefused("nothing was imported: " + "; ".join(refused), report=report)
+        return await self._apply(conn, known, report, clock.moment)
 
-
-def _changed_rows(
-    known: Sequence[KnownSymbol],
-    raws: Mapping[str, msgspec.Raw | None],
-    volatile: frozenset[str],
-    inserted: Collection[str],
-) -> list[tuple[int, msgspec.Raw, str]]:
-    """Return the rows of a payload that differ from those stored, in more than what moves by the minute."""
-    changed = []
-    for name, row in newest_by_name(known).items():
-        raw = raws.get(name)
-        if raw is not None and name not in inserted:
-            mark = digest(raw, volatile)
-            if mark != row.digest:
-                changed.append((row.id, raw, mark))
-    return changed
-
-
-def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), _ROWS_PER_STATEMENT):
-        yield items[start : start + _ROWS_PER_STATEMENT]
-
-
-def _updates(changes: Sequence[SymbolChange]) -> str:
-    """Return specifications as JSON, numbers as text, each with the id of the row that gets it."""
-    rows = [b'%b,"id":%d}' % (msgspec.json.encode(one.spec)[:-1], one.symbol_id or 0) for one in changes]
-    return (b"[" + b",".join(rows) + b"]").decode()
-
-
-def _inserts(changes: Sequence[SymbolChange], raws: Sequence[msgspec.Raw | None], volatile: frozenset[str]) -> str:
-    """Return specifications as JSON, each with its row of the payload as it came: no number of that is rounded."""
-    rows = []
-    for change, raw in zip(changes, raws, strict=True):
-        row = msgspec.json.encode(change.spec)
-        if raw is not None:
-            row = b'%b,"raw":%b,"digest":"%b"}' % (row[:-1], bytes(raw), digest(raw, volatile).encode())
-        rows.append(row)
-    return (b"[" + b",".join(rows) + b"]").decode()
+    async def _apply(self, conn: AsyncConnection, known: Known, report: ImportReport, moment: datetime) -> ImportReport:
+        querier, exchange_id = AsyncQuerier(conn), self.attempt.exchange_id
+        inserted: dict[str, int] = {}
+        if report.changes:
+            await querier.pin_import_moment(moment=moment)
+            inserted = await apply_changes(querier, exchange_id, known, report, moment, self.on_progress)
+            await querier.pin_import_moment(moment=None)
+        await record_confirmed(querier, exchange_id, known, report)
+        await record_raw(querier, known, self.read, inserted, report.observed_at)
+        doubted = await record_doubts(querier, exchange_id, known, report.listing, report.held_back, moment)
+        eventful = bool(report.changes or report.brakes or doubted)
+        changed_at = moment if report.changes else None
+        await record_list(querier, exchange_id, report, changed_at=changed_at, confirmed=not eventful)
+        report = msgspec.structs.replace(report, applied=True, moment=moment if eventful else None)
+        if not eventful:
+            return report
+        return msgspec.structs.replace(report, import_id=await record_applied(conn, self.attempt, report))

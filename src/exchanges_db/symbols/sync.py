@@ -24,9 +24,9 @@ from exchanges_db.errors import (
 from exchanges_db.exchanges.look_ups import get_all_exchanges
 from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.exchanges.names import check_exchange, pick
-from exchanges_db.symbols.allowances import Brake
+from exchanges_db.symbols.allowances import Allowance
 from exchanges_db.symbols.download_settings import DownloadSettings
-from exchanges_db.symbols.importing import check_brakes, import_symbols
+from exchanges_db.symbols.importing import check_allowances, import_symbols
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.payloads.asking import absences_in, lists_of
 from exchanges_db.symbols.payloads.reader import CompanionReader, Reader, Request
@@ -48,7 +48,7 @@ async def sync_symbols(
     exchange: Enum | str,
     *,
     listings: Collection[Listing | str] | None = None,
-    allow: Collection[Brake | str] = (),
+    allow: Collection[Allowance | str] = (),
     dry_run: bool = False,
     settings: DownloadSettings | None = None,
     on_download: Callable[[int, int | None], None] = lambda done, total: None,
@@ -84,7 +84,7 @@ async def sync_symbols(
     """
     from exchanges_db.symbols.download import Downloader  # an HTTP client costs 0.1 s, which only this needs
 
-    place, allowed = check_exchange(exchange), check_brakes(allow)
+    place, allowed = check_exchange(exchange), check_allowances(allow)
     wanted = _parse(listings)
     if settings is not None and not isinstance(settings, DownloadSettings):
         raise ConfigurationError(f"settings must be a DownloadSettings, not a {type(settings).__name__}")

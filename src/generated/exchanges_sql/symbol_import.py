@@ -4,12 +4,66 @@
 # source: symbol_import.sql
 import dataclasses
 import datetime
-from typing import Any, AsyncIterator, Optional
+from typing import Any, AsyncIterator, List, Optional
 
 import sqlalchemy
 import sqlalchemy.ext.asyncio
 
 from exchanges_sql import models
+
+
+GET_IMPORT_CLOCK = """-- name: get_import_clock \\:one
+
+SELECT e.id, clock_timestamp()\\:\\:timestamptz AS asked_at
+FROM public.exchanges AS e
+WHERE e.enum_value = :p1
+"""
+
+
+@dataclasses.dataclass()
+class GetImportClockRow:
+    id: int
+    asked_at: datetime.datetime
+
+
+GET_IMPORT_MOMENT = """-- name: get_import_moment \\:one
+SELECT greatest(
+    clock_timestamp(),
+    (SELECT max(s.updated_at) + interval '1 microsecond' FROM public.symbols AS s WHERE s.exchange_id = :p1),
+    (SELECT max(upper(h.valid)) + interval '1 microsecond'
+     FROM public.symbol_history AS h WHERE h.exchange_id = :p1),
+    (SELECT max(i.moment) + interval '1 microsecond'
+     FROM public.symbol_imports AS i WHERE i.exchange_id = :p1 AND i.moment IS NOT NULL)
+)\\:\\:timestamptz AS moment, clock_timestamp()\\:\\:timestamptz AS asked_at
+"""
+
+
+@dataclasses.dataclass()
+class GetImportMomentRow:
+    moment: datetime.datetime
+    asked_at: datetime.datetime
+
+
+GET_KNOWN_KEYS = """-- name: get_known_keys \\:one
+SELECT coalesce(
+    json_agg(
+        json_build_array(
+            s.id, s.native_symbol,
+            CASE WHEN s.status IS NULL THEN 3 WHEN NOT s.is_live THEN 0
+                 WHEN s.kind = :p1\\:\\:text AND (:p2\\:\\:text IS NULL OR s.settle = :p2\\:\\:text)
+                  AND (:p3\\:\\:text IS NULL OR s.base || '_' || s.quote = :p3\\:\\:text)
+                 THEN 2 ELSE 1 END,
+            s.spec_version, r.digest,
+            CASE WHEN s.spec_hash = public.symbol_spec_hash(s) THEN s.read_digest END
+        )
+        ORDER BY s.id
+    ),
+    '[]'
+)\\:\\:text AS keys
+FROM public.symbols AS s
+LEFT JOIN public.symbol_raw AS r ON r.symbol_id = s.id
+WHERE s.exchange_id = :p4
+"""
 
 
 GET_KNOWN_SYMBOLS = """-- name: get_known_symbols \\:one
@@ -23,8 +77,11 @@ SELECT coalesce(
             s.market_slip_ratio, s.order_types, s.leverage_min, s.leverage_max, s.initial_margin_rate,
             s.maintenance_margin_rate, s.funding_interval, s.funding_cap, s.max_open_orders, s.margin_allowed,
             s.full_name, s.contract_address, s.is_risky, s.is_premarket, s.asset_class, s.list_maker_fee,
-            s.list_taker_fee, s.status, s.sides, s.api_tradable, s.buy_opens_at, s.sell_opens_at, s.delisting_at,
-            s.delisted_at, s.expires_at, s.exchange_changed_at, s.id, r.digest
+            s.list_taker_fee, s.status, s.sides, s.api_tradable, to_char(s.buy_opens_at AT TIME ZONE 'UTC',
+            :p1\\:\\:text), to_char(s.sell_opens_at AT TIME ZONE 'UTC', :p1\\:\\:text), to_char(s.delisting_at AT TIME
+            ZONE 'UTC', :p1\\:\\:text), to_char(s.delisted_at AT TIME ZONE 'UTC', :p1\\:\\:text), to_char(s.expires_at AT
+            TIME ZONE 'UTC', :p1\\:\\:text), to_char(s.exchange_changed_at AT TIME ZONE 'UTC', :p1\\:\\:text), s.id,
+            r.digest
         )
         ORDER BY s.id
     ),
@@ -32,14 +89,53 @@ SELECT coalesce(
 )\\:\\:text AS symbols
 FROM public.symbols AS s
 LEFT JOIN public.symbol_raw AS r ON r.symbol_id = s.id
-WHERE s.exchange_id = :p1 AND s.status IS NOT NULL
+WHERE s.id = ANY (:p2\\:\\:integer[]) AND s.status IS NOT NULL
 """
 
 
-INSERT_SYMBOLS = """-- name: insert_symbols \\:execrows
+GET_RECENT_SYMBOLS = """-- name: get_recent_symbols \\:one
+SELECT coalesce(
+    json_agg(
+        json_build_array(
+            h.native_symbol, h.symbol, h.base, h.quote, h.settle, h.kind, h.direction, h.contract_size, h.strike,
+            h.option_type, h.price_tick, h.tick_assumed, h.quantity_step, h.step_assumed, h.min_quantity,
+            h.max_quantity, h.min_notional, h.max_notional, h.market_min_quantity, h.market_max_quantity,
+            h.market_min_notional, h.market_max_notional, h.price_band_up, h.price_band_down, h.price_band_of,
+            h.market_slip_ratio, h.order_types, h.leverage_min, h.leverage_max, h.initial_margin_rate,
+            h.maintenance_margin_rate, h.funding_interval, h.funding_cap, h.max_open_orders, h.margin_allowed,
+            h.full_name, h.contract_address, h.is_risky, h.is_premarket, h.asset_class, h.list_maker_fee,
+            h.list_taker_fee, h.status, h.sides, h.api_tradable, to_char(h.buy_opens_at AT TIME ZONE 'UTC',
+            :p1\\:\\:text), to_char(h.sell_opens_at AT TIME ZONE 'UTC', :p1\\:\\:text), to_char(h.delisting_at AT TIME
+            ZONE 'UTC', :p1\\:\\:text), to_char(h.delisted_at AT TIME ZONE 'UTC', :p1\\:\\:text), to_char(h.expires_at AT
+            TIME ZONE 'UTC', :p1\\:\\:text), to_char(h.exchange_changed_at AT TIME ZONE 'UTC', :p1\\:\\:text),
+            h.symbol_id, NULL\\:\\:text
+        )
+        ORDER BY h.symbol_id, h.spec_version
+    ),
+    '[]'
+)\\:\\:text AS symbols
+FROM public.symbol_history AS h
+WHERE h.symbol_id = ANY (:p2\\:\\:integer[])
+  AND upper(h.valid) > :p3\\:\\:timestamptz
+"""
+
+
+GET_TRANSACTION_ISOLATION = """-- name: get_transaction_isolation \\:one
+SELECT current_setting('transaction_isolation')\\:\\:text AS isolation
+"""
+
+
+INSERT_DOUBTS = """-- name: insert_doubts \\:execrows
+INSERT INTO public.symbol_doubts (symbol_id, brake, reason, since)
+SELECT r.id, r.brake, r.reason, :p1\\:\\:timestamptz
+FROM json_to_recordset(:p2\\:\\:json) AS r(id integer, brake text, reason text)
+"""
+
+
+INSERT_SYMBOLS = """-- name: insert_symbols \\:one
 WITH new AS (
     INSERT INTO public.symbols
-    (exchange_id, source, observed_at,
+    (exchange_id, source, observed_at, created_at, updated_at, read_digest, spec_hash,
     native_symbol, symbol, base, quote, settle, kind, direction, contract_size, strike, option_type, price_tick,
     tick_assumed, quantity_step, step_assumed, min_quantity, max_quantity, min_notional, max_notional,
     market_min_quantity, market_max_quantity, market_min_notional, market_max_notional, price_band_up,
@@ -47,7 +143,17 @@ WITH new AS (
     maintenance_margin_rate, funding_interval, funding_cap, max_open_orders, margin_allowed, full_name,
     contract_address, is_risky, is_premarket, asset_class, list_maker_fee, list_taker_fee, status, sides,
     api_tradable, buy_opens_at, sell_opens_at, delisting_at, delisted_at, expires_at, exchange_changed_at)
-    SELECT :p3\\:\\:smallint, :p4\\:\\:text, :p1\\:\\:timestamptz,
+    SELECT :p1\\:\\:smallint, :p2\\:\\:text, :p3\\:\\:timestamptz, :p4\\:\\:timestamptz,
+        :p4\\:\\:timestamptz, r.read_digest, hash_record_extended(ROW(
+            r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike,
+            r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.min_quantity,
+            r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity,
+            r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of,
+            r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate,
+            r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed,
+            r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee,
+            r.list_taker_fee, r.status, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at,
+            r.delisted_at, r.expires_at, r.exchange_changed_at), 0),
         r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike,
         r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.min_quantity,
         r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity,
@@ -57,30 +163,69 @@ WITH new AS (
         r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee,
         r.list_taker_fee, r.status, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at,
         r.delisted_at, r.expires_at, r.exchange_changed_at
-    FROM jsonb_to_recordset(:p2\\:\\:jsonb) AS r(
-        native_symbol text, symbol text, base text, quote text, settle text, kind text, direction text,
-        contract_size numeric, strike numeric, option_type text, price_tick numeric, tick_assumed boolean,
+    FROM json_to_recordset(:p5\\:\\:json) AS r(
+        read_digest text, native_symbol text, symbol text, base text, quote text, settle text, kind text, direction
+        text, contract_size numeric, strike numeric, option_type text, price_tick numeric, tick_assumed boolean,
         quantity_step numeric, step_assumed boolean, min_quantity numeric, max_quantity numeric, min_notional
         numeric, max_notional numeric, market_min_quantity numeric, market_max_quantity numeric, market_min_notional
         numeric, market_max_notional numeric, price_band_up numeric, price_band_down numeric, price_band_of text,
-        market_slip_ratio numeric, order_types text[], leverage_min numeric, leverage_max numeric,
-        initial_margin_rate numeric, maintenance_margin_rate numeric, funding_interval integer, funding_cap numeric,
-        max_open_orders integer, margin_allowed boolean, full_name text, contract_address text, is_risky boolean,
-        is_premarket boolean, asset_class text, list_maker_fee numeric, list_taker_fee numeric, status text, sides
-        text, api_tradable boolean, buy_opens_at timestamptz, sell_opens_at timestamptz, delisting_at timestamptz,
+        market_slip_ratio numeric, order_types text, leverage_min numeric, leverage_max numeric, initial_margin_rate
+        numeric, maintenance_margin_rate numeric, funding_interval integer, funding_cap numeric, max_open_orders
+        integer, margin_allowed boolean, full_name text, contract_address text, is_risky boolean, is_premarket
+        boolean, asset_class text, list_maker_fee numeric, list_taker_fee numeric, status text, sides text,
+        api_tradable boolean, buy_opens_at timestamptz, sell_opens_at timestamptz, delisting_at timestamptz,
         delisted_at timestamptz, expires_at timestamptz, exchange_changed_at timestamptz
     )
     RETURNING id, native_symbol
 )
-INSERT INTO public.symbol_raw (symbol_id, raw, digest, observed_at)
-SELECT new.id, g.raw, g.digest, :p1\\:\\:timestamptz
-FROM new
-JOIN jsonb_to_recordset(:p2\\:\\:jsonb) AS g(native_symbol text, raw jsonb, digest text)
-  ON g.native_symbol = new.native_symbol
-WHERE g.raw IS NOT NULL
-ON CONFLICT ON CONSTRAINT symbol_raw_pkey
-DO UPDATE SET raw = excluded.raw, digest = excluded.digest, observed_at = excluded.observed_at
+SELECT coalesce(json_object_agg(new.native_symbol, new.id), '{}')\\:\\:text AS ids FROM new
 """
+
+
+@dataclasses.dataclass()
+class InsertSymbolsParams:
+    exchange_id: int
+    source: str
+    observed_at: datetime.datetime
+    moment: datetime.datetime
+    specs: Any
+
+
+LIST_IMPORTS_RUNNING = """-- name: list_imports_running \\:many
+SELECT l.pid\\:\\:integer AS pid, (l.mode = 'ExclusiveLock')\\:\\:boolean AS imports, a.usename\\:\\:text AS user_name,
+       a.application_name\\:\\:text AS application_name, a.xact_start\\:\\:timestamptz AS since
+FROM pg_catalog.pg_locks AS l
+LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+  AND l.classid\\:\\:bigint = :p1\\:\\:bigint AND l.objid\\:\\:bigint = :p2\\:\\:bigint
+  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
+ORDER BY l.pid
+"""
+
+
+@dataclasses.dataclass()
+class ListImportsRunningRow:
+    pid: int
+    imports: bool
+    user_name: str
+    application_name: str
+    since: datetime.datetime
+
+
+LIST_OPEN_DOUBTS = """-- name: list_open_doubts \\:many
+SELECT d.symbol_id, d.brake
+FROM public.symbol_doubts AS d
+JOIN public.symbols AS s ON s.id = d.symbol_id
+WHERE d.ended_at IS NULL AND s.exchange_id = :p1 AND s.kind = :p2\\:\\:text
+  AND (:p3\\:\\:text IS NULL OR s.settle = :p3\\:\\:text)
+  AND (:p4\\:\\:text IS NULL OR s.base || '_' || s.quote = :p4\\:\\:text)
+"""
+
+
+@dataclasses.dataclass()
+class ListOpenDoubtsRow:
+    symbol_id: int
+    brake: str
 
 
 LIST_SYMBOL_LISTS = """-- name: list_symbol_lists \\:many
@@ -115,9 +260,17 @@ class ListSymbolListsRow:
     asked_at: datetime.datetime
 
 
-LOCK_SYMBOL_IMPORT = """-- name: lock_symbol_import \\:exec
+PIN_IMPORT_MOMENT = """-- name: pin_import_moment \\:exec
+SELECT set_config(
+    'exchanges_db.moment',
+    coalesce(to_char(:p1\\:\\:timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24\\:MI\\:SS.US') || '+00', ''), true)
+"""
 
-SELECT pg_advisory_xact_lock(:p1\\:\\:integer, :p2\\:\\:integer)
+
+RECORD_DOUBTS_ENDED = """-- name: record_doubts_ended \\:execrows
+UPDATE public.symbol_doubts AS d
+SET ended_at = greatest(:p1\\:\\:timestamptz, d.since)
+WHERE d.ended_at IS NULL AND d.symbol_id = ANY (:p2\\:\\:integer[])
 """
 
 
@@ -125,7 +278,7 @@ RECORD_SYMBOL_LIST = """-- name: record_symbol_list \\:exec
 INSERT INTO public.symbol_lists AS l
     (exchange_id, kind, settle, underlying, source, observed_at, changed_at, imported_at, confirmations)
 VALUES (:p1, :p2, :p3, :p4, :p5, :p6,
-        :p7\\:\\:timestamptz, clock_timestamp(), CASE WHEN :p7\\:\\:timestamptz IS NULL THEN 1 ELSE 0 END)
+        :p7\\:\\:timestamptz, clock_timestamp(), CASE WHEN :p8\\:\\:boolean THEN 1 ELSE 0 END)
 ON CONFLICT ON CONSTRAINT symbol_lists_list_key
 DO UPDATE SET source = excluded.source, observed_at = excluded.observed_at,
               changed_at = coalesce(excluded.changed_at, l.changed_at), imported_at = excluded.imported_at,
@@ -142,20 +295,33 @@ class RecordSymbolListParams:
     source: str
     observed_at: datetime.datetime
     changed_at: Optional[datetime.datetime]
+    confirmed: bool
 
 
 RECORD_SYMBOL_RAW = """-- name: record_symbol_raw \\:execrows
 INSERT INTO public.symbol_raw (symbol_id, raw, digest, observed_at)
-SELECT r.id, r.raw, r.digest, :p1\\:\\:timestamptz
-FROM jsonb_to_recordset(:p2\\:\\:jsonb) AS r(id integer, raw jsonb, digest text)
+SELECT unnest(:p1\\:\\:integer[]), unnest(:p2\\:\\:text[])\\:\\:jsonb, unnest(:p3\\:\\:text[]), :p4\\:\\:timestamptz
 ON CONFLICT ON CONSTRAINT symbol_raw_pkey
 DO UPDATE SET raw = excluded.raw, digest = excluded.digest, observed_at = excluded.observed_at
 """
 
 
+SET_READ_DIGESTS = """-- name: set_read_digests \\:execrows
+UPDATE public.symbols AS s
+SET read_digest = r.digest
+FROM json_to_recordset(:p2\\:\\:json) AS r(id integer, spec_version integer, digest text)
+WHERE s.id = r.id AND s.spec_version = r.spec_version AND s.exchange_id = :p1
+"""
+
+
+TRY_LOCK_SYMBOL_IMPORT = """-- name: try_lock_symbol_import \\:one
+SELECT pg_try_advisory_xact_lock(:p1\\:\\:integer, :p2\\:\\:integer)\\:\\:boolean AS locked
+"""
+
+
 UPDATE_SYMBOLS = """-- name: update_symbols \\:execrows
 UPDATE public.symbols AS s
-SET source = :p1\\:\\:text, observed_at = :p2\\:\\:timestamptz,
+SET source = :p1\\:\\:text, observed_at = :p2\\:\\:timestamptz, read_digest = r.read_digest,
     symbol = r.symbol, base = r.base, quote = r.quote, settle = r.settle, kind = r.kind, direction = r.direction,
     contract_size = r.contract_size, strike = r.strike, option_type = r.option_type, price_tick = r.price_tick,
     tick_assumed = r.tick_assumed, quantity_step = r.quantity_step, step_assumed = r.step_assumed, min_quantity =
@@ -171,21 +337,20 @@ SET source = :p1\\:\\:text, observed_at = :p2\\:\\:timestamptz,
     r.list_taker_fee, status = r.status, sides = r.sides, api_tradable = r.api_tradable, buy_opens_at =
     r.buy_opens_at, sell_opens_at = r.sell_opens_at, delisting_at = r.delisting_at, delisted_at = r.delisted_at,
     expires_at = r.expires_at, exchange_changed_at = r.exchange_changed_at
-FROM jsonb_to_recordset(:p4\\:\\:jsonb) AS r(
-        id integer,
-        symbol text, base text, quote text, settle text, kind text, direction text, contract_size numeric, strike
-        numeric, option_type text, price_tick numeric, tick_assumed boolean, quantity_step numeric, step_assumed
-        boolean, min_quantity numeric, max_quantity numeric, min_notional numeric, max_notional numeric,
-        market_min_quantity numeric, market_max_quantity numeric, market_min_notional numeric, market_max_notional
-        numeric, price_band_up numeric, price_band_down numeric, price_band_of text, market_slip_ratio numeric,
-        order_types text[], leverage_min numeric, leverage_max numeric, initial_margin_rate numeric,
-        maintenance_margin_rate numeric, funding_interval integer, funding_cap numeric, max_open_orders integer,
-        margin_allowed boolean, full_name text, contract_address text, is_risky boolean, is_premarket boolean,
-        asset_class text, list_maker_fee numeric, list_taker_fee numeric, status text, sides text, api_tradable
-        boolean, buy_opens_at timestamptz, sell_opens_at timestamptz, delisting_at timestamptz, delisted_at
-        timestamptz, expires_at timestamptz, exchange_changed_at timestamptz
+FROM json_to_recordset(:p4\\:\\:json) AS r(
+    id integer, spec_version integer, read_digest text, symbol text, base text, quote text, settle text, kind text,
+    direction text, contract_size numeric, strike numeric, option_type text, price_tick numeric, tick_assumed
+    boolean, quantity_step numeric, step_assumed boolean, min_quantity numeric, max_quantity numeric, min_notional
+    numeric, max_notional numeric, market_min_quantity numeric, market_max_quantity numeric, market_min_notional
+    numeric, market_max_notional numeric, price_band_up numeric, price_band_down numeric, price_band_of text,
+    market_slip_ratio numeric, order_types text, leverage_min numeric, leverage_max numeric, initial_margin_rate
+    numeric, maintenance_margin_rate numeric, funding_interval integer, funding_cap numeric, max_open_orders
+    integer, margin_allowed boolean, full_name text, contract_address text, is_risky boolean, is_premarket boolean,
+    asset_class text, list_maker_fee numeric, list_taker_fee numeric, status text, sides text, api_tradable boolean,
+    buy_opens_at timestamptz, sell_opens_at timestamptz, delisting_at timestamptz, delisted_at timestamptz,
+    expires_at timestamptz, exchange_changed_at timestamptz
 )
-WHERE s.id = r.id AND s.exchange_id = :p3
+WHERE s.id = r.id AND s.spec_version = r.spec_version AND s.exchange_id = :p3
 """
 
 
@@ -193,20 +358,92 @@ class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
 
-    async def get_known_symbols(self, *, exchange_id: int) -> Optional[str]:
-        row = (await self._conn.execute(sqlalchemy.text(GET_KNOWN_SYMBOLS), {"p1": exchange_id})).first()
+    async def get_import_clock(self, *, enum_value: str) -> Optional[GetImportClockRow]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_IMPORT_CLOCK), {"p1": enum_value})).first()
+        if row is None:
+            return None
+        return GetImportClockRow(
+            id=row[0],
+            asked_at=row[1],
+        )
+
+    async def get_import_moment(self, *, exchange_id: int) -> Optional[GetImportMomentRow]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_IMPORT_MOMENT), {"p1": exchange_id})).first()
+        if row is None:
+            return None
+        return GetImportMomentRow(
+            moment=row[0],
+            asked_at=row[1],
+        )
+
+    async def get_known_keys(self, *, kind: str, settle: Optional[str], underlying: Optional[str], exchange_id: int) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_KNOWN_KEYS), {
+            "p1": kind,
+            "p2": settle,
+            "p3": underlying,
+            "p4": exchange_id,
+        })).first()
         if row is None:
             return None
         return row[0]
 
-    async def insert_symbols(self, *, observed_at: datetime.datetime, specs: Any, exchange_id: int, source: str) -> int:
-        result = await self._conn.execute(sqlalchemy.text(INSERT_SYMBOLS), {
-            "p1": observed_at,
-            "p2": specs,
-            "p3": exchange_id,
-            "p4": source,
-        })
+    async def get_known_symbols(self, *, iso: str, ids: List[int]) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_KNOWN_SYMBOLS), {"p1": iso, "p2": ids})).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def get_recent_symbols(self, *, iso: str, ids: List[int], since: datetime.datetime) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_RECENT_SYMBOLS), {"p1": iso, "p2": ids, "p3": since})).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def get_transaction_isolation(self) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_TRANSACTION_ISOLATION))).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def insert_doubts(self, *, moment: datetime.datetime, doubts: Any) -> int:
+        result = await self._conn.execute(sqlalchemy.text(INSERT_DOUBTS), {"p1": moment, "p2": doubts})
         return result.rowcount
+
+    async def insert_symbols(self, arg: InsertSymbolsParams) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(INSERT_SYMBOLS), {
+            "p1": arg.exchange_id,
+            "p2": arg.source,
+            "p3": arg.observed_at,
+            "p4": arg.moment,
+            "p5": arg.specs,
+        })).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def list_imports_running(self, *, lock_class: int, exchange_id: int) -> AsyncIterator[ListImportsRunningRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_IMPORTS_RUNNING), {"p1": lock_class, "p2": exchange_id})
+        async for row in result:
+            yield ListImportsRunningRow(
+                pid=row[0],
+                imports=row[1],
+                user_name=row[2],
+                application_name=row[3],
+                since=row[4],
+            )
+
+    async def list_open_doubts(self, *, exchange_id: int, kind: str, settle: Optional[str], underlying: Optional[str]) -> AsyncIterator[ListOpenDoubtsRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_OPEN_DOUBTS), {
+            "p1": exchange_id,
+            "p2": kind,
+            "p3": settle,
+            "p4": underlying,
+        })
+        async for row in result:
+            yield ListOpenDoubtsRow(
+                symbol_id=row[0],
+                brake=row[1],
+            )
 
     async def list_symbol_lists(self, *, exchange: Optional[str]) -> AsyncIterator[ListSymbolListsRow]:
         result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_LISTS), {"p1": exchange})
@@ -225,8 +462,12 @@ class AsyncQuerier:
                 asked_at=row[10],
             )
 
-    async def lock_symbol_import(self, *, lock_class: int, exchange_id: int) -> None:
-        await self._conn.execute(sqlalchemy.text(LOCK_SYMBOL_IMPORT), {"p1": lock_class, "p2": exchange_id})
+    async def pin_import_moment(self, *, moment: Optional[datetime.datetime]) -> None:
+        await self._conn.execute(sqlalchemy.text(PIN_IMPORT_MOMENT), {"p1": moment})
+
+    async def record_doubts_ended(self, *, moment: datetime.datetime, ids: List[int]) -> int:
+        result = await self._conn.execute(sqlalchemy.text(RECORD_DOUBTS_ENDED), {"p1": moment, "p2": ids})
+        return result.rowcount
 
     async def record_symbol_list(self, arg: RecordSymbolListParams) -> None:
         await self._conn.execute(sqlalchemy.text(RECORD_SYMBOL_LIST), {
@@ -237,11 +478,27 @@ class AsyncQuerier:
             "p5": arg.source,
             "p6": arg.observed_at,
             "p7": arg.changed_at,
+            "p8": arg.confirmed,
         })
 
-    async def record_symbol_raw(self, *, observed_at: datetime.datetime, rows: Any) -> int:
-        result = await self._conn.execute(sqlalchemy.text(RECORD_SYMBOL_RAW), {"p1": observed_at, "p2": rows})
+    async def record_symbol_raw(self, *, ids: List[int], raws: List[str], digests: List[str], observed_at: datetime.datetime) -> int:
+        result = await self._conn.execute(sqlalchemy.text(RECORD_SYMBOL_RAW), {
+            "p1": ids,
+            "p2": raws,
+            "p3": digests,
+            "p4": observed_at,
+        })
         return result.rowcount
+
+    async def set_read_digests(self, *, exchange_id: int, digests: Any) -> int:
+        result = await self._conn.execute(sqlalchemy.text(SET_READ_DIGESTS), {"p1": exchange_id, "p2": digests})
+        return result.rowcount
+
+    async def try_lock_symbol_import(self, *, lock_class: int, exchange_id: int) -> Optional[bool]:
+        row = (await self._conn.execute(sqlalchemy.text(TRY_LOCK_SYMBOL_IMPORT), {"p1": lock_class, "p2": exchange_id})).first()
+        if row is None:
+            return None
+        return row[0]
 
     async def update_symbols(self, *, source: str, observed_at: datetime.datetime, exchange_id: int, specs: Any) -> int:
         result = await self._conn.execute(sqlalchemy.text(UPDATE_SYMBOLS), {
