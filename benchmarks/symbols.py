@@ -16,7 +16,7 @@ import timeit
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -33,14 +33,16 @@ from benchmarks import readings
 from benchmarks.figures import Target
 from benchmarks.report import new_folder
 from benchmarks.server import migrate
-from exchanges_db import Database, OrderRules, Side, get_symbol, get_symbols, import_symbols
+from exchanges_db import Database, ImportLimits, OrderRules, Side, get_symbol, get_symbols, import_symbols
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.symbols.payloads.readers import read_payload
 
 EXCHANGE = "GATEIO_SPOT"
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
-FIRST, AGAIN = Target("at most", 5.0), Target("at most", 3.0)
+FIRST, AGAIN, CHANGED = Target("at most", 3.5), Target("at most", 1.0), Target("at most", 4.0)
+HEAP, HEAP_IMPORTS, HEAP_SYMBOLS = Target("at most", 2.5), 10, 20_000
+ANY_SHARE = ImportLimits(field_percent=100)  # what is measured is how fast all rows change, not whether they may
 FASTER, CHECK = Target("at least", 3.0), Target("less than", 2.0)
 NO_SLOWER = Target("at most", 1.2)  # a field that nobody knows
 MANY, NAMES = Target("at most", 0.15), 50
@@ -58,7 +60,7 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 def synthetic(count: int, **more: object) -> bytes:
-    """A payload of Gate.io spot with `count` coins, in the shape of 2026; `more`: fields that every row has besides."""
+    """A payload of Gate.io spot with `count` coins, in the shape of 2026; `more`: fields that every row has as well."""
     return msgspec.json.encode(
         [
             {
@@ -128,19 +130,36 @@ def _imports(count: int, rounds: int) -> list[Figure]:
             sys.stderr.write(f"import, round {number + 1} of {rounds}\n")
             dsn = replace(server, database=f"symbols_{number}")
             migrate(dsn)
-            times.append(asyncio.run(_round(dsn, synthetic(count))))
+            times.append(asyncio.run(_round(dsn, count)))
+        sys.stderr.write(f"{HEAP_IMPORTS} imports that change everything, VACUUM after each\n")
+        dsn = replace(server, database="heap")
+        migrate(dsn)
+        before, after = asyncio.run(_heap(dsn, min(count, HEAP_SYMBOLS)))
     finally:
         embedded.stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
-    copy, first, again, singly, at_once = (statistics.median(column) for column in zip(*times, strict=True))
+    copy, first, again, changed, singly, at_once = (statistics.median(column) for column in zip(*times, strict=True))
     peak = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB peak of the process"
-    first_ratio = statistics.median(one[1] / one[0] for one in times)
-    again_ratio = statistics.median(one[2] / one[0] for one in times)
-    many_ratio = statistics.median(one[4] / one[3] for one in times)
+    first_ratio, again_ratio, changed_ratio = (statistics.median(one[n] / one[0] for one in times) for n in (1, 2, 3))
+    many_ratio = statistics.median(one[5] / one[4] for one in times)
     sys.stderr.write(f"COPY of {count} rows: {copy:.2f} s, {count / copy:,.0f} rows/s\n")
     return [
         _figure("first import / COPY", f"{first:.2f} s, {count / first:,.0f} rows/s", first_ratio, FIRST, peak),
         _figure("import, nothing new / COPY", f"{again:.2f} s, {count / again:,.0f} rows/s", again_ratio, AGAIN, peak),
+        _figure(
+            "import, all changed / COPY",
+            f"{changed:.2f} s, {count / changed:,.0f} rows/s",
+            changed_ratio,
+            CHANGED,
+            peak,
+        ),
+        _figure(
+            f"symbols and raw rows after {HEAP_IMPORTS} imports that change all / after the first",
+            f"{after / 2**20:.1f} MiB, {before / 2**20:.1f} MiB",
+            after / before,
+            HEAP,
+            "",
+        ),
         _figure(
             f"get_symbols of {NAMES} names / one get_symbol each",
             f"{1e3 * at_once:.2f} ms, {1e3 * singly:.2f} ms",
@@ -151,20 +170,44 @@ def _imports(count: int, rounds: int) -> list[Figure]:
     ]
 
 
-async def _round(dsn: Dsn, payload: bytes) -> tuple[float, ...]:
-    """Seconds of a bare COPY, of a first import, of one that changes nothing, and of names one by one and at once."""
+async def _round(dsn: Dsn, count: int) -> tuple[float, ...]:
+    """Seconds of COPY, of a first import, of one that changes nothing, of one that changes all; of names as above."""
+    payload, other = synthetic(count), synthetic(count, min_base_amount="0.002")
     copy = await _copy(dsn, payload)
     async with Database(dsn) as database:
         times = []
-        for _ in range(2):
+        for number, given in enumerate((payload, payload, other)):
             begin = perf_counter()
-            await import_symbols(EXCHANGE, payload, observed_at=NOW, db=database)
+            report = await import_symbols(
+                EXCHANGE, given, observed_at=NOW + timedelta(minutes=number), limits=ANY_SHARE, db=database
+            )
             times.append(perf_counter() - begin)
-        # As autovacuum does within a minute: without figures of a table that was just filled, plans are guesses.
-        async with database.transaction() as transaction:
-            await transaction.connection.execute("ANALYZE public.symbols, public.symbol_lists")
+            assert len(report.changes) == (count, 0, count)[number]
+            # As autovacuum does within a minute: without figures of a table that was just filled, plans are guesses.
+            async with database.transaction() as transaction:
+                await transaction.connection.execute("ANALYZE public.symbols, public.symbol_raw, public.symbol_lists")
         times += await _look_ups(database)
     return copy, *times
+
+
+async def _heap(dsn: Dsn, count: int) -> tuple[int, int]:
+    """Bytes of symbols and of their raw rows, without indexes, after a first import and after all the others."""
+    connection = await asyncpg.connect(**dsn.asyncpg_arguments())
+    sizes = []
+    try:
+        async with Database(dsn) as database:
+            for number in range(HEAP_IMPORTS + 1):
+                given = synthetic(count, min_base_amount=f"0.00{number + 1}")
+                at = NOW + timedelta(days=number)
+                await import_symbols(EXCHANGE, given, observed_at=at, limits=ANY_SHARE, db=database)
+                await connection.execute("VACUUM public.symbols, public.symbol_raw")
+                sizes.append(await connection.fetchval(_HEAP))
+    finally:
+        await connection.close()
+    return sizes[0], sizes[-1]
+
+
+_HEAP = "SELECT pg_table_size('public.symbols') + pg_table_size('public.symbol_raw')"
 
 
 async def _look_ups(database: Database) -> tuple[float, float]:

@@ -1,9 +1,12 @@
 """Rows of the exchanges' payloads, written for these tests with the exchanges' field names, and how to pack them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from hashlib import sha256
 from typing import Any
 
 import msgspec
+
+from exchanges_db import Allowance, Brake
 
 MEXC, SPOT, FUTURES = "MEXC_SPOT", "GATEIO_SPOT", "GATEIO_FUTURES"
 MEXC_FUTURES, OPTIONS = "MEXC_FUTURES", "GATEIO_OPTIONS"
@@ -257,3 +260,8 @@ def many(exchange: str, count: int) -> list[dict[str, Any]]:
     if name == "gateio_options":
         return [options(strike=str(50_000 + n)) for n in range(count)]
     return [MAKERS[name](base=f"C{n}") for n in range(count)]
+
+
+def allowed(data: bytes, brakes: Iterable[Brake | str] = Brake) -> list[Allowance]:
+    """What lets a payload through although these brakes stop it; all of them by default."""
+    return [Allowance(Brake.parse(brake), sha256=sha256(data).hexdigest()) for brake in brakes]

@@ -5,7 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-from exchanges_db import Database, import_symbols
+from exchanges_db import Database, ImportLimits, import_symbols
+
+ANY_FIELD = ImportLimits(field_percent=100)
 
 
 async def main(exchange: str, payloads: list[bytes]) -> None:
@@ -15,7 +17,7 @@ async def main(exchange: str, payloads: list[bytes]) -> None:
         sys.stdout.flush()
         while True:
             for payload in payloads:
-                await import_symbols(exchange, payload, db=database)
+                await import_symbols(exchange, payload, limits=ANY_FIELD, db=database)
 
 
 asyncio.run(main(sys.argv[1], [Path(file).read_bytes() for file in sys.argv[2:]]))

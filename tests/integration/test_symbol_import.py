@@ -9,6 +9,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,14 @@ from exchanges_db import (
     get_symbol_raw,
     import_symbols,
     insert_exchange,
+    list_imports,
     list_symbols,
     list_symbols_as_of,
 )
 from exchanges_db.database.dsn import Dsn
 from tests.factories import an_exchange, connected
 from tests.fix_server import url_of
-from tests.payload_rows import FUTURES, MEXC, SPOT, futures, many, mexc, payload, spot
+from tests.payload_rows import FUTURES, MEXC, SPOT, allowed, futures, many, mexc, payload, spot
 from tests.symbol_rows import LISTINGS
 
 HERE = Path(__file__).parent
@@ -49,10 +51,10 @@ COUNTS = "SELECT (SELECT count(*) FROM symbols), (SELECT count(*) FROM symbol_hi
 
 
 async def load(database: Database, exchange: str, rows: list[dict[str, Any]], **options: Any) -> ImportReport:
-    """Import these rows."""
-    return await import_symbols(
-        exchange, payload(exchange, rows), db=database, **{"listing": LISTINGS.get(exchange), **options}
-    )
+    """Import these rows; in `allow` are the names of the brakes that are to let them through."""
+    data = payload(exchange, rows)
+    options["allow"] = allowed(data, options.get("allow", ()))
+    return await import_symbols(exchange, data, db=database, **{"listing": LISTINGS.get(exchange), **options})
 
 
 def counted(report: ImportReport) -> dict[str, int]:
@@ -121,67 +123,76 @@ async def test_a_dry_run_writes_nothing(database: Database, dsn: Dsn) -> None:
     before = await fingerprint(dsn)
     report = await load(database, SPOT, [*many(SPOT, 5), spot("NEW")], dry_run=True)
     assert (counted(report), report.applied) == ({"LISTED": 1, "DELISTED": 5}, False)
-    assert [hit.brake for hit in report.brakes] == [Brake.VANISHED]
+    assert [hit.brake for hit in report.brakes] == [Brake.LEFT]
     assert await fingerprint(dsn) == before
 
 
 BAD: list[tuple[Brake, list[dict[str, Any]]]] = [
     (Brake.EMPTY, []),
-    (Brake.VANISHED, many(SPOT, 10)),
-    (Brake.JUMP, [*many(SPOT, 19), spot("C19", precision=3)]),
-    (Brake.DUPLICATE, [*many(SPOT, 20), spot("C0")]),
-    (Brake.REJECTED, [*many(SPOT, 17), *(spot(f"C{n}", precision="x") for n in (17, 18, 19))]),
+    (Brake.LEFT, many(SPOT, 10)),
+    (Brake.MASS, [spot(f"C{n}", trade_status="untradable") for n in range(20)]),
+    (Brake.JUMP, [spot(f"C{n}", precision=9) for n in range(20)]),
+    (Brake.DUPLICATE, [*many(SPOT, 20), *many(SPOT, 6)]),
+    (Brake.REJECTED, [*many(SPOT, 14), *(spot(f"C{n}", precision="x") for n in range(14, 20))]),
 ]
 
 
 def test_every_brake_has_a_case() -> None:
-    """A new one fails here until it has its rows; FOREIGN and OLDER are about whole payloads, and have their own."""
-    assert {brake for brake, _ in BAD} | {Brake.FOREIGN, Brake.OLDER} == set(Brake)
+    """A new one fails here until it has its rows; those that are about whole payloads have their own."""
+    assert {brake for brake, _ in BAD} | {Brake.FOREIGN, Brake.OLDER, Brake.FUTURE} == set(Brake)
 
 
 @pytest.mark.parametrize(("brake", "rows"), BAD, ids=[brake for brake, _ in BAD])
 async def test_a_brake_refuses_and_says_what_allows_it(
     database: Database, dsn: Dsn, brake: Brake, rows: list[dict[str, Any]]
 ) -> None:
-    """Nothing is written until it is allowed by name; then it is applied."""
+    """Nothing is written until the payload that was reviewed is allowed; then it is applied."""
     await load(database, SPOT, many(SPOT, 20))
     before = await fingerprint(dsn)
-    with pytest.raises(ImportRefused, match=f"--allow {brake}") as info:
+    hash_of = sha256(payload(SPOT, rows)).hexdigest()
+    with pytest.raises(ImportRefused, match=f"--allow {brake.lower()}=sha256:{hash_of[:16]}") as info:
         await load(database, SPOT, rows)
     assert brake in [hit.brake for hit in info.value.report.brakes]
     assert not info.value.report.applied
     assert await fingerprint(dsn) == before
-    allowed = await load(database, SPOT, rows, allow=[*{brake, *([Brake.VANISHED] if not rows else [])}])
-    assert allowed.applied
+    with pytest.raises(ImportRefused):
+        await load(database, SPOT, rows, allow=set(Brake) - {brake})
+    report = await load(database, SPOT, rows, allow=Brake)
+    assert report.applied
+    assert all(hit.allowed for hit in report.brakes)
 
 
 async def test_another_exchanges_payload_is_refused(database: Database) -> None:
     """Unless it is meant: a copy of an exchange under another name has a reader that way."""
-    with pytest.raises(ImportRefused, match="--allow FOREIGN"):
+    with pytest.raises(ImportRefused, match="--allow foreign=sha256:"):
         await import_symbols(SPOT, payload(MEXC, [mexc()]), db=database)
     await insert_exchange(an_exchange(name="MIRROR", enum_value="MIRROR"), db=database)
     with pytest.raises(ImportRefused, match="reads like a payload of MEXC_SPOT, not of MIRROR"):
         await import_symbols("MIRROR", payload(MEXC, [mexc()]), db=database)
-    report = await import_symbols("MIRROR", payload(MEXC, [mexc()]), allow=["foreign"], db=database)
+    data = payload(MEXC, [mexc()])
+    report = await import_symbols("MIRROR", data, allow=allowed(data, ["foreign"]), db=database)
     assert report.applied
 
 
 async def test_what_cannot_be_asked_for(database: Database) -> None:
     """Is an error of ours before anything is sent."""
     with pytest.raises(ExchangeNotFound):
-        await import_symbols("NOBODY", payload(MEXC, [mexc()]), allow=["foreign"], db=database)
+        await import_symbols("NOBODY", payload(MEXC, [mexc()]), db=database)
     with pytest.raises(PayloadError):
         await import_symbols(SPOT, b"<html>", db=database)
-    with pytest.raises(
-        InvalidArgument, match=r"allow 'everything' is no brake; the brakes are EMPTY, VANISHED"
-    ) as caught:
-        await load(database, SPOT, [spot()], allow=["everything"])
-    assert caught.value.field == "allow"
-    for no_list in ("vanished", Brake.VANISHED, None, 1):
-        with pytest.raises(InvalidArgument, match="allow takes a list of brakes"):
-            await load(database, SPOT, [spot()], allow=no_list)
-    with pytest.raises(InvalidArgument, match="time zone"):
-        await load(database, SPOT, [spot()], observed_at=datetime(2026, 1, 1))  # noqa: DTZ001 - that is the point
+    wrong: list[tuple[dict[str, Any], str, str]] = [
+        ({"allow": ["everything=BTC_USDT"]}, "allow", "no brake; the brakes are EMPTY, LEFT"),
+        *(({"allow": no_list}, "allow", "allow takes a list") for no_list in ("jump=BTC_USDT", Brake.LEFT, None, 1)),
+        ({"limits": {"left_percent": 5}}, "limits", "must be an ImportLimits"),
+        ({"origin": b"x"}, "origin", "must be the URL or file"),
+        *(({"wait": no_time}, "wait", "a number of seconds") for no_time in (-1, "1", None, True, float("nan"))),
+        ({"observed_at": datetime(2026, 1, 1)}, "observed_at", "time zone"),  # noqa: DTZ001 - that is the point
+    ]
+    for options, field, said in wrong:
+        with pytest.raises(InvalidArgument, match=said) as caught:
+            await import_symbols(SPOT, payload(SPOT, [spot()]), db=database, **options)
+        assert caught.value.field == field
+    assert [one.outcome for one in await list_imports(db=database)] == ["FAILED"]  # the page that is no list
 
 
 async def test_a_rejected_row_leaves_its_symbol_as_it_is(database: Database) -> None:
@@ -259,7 +270,7 @@ async def test_random_courses_answer_as_a_model_does(database: Database) -> None
             for number in range(12)
             if draw.random() < 0.8
         ]
-        await load(database, SPOT, rows, allow=list(Brake))
+        await load(database, SPOT, rows, allow=Brake)
         offered = {row["id"]: (Decimal(1).scaleb(-row["precision"]), row["trade_status"]) for row in rows}
         states.append((await now(), offered))
     for moment, expected in states:
@@ -311,7 +322,7 @@ async def test_what_a_reader_takes_the_database_takes(database: Database, exchan
         try:
             applied += (
                 await import_symbols(
-                    exchange, bytes(text), listing=LISTINGS.get(exchange), allow=list(Brake), db=database
+                    exchange, bytes(text), listing=LISTINGS.get(exchange), allow=allowed(bytes(text)), db=database
                 )
             ).applied
         except PayloadError:
@@ -325,7 +336,7 @@ async def test_two_imports_at_once_do_not_mix(database: Database, dsn: Dsn) -> N
     await load(database, SPOT, many(SPOT, 200))
     one = [spot(f"C{number}", precision=2) for number in range(200)]
     two = [spot(f"C{number}", precision=3) for number in range(200)]
-    await asyncio.gather(*(load(database, SPOT, rows, allow=["older"]) for rows in (one, two) * 4))
+    await asyncio.gather(*(load(database, SPOT, rows, allow=Brake) for rows in (one, two) * 4))
     assert len({symbol.price_tick for symbol in await list_symbols(SPOT, db=database)}) == 1
     async with connected(dsn) as conn:
         assert await conn.fetchval("SELECT count(*) FROM symbols") == 200
@@ -333,7 +344,8 @@ async def test_two_imports_at_once_do_not_mix(database: Database, dsn: Dsn) -> N
 
 async def test_the_first_import_twice_at_once_lists_each_symbol_once(database: Database) -> None:
     """The second finds nothing to do."""
-    reports = await asyncio.gather(*(load(database, SPOT, many(SPOT, 300)) for _ in range(4)))
+    at = datetime.now(UTC)
+    reports = await asyncio.gather(*(load(database, SPOT, many(SPOT, 300), observed_at=at) for _ in range(4)))
     assert sorted(len(report.changes) for report in reports) == [0, 0, 0, 300]
 
 

@@ -19,6 +19,7 @@ from exchanges_db import (
     InvalidArgument,
     InvalidSymbol,
     Listing,
+    Obstacle,
     Reader,
     SymbolKind,
     SymbolSpec,
@@ -35,7 +36,7 @@ from exchanges_db import (
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.symbols.payloads.readers import all_readers
 from tests.factories import connected
-from tests.payload_rows import FUTURES, MAKERS, MEXC, SPOT, delivery, futures, many, payload, spot
+from tests.payload_rows import FUTURES, MAKERS, MEXC, SPOT, allowed, delivery, futures, many, payload, spot
 from tests.symbol_rows import as_spec_fields
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -62,12 +63,13 @@ async def load(
         known = await list_symbol_lists(db=database)
         if reader.exchange not in {one.exchange for one in known}:
             await insert_exchange(Exchange.from_exchange_enum(reader.exchange), db=database)
+    data = payload(reader.name, rows)
     return await import_symbols(
         reader.exchange,
-        payload(reader.name, rows),
+        data,
         listing=listing_of(reader),
         observed_at=at,
-        allow=["foreign"],
+        allow=allowed(data, ["foreign"]),
         db=database,
         **options,
     )
@@ -131,7 +133,7 @@ async def test_a_row_goes_with_its_symbol(dsn: Dsn) -> None:
     """By DELETE and by TRUNCATE; nobody is left with the raw row of a symbol that is gone."""
     async with connected(dsn) as conn:
         for remove in ("DELETE FROM symbols WHERE native_symbol = 'C0_USDT'", "TRUNCATE symbols"):
-            await import_symbols(SPOT, payload(SPOT, many(SPOT, 3)), allow=list(Brake), db=conn)
+            await import_symbols(SPOT, payload(SPOT, many(SPOT, 3)), db=conn)
             assert await conn.fetchval("SELECT count(*) FROM symbol_raw") == 3
             await conn.execute(remove)
             left = await conn.fetchval("SELECT count(*) FROM symbol_raw")
@@ -166,7 +168,7 @@ async def test_a_list_given_for_another_is_refused(database: Database) -> None:
     """Its rows carry the names of the other's symbols; nothing is delisted for it."""
     await import_symbols(FUTURES, payload(FUTURES, many(FUTURES, 3)), listing="PERPETUAL:USDT", db=database)
     quanto = payload(FUTURES, [*many(FUTURES, 3), futures("BTC", "BTC")])
-    with pytest.raises(ImportRefused, match="--allow FOREIGN") as refused:
+    with pytest.raises(ImportRefused, match="--allow foreign=sha256:") as refused:
         await import_symbols(FUTURES, quanto, listing="PERPETUAL:BTC", db=database)
     assert "'C0_USDT' (C0/USDT:USDT)" in str(refused.value) or "settlement" in str(refused.value)
     assert len(await list_symbols(FUTURES, db=database)) == 3
@@ -178,56 +180,15 @@ async def test_lists_do_not_overlap(database: Database, listing: str) -> None:
     other = "PERPETUAL:USDT" if listing == "PERPETUAL" else "PERPETUAL"
     await import_specs(MEXC, listing, [specification("linear")], source="own", db=database)
     with pytest.raises(InvalidSymbol, match=f"{other} of MEXC_SPOT would overlap its list {listing}") as refused:
-        await import_specs(MEXC, other, [], source="own", allow=["empty"], db=database)
+        await import_specs(MEXC, other, [], source="own", db=database)
     assert refused.value.field == "listing"
-
-
-async def test_an_older_list_does_not_turn_the_clock_back(database: Database) -> None:
-    """When a list was last observed only rises, and the row that could not be read then is still not known."""
-    for at, rows in (
-        (NOW - timedelta(days=2), [spot()]),
-        (NOW, [spot(precision="x")]),
-        (NOW - timedelta(days=1), [spot(quote_name="Other")]),
-    ):
-        await import_symbols(SPOT, payload(SPOT, rows), observed_at=at, allow=["rejected"], db=database)
-        (one,) = await list_symbol_lists(SPOT, db=database)
-    assert (one.observed_at, one.unread) == (NOW, 1)
-    raw = await get_symbol_raw(SPOT, "BTC_USDT", db=database)
-    assert raw is not None
-    assert raw.observed_at == NOW - timedelta(days=2)
-    assert not await can_trade(SPOT, "BTC_USDT", "BUY", db=database)
-
-
-async def test_an_older_list_changes_nothing_unless_it_is_allowed(database: Database) -> None:
-    """Answers that arrive out of order do not open what a newer one has halted."""
-    halted, open_again = payload(SPOT, [spot(trade_status="untradable")]), payload(SPOT, [spot()])
-    await import_symbols(SPOT, halted, observed_at=NOW, db=database)
-    before = NOW - timedelta(seconds=90)
-    with pytest.raises(ImportRefused, match=r"observed 0:01:30 after this \(--allow OLDER\)"):
-        await import_symbols(SPOT, open_again, observed_at=before, db=database)
-    assert not await can_trade(SPOT, "BTC_USDT", "BUY", db=database)
-    report = await import_symbols(SPOT, open_again, observed_at=before, allow=["older"], db=database)
-    assert (report.applied, report.counts()["RESUMED"]) == (True, 1)
-    (one,) = await list_symbol_lists(SPOT, db=database)
-    assert one.observed_at == before
-
-
-async def test_nothing_is_observed_ahead(database: Database) -> None:
-    """It would outrank every announced time until then, and every list."""
-    ahead = datetime.now(UTC) + timedelta(hours=1)
-    with pytest.raises(InvalidArgument, match="lies ahead") as refused:
-        await import_symbols(SPOT, payload(SPOT, [spot()]), observed_at=ahead, db=database)
-    assert refused.value.field == "observed_at"
-    with pytest.raises(InvalidArgument, match="lies ahead"):
-        await import_specs(SPOT, "SPOT", [], source="own", observed_at=ahead, db=database)
-    await import_symbols(SPOT, payload(SPOT, [spot()]), observed_at=ahead - timedelta(minutes=58), db=database)
 
 
 async def test_a_dry_run_and_a_refusal_observe_nothing(database: Database) -> None:
     """Nobody has confirmed anything."""
     await import_symbols(SPOT, payload(SPOT, many(SPOT, 20)), dry_run=True, db=database)
     with pytest.raises(ImportRefused):
-        await import_symbols(SPOT, payload(SPOT, []), db=database)
+        await import_symbols(SPOT, payload(MEXC, []), db=database)
     assert await list_symbol_lists(db=database) == []
 
 
@@ -289,10 +250,10 @@ async def test_specs_are_imported_with_the_same_difference_and_brakes(database: 
     )
     assert again.changes == ()
     assert (await get_symbol_by_native(MEXC, "C1", db=database)) == symbol
-    with pytest.raises(ImportRefused, match="--allow VANISHED"):
+    with pytest.raises(ImportRefused, match="10 of 20 live symbols left the list"):
         await import_specs(MEXC, "SPOT", many_specs[:10], source="other", db=database)
-    with pytest.raises(ImportRefused, match="--allow DUPLICATE"):
-        await import_specs(MEXC, "SPOT", [*many_specs, many_specs[0]], source="other", db=database)
+    twice = await import_specs(MEXC, "SPOT", [*many_specs, many_specs[0]], source="other", db=database)
+    assert [(row.native_symbol, row.brake) for row in twice.held_back] == [("C0", Brake.DUPLICATE)]
     gone = await import_specs(MEXC, "SPOT", many_specs[:19], source="other", db=database)
     assert gone.counts()["DELISTED"] == 1
 
@@ -307,9 +268,9 @@ async def test_a_spec_that_could_not_be_made_has_not_vanished(database: Database
     assert [(row.native_symbol, row.reason) for row in report.rejected] == [("C0", "its tick depends on the price")]
     assert report.changes == ()
     answer = await can_trade(MEXC, "C0", "BUY", db=database)
-    assert answer.reason == "its row in the newest list cannot be read"
+    assert answer.obstacle is Obstacle.DOUBTFUL
     (one,) = await list_symbol_lists(MEXC, db=database)
-    assert one.unread == 1
+    assert one.doubtful == 1
 
 
 BAD_SPECS: list[tuple[Callable[[], dict[str, Any]], str]] = [

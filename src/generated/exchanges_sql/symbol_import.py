@@ -169,11 +169,11 @@ WITH new AS (
         quantity_step numeric, step_assumed boolean, min_quantity numeric, max_quantity numeric, min_notional
         numeric, max_notional numeric, market_min_quantity numeric, market_max_quantity numeric, market_min_notional
         numeric, market_max_notional numeric, price_band_up numeric, price_band_down numeric, price_band_of text,
-        market_slip_ratio numeric, order_types text, leverage_min numeric, leverage_max numeric, initial_margin_rate
-        numeric, maintenance_margin_rate numeric, funding_interval integer, funding_cap numeric, max_open_orders
-        integer, margin_allowed boolean, full_name text, contract_address text, is_risky boolean, is_premarket
-        boolean, asset_class text, list_maker_fee numeric, list_taker_fee numeric, status text, sides text,
-        api_tradable boolean, buy_opens_at timestamptz, sell_opens_at timestamptz, delisting_at timestamptz,
+        market_slip_ratio numeric, order_types text[], leverage_min numeric, leverage_max numeric,
+        initial_margin_rate numeric, maintenance_margin_rate numeric, funding_interval integer, funding_cap numeric,
+        max_open_orders integer, margin_allowed boolean, full_name text, contract_address text, is_risky boolean,
+        is_premarket boolean, asset_class text, list_maker_fee numeric, list_taker_fee numeric, status text, sides
+        text, api_tradable boolean, buy_opens_at timestamptz, sell_opens_at timestamptz, delisting_at timestamptz,
         delisted_at timestamptz, expires_at timestamptz, exchange_changed_at timestamptz
     )
     RETURNING id, native_symbol
@@ -343,7 +343,7 @@ FROM json_to_recordset(:p4\\:\\:json) AS r(
     boolean, quantity_step numeric, step_assumed boolean, min_quantity numeric, max_quantity numeric, min_notional
     numeric, max_notional numeric, market_min_quantity numeric, market_max_quantity numeric, market_min_notional
     numeric, market_max_notional numeric, price_band_up numeric, price_band_down numeric, price_band_of text,
-    market_slip_ratio numeric, order_types text, leverage_min numeric, leverage_max numeric, initial_margin_rate
+    market_slip_ratio numeric, order_types text[], leverage_min numeric, leverage_max numeric, initial_margin_rate
     numeric, maintenance_margin_rate numeric, funding_interval integer, funding_cap numeric, max_open_orders
     integer, margin_allowed boolean, full_name text, contract_address text, is_risky boolean, is_premarket boolean,
     asset_class text, list_maker_fee numeric, list_taker_fee numeric, status text, sides text, api_tradable boolean,
