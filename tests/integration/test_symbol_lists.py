@@ -16,7 +16,6 @@ from exchanges_db import (
     Exchange,
     ImportRefused,
     ImportReport,
-    InvalidArgument,
     InvalidSymbol,
     Listing,
     Obstacle,

@@ -194,4 +194,7 @@ def plain_origin(origin: str | None) -> str | None:
     for end in "?#":
         rest = rest.partition(end)[0]
     # A password may hold slashes, where nobody escaped them: whatever stands before the last @ goes.
-    return _storable(f"{scheme}://{rest.rpartition('@')[2]}")
+    rest = rest.rpartition("@")[2]
+    port = rest.partition("/")[0].rpartition("]")[2].partition(":")[2]
+    # What is no port is the beginning of a password that holds ? or #.
+    return _storable(f"{scheme}://{rest if not port or port.isdigit() else '...'}")
