@@ -2474,6 +2474,15 @@ ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_stamp;
 
 
 --
+-- Name: symbol_doubts symbol_doubts_record_prune; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbol_doubts_record_prune AFTER DELETE ON public.symbol_doubts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT WHEN ((COALESCE(current_setting('exchanges_db.prune_before'::text, true), ''::text) <> ''::text)) EXECUTE FUNCTION public.history_record_prune();
+
+ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_record_prune;
+
+
+--
 -- Name: symbol_history symbol_history_record_prune; Type: TRIGGER; Schema: public; Owner: -
 --
 

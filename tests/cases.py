@@ -50,9 +50,11 @@ from exchanges_db import (
     import_symbols,
     insert_exchange,
     list_account_fees,
+    list_prunes,
     list_symbol_lists,
     list_symbols,
     list_symbols_as_of,
+    prune_history,
     search_symbols,
     set_account_fees,
     sync_symbols,
@@ -162,6 +164,8 @@ CASES = (
     _case("transaction", import_symbols, MEXC, NEW_SYMBOLS, listing="SPOT", allow=["vanished"]),
     _case("transaction", import_specs, MEXC, "SPOT", [a_symbol()], source="own", allow=["vanished"]),
     _case("transaction", sync_symbols, MEXC, allow=["vanished"]),
+    _case("read", list_prunes),
+    _case("transaction", prune_history, now),
     _case("validation", validate_exchanges, lookups=5, target_ms=1000),
 )
 CALLS = {case.name: case for case in CASES}

@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from exchanges_db import (
     Settings,
     close_default_database,
     import_symbols,
+    prune_history,
     set_account_fees,
     update_exchange,
 )
@@ -132,11 +134,13 @@ def exchange_url() -> Iterator[str]:
 
 async def _stock(dsn: Dsn, exchange_url: str) -> None:
     async with Database(dsn) as database:
+        # Before anything else, so that only old changes of exchanges are gone.
+        assert await update_exchange(1, {"base_url": exchange_url}, db=database)
+        assert (await prune_history(datetime.now(UTC), db=database)).rows["exchange_history"]
         await import_symbols(SPOT, payload(SPOT, [spot(), spot("ETH")]), db=database)
         contracts = payload(FUTURES, [futures("BTC"), futures("ETH")])
         await import_symbols(FUTURES, contracts, listing="PERPETUAL:USDT", db=database)
         assert await set_account_fees(SPOT, maker="0.001", taker="0.002", db=database)
-        assert await update_exchange(1, {"base_url": exchange_url}, db=database)
 
 
 @pytest.fixture(scope="session")

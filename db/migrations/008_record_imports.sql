@@ -214,6 +214,12 @@ CREATE TRIGGER symbol_history_record_prune AFTER DELETE ON public.symbol_history
 CREATE TRIGGER exchange_history_record_prune AFTER DELETE ON public.exchange_history
     REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION public.history_record_prune();
+-- Doubts of a symbol that is gone may be deleted by whoever has that right; what a prune deletes is recorded.
+CREATE TRIGGER symbol_doubts_record_prune AFTER DELETE ON public.symbol_doubts
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT
+    WHEN (coalesce(current_setting('exchanges_db.prune_before', true), '') <> '')
+    EXECUTE FUNCTION public.history_record_prune();
 CREATE TRIGGER history_prunes_refuse BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON public.history_prunes
     FOR EACH STATEMENT EXECUTE FUNCTION public.history_refuse();
 
@@ -223,6 +229,7 @@ ALTER TABLE public.symbol_imports ENABLE ALWAYS TRIGGER symbol_imports_refuse;
 ALTER TABLE public.symbol_imports ENABLE ALWAYS TRIGGER symbol_imports_record_prune;
 ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_record_prune;
 ALTER TABLE public.exchange_history ENABLE ALWAYS TRIGGER exchange_history_record_prune;
+ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_record_prune;
 ALTER TABLE public.history_prunes ENABLE ALWAYS TRIGGER history_prunes_refuse;
 
 -- migrate:down

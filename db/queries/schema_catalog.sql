@@ -3,12 +3,16 @@
 -- name: PinCatalogSpelling :one
 -- Makes the catalog print names in the same way in every session, until the transaction ends.
 SELECT set_config('search_path', 'pg_catalog', true)::text AS search_path,
-       set_config('quote_all_identifiers', 'off', true)::text AS quote_all_identifiers;
+       set_config('quote_all_identifiers', 'off', true)::text AS quote_all_identifiers,
+       set_config('timezone', 'UTC', true)::text AS timezone,
+       set_config('datestyle', 'ISO, MDY', true)::text AS datestyle,
+       set_config('intervalstyle', 'postgres', true)::text AS intervalstyle;
 
 -- name: ListSchemaObjects :many
 -- Which objects does schema public have, and how does the catalog define each?
 WITH own_table AS (
-    SELECT c.oid, c.relname::text AS table_name, c.relkind, c.relpersistence, c.relrowsecurity, c.reloptions
+    SELECT c.oid, c.relname::text AS table_name, c.relkind, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity,
+           c.reloptions
     FROM pg_catalog.pg_class AS c
     WHERE c.relnamespace = 'public'::regnamespace
       AND c.relkind IN ('r', 'p', 'v')
@@ -17,7 +21,8 @@ WITH own_table AS (
 SELECT 'table'::text AS kind, t.table_name, t.table_name AS object_name,
        (CASE t.relpersistence WHEN 'u' THEN 'unlogged' ELSE 'logged' END
         || CASE WHEN t.relkind = 'p' THEN ' partitioned' ELSE '' END
-        || CASE WHEN t.relrowsecurity THEN ' with row security' ELSE '' END)::text AS definition
+        || CASE WHEN t.relrowsecurity THEN ' with row security' ELSE '' END
+        || CASE WHEN t.relforcerowsecurity THEN ' forced on its owner' ELSE '' END)::text AS definition
 FROM own_table AS t
 WHERE t.relkind <> 'v'
 UNION ALL
@@ -62,6 +67,18 @@ SELECT 'trigger'::text, t.table_name, g.tgname::text,
 FROM own_table AS t
 JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = t.oid AND NOT g.tgisinternal
 UNION ALL
+SELECT 'policy'::text, t.table_name, p.polname::text,
+       (CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END || ' FOR ' || p.polcmd::text
+        || coalesce(' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')', '')
+        || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', ''))::text
+FROM own_table AS t
+JOIN pg_catalog.pg_policy AS p ON p.polrelid = t.oid
+UNION ALL
+-- A view is its rule called _RETURN, and is described as a view.
+SELECT 'rule'::text, t.table_name, r.rulename::text, pg_get_ruledef(r.oid)::text
+FROM own_table AS t
+JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = t.oid AND r.rulename <> '_RETURN'
+UNION ALL
 SELECT 'function'::text, ''::text,
        (f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')')::text,
        pg_get_functiondef(f.oid)::text
@@ -84,13 +101,3 @@ SELECT current_database()::text AS database_name,
 SELECT set_config('enable_seqscan', 'off', true)::text AS enable_seqscan,
        set_config('enable_indexscan', 'off', true)::text AS enable_indexscan,
        set_config('enable_indexonlyscan', 'off', true)::text AS enable_indexonlyscan;
-
--- name: GetExchangeIdsUsed :one
--- How many of the ids that exchanges can have were used up?
-SELECT s.seqmax AS highest_possible,
-       has_sequence_privilege(s.seqrelid, 'USAGE, SELECT')::boolean AS is_exact,
-       (CASE WHEN has_sequence_privilege(s.seqrelid, 'USAGE, SELECT')
-             THEN coalesce(pg_sequence_last_value(s.seqrelid), 0)
-             ELSE (SELECT coalesce(max(e.id), 0) FROM public.exchanges AS e) END)::bigint AS highest_used
-FROM pg_catalog.pg_sequence AS s
-WHERE s.seqrelid = pg_get_serial_sequence('public.exchanges', 'id')::regclass;

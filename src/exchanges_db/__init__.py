@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ExchangeNotFound,
         ExchangesDBError,
         FeesUnknown,
+        HistoryPruned,
         ImportBusy,
         InvalidArgument,
         InvalidExchange,
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
     from exchanges_db.symbols.payloads.readers import register_reader
     from exchanges_db.symbols.payloads.reading import Notes, Payload, ReadSymbol, RejectedRow, UnknownValue, read_rows
     from exchanges_db.symbols.payloads.values import BrokenRow
+    from exchanges_db.symbols.pruning import HistoryPrune, PruneReport, list_prunes, prune_history
     from exchanges_db.symbols.report import ImportRefused, ImportReport
     from exchanges_db.symbols.sync import sync_symbols
     from exchanges_db.symbols.trading import can_trade
@@ -170,6 +172,8 @@ __all__ = [
     "FieldValue",
     "Finding",
     "HeldBack",
+    "HistoryPrune",
+    "HistoryPruned",
     "ImportBusy",
     "ImportLimits",
     "ImportOutcome",
@@ -199,6 +203,7 @@ __all__ = [
     "PayloadError",
     "PoolTimeout",
     "PriceReference",
+    "PruneReport",
     "QueryCancelled",
     "ReadSymbol",
     "Reader",
@@ -268,9 +273,11 @@ __all__ = [
     "insert_exchange",
     "list_account_fees",
     "list_imports",
+    "list_prunes",
     "list_symbol_lists",
     "list_symbols",
     "list_symbols_as_of",
+    "prune_history",
     "read_rows",
     "register_reader",
     "search_symbols",
@@ -291,8 +298,9 @@ _HOMES = {
     "errors": (
         "AccessDenied AmbiguousSymbol ConfigurationError Conflict ConstraintViolated DatabaseError "
         "DatabaseUnavailable DownloadFailed DuplicateExchange ExchangeNotFound ExchangesDBError FeesUnknown "
-        "ImportBusy InvalidArgument InvalidExchange InvalidOrder InvalidSymbol MigrationError MigrationLocked "
-        "NotFound OutcomeUnknown PayloadError PoolTimeout QueryCancelled SchemaMismatch SymbolNotFound"
+        "HistoryPruned ImportBusy InvalidArgument InvalidExchange InvalidOrder InvalidSymbol MigrationError "
+        "MigrationLocked NotFound OutcomeUnknown PayloadError PoolTimeout QueryCancelled SchemaMismatch "
+        "SymbolNotFound"
     ),
     "exchanges.enums": "ChangeOperation ExchangeEnum MarketType",
     "exchanges.history": "get_exchange_as_of get_exchange_history",
@@ -341,6 +349,7 @@ _HOMES = {
     "symbols.payloads.readers": "register_reader",
     "symbols.payloads.reading": "Notes Payload ReadSymbol RejectedRow UnknownValue read_rows",
     "symbols.payloads.values": "BrokenRow",
+    "symbols.pruning": "HistoryPrune PruneReport list_prunes prune_history",
     "symbols.report": "ImportRefused ImportReport",
     "symbols.sync": "sync_symbols",
     "symbols.trading": "can_trade",

@@ -9,6 +9,7 @@
     ├── NotFound                       also a LookupError
     │   ├── ExchangeNotFound
     │   ├── SymbolNotFound
+    │   ├── HistoryPruned              .before; what was at that time was deleted on purpose, and is not known any more
     │   └── FeesUnknown                nobody has said what an account pays, and none may be guessed
     ├── AmbiguousSymbol                also a LookupError; .candidates; several symbols fit, and none is chosen
     ├── PayloadError                   also a ValueError; an exchange's answer that is not a list of symbols
@@ -34,7 +35,10 @@ The drivers' errors become these in one place, database/driver_errors.py.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class ExchangesDBError(Exception):
@@ -87,6 +91,14 @@ class SymbolNotFound(NotFound):
 
 class FeesUnknown(NotFound):
     """Nobody has set what the account pays, and there is no default of the exchange's list, or it may not be used."""
+
+
+class HistoryPruned(NotFound):
+    """What was at that time is not known any more: the history was pruned up to `before`, which is later."""
+
+    def __init__(self, message: str, *, before: datetime) -> None:
+        super().__init__(message)
+        self.before = before
 
 
 class AmbiguousSymbol(ExchangesDBError, LookupError):

@@ -13,6 +13,7 @@ from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database
 from exchanges_db.exchanges.models import ExchangeChange, StoredExchange
 from exchanges_db.exchanges.names import check_key, check_known, exchange_id
+from exchanges_db.exchanges.pruned import check_reaches
 from exchanges_db.moments import check_moment
 from exchanges_sql.exchange_history import AsyncQuerier
 
@@ -51,6 +52,7 @@ async def get_exchange_as_of(
     Raises:
         InvalidArgument: `at` has no time zone, or no exchange could have the value of `exchange`.
         ExchangeNotFound: there is no such exchange, and there never was one with this id.
+        HistoryPruned: nothing is found, and what was then was deleted.
     """
     key, moment = check_key(exchange), check_moment(at)
 
@@ -58,6 +60,7 @@ async def get_exchange_as_of(
         wanted = await exchange_id(conn, key)
         found = await exchange_as_of(conn, wanted, moment)
         if found is None:
+            await check_reaches(conn, "exchange_history", moment)
             await check_known(conn, wanted)
         return found
 

@@ -24,7 +24,7 @@ class SchemaObject(msgspec.Struct, frozen=True, order=True):
     """One object of schema public.
 
     Attributes:
-        kind: table, view, column, constraint, index, trigger, function or comment.
+        kind: table, view, column, constraint, index, trigger, policy, rule, function or comment.
         table_name: the table or view it belongs to; empty for a function.
         object_name: its name; of a function with its arguments; of a comment its column's, or empty.
         definition: as the catalog's own functions print it.

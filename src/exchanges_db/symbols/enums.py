@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Self
 
 from exchanges_db.errors import InvalidArgument, shown
+from exchanges_db.exchanges.enums import MarketType
 
 
 class SymbolKind(StrEnum):
@@ -13,6 +14,14 @@ class SymbolKind(StrEnum):
     PERPETUAL = "PERPETUAL"
     FUTURE = "FUTURE"
     OPTION = "OPTION"
+
+
+# Which kinds of symbols an exchange of a market type has.
+KINDS_OF_MARKET: dict[MarketType, tuple[SymbolKind, ...]] = {
+    MarketType.SPOT: (SymbolKind.SPOT,),
+    MarketType.FUTURES: (SymbolKind.PERPETUAL, SymbolKind.FUTURE),
+    MarketType.OPTIONS: (SymbolKind.OPTION,),
+}
 
 
 class ContractDirection(StrEnum):

@@ -17,6 +17,7 @@ from exchanges_db.symbols.judge import is_tradable
 from exchanges_db.symbols.look_ups import check_filters, check_tradable
 from exchanges_db.symbols.models import Symbol, SymbolVersion
 from exchanges_db.symbols.names import ask_as_spelled_then, check_name, the_one
+from exchanges_db.symbols.pruning import check_not_pruned
 from exchanges_sql.models import SymbolVersion as SymbolVersionRow
 from exchanges_sql.symbol_history import AsyncQuerier, ListSymbolRowsAsOfParams
 
@@ -31,6 +32,7 @@ async def get_symbol_as_of(
         ExchangeNotFound: there is no such exchange.
         AmbiguousSymbol: no symbol was spelt exactly so, and several differed from `symbol` in case only; or several
             live symbols had exactly this name.
+        HistoryPruned: nothing is found, and what was then was deleted.
     """
     place, name, moment = check_exchange(exchange), check_name(symbol), check_moment(at)
     return await run(db, lambda conn: find_symbol_as_of(conn, place, name, moment))
@@ -44,6 +46,8 @@ async def find_symbol_as_of(conn: AsyncConnection, place: str, name: str, at: da
         return [_symbol(row) async for row in rows]
 
     found = await ask_as_spelled_then(conn, place, name, at, fetch)
+    if not found:
+        await check_not_pruned(conn, at)
     return the_one(place, name, found) if found else None
 
 
@@ -65,12 +69,15 @@ async def list_symbols_as_of(
     Raises:
         InvalidArgument: `at` has no time zone, or a filter has a value that no symbol can have.
         ExchangeNotFound: there is no such exchange.
+        HistoryPruned: what was then was deleted.
     """
     place, moment = None if exchange is None else check_exchange(exchange), check_moment(at)
     wanted = check_filters(base=base, quote=quote, kind=kind)
     check_tradable(tradable)
 
     async def work(conn: AsyncConnection) -> list[Symbol]:
+        await check_not_pruned(conn, moment)
+
         async def fetch(exact: str | None) -> list[Symbol]:
             parameters = ListSymbolRowsAsOfParams(at=moment, exchange=exact, **wanted)
             rows = [row async for row in AsyncQuerier(conn).list_symbol_rows_as_of(parameters)]
@@ -109,6 +116,7 @@ async def diff_symbols(
     Raises:
         InvalidArgument: one of them has no time zone, or `since` lies after `until`.
         ExchangeNotFound: there is no such exchange.
+        HistoryPruned: what was at `since` was deleted.
     """
     first, last = check_period(since, until)
     before = await list_symbols_as_of(exchange, first, tradable=None, db=db)

@@ -31,7 +31,6 @@ from exchanges_db.validation.plans import (
 )
 from exchanges_sql.schema_catalog import AsyncQuerier as CatalogQuerier
 
-_FEWEST_IDS_LEFT = 0.05
 _DIFFERENCES_SHOWN = 8
 _ROUNDS = 3
 
@@ -58,6 +57,12 @@ def expect(fulfilled: bool, otherwise: str) -> None:
     """Raise CheckFailed with `otherwise` unless `fulfilled`."""
     if not fulfilled:
         raise CheckFailed(otherwise)
+
+
+def expect_none(faults: Sequence[str]) -> None:
+    """Raise CheckFailed with the first of the faults, and how many more there are, unless there is none."""
+    more = len(faults) - _DIFFERENCES_SHOWN
+    expect(not faults, "; ".join(faults[:_DIFFERENCES_SHOWN]) + (f"; and {more} more" if more > 0 else ""))
 
 
 async def check_reachable(context: Context) -> str:
@@ -94,8 +99,7 @@ async def check_migrations(context: Context) -> str:
 async def check_recorded_schema(context: Context) -> str:
     """Every table, column, constraint, index, trigger, function and comment is as in db/schema.sql."""
     differences = [str(difference) for difference in await check_schema(db=context.database)]
-    more = len(differences) - _DIFFERENCES_SHOWN
-    expect(not differences, "; ".join(differences[:_DIFFERENCES_SHOWN]) + (f"; and {more} more" if more > 0 else ""))
+    expect_none(differences)
     return f"{len(recorded_schema())} objects as recorded"
 
 
@@ -205,15 +209,3 @@ def count_exchanges(rows: list[StoredExchange]) -> ExchangeStats:
         latest_update=max((row.updated_at for row in rows if row.updated_at), default=None),
         exchange_list=[row.name for row in active],
     )
-
-
-async def check_ids_left(context: Context) -> str:
-    """The SMALLINT identity of `exchanges` is not about to run out; failed inserts use ids too."""
-    used = await run(context.database, lambda conn: CatalogQuerier(conn).get_exchange_ids_used())
-    if used is None:
-        raise CheckFailed("exchanges.id has no identity sequence")
-    left = used.highest_possible - used.highest_used
-    known = "" if used.is_exact else " at most, by the highest id in use: this role may not read the sequence"
-    found = f"{left} of {used.highest_possible}{known}"
-    expect(left >= used.highest_possible * _FEWEST_IDS_LEFT, f"only {found}: widen exchanges.id soon")
-    return found

@@ -1,4 +1,4 @@
-"""The checks of a validation that write: each on a row of its own, in a transaction that is rolled back.
+"""The checks of a validation that write exchanges: each on a row of its own, in a transaction that is rolled back.
 
 The row gets a free negative id, because even a rolled-back insert uses up an id of the sequence: with a validation per
 minute, all 32,767 would be gone in three weeks.
@@ -105,12 +105,12 @@ async def check_constraints(context: Context) -> str:
     async with discarded_probe(context.database) as probe:
         for bad in BAD_VALUES:
             work = _update(probe.id, bad.field, bad.value)
-            await _expect_refused(probe, work, bad.constraint, f"{bad.field} = {shown(bad.value)}")
+            await expect_refused(probe.transaction, work, bad.constraint, f"{bad.field} = {shown(bad.value)}")
         first = {"exchange_id": probe.id, "name": _NAME, "enum_value": _NAME}
         second = {"exchange_id": probe.free_id, "name": _OTHER_NAME, "enum_value": _OTHER_NAME}
         for field, constraint in DUPLICATES.items():
             work = _insert(probe_row(**{**second, field: first[field]}))  # type: ignore[arg-type]  # field by field
-            await _expect_refused(probe, work, constraint, f"a second row with the same {field}")
+            await expect_refused(probe.transaction, work, constraint, f"a second row with the same {field}")
     return f"{len(BAD_VALUES) + len(DUPLICATES)} bad writes refused, each by the constraint meant for it"
 
 
@@ -125,13 +125,14 @@ def _update(exchange_id: int, field: str, value: Any) -> Work[int | None]:
     return lambda conn: AsyncQuerier(conn).update_exchange_keys(parameters)
 
 
-async def _expect_refused(probe: Probe, work: Work[Any], constraint: str | None, what: str) -> None:
+async def expect_refused(transaction: Transaction, work: Work[Any], constraint: str | None, what: str) -> None:
+    """Raise CheckFailed unless `work` is refused by `constraint`; None means by NOT NULL. The transaction goes on."""
     # After a refused statement a transaction takes no other, so each gets a savepoint to go back to.
-    savepoint = probe.transaction.connection.transaction()
+    savepoint = transaction.connection.transaction()
     await savepoint.start()
     refused = None
     try:
-        await run(probe.transaction, work)
+        await run(transaction, work)
     except ConstraintViolated as exc:
         refused = exc
     finally:

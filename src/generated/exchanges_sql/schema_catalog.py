@@ -11,24 +11,6 @@ import sqlalchemy.ext.asyncio
 from exchanges_sql import models
 
 
-GET_EXCHANGE_IDS_USED = """-- name: get_exchange_ids_used \\:one
-SELECT s.seqmax AS highest_possible,
-       has_sequence_privilege(s.seqrelid, 'USAGE, SELECT')\\:\\:boolean AS is_exact,
-       (CASE WHEN has_sequence_privilege(s.seqrelid, 'USAGE, SELECT')
-             THEN coalesce(pg_sequence_last_value(s.seqrelid), 0)
-             ELSE (SELECT coalesce(max(e.id), 0) FROM public.exchanges AS e) END)\\:\\:bigint AS highest_used
-FROM pg_catalog.pg_sequence AS s
-WHERE s.seqrelid = pg_get_serial_sequence('public.exchanges', 'id')\\:\\:regclass
-"""
-
-
-@dataclasses.dataclass()
-class GetExchangeIdsUsedRow:
-    highest_possible: int
-    is_exact: bool
-    highest_used: int
-
-
 GET_SERVER = """-- name: get_server \\:one
 SELECT current_database()\\:\\:text AS database_name,
        current_setting('server_version')\\:\\:text AS server_version,
@@ -45,7 +27,8 @@ class GetServerRow:
 
 LIST_SCHEMA_OBJECTS = """-- name: list_schema_objects \\:many
 WITH own_table AS (
-    SELECT c.oid, c.relname\\:\\:text AS table_name, c.relkind, c.relpersistence, c.relrowsecurity, c.reloptions
+    SELECT c.oid, c.relname\\:\\:text AS table_name, c.relkind, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity,
+           c.reloptions
     FROM pg_catalog.pg_class AS c
     WHERE c.relnamespace = 'public'\\:\\:regnamespace
       AND c.relkind IN ('r', 'p', 'v')
@@ -54,7 +37,8 @@ WITH own_table AS (
 SELECT 'table'\\:\\:text AS kind, t.table_name, t.table_name AS object_name,
        (CASE t.relpersistence WHEN 'u' THEN 'unlogged' ELSE 'logged' END
         || CASE WHEN t.relkind = 'p' THEN ' partitioned' ELSE '' END
-        || CASE WHEN t.relrowsecurity THEN ' with row security' ELSE '' END)\\:\\:text AS definition
+        || CASE WHEN t.relrowsecurity THEN ' with row security' ELSE '' END
+        || CASE WHEN t.relforcerowsecurity THEN ' forced on its owner' ELSE '' END)\\:\\:text AS definition
 FROM own_table AS t
 WHERE t.relkind <> 'v'
 UNION ALL
@@ -98,6 +82,17 @@ SELECT 'trigger'\\:\\:text, t.table_name, g.tgname\\:\\:text,
 FROM own_table AS t
 JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = t.oid AND NOT g.tgisinternal
 UNION ALL
+SELECT 'policy'\\:\\:text, t.table_name, p.polname\\:\\:text,
+       (CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END || ' FOR ' || p.polcmd\\:\\:text
+        || coalesce(' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')', '')
+        || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', ''))\\:\\:text
+FROM own_table AS t
+JOIN pg_catalog.pg_policy AS p ON p.polrelid = t.oid
+UNION ALL
+SELECT 'rule'\\:\\:text, t.table_name, r.rulename\\:\\:text, pg_get_ruledef(r.oid)\\:\\:text
+FROM own_table AS t
+JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = t.oid AND r.rulename <> '_RETURN'
+UNION ALL
 SELECT 'function'\\:\\:text, ''\\:\\:text,
        (f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')')\\:\\:text,
        pg_get_functiondef(f.oid)\\:\\:text
@@ -122,7 +117,10 @@ class ListSchemaObjectsRow:
 PIN_CATALOG_SPELLING = """-- name: pin_catalog_spelling \\:one
 
 SELECT set_config('search_path', 'pg_catalog', true)\\:\\:text AS search_path,
-       set_config('quote_all_identifiers', 'off', true)\\:\\:text AS quote_all_identifiers
+       set_config('quote_all_identifiers', 'off', true)\\:\\:text AS quote_all_identifiers,
+       set_config('timezone', 'UTC', true)\\:\\:text AS timezone,
+       set_config('datestyle', 'ISO, MDY', true)\\:\\:text AS datestyle,
+       set_config('intervalstyle', 'postgres', true)\\:\\:text AS intervalstyle
 """
 
 
@@ -130,6 +128,9 @@ SELECT set_config('search_path', 'pg_catalog', true)\\:\\:text AS search_path,
 class PinCatalogSpellingRow:
     search_path: str
     quote_all_identifiers: str
+    timezone: str
+    datestyle: str
+    intervalstyle: str
 
 
 PLAN_BITMAP_SCANS_ONLY = """-- name: plan_bitmap_scans_only \\:one
@@ -149,16 +150,6 @@ class PlanBitmapScansOnlyRow:
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
-
-    async def get_exchange_ids_used(self) -> Optional[GetExchangeIdsUsedRow]:
-        row = (await self._conn.execute(sqlalchemy.text(GET_EXCHANGE_IDS_USED))).first()
-        if row is None:
-            return None
-        return GetExchangeIdsUsedRow(
-            highest_possible=row[0],
-            is_exact=row[1],
-            highest_used=row[2],
-        )
 
     async def get_server(self) -> Optional[GetServerRow]:
         row = (await self._conn.execute(sqlalchemy.text(GET_SERVER))).first()
@@ -187,6 +178,9 @@ class AsyncQuerier:
         return PinCatalogSpellingRow(
             search_path=row[0],
             quote_all_identifiers=row[1],
+            timezone=row[2],
+            datestyle=row[3],
+            intervalstyle=row[4],
         )
 
     async def plan_bitmap_scans_only(self) -> Optional[PlanBitmapScansOnlyRow]:
