@@ -242,13 +242,14 @@ CREATE FUNCTION public.holds_record_end() RETURNS trigger
 BEGIN
     INSERT INTO public.hold_history
         (exchange_id, native_symbol, sides, reason, until_at, held_at, held_by, application_name, ended_at, operation,
-         ended_by, ended_application_name)
+         ended_by, ended_application_name, ended_reason)
     VALUES
         (OLD.exchange_id, OLD.native_symbol, OLD.sides, OLD.reason, OLD.until_at, OLD.held_at, OLD.held_by,
          OLD.application_name,
          CASE TG_OP WHEN 'UPDATE' THEN NEW.held_at
                     ELSE greatest(clock_timestamp(), OLD.held_at + interval '1 microsecond') END,
-         TG_OP, session_user::text, current_setting('application_name'));
+         TG_OP, session_user::text, current_setting('application_name'),
+         CASE TG_OP WHEN 'DELETE' THEN left(nullif(current_setting('exchanges_db.release_reason', true), ''), 500) END);
     RETURN NULL;
 END
 $$;
@@ -1282,6 +1283,7 @@ CREATE TABLE public.hold_history (
     operation text NOT NULL,
     ended_by text NOT NULL,
     ended_application_name text NOT NULL,
+    ended_reason text,
     CONSTRAINT hold_history_ends_after_held CHECK ((ended_at > held_at)),
     CONSTRAINT hold_history_operation_known CHECK ((operation = ANY (ARRAY['UPDATE'::text, 'DELETE'::text, 'TRUNCATE'::text])))
 );
@@ -1299,6 +1301,13 @@ COMMENT ON TABLE public.hold_history IS 'Holds that ended: replaced by another o
 --
 
 COMMENT ON COLUMN public.hold_history.operation IS 'UPDATE: replaced; DELETE, TRUNCATE: released';
+
+
+--
+-- Name: COLUMN hold_history.ended_reason; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hold_history.ended_reason IS 'Of whoever released it, where one was given';
 
 
 --
@@ -1866,9 +1875,11 @@ CREATE VIEW public.symbol_rows AS
     hs.sides AS held_sides,
     hs.until_at AS held_until,
     hs.reason AS hold_reason,
+    hs.held_by,
     he.sides AS exchange_held_sides,
     he.until_at AS exchange_held_until,
     he.reason AS exchange_hold_reason,
+    he.held_by AS exchange_held_by,
     e.is_active AS exchange_is_active,
     statement_timestamp() AS asked_at
    FROM (((((public.symbols s

@@ -69,6 +69,7 @@ CREATE TABLE public.hold_history (
     operation TEXT NOT NULL,
     ended_by TEXT NOT NULL,
     ended_application_name TEXT NOT NULL,
+    ended_reason TEXT,
     CONSTRAINT hold_history_pkey PRIMARY KEY (id),
     CONSTRAINT hold_history_operation_known CHECK (operation IN ('UPDATE', 'DELETE', 'TRUNCATE')),
     CONSTRAINT hold_history_ends_after_held CHECK (ended_at > held_at)
@@ -78,6 +79,7 @@ CREATE INDEX idx_hold_history_held ON public.hold_history (exchange_id, native_s
 
 COMMENT ON TABLE public.hold_history IS 'Holds that ended: replaced by another one, or released. Written by trigger, append-only';
 COMMENT ON COLUMN public.hold_history.operation IS 'UPDATE: replaced; DELETE, TRUNCATE: released';
+COMMENT ON COLUMN public.hold_history.ended_reason IS 'Of whoever released it, where one was given';
 
 CREATE FUNCTION public.holds_stamp() RETURNS trigger
 LANGUAGE plpgsql
@@ -109,6 +111,7 @@ BEGIN
 END
 $$;
 
+-- Why one is released stands in a setting of the transaction: a DELETE has no place for it.
 CREATE FUNCTION public.holds_record_end() RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -117,13 +120,14 @@ AS $$
 BEGIN
     INSERT INTO public.hold_history
         (exchange_id, native_symbol, sides, reason, until_at, held_at, held_by, application_name, ended_at, operation,
-         ended_by, ended_application_name)
+         ended_by, ended_application_name, ended_reason)
     VALUES
         (OLD.exchange_id, OLD.native_symbol, OLD.sides, OLD.reason, OLD.until_at, OLD.held_at, OLD.held_by,
          OLD.application_name,
          CASE TG_OP WHEN 'UPDATE' THEN NEW.held_at
                     ELSE greatest(clock_timestamp(), OLD.held_at + interval '1 microsecond') END,
-         TG_OP, session_user::text, current_setting('application_name'));
+         TG_OP, session_user::text, current_setting('application_name'),
+         CASE TG_OP WHEN 'DELETE' THEN left(nullif(current_setting('exchanges_db.release_reason', true), ''), 500) END);
     RETURN NULL;
 END
 $$;

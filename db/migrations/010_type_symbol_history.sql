@@ -233,8 +233,9 @@ SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol:
        s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.spec_version, s.source,
        s.observed_at, s.created_at, s.updated_at,
        l.observed_at AS confirmed_at, d.since AS doubtful_since, d.reason AS doubt,
-       hs.sides AS held_sides, hs.until_at AS held_until, hs.reason AS hold_reason,
+       hs.sides AS held_sides, hs.until_at AS held_until, hs.reason AS hold_reason, hs.held_by AS held_by,
        he.sides AS exchange_held_sides, he.until_at AS exchange_held_until, he.reason AS exchange_hold_reason,
+       he.held_by AS exchange_held_by,
        e.is_active AS exchange_is_active, statement_timestamp()::timestamptz AS asked_at
 FROM public.symbols AS s
 JOIN public.exchanges AS e ON e.id = s.exchange_id

@@ -21,6 +21,22 @@ SELECT r.*
 FROM public.symbol_rows AS r
 WHERE r.id = ANY(@ids::integer[]);
 
+-- name: ListNamedSymbols :many
+-- Which symbols that are known by name only have one of these ids?
+SELECT s.id, s.exchange_id, e.enum_value AS exchange, s.native_symbol, s.base, s.quote
+FROM public.symbols AS s
+JOIN public.exchanges AS e ON e.id = s.exchange_id
+WHERE s.id = ANY(@ids::integer[]) AND s.status IS NULL;
+
+-- name: GetNamedSymbolId :one
+-- Which symbol of an exchange has this native name and is known by name only?
+SELECT s.id
+FROM public.symbols AS s
+JOIN public.exchanges AS e ON e.id = s.exchange_id
+WHERE e.enum_value = @exchange AND s.native_symbol = @native_symbol AND s.status IS NULL
+ORDER BY s.id DESC
+LIMIT 1;
+
 -- name: ListSymbolsByNames :many
 -- Which symbols of an exchange have one of these canonical names, the live ones first?
 SELECT r.*

@@ -97,6 +97,16 @@ if TYPE_CHECKING:
         set_account_fees,
     )
     from exchanges_db.symbols.history import diff_symbols, get_symbol_as_of, get_symbol_history, list_symbols_as_of
+    from exchanges_db.symbols.holds import (
+        HoldEnd,
+        HoldRecord,
+        get_hold_history,
+        hold_exchange,
+        hold_symbol,
+        list_holds,
+        release_exchange,
+        release_symbol,
+    )
     from exchanges_db.symbols.import_limits import ImportLimits
     from exchanges_db.symbols.import_records import ImportOutcome, ImportRecord, get_import, list_imports
     from exchanges_db.symbols.importing import import_specs, import_symbols
@@ -114,7 +124,7 @@ if TYPE_CHECKING:
         list_symbols,
         search_symbols,
     )
-    from exchanges_db.symbols.models import Symbol, SymbolRaw, SymbolSpec, SymbolStats, SymbolVersion
+    from exchanges_db.symbols.models import NamedSymbol, Symbol, SymbolRaw, SymbolSpec, SymbolStats, SymbolVersion
     from exchanges_db.symbols.payloads import values
     from exchanges_db.symbols.payloads.document import Document
     from exchanges_db.symbols.payloads.kit import Finding, check_reader
@@ -174,6 +184,8 @@ __all__ = [
     "HeldBack",
     "HistoryPrune",
     "HistoryPruned",
+    "HoldEnd",
+    "HoldRecord",
     "ImportBusy",
     "ImportLimits",
     "ImportOutcome",
@@ -190,6 +202,7 @@ __all__ = [
     "MarketType",
     "MigrationError",
     "MigrationLocked",
+    "NamedSymbol",
     "NotFound",
     "Notes",
     "Number",
@@ -258,6 +271,7 @@ __all__ = [
     "get_exchange_stats",
     "get_exchanges_by_market_type",
     "get_fees",
+    "get_hold_history",
     "get_import",
     "get_symbol",
     "get_symbol_as_of",
@@ -268,10 +282,13 @@ __all__ = [
     "get_symbol_stats",
     "get_symbols",
     "get_symbols_by_ids",
+    "hold_exchange",
+    "hold_symbol",
     "import_specs",
     "import_symbols",
     "insert_exchange",
     "list_account_fees",
+    "list_holds",
     "list_imports",
     "list_prunes",
     "list_symbol_lists",
@@ -280,6 +297,8 @@ __all__ = [
     "prune_history",
     "read_rows",
     "register_reader",
+    "release_exchange",
+    "release_symbol",
     "search_symbols",
     "set_account_fees",
     "sync_symbols",
@@ -331,6 +350,9 @@ _HOMES = {
         "list_account_fees set_account_fees"
     ),
     "symbols.history": "diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
+    "symbols.holds": (
+        "HoldEnd HoldRecord get_hold_history hold_exchange hold_symbol list_holds release_exchange release_symbol"
+    ),
     "symbols.import_limits": "ImportLimits",
     "symbols.import_records": "ImportOutcome ImportRecord get_import list_imports",
     "symbols.importing": "import_specs import_symbols",
@@ -341,7 +363,7 @@ _HOMES = {
         "get_symbol get_symbol_by_id get_symbol_by_native get_symbol_raw get_symbol_stats get_symbols "
         "get_symbols_by_ids list_symbols search_symbols"
     ),
-    "symbols.models": "Symbol SymbolRaw SymbolSpec SymbolStats SymbolVersion",
+    "symbols.models": "NamedSymbol Symbol SymbolRaw SymbolSpec SymbolStats SymbolVersion",
     "symbols.payloads": "values",
     "symbols.payloads.document": "Document",
     "symbols.payloads.kit": "Finding check_reader",

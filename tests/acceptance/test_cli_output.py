@@ -55,6 +55,7 @@ def loaded(url: str, dsn: Dsn, tmp_path: Path) -> str:
     file = tmp_path / "futures.json"
     file.write_bytes(payload(FUTURES, [futures(), futures("B")]))
     ok("import", FUTURES, str(file), "--list", "PERPETUAL:USDT", url=url)
+    ok("symbols", "hold", "MEXC_SPOT", "B/USDT", "--reason", "a\u202eb \u6c38", url=url)
     ok("fees", "set", "MEXC_SPOT", "--maker", "0.0000000001", "--taker", "-0.0000000001", url=url)
     return url
 
@@ -164,6 +165,7 @@ def test_nothing_has_no_heading(loaded: str, url: str, name: str) -> None:
         "symbols common": [FUTURES, SPOT],
         "fees list": ["MEXC_SPOT", "--account", "nothing"],
         "fees history": ["GATEIO_FUTURES"],
+        "symbols holds": [FUTURES],
         "symbols lists": ["MEXC_SPOT"],
     }
     if name not in empty:

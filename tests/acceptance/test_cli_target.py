@@ -26,6 +26,8 @@ NEEDS = {
     "fees set": ["MEXC_SPOT", "--maker", "0", "--taker", "0"], "fees forget": ["MEXC_SPOT"],
     "fees show": ["MEXC_SPOT", "X"], "fees history": ["MEXC_SPOT"],
     "symbols diff": [SPOT, "--since", "2026-01-01T00:00:00Z"],
+    "hold": ["MEXC_SPOT", "--reason", "why"], "release": ["MEXC_SPOT"],
+    "symbols hold": [SPOT, "X", "--native", "--reason", "why"], "symbols release": [SPOT, "X", "--native"],
     "symbols search": ["X"], "symbols common": [SPOT, "MEXC_SPOT"],
 }  # fmt: skip
 
@@ -103,7 +105,7 @@ def test_what_one_command_writes_the_next_one_reads(folder: str) -> None:
 READS = {
     "list", "show", "history", "stats", "status", "schema", "validate", "symbols list", "symbols show",
     "symbols history", "symbols diff", "symbols search", "symbols common", "symbols stats", "symbols lists",
-    "symbols raw", "readers", "fees list", "fees show", "fees history",
+    "symbols holds", "symbols raw", "readers", "fees list", "fees show", "fees history",
 }  # fmt: skip
 # `sync` needs a server in an exchange's place: test_cli_symbols.py has one.
 WRITES = sorted(COMMANDS.keys() - READS - {"sync"})
@@ -114,6 +116,8 @@ def test_every_write_says_where_it_was_done(dsn: Dsn, file: str, name: str) -> N
     """On stderr, host and name and no password; a new command counts as a write until it is one of READS."""
     if name == "fees forget":
         ok(*arguments_of("fees set", file), url=url_of(dsn))
+    if name.endswith("release"):
+        ok(*arguments_of(name.replace("release", "hold"), file), url=url_of(dsn))
     result = run(*arguments_of(name, file), url=url_of(dsn))
     assert result.returncode == 0, result.stderr
     assert f"database: {dsn}\n" in result.stderr

@@ -55,6 +55,8 @@ from exchanges_db import (
     FieldValue,
     Finding,
     HeldBack,
+    HoldEnd,
+    HoldRecord,
     ImportLimits,
     ImportRefused,
     ImportReport,
@@ -68,6 +70,7 @@ from exchanges_db import (
     MarketType,
     MigrationError,
     MigrationLocked,
+    NamedSymbol,
     Notes,
     NotFound,
     Number,
@@ -135,6 +138,7 @@ from exchanges_db import (
     get_exchange_stats,
     get_exchanges_by_market_type,
     get_fees,
+    get_hold_history,
     get_symbol,
     get_symbol_as_of,
     get_symbol_by_id,
@@ -144,15 +148,20 @@ from exchanges_db import (
     get_symbol_stats,
     get_symbols,
     get_symbols_by_ids,
+    hold_exchange,
+    hold_symbol,
     import_specs,
     import_symbols,
     insert_exchange,
     list_account_fees,
+    list_holds,
     list_symbol_lists,
     list_symbols,
     list_symbols_as_of,
     read_rows,
     register_reader,
+    release_exchange,
+    release_symbol,
     search_symbols,
     set_account_fees,
     sync_symbols,
@@ -252,8 +261,8 @@ async def symbols(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
     assert_type(await get_symbol(ExchangeEnum.GATEIO, "BTC/USDT", db=db), Symbol | None)
     assert_type(await get_symbol(venue, "BTC/USDT"), Symbol | None)
     assert_type(await get_symbol_by_native("GATEIO_SPOT", "BTC_USDT"), Symbol | None)
-    assert_type(await get_symbol_by_id(1), Symbol | None)
-    assert_type(await get_symbols_by_ids([1, 2]), dict[int, Symbol])
+    assert_type(await get_symbol_by_id(1), Symbol | NamedSymbol | None)
+    assert_type(await get_symbols_by_ids([1, 2]), dict[int, Symbol | NamedSymbol])
     assert_type(await get_symbols(venue, ["BTC/USDT"]), dict[str, Symbol])
     assert_type(await list_symbols(venue, base="BTC", kind=SymbolKind.SPOT, tradable=None), list[Symbol])
     assert_type(await list_symbols(kind="spot"), list[Symbol])
@@ -447,3 +456,19 @@ def errors(error: ExchangesDBError) -> None:
             assert_type(error.report, ImportReport)
         case AmbiguousSymbol() | ConfigurationError() | PayloadError():
             error.add_note("said in its message")
+
+
+async def holds(venue: Enum, named: NamedSymbol, at: datetime, record: HoldRecord) -> None:
+    """What a person's word gives, and a symbol that is known by name only."""
+    assert_type(await hold_symbol(venue, "BTC/USDT", sides=SidesAllowed.BUY, reason="x", until=at), bool)
+    assert_type(await hold_symbol("GATEIO_SPOT", "BTC_USDT", sides=Side.SELL, reason="x", native=True), bool)
+    assert_type(await hold_exchange(venue, reason="x"), bool)
+    assert_type(await release_symbol(venue, "BTC/USDT", reason="x"), bool)
+    assert_type(await release_exchange(venue), bool)
+    assert_type(await list_holds(), list[HoldRecord])
+    assert_type(await get_hold_history(1), list[HoldRecord])
+    assert_type(record.end, HoldEnd | None)
+    await hold_symbol(venue, "BTC/USDT")  # type: ignore[call-arg]  # nobody is held without a reason
+    assert_type(await can_trade(named, "BUY"), TradeAnswer)
+    named.price_tick  # type: ignore[attr-defined]  # a name has no rules
+    await get_fees(named)  # type: ignore[arg-type]  # nor fees

@@ -18,6 +18,7 @@ from exchanges_db._version import __version__
 from exchanges_db.cli import database as cli_database
 from exchanges_db.cli import exchanges as cli_exchanges
 from exchanges_db.cli import fees as cli_fees
+from exchanges_db.cli import holds as _holds  # noqa: F401 - adds its commands to exchanges and to `symbols`
 from exchanges_db.cli import imports as cli_imports
 from exchanges_db.cli import output, session
 from exchanges_db.cli import symbol_lists as _symbol_lists  # noqa: F401 - adds its commands to `symbols`

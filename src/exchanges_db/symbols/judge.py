@@ -59,11 +59,16 @@ class Obstacle(StrEnum):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """A person's word that orders of some sides are not to be sent, up to a time; None: until it is released."""
+    """A person's word that orders of some sides are not to be sent, up to a time; None: until it is released.
+
+    held_by: the database user whose word it is. whole: it is on the whole exchange.
+    """
 
     sides: SidesAllowed
     until_at: datetime | None
     reason: str
+    held_by: str | None = None
+    whole: bool = False
 
     def stops(self, side: Side, at: datetime) -> bool:
         """Return whether it stands in the way of an order of `side` at `at`."""
@@ -249,8 +254,18 @@ def _has_product(fewest: int, most_lots: int | None, least: int, most: int) -> b
     )
 
 
-def explain(obstacle: Obstacle, spec: SymbolSpec, side: Side, order_type: OrderType | None = None) -> str:
-    """Return in words why `judge` named an obstacle."""
+def explain(
+    obstacle: Obstacle,
+    spec: SymbolSpec,
+    side: Side,
+    order_type: OrderType | None = None,
+    hold: Hold | None = None,
+) -> str:
+    """Return in words why `judge` named an obstacle; `hold` is the one that stops the order, if one does."""
+    if obstacle is Obstacle.HELD and hold is not None:
+        what = "the whole exchange" if hold.whole else "it"
+        end = "" if hold.until_at is None else f", until {_written(hold.until_at)}"
+        return f"{hold.held_by or 'a person'} holds {what}{end}: {hold.reason}"
     if obstacle is Obstacle.EXPIRED:
         return f"it expired at {_written(spec.expires_at)}"
     if obstacle is Obstacle.DELISTED:

@@ -19,9 +19,9 @@ from exchanges_db.errors import InvalidSymbol, SymbolNotFound, shown
 from exchanges_db.exchanges.names import ask_all_as_spelled, check_exchange, check_exchanges
 from exchanges_db.exchanges.rules import INTEGER_MAX
 from exchanges_db.symbols.enums import SymbolKind
-from exchanges_db.symbols.models import Symbol, SymbolRaw, SymbolStats
+from exchanges_db.symbols.models import NamedSymbol, Symbol, SymbolRaw, SymbolStats
 from exchanges_db.symbols.names import check_name, check_names, symbol_not_found
-from exchanges_db.symbols.rows import row_by_native, row_called, rows_called, stands_open, to_symbol
+from exchanges_db.symbols.rows import named_symbols, row_by_native, row_called, rows_called, stands_open, to_symbol
 from exchanges_sql.symbol_stats import AsyncQuerier as StatsQuerier
 from exchanges_sql.symbols import AsyncQuerier, ListSymbolsParams
 
@@ -53,25 +53,40 @@ async def get_symbol_by_native(
     return None if row is None else to_symbol(row)
 
 
-async def get_symbol_by_id(symbol_id: int, *, db: DatabaseOrConnection | None = None) -> Symbol | None:
-    """Return the symbol with this primary key, in whatever state; None when there is none."""
+async def get_symbol_by_id(symbol_id: int, *, db: DatabaseOrConnection | None = None) -> Symbol | NamedSymbol | None:
+    """Return the symbol with this primary key, in whatever state; None when there is none.
+
+    One that is known by name only, brought along by `adopt_symbols` and in no list since, is a NamedSymbol.
+    """
     if not _is_symbol_id(symbol_id):
         return None
-    row = await run(db, lambda conn: AsyncQuerier(conn).get_symbol_by_id(id=symbol_id))
-    return None if row is None else to_symbol(row)
+
+    async def work(conn: AsyncConnection) -> Symbol | NamedSymbol | None:
+        row = await AsyncQuerier(conn).get_symbol_by_id(id=symbol_id)
+        if row is not None:
+            return to_symbol(row)
+        return (await named_symbols(conn, [symbol_id])).get(symbol_id)
+
+    return await run(db, work)
 
 
-async def get_symbols_by_ids(symbol_ids: Iterable[int], *, db: DatabaseOrConnection | None = None) -> dict[int, Symbol]:
+async def get_symbols_by_ids(
+    symbol_ids: Iterable[int], *, db: DatabaseOrConnection | None = None
+) -> dict[int, Symbol | NamedSymbol]:
     """Return the symbols with these primary keys, by id, in the order asked for; one statement.
 
-    An id that no symbol has is not among the keys, as `get_symbol_by_id` gives None for it.
+    Where some are missing, one more tells which of them are known by name only, as `get_symbol_by_id` says. An id that
+    no symbol has is not among the keys, as `get_symbol_by_id` gives None for it.
     """
     if isinstance(symbol_ids, str) or not isinstance(symbol_ids, Iterable):
         raise InvalidSymbol("symbol_ids must be a list of ids", field="symbol_ids")
     wanted = [number for number in symbol_ids if _is_symbol_id(number, "symbol_ids")]
 
-    async def work(conn: AsyncConnection) -> dict[int, Symbol]:
-        return {row.id: to_symbol(row) async for row in AsyncQuerier(conn).list_symbols_by_ids(ids=wanted)}
+    async def work(conn: AsyncConnection) -> dict[int, Symbol | NamedSymbol]:
+        rows = AsyncQuerier(conn).list_symbols_by_ids(ids=wanted)
+        found: dict[int, Symbol | NamedSymbol] = {row.id: to_symbol(row) async for row in rows}
+        missing = [number for number in wanted if number not in found]
+        return {**found, **await named_symbols(conn, missing)} if missing else found
 
     found = await run(db, work)
     return {number: found[number] for number in wanted if number in found}

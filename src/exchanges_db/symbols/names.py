@@ -119,7 +119,10 @@ def the_one(place: str, name: str, called_so: Sequence[N]) -> N:
 async def symbol_not_found(conn: AsyncConnection, place: str, name: str) -> SymbolNotFound:
     """Return the error for a name that an exchange does not have, with what it may be called there."""
     exact = await spelled(conn, place)
-    known = [row async for row in AsyncQuerier(conn).list_symbol_names(exchange=exact)]
+    querier = AsyncQuerier(conn)
+    if await querier.get_named_symbol_id(exchange=exact, native_symbol=name) is not None:
+        return SymbolNotFound(f"{exact} has no rules for {shown(name)}: it is known by name only, and in no list since")
+    known = [row async for row in querier.list_symbol_names(exchange=exact)]
     return SymbolNotFound(f"{exact} has no symbol {shown(name)}: {_advice(name, known)}")
 
 

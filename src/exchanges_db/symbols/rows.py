@@ -11,7 +11,7 @@ from exchanges_db.errors import AmbiguousSymbol
 from exchanges_db.exchanges.names import ask_as_spelled
 from exchanges_db.symbols.enums import SidesAllowed
 from exchanges_db.symbols.judge import Hold, is_stale, is_tradable
-from exchanges_db.symbols.models import Symbol
+from exchanges_db.symbols.models import NamedSymbol, Symbol
 from exchanges_db.symbols.names import spelled_symbols, symbol_not_found, the_one
 from exchanges_sql.models import SymbolRow
 from exchanges_sql.symbols import AsyncQuerier
@@ -20,6 +20,12 @@ from exchanges_sql.symbols import AsyncQuerier
 def to_symbol(row: SymbolRow) -> Symbol:
     """Return a row as callers get it."""
     return from_database(row, Symbol)
+
+
+async def named_symbols(conn: AsyncConnection, symbol_ids: list[int]) -> dict[int, NamedSymbol]:
+    """Return the symbols with these ids that are known by name only, which the view leaves out, by id."""
+    rows = AsyncQuerier(conn).list_named_symbols(ids=symbol_ids)
+    return {row.id: from_database(row, NamedSymbol) async for row in rows}
 
 
 def stands_open(row: SymbolRow, symbol: Symbol, max_age: timedelta | None = None) -> bool:
@@ -40,10 +46,14 @@ def holds_of(row: SymbolRow) -> tuple[Hold, ...]:
     if row.held_sides is None and row.exchange_held_sides is None:
         return ()
     given = (
-        (row.held_sides, row.held_until, row.hold_reason),
-        (row.exchange_held_sides, row.exchange_held_until, row.exchange_hold_reason),
+        (row.held_sides, row.held_until, row.hold_reason, row.held_by, False),
+        (row.exchange_held_sides, row.exchange_held_until, row.exchange_hold_reason, row.exchange_held_by, True),
     )
-    return tuple(Hold(SidesAllowed(sides), until, reason or "") for sides, until, reason in given if sides is not None)
+    return tuple(
+        Hold(SidesAllowed(sides), until, reason or "", held_by, whole)
+        for sides, until, reason, held_by, whole in given
+        if sides is not None
+    )
 
 
 def last_word(row: SymbolRow) -> datetime | None:

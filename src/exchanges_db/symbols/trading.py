@@ -15,15 +15,17 @@ from exchanges_db.exchanges.names import check_exchange
 from exchanges_db.moments import check_moment
 from exchanges_db.symbols.enums import OrderType, Side
 from exchanges_db.symbols.history import find_symbol_as_of, symbol_as_of
-from exchanges_db.symbols.judge import Obstacle, TradeAnswer, explain, judge
-from exchanges_db.symbols.models import Symbol
+from exchanges_db.symbols.judge import Hold, Obstacle, TradeAnswer, explain, judge
+from exchanges_db.symbols.models import NamedSymbol, Symbol
 from exchanges_db.symbols.names import check_name
-from exchanges_db.symbols.rows import holds_of, last_word, row_called, to_symbol
+from exchanges_db.symbols.rows import holds_of, last_word, named_symbols, row_called, to_symbol
 from exchanges_sql.models import SymbolRow
 from exchanges_sql.symbols import AsyncQuerier
 
 # What makes one symbol of two rows with one id.
 _SAME = ("exchange", "native_symbol", "base", "quote", "settle", "kind")
+# Of one that is known by name only, its exchange's spelling of base and quote is not known.
+_SAME_NAME = ("exchange", "native_symbol")
 
 
 class _Order(NamedTuple):
@@ -37,7 +39,7 @@ class _Order(NamedTuple):
 
 @overload
 async def can_trade(
-    symbol: Symbol,
+    symbol: Symbol | NamedSymbol,
     side: Side | str,
     at: datetime | None = None,
     *,
@@ -70,7 +72,7 @@ async def can_trade(
     """Return whether the exchange takes an order: `can_trade(symbol, side, at)`, `can_trade(exchange, name, side, at)`.
 
     exchange, name: the canonical or native name of a symbol, without a Symbol in hand. With one, the row under its id
-        must be the same symbol still.
+        must be the same symbol still. A NamedSymbol has no rules, unless a list has given its row some meanwhile.
     side: a Side or its text.
     at: now by the server's clock by default. For a time ahead, what is known now and the announced times decide; for
         one in the past, what the database knew then.
@@ -98,7 +100,7 @@ async def can_trade(
         closing,
     )
     symbol = given["symbol"]
-    if isinstance(symbol, Symbol):
+    if isinstance(symbol, Symbol | NamedSymbol):
         return await run(db, lambda conn: _by_symbol(conn, symbol, order))
     place, name = check_exchange(given["exchange"]), check_name(symbol)
     return await run(db, lambda conn: _by_name(conn, place, name, order))
@@ -107,12 +109,12 @@ async def can_trade(
 def _arguments(subject: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of either form by name; raises TypeError as Python does for any other call."""
     first = subject[0] if subject else named.get("exchange", named.get("symbol"))
-    if not isinstance(first, Symbol | Enum | str):
+    if not isinstance(first, Symbol | NamedSymbol | Enum | str):
         raise InvalidSymbol(
             f"can_trade wants a Symbol, as get_symbol returns it, or an exchange and a name, not {shown(first)}",
             field="symbol",
         )
-    names = ("symbol", "side", "at") if isinstance(first, Symbol) else ("exchange", "symbol", "side", "at")
+    names = ("symbol", "side", "at") if isinstance(first, Symbol | NamedSymbol) else ("exchange", "symbol", "side", "at")
     given = dict(zip(names, subject, strict=False))
     wrong = sorted(named.keys() - set(names) | named.keys() & given.keys())
     if len(subject) > len(names) or wrong:
@@ -129,8 +131,12 @@ def _arguments(subject: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any
     return given
 
 
-async def _by_symbol(conn: AsyncConnection, symbol: Symbol, order: _Order) -> TradeAnswer:
+async def _by_symbol(conn: AsyncConnection, symbol: Symbol | NamedSymbol, order: _Order) -> TradeAnswer:
     row = await AsyncQuerier(conn).get_symbol_by_id(id=symbol.id)
+    named = None if row is not None else (await named_symbols(conn, [symbol.id])).get(symbol.id)
+    if named is not None:
+        # It never had rules: at no time in the past either.
+        return _refusal(Obstacle.NO_RULES if _is_same(named, symbol) else Obstacle.OTHER_SYMBOL)
     if row is not None and (order.at is None or order.at >= row.asked_at):
         return _answer_now(row, symbol, order)
     then = None if order.at is None else await symbol_as_of(conn, symbol.id, order.at)
@@ -155,26 +161,27 @@ async def _by_name(conn: AsyncConnection, place: str, name: str, order: _Order) 
     return await _answer_then(conn, then, row, None, order)
 
 
-def _answer_now(row: SymbolRow, meant: Symbol | None, order: _Order) -> TradeAnswer:
+def _answer_now(row: SymbolRow, meant: Symbol | NamedSymbol | None, order: _Order) -> TradeAnswer:
     spec = to_symbol(row)
     if meant is not None and not _is_same(spec, meant):
         return _refusal(Obstacle.OTHER_SYMBOL)
+    at, holds = row.asked_at if order.at is None else order.at, holds_of(row)
     found = judge(
         spec,
         order.side,
-        row.asked_at if order.at is None else order.at,
+        at,
         exchange_active=row.exchange_is_active,
         order_type=order.order_type,
         closing=order.closing,
         observed_at=last_word(row),
         doubtful=row.doubtful_since is not None,
-        holds=holds_of(row),
+        holds=holds,
     )
-    return _answer(found, spec, order)
+    return _answer(found, spec, order, next((hold for hold in holds if hold.stops(order.side, at)), None))
 
 
 async def _answer_then(
-    conn: AsyncConnection, then: Symbol | None, row: SymbolRow | None, meant: Symbol | None, order: _Order
+    conn: AsyncConnection, then: Symbol | None, row: SymbolRow | None, meant: Symbol | NamedSymbol | None, order: _Order
 ) -> TradeAnswer:
     at = order.at
     exchange = None if then is None or at is None else await exchange_as_of(conn, then.exchange_id, at)
@@ -208,17 +215,19 @@ def _last_list_by(at: datetime, then: Symbol, row: SymbolRow | None) -> SymbolRo
     return row if said_at is not None and said_at <= at else None
 
 
-def _is_same(one: Symbol, other: Symbol) -> bool:
-    return all(getattr(one, field) == getattr(other, field) for field in _SAME)
+def _is_same(one: Symbol | NamedSymbol, other: Symbol | NamedSymbol) -> bool:
+    fields = _SAME if isinstance(one, Symbol) and isinstance(other, Symbol) else _SAME_NAME
+    return all(getattr(one, field) == getattr(other, field) for field in fields)
 
 
 def _refusal(obstacle: Obstacle) -> TradeAnswer:
     words = {
         Obstacle.UNKNOWN_THEN: "the database did not know it at that time",
         Obstacle.OTHER_SYMBOL: "the database has another symbol under its id",
+        Obstacle.NO_RULES: "it is known by name only: no list has given its rules",
     }
     return TradeAnswer((obstacle,), words[obstacle])
 
 
-def _answer(found: list[Obstacle], spec: Symbol, order: _Order) -> TradeAnswer:
-    return TradeAnswer(tuple(found), explain(found[0], spec, order.side, order.order_type) if found else None)
+def _answer(found: list[Obstacle], spec: Symbol, order: _Order, hold: Hold | None = None) -> TradeAnswer:
+    return TradeAnswer(tuple(found), explain(found[0], spec, order.side, order.order_type, hold) if found else None)

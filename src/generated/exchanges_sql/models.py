@@ -114,6 +114,8 @@ class HoldHistory:
     operation: str
     ended_by: str
     ended_application_name: str
+    # Of whoever released it, where one was given
+    ended_reason: Optional[str]
 
 
 @dataclasses.dataclass()
@@ -461,9 +463,11 @@ class SymbolRow:
     held_sides: Optional[str]
     held_until: Optional[datetime.datetime]
     hold_reason: Optional[str]
+    held_by: Optional[str]
     exchange_held_sides: Optional[str]
     exchange_held_until: Optional[datetime.datetime]
     exchange_hold_reason: Optional[str]
+    exchange_held_by: Optional[str]
     exchange_is_active: bool
     # The server's clock, which decides what holds now
     asked_at: datetime.datetime

@@ -12,8 +12,18 @@ import sqlalchemy.ext.asyncio
 from exchanges_sql import models
 
 
+GET_NAMED_SYMBOL_ID = """-- name: get_named_symbol_id \\:one
+SELECT s.id
+FROM public.symbols AS s
+JOIN public.exchanges AS e ON e.id = s.exchange_id
+WHERE e.enum_value = :p1 AND s.native_symbol = :p2 AND s.status IS NULL
+ORDER BY s.id DESC
+LIMIT 1
+"""
+
+
 GET_SYMBOL_BY_ID = """-- name: get_symbol_by_id \\:one
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.held_by, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_held_by, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.id = :p1
 """
@@ -21,7 +31,7 @@ WHERE r.id = :p1
 
 GET_SYMBOL_BY_NATIVE = """-- name: get_symbol_by_native \\:one
 
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.held_by, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_held_by, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.exchange = :p1 AND r.native_symbol = :p2
 ORDER BY r.is_live DESC, r.id DESC
@@ -43,13 +53,31 @@ class GetSymbolRawRow:
 
 
 LIST_MATCHING_SYMBOLS = """-- name: list_matching_symbols \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.held_by, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_held_by, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE strpos(lower(r.native_symbol), lower(:p1\\:\\:text)) > 0
    OR strpos(lower(r.symbol), lower(:p1\\:\\:text)) > 0
 ORDER BY r.is_live DESC, length(r.symbol), r.symbol, r.exchange, r.id
 LIMIT :p2\\:\\:integer
 """
+
+
+LIST_NAMED_SYMBOLS = """-- name: list_named_symbols \\:many
+SELECT s.id, s.exchange_id, e.enum_value AS exchange, s.native_symbol, s.base, s.quote
+FROM public.symbols AS s
+JOIN public.exchanges AS e ON e.id = s.exchange_id
+WHERE s.id = ANY(:p1\\:\\:integer[]) AND s.status IS NULL
+"""
+
+
+@dataclasses.dataclass()
+class ListNamedSymbolsRow:
+    id: int
+    exchange_id: int
+    exchange: str
+    native_symbol: str
+    base: str
+    quote: str
 
 
 LIST_SYMBOL_NAMES = """-- name: list_symbol_names \\:many
@@ -78,7 +106,7 @@ ORDER BY r.symbol
 
 
 LIST_SYMBOLS = """-- name: list_symbols \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.held_by, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_held_by, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE (:p1\\:\\:text[] IS NULL OR r.exchange = ANY(:p1\\:\\:text[]))
   AND (:p2\\:\\:text IS NULL OR r.base = :p2\\:\\:text)
@@ -99,14 +127,14 @@ class ListSymbolsParams:
 
 
 LIST_SYMBOLS_BY_IDS = """-- name: list_symbols_by_ids \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.held_by, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_held_by, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.id = ANY(:p1\\:\\:integer[])
 """
 
 
 LIST_SYMBOLS_BY_NAMES = """-- name: list_symbols_by_names \\:many
-SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_is_active, r.asked_at
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.held_by, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_held_by, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
 WHERE r.exchange = :p1 AND r.symbol = ANY(:p2\\:\\:text[])
 ORDER BY r.is_live DESC, r.id DESC
@@ -116,6 +144,12 @@ ORDER BY r.is_live DESC, r.id DESC
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
+
+    async def get_named_symbol_id(self, *, exchange: str, native_symbol: str) -> Optional[int]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_NAMED_SYMBOL_ID), {"p1": exchange, "p2": native_symbol})).first()
+        if row is None:
+            return None
+        return row[0]
 
     async def get_symbol_by_id(self, *, id: int) -> Optional[models.SymbolRow]:
         row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL_BY_ID), {"p1": id})).first()
@@ -190,11 +224,13 @@ class AsyncQuerier:
             held_sides=row[65],
             held_until=row[66],
             hold_reason=row[67],
-            exchange_held_sides=row[68],
-            exchange_held_until=row[69],
-            exchange_hold_reason=row[70],
-            exchange_is_active=row[71],
-            asked_at=row[72],
+            held_by=row[68],
+            exchange_held_sides=row[69],
+            exchange_held_until=row[70],
+            exchange_hold_reason=row[71],
+            exchange_held_by=row[72],
+            exchange_is_active=row[73],
+            asked_at=row[74],
         )
 
     async def get_symbol_by_native(self, *, exchange: str, native_symbol: str) -> Optional[models.SymbolRow]:
@@ -270,11 +306,13 @@ class AsyncQuerier:
             held_sides=row[65],
             held_until=row[66],
             hold_reason=row[67],
-            exchange_held_sides=row[68],
-            exchange_held_until=row[69],
-            exchange_hold_reason=row[70],
-            exchange_is_active=row[71],
-            asked_at=row[72],
+            held_by=row[68],
+            exchange_held_sides=row[69],
+            exchange_held_until=row[70],
+            exchange_hold_reason=row[71],
+            exchange_held_by=row[72],
+            exchange_is_active=row[73],
+            asked_at=row[74],
         )
 
     async def get_symbol_raw(self, *, symbol_id: int) -> Optional[GetSymbolRawRow]:
@@ -358,11 +396,25 @@ class AsyncQuerier:
                 held_sides=row[65],
                 held_until=row[66],
                 hold_reason=row[67],
-                exchange_held_sides=row[68],
-                exchange_held_until=row[69],
-                exchange_hold_reason=row[70],
-                exchange_is_active=row[71],
-                asked_at=row[72],
+                held_by=row[68],
+                exchange_held_sides=row[69],
+                exchange_held_until=row[70],
+                exchange_hold_reason=row[71],
+                exchange_held_by=row[72],
+                exchange_is_active=row[73],
+                asked_at=row[74],
+            )
+
+    async def list_named_symbols(self, *, ids: List[int]) -> AsyncIterator[ListNamedSymbolsRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_NAMED_SYMBOLS), {"p1": ids})
+        async for row in result:
+            yield ListNamedSymbolsRow(
+                id=row[0],
+                exchange_id=row[1],
+                exchange=row[2],
+                native_symbol=row[3],
+                base=row[4],
+                quote=row[5],
             )
 
     async def list_symbol_names(self, *, exchange: str) -> AsyncIterator[ListSymbolNamesRow]:
@@ -459,11 +511,13 @@ class AsyncQuerier:
                 held_sides=row[65],
                 held_until=row[66],
                 hold_reason=row[67],
-                exchange_held_sides=row[68],
-                exchange_held_until=row[69],
-                exchange_hold_reason=row[70],
-                exchange_is_active=row[71],
-                asked_at=row[72],
+                held_by=row[68],
+                exchange_held_sides=row[69],
+                exchange_held_until=row[70],
+                exchange_hold_reason=row[71],
+                exchange_held_by=row[72],
+                exchange_is_active=row[73],
+                asked_at=row[74],
             )
 
     async def list_symbols_by_ids(self, *, ids: List[int]) -> AsyncIterator[models.SymbolRow]:
@@ -538,11 +592,13 @@ class AsyncQuerier:
                 held_sides=row[65],
                 held_until=row[66],
                 hold_reason=row[67],
-                exchange_held_sides=row[68],
-                exchange_held_until=row[69],
-                exchange_hold_reason=row[70],
-                exchange_is_active=row[71],
-                asked_at=row[72],
+                held_by=row[68],
+                exchange_held_sides=row[69],
+                exchange_held_until=row[70],
+                exchange_hold_reason=row[71],
+                exchange_held_by=row[72],
+                exchange_is_active=row[73],
+                asked_at=row[74],
             )
 
     async def list_symbols_by_names(self, *, exchange: str, symbols: List[str]) -> AsyncIterator[models.SymbolRow]:
@@ -617,9 +673,11 @@ class AsyncQuerier:
                 held_sides=row[65],
                 held_until=row[66],
                 hold_reason=row[67],
-                exchange_held_sides=row[68],
-                exchange_held_until=row[69],
-                exchange_hold_reason=row[70],
-                exchange_is_active=row[71],
-                asked_at=row[72],
+                held_by=row[68],
+                exchange_held_sides=row[69],
+                exchange_held_until=row[70],
+                exchange_hold_reason=row[71],
+                exchange_held_by=row[72],
+                exchange_is_active=row[73],
+                asked_at=row[74],
             )
