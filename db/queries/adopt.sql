@@ -1,17 +1,17 @@
 -- Moving in: what another database's tables hold, what stands in their way here, and the statements that take them over.
 
 -- name: GetForeignTable :one
--- Is there a table or view of this name, may it be read, and is it one of ours?
-SELECT (to_regclass(format('%I.%I', @schema_name::text, @table_name::text)) IS NOT NULL)::boolean AS is_there,
-       coalesce(has_table_privilege(to_regclass(format('%I.%I', @schema_name::text, @table_name::text)), 'SELECT'),
-                false)::boolean AS is_readable,
-       coalesce(to_regclass(format('%I.%I', @schema_name::text, @table_name::text))
-                IN ('public.exchanges'::regclass, 'public.symbols'::regclass), false)::boolean AS is_ours;
+-- May the table or view of this name be read, and is it one of ours? No row: there is none.
+SELECT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))::boolean AS is_readable,
+       (c.oid IN ('public.exchanges'::regclass, 'public.symbols'::regclass))::boolean AS is_ours
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname::text = @schema_name::text AND c.relname::text = @table_name::text
+  AND c.relkind IN ('r', 'p', 'v', 'm', 'f');
 
 -- name: GetForeignRowsQuery :one
--- The text of a statement that cannot be static, because a user names the table; the server quotes both names.
-SELECT format('-- name: ListForeignRows %s' || chr(10) || 'SELECT to_jsonb(t)::text AS row_text FROM %I.%I AS t', chr(58) || 'many',
-              @schema_name::text, @table_name::text)::text AS query;
+-- The text of a statement that cannot be static, because a user chooses the table; the server quotes its name.
+SELECT format('SELECT to_jsonb(t)::text AS row_text FROM %I.%I AS t', @schema_name::text, @table_name::text)::text AS query;
 
 -- name: LockSymbolImports :many
 -- Waits until no import runs, then keeps all of them waiting until the transaction ends.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from exchanges_db.database.settings import Seconds, Settings
     from exchanges_db.errors import (
         AccessDenied,
+        AdoptionRefused,
         AmbiguousSymbol,
         ConfigurationError,
         Conflict,
@@ -69,9 +70,11 @@ if TYPE_CHECKING:
     from exchanges_db.orders.pairs import CommonSymbol, CommonSymbols, SharedName, common_symbols
     from exchanges_db.orders.rules import OrderRules, Rounded, Violation
     from exchanges_db.symbols.absence import Absence
+    from exchanges_db.symbols.adopt import AdoptionReport, adopt_symbols
+    from exchanges_db.symbols.adoption import AdoptedExchange, ExchangeStep
     from exchanges_db.symbols.allowances import Allowance, Brake
     from exchanges_db.symbols.brakes import BrakeHit, HeldBack
-    from exchanges_db.symbols.changes import ChangeKind, FieldChange, FieldValue, SymbolChange
+    from exchanges_db.symbols.changes import Brake, BrakeHit, ChangeKind, FieldChange, FieldValue, SymbolChange
     from exchanges_db.symbols.download_settings import DownloadSettings
     from exchanges_db.symbols.enums import (
         AssetClass,
@@ -143,6 +146,9 @@ __all__ = [
     "AccessDenied",
     "AccountFeeChange",
     "AccountFees",
+    "AdoptedExchange",
+    "AdoptionRefused",
+    "AdoptionReport",
     "Allowance",
     "AmbiguousSymbol",
     "AssetClass",
@@ -174,6 +180,7 @@ __all__ = [
     "ExchangeEnum",
     "ExchangeNotFound",
     "ExchangeStats",
+    "ExchangeStep",
     "ExchangesDBError",
     "FeeSource",
     "Fees",
@@ -250,6 +257,7 @@ __all__ = [
     "ValidationReport",
     "Violation",
     "activate_exchange",
+    "adopt_symbols",
     "can_trade",
     "check_reader",
     "close_default_database",
@@ -315,11 +323,11 @@ _HOMES = {
     "database.pool": "Database Isolation Transaction",
     "database.settings": "Seconds Settings",
     "errors": (
-        "AccessDenied AmbiguousSymbol ConfigurationError Conflict ConstraintViolated DatabaseError "
-        "DatabaseUnavailable DownloadFailed DuplicateExchange ExchangeNotFound ExchangesDBError FeesUnknown "
-        "HistoryPruned ImportBusy InvalidArgument InvalidExchange InvalidOrder InvalidSymbol MigrationError "
-        "MigrationLocked NotFound OutcomeUnknown PayloadError PoolTimeout QueryCancelled SchemaMismatch "
-        "SymbolNotFound"
+        "AccessDenied AdoptionRefused AmbiguousSymbol ConfigurationError Conflict ConstraintViolated "
+        "DatabaseError DatabaseUnavailable DownloadFailed DuplicateExchange ExchangeNotFound ExchangesDBError "
+        "FeesUnknown HistoryPruned ImportBusy InvalidArgument InvalidExchange InvalidOrder InvalidSymbol "
+        "MigrationError MigrationLocked NotFound OutcomeUnknown PayloadError PoolTimeout QueryCancelled "
+        "SchemaMismatch SymbolNotFound"
     ),
     "exchanges.enums": "ChangeOperation ExchangeEnum MarketType",
     "exchanges.history": "get_exchange_as_of get_exchange_history",
@@ -337,9 +345,13 @@ _HOMES = {
     "orders.pairs": "CommonSymbol CommonSymbols SharedName common_symbols",
     "orders.rules": "OrderRules Rounded Violation",
     "symbols.absence": "Absence",
+    "symbols.adopt": "AdoptionReport adopt_symbols",
+    "symbols.adoption": "AdoptedExchange ExchangeStep",
     "symbols.allowances": "Allowance Brake",
     "symbols.brakes": "BrakeHit HeldBack",
-    "symbols.changes": "ChangeKind FieldChange FieldValue SymbolChange",
+    "symbols.changes": (
+        "Brake BrakeHit ChangeKind ChangeKind FieldChange FieldChange FieldValue FieldValue SymbolChange SymbolChange"
+    ),
     "symbols.download_settings": "DownloadSettings",
     "symbols.enums": (
         "AssetClass ContractDirection OptionType OrderType PriceReference Rounding Side SidesAllowed "

@@ -14,6 +14,7 @@
     ├── AmbiguousSymbol                also a LookupError; .candidates; several symbols fit, and none is chosen
     ├── PayloadError                   also a ValueError; an exchange's answer that is not a list of symbols
     ├── ImportRefused                  .report; an import that a brake has stopped (defined in symbols/report.py)
+    ├── AdoptionRefused                .problems; tables of another database that cannot be taken over as they are
     ├── DownloadFailed                 .status, .attempts; an exchange gave no answer that can be used
     ├── MigrationError                 dbmate failed, or the files and the database disagree
     │   └── MigrationLocked            another process is migrating
@@ -34,6 +35,7 @@ The drivers' errors become these in one place, database/driver_errors.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +113,16 @@ class AmbiguousSymbol(ExchangesDBError, LookupError):
 
 class PayloadError(ExchangesDBError, ValueError):
     """An exchange's answer cannot be read as a list of symbols; nothing was written."""
+
+
+class AdoptionRefused(ExchangesDBError):
+    """Tables of another database cannot be taken over; `problems` has all that stands in the way. Nothing was written."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        more = len(problems) - _MOST_PROBLEMS
+        rest = f"; and {more} more" if more > 0 else ""
+        super().__init__("nothing was adopted: " + "; ".join(problems[:_MOST_PROBLEMS]) + rest)
+        self.problems = tuple(problems)
 
 
 class DownloadFailed(ExchangesDBError):
@@ -191,3 +203,4 @@ def shown(value: object) -> str:
 
 
 _SHOWN_LENGTH = 64
+_MOST_PROBLEMS = 10

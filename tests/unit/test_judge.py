@@ -261,11 +261,15 @@ def test_a_premarket_symbol_that_was_announced_as_open_waits_for_the_word_of_the
         assert judge(spec, side, TIME + STEP, observed_at=TIME) == []
 
 
-def test_an_unreadable_row_and_impossible_limits_stand_in_the_way() -> None:
+def test_doubt_age_a_hold_and_impossible_limits_stand_in_the_way() -> None:
     """Each beside all else that does, in the order of gravity."""
     spec = plain(api_tradable=False, min_quantity=Decimal("0.5"), max_quantity=Decimal("0.75"))
-    found = judge(spec, BUY, TIME, exchange_active=False, readable=False, order_type=OrderType.MARKET)
-    assert found == ["EXCHANGE_INACTIVE", "UNREADABLE", "NOT_BY_API", "ORDER_TYPE", "UNSATISFIABLE"]
+    found = judge(
+        spec, BUY, TIME, exchange_active=False, doubtful=True, stale=True, holds=[HOLD], order_type=OrderType.MARKET
+    )
+    assert found == [
+        "HELD", "EXCHANGE_INACTIVE", "STALE", "DOUBTFUL", "NOT_BY_API", "ORDER_TYPE", "UNSATISFIABLE",
+    ]  # fmt: skip
     assert found == [one for one in Obstacle if one in found]
 
 
@@ -290,7 +294,30 @@ def test_order_types_that_an_exchange_does_not_name_are_not_in_the_way() -> None
 def test_a_symbol_is_tradable_if_one_side_is(changes: dict[str, Any], tradable: bool) -> None:
     assert is_tradable(plain(**changes), TIME) is tradable
     assert not is_tradable(plain(**changes), TIME, exchange_active=False)
-    assert not is_tradable(plain(**changes), TIME, readable=False)
+    assert not is_tradable(plain(**changes), TIME, doubtful=True)
+    assert not is_tradable(plain(**changes), TIME, stale=True)
+    assert not is_tradable(plain(**changes), TIME, holds=[HOLD])
+
+
+@pytest.mark.parametrize("sides", ["ALL", "BUY", "SELL"])
+def test_a_hold_stops_its_sides_until_its_time(sides: str) -> None:
+    """A symbol of which one side is held is tradable still, unless the other one only closes."""
+    hold = Hold(SidesAllowed(sides), TIME, "why")
+    for side in Side:
+        stopped = sides in ("ALL", side)
+        assert judge(plain(), side, TIME - STEP, holds=[hold]) == ([Obstacle.HELD] if stopped else [])
+        assert judge(plain(), side, TIME, holds=[hold]) == []
+    assert is_tradable(plain(), TIME - STEP, holds=[hold]) is (sides != "ALL")
+    assert not is_tradable(plain(), TIME - STEP, holds=[hold, Hold(SidesAllowed.ALL, None, "why")])
+
+
+def test_the_reason_of_a_hold_says_who_until_when_and_why() -> None:
+    """Of the hold that is in the way, and whether it is on the whole exchange."""
+    for hold, words in (
+        (Hold(SidesAllowed.ALL, None, "keys leaked", "alice", whole=True), "alice holds the whole exchange: keys leaked"),
+        (Hold(SidesAllowed.BUY, TIME, "no", None), f"a person holds it, until {TIME:%Y-%m-%d %H:%M:%S} UTC: no"),
+    ):
+        assert explain(Obstacle.HELD, plain(), BUY, hold=hold) == words
 
 
 @pytest.mark.parametrize("obstacle", [one for one in Obstacle if one not in ("UNKNOWN_THEN", "OTHER_SYMBOL")])

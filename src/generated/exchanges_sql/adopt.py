@@ -17,24 +17,23 @@ DELETE FROM public.exchanges WHERE id = ANY(:p1\\:\\:smallint[])
 
 
 GET_FOREIGN_ROWS_QUERY = """-- name: get_foreign_rows_query \\:one
-SELECT format('-- name\\: ListForeignRows %s' || chr(10) || 'SELECT to_jsonb(t)\\:\\:text AS row_text FROM %I.%I AS t', chr(58) || 'many',
-              :p1\\:\\:text, :p2\\:\\:text)\\:\\:text AS query
+SELECT format('SELECT to_jsonb(t)\\:\\:text AS row_text FROM %I.%I AS t', :p1\\:\\:text, :p2\\:\\:text)\\:\\:text AS query
 """
 
 
 GET_FOREIGN_TABLE = """-- name: get_foreign_table \\:one
 
-SELECT (to_regclass(format('%I.%I', :p1\\:\\:text, :p2\\:\\:text)) IS NOT NULL)\\:\\:boolean AS is_there,
-       coalesce(has_table_privilege(to_regclass(format('%I.%I', :p1\\:\\:text, :p2\\:\\:text)), 'SELECT'),
-                false)\\:\\:boolean AS is_readable,
-       coalesce(to_regclass(format('%I.%I', :p1\\:\\:text, :p2\\:\\:text))
-                IN ('public.exchanges'\\:\\:regclass, 'public.symbols'\\:\\:regclass), false)\\:\\:boolean AS is_ours
+SELECT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))\\:\\:boolean AS is_readable,
+       (c.oid IN ('public.exchanges'\\:\\:regclass, 'public.symbols'\\:\\:regclass))\\:\\:boolean AS is_ours
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname\\:\\:text = :p1\\:\\:text AND c.relname\\:\\:text = :p2\\:\\:text
+  AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 """
 
 
 @dataclasses.dataclass()
 class GetForeignTableRow:
-    is_there: bool
     is_readable: bool
     is_ours: bool
 
@@ -183,9 +182,8 @@ class AsyncQuerier:
         if row is None:
             return None
         return GetForeignTableRow(
-            is_there=row[0],
-            is_readable=row[1],
-            is_ours=row[2],
+            is_readable=row[0],
+            is_ours=row[1],
         )
 
     async def insert_kept_exchange(self, arg: InsertKeptExchangeParams) -> int:
