@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchanges_db.symbols.enums import ContractDirection, OrderType, Side, SidesAllowed, SymbolKind, SymbolStatus
-from exchanges_db.symbols.judge import Obstacle, explain, is_satisfiable, is_tradable, judge, turning_points
+from exchanges_db.symbols.judge import Hold, Obstacle, explain, is_satisfiable, is_tradable, judge, turning_points
 from exchanges_db.symbols.models import SymbolSpec
 
 TIME, STEP = datetime(2026, 6, 1, 12, tzinfo=UTC), timedelta(seconds=1)
 LONG_AGO, FAR_AHEAD = datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
 BUY, SELL = Side.BUY, Side.SELL
+HOLD = Hold(SidesAllowed.ALL, None, "keys leaked")
 EVENTS = ("none", "buy_opens_at", "sell_opens_at", "delisting_at", "delisted_at", "expires_at")
 KINDS = {SymbolKind.SPOT: EVENTS[:-1], SymbolKind.PERPETUAL: EVENTS[:-1], SymbolKind.FUTURE: EVENTS}
 

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from exchanges_db._version import __version__
+from exchanges_db.cli import adopt as cli_adopt
 from exchanges_db.cli import database as cli_database
 from exchanges_db.cli import exchanges as cli_exchanges
 from exchanges_db.cli import fees as cli_fees
@@ -26,6 +27,7 @@ from exchanges_db.cli import symbols as cli_symbols
 from exchanges_db.cli.commands import HELP, AskEmbedded
 from exchanges_db.errors import (
     AccessDenied,
+    AdoptionRefused,
     AmbiguousSymbol,
     ConfigurationError,
     Conflict,
@@ -45,7 +47,8 @@ EXIT_CODES = (
     "Exit codes: 0 done; 1 the answer is no (pending migrations, failed validation, no such exchange or symbol, fees "
     "that nobody has set); 2 wrong usage, value or configuration; 3 database out of reach or its schema too old; "
     "4 refused by the database (constraint, conflict, rights); 5 outcome of a write unknown; 6 migration failed or "
-    "locked; 7 a list of symbols was refused, cannot be read or could not be downloaded; 8 the answer could not be "
+    "locked; 7 a list of symbols was refused, cannot be read or could not be downloaded, or "
+    "tables cannot be adopted; 8 the answer could not be "
     "written to stdout, but what was written to the database stays; 130 interrupted; 141 the reader of stdout has gone."
 )
 _ANSWER_LOST, _INTERRUPTED, _NO_READER = 8, 130, 141
@@ -61,6 +64,7 @@ _EXIT_CODE: list[tuple[type[ExchangesDBError], int]] = [
     (OutcomeUnknown, 5),
     (DatabaseError, 3),
     (MigrationError, 6),
+    (AdoptionRefused, 7),
     (PayloadError, 7),
     (ImportRefused, 7),
     (DownloadFailed, 7),
@@ -79,6 +83,7 @@ app.add_typer(cli_exchanges.app)
 app.add_typer(cli_imports.app)
 app.add_typer(cli_symbols.app)
 app.add_typer(cli_fees.group, name="fees")
+app.add_typer(cli_adopt.app)
 
 
 def run(arguments: Sequence[str]) -> int:
