@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from exchanges_db.symbols.adoption import AdoptedExchange, ExchangeStep
     from exchanges_db.symbols.allowances import Allowance, Brake
     from exchanges_db.symbols.brakes import BrakeHit, HeldBack
-    from exchanges_db.symbols.changes import Brake, BrakeHit, ChangeKind, FieldChange, FieldValue, SymbolChange
+    from exchanges_db.symbols.changes import ChangeKind, FieldChange, FieldValue, SymbolChange
     from exchanges_db.symbols.download_settings import DownloadSettings
     from exchanges_db.symbols.enums import (
         AssetClass,
@@ -349,9 +349,7 @@ _HOMES = {
     "symbols.adoption": "AdoptedExchange ExchangeStep",
     "symbols.allowances": "Allowance Brake",
     "symbols.brakes": "BrakeHit HeldBack",
-    "symbols.changes": (
-        "Brake BrakeHit ChangeKind ChangeKind FieldChange FieldChange FieldValue FieldValue SymbolChange SymbolChange"
-    ),
+    "symbols.changes": "ChangeKind FieldChange FieldValue SymbolChange",
     "symbols.download_settings": "DownloadSettings",
     "symbols.enums": (
         "AssetClass ContractDirection OptionType OrderType PriceReference Rounding Side SidesAllowed "

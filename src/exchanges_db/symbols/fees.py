@@ -245,7 +245,10 @@ async def _find(place: str, symbol: Symbol | str, db: DatabaseOrConnection | Non
         if symbol.exchange != place:
             raise InvalidSymbol(f"{shown(symbol.symbol)} is a symbol of {symbol.exchange}, not of {shown(place)}")
         found = await get_symbol_by_id(symbol.id, db=db)
-        if not isinstance(found, Symbol) or (found.exchange, found.native_symbol) != (symbol.exchange, symbol.native_symbol):
+        if not isinstance(found, Symbol) or (found.exchange, found.native_symbol) != (
+            symbol.exchange,
+            symbol.native_symbol,
+        ):
             raise _no_longer_there(symbol)
         return found
     return await find_symbol(place, symbol, db=db)

@@ -133,9 +133,7 @@ async def release_exchange(
     return await _release(check_exchange(exchange), None, reason, False, db)
 
 
-async def list_holds(
-    exchange: Enum | str | None = None, *, db: DatabaseOrConnection | None = None
-) -> list[HoldRecord]:
+async def list_holds(exchange: Enum | str | None = None, *, db: DatabaseOrConnection | None = None) -> list[HoldRecord]:
     """Return what is held now, that of a whole exchange before its symbols; None: of all exchanges.
 
     Raises ExchangeNotFound.

@@ -114,7 +114,9 @@ def _arguments(subject: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any
             f"can_trade wants a Symbol, as get_symbol returns it, or an exchange and a name, not {shown(first)}",
             field="symbol",
         )
-    names = ("symbol", "side", "at") if isinstance(first, Symbol | NamedSymbol) else ("exchange", "symbol", "side", "at")
+    names = (
+        ("symbol", "side", "at") if isinstance(first, Symbol | NamedSymbol) else ("exchange", "symbol", "side", "at")
+    )
     given = dict(zip(names, subject, strict=False))
     wrong = sorted(named.keys() - set(names) | named.keys() & given.keys())
     if len(subject) > len(names) or wrong:

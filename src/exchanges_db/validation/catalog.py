@@ -57,9 +57,7 @@ async def check_owners_and_rights(context: Context) -> str:
             async for row in querier.list_other_owners(tables=tables(), functions=functions())
         ]
         granted = querier.list_public_grants(tables=tables(), functions=functions())
-        return found + [
-            f"PUBLIC, which is everybody, has {row.rights} on {row.object_name}" async for row in granted
-        ]
+        return found + [f"PUBLIC, which is everybody, has {row.rights} on {row.object_name}" async for row in granted]
 
     pruner = await run(context.database, lambda conn: PruningQuerier(conn).get_pruner())
     if pruner is None:
