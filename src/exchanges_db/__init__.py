@@ -99,6 +99,7 @@ if TYPE_CHECKING:
         list_account_fees,
         set_account_fees,
     )
+    from exchanges_db.symbols.freshness import ListFreshness, get_freshness
     from exchanges_db.symbols.history import diff_symbols, get_symbol_as_of, get_symbol_history, list_symbols_as_of
     from exchanges_db.symbols.holds import (
         HoldEnd,
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     from exchanges_db.symbols.import_records import ImportOutcome, ImportRecord, get_import, list_imports
     from exchanges_db.symbols.importing import import_specs, import_symbols
     from exchanges_db.symbols.judge import Obstacle, TradeAnswer
+    from exchanges_db.symbols.keep_synced import SyncRound, keep_synced
     from exchanges_db.symbols.listing import Listing
     from exchanges_db.symbols.lists import SymbolList, list_symbol_lists
     from exchanges_db.symbols.look_ups import (
@@ -137,7 +139,9 @@ if TYPE_CHECKING:
     from exchanges_db.symbols.payloads.values import BrokenRow
     from exchanges_db.symbols.pruning import HistoryPrune, PruneReport, list_prunes, prune_history
     from exchanges_db.symbols.report import ImportRefused, ImportReport
+    from exchanges_db.symbols.saved_lists import SavedList
     from exchanges_db.symbols.sync import sync_symbols
+    from exchanges_db.symbols.sync_outcomes import ListOutcome, SyncOutcome
     from exchanges_db.symbols.trading import can_trade
     from exchanges_db.validation.validate import CheckResult, Latency, ValidationReport, validate_exchanges
 
@@ -205,6 +209,8 @@ __all__ = [
     "InvalidSymbol",
     "Isolation",
     "Latency",
+    "ListFreshness",
+    "ListOutcome",
     "Listing",
     "MarketType",
     "MigrationError",
@@ -231,6 +237,7 @@ __all__ = [
     "Request",
     "Rounded",
     "Rounding",
+    "SavedList",
     "SavedListReader",
     "SchemaMismatch",
     "Seconds",
@@ -250,6 +257,8 @@ __all__ = [
     "SymbolStats",
     "SymbolStatus",
     "SymbolVersion",
+    "SyncOutcome",
+    "SyncRound",
     "TellingReader",
     "TradeAnswer",
     "Transaction",
@@ -279,6 +288,7 @@ __all__ = [
     "get_exchange_stats",
     "get_exchanges_by_market_type",
     "get_fees",
+    "get_freshness",
     "get_hold_history",
     "get_import",
     "get_symbol",
@@ -295,6 +305,7 @@ __all__ = [
     "import_specs",
     "import_symbols",
     "insert_exchange",
+    "keep_synced",
     "list_account_fees",
     "list_holds",
     "list_imports",
@@ -359,6 +370,7 @@ _HOMES = {
         "AccountFeeChange AccountFees FeeSource Fees forget_account_fees get_account_fee_history get_fees "
         "list_account_fees set_account_fees"
     ),
+    "symbols.freshness": "ListFreshness get_freshness",
     "symbols.history": "diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
     "symbols.holds": (
         "HoldEnd HoldRecord get_hold_history hold_exchange hold_symbol list_holds release_exchange release_symbol"
@@ -367,6 +379,7 @@ _HOMES = {
     "symbols.import_records": "ImportOutcome ImportRecord get_import list_imports",
     "symbols.importing": "import_specs import_symbols",
     "symbols.judge": "Obstacle TradeAnswer",
+    "symbols.keep_synced": "SyncRound keep_synced",
     "symbols.listing": "Listing",
     "symbols.lists": "SymbolList list_symbol_lists",
     "symbols.look_ups": (
@@ -383,7 +396,9 @@ _HOMES = {
     "symbols.payloads.values": "BrokenRow",
     "symbols.pruning": "HistoryPrune PruneReport list_prunes prune_history",
     "symbols.report": "ImportRefused ImportReport",
+    "symbols.saved_lists": "SavedList",
     "symbols.sync": "sync_symbols",
+    "symbols.sync_outcomes": "ListOutcome SyncOutcome",
     "symbols.trading": "can_trade",
     "validation.validate": "CheckResult Latency ValidationReport validate_exchanges",
 }

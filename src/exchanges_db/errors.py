@@ -15,7 +15,7 @@
     ├── PayloadError                   also a ValueError; an exchange's answer that is not a list of symbols
     ├── ImportRefused                  .report; an import that a brake has stopped (defined in symbols/report.py)
     ├── AdoptionRefused                .problems; tables of another database that cannot be taken over as they are
-    ├── DownloadFailed                 .status, .attempts; an exchange gave no answer that can be used
+    ├── DownloadFailed                 .status, .attempts, .retry_after; an exchange gave no usable answer
     ├── MigrationError                 dbmate failed, or the files and the database disagree
     │   └── MigrationLocked            another process is migrating
     └── DatabaseError                  .sqlstate, .constraint; __cause__ is the driver's error
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
 class ExchangesDBError(Exception):
     """Base of all errors of exchanges_db.
 
-    Where `sync_symbols` raises it, `listing` is the list that failed, `reports` are the ImportReports of those lists of
-    the exchange that were imported all the same, and `others` the errors of further lists that failed.
+    Where `sync_symbols` raises it, `listing` is the list that failed, `outcomes` are the ListOutcomes of all lists that
+    were asked for, those imported all the same too, and `others` the errors of further lists that failed.
     """
 
     listing: str | None = None
-    reports: tuple[Any, ...] = ()
+    outcomes: tuple[Any, ...] = ()
     others: tuple[ExchangesDBError, ...] = ()
 
 
@@ -126,12 +126,18 @@ class AdoptionRefused(ExchangesDBError):
 
 
 class DownloadFailed(ExchangesDBError):
-    """An exchange gave no answer that can be used: `status` of the last one, if there was one, after `attempts`."""
+    """An exchange gave no answer that can be used: `status` of the last one, if there was one, after `attempts`.
 
-    def __init__(self, message: str, *, status: int | None = None, attempts: int = 1) -> None:
+    `retry_after`: the seconds for which it asks to be left alone; None where it does not.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, attempts: int = 1, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.attempts = attempts
+        self.retry_after = retry_after
 
 
 class MigrationError(ExchangesDBError):

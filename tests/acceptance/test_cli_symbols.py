@@ -333,8 +333,8 @@ def test_sync_goes_on_after_a_failure(url: str) -> None:
         assert "error: GATEIO_FUTURES PERPETUAL:USDT: " in result.stderr
         assert GATE_ERROR["message"] in result.stderr
         assert f"error: GATEIO_FUTURES PERPETUAL:BTC: 127.0.0.1{BTC_PATH} answers with status 403" in result.stderr
-        (report,) = json.loads(ok("sync", MEXC, "--dry-run", "--json", url=url))
-        assert (report["applied"], report["changes"]) == (False, [])
+        (one,) = json.loads(ok("sync", MEXC, "--dry-run", "--json", url=url))
+        assert (one["outcome"], one["report"]["applied"], one["report"]["changes"]) == ("UNCHANGED", False, [])
 
 
 def test_sync_takes_active_exchanges_and_the_lists_that_are_named(url: str) -> None:
@@ -343,9 +343,9 @@ def test_sync_takes_active_exchanges_and_the_lists_that_are_named(url: str) -> N
         lead(url, server)
         ok("deactivate", MEXC, url=url)
         ok("add", "MEXC_FUTURES", "--base-url", server.url, url=url)
-        reports = json.loads(ok("sync", "--json", url=url))
-        assert {report["exchange"] for report in reports} == {SPOT, FUTURES, "MEXC_FUTURES"}
-        assert len(reports) == 5
+        outcomes = json.loads(ok("sync", "--json", url=url))
+        assert {one["exchange"] for one in outcomes} == {SPOT, FUTURES, "MEXC_FUTURES"}
+        assert [one["outcome"] for one in outcomes] == ["APPLIED"] * 5
         server.requests.clear()
         some = ("--list", "perpetual:btc", "--list", "FUTURE")
         assert len(json.loads(ok("sync", FUTURES, *some, "--json", url=url))) == 2

@@ -1,6 +1,8 @@
 """Sync: from an exchange's own address into the database, with a local server in the exchange's place."""
 
+import asyncio
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -10,16 +12,20 @@ import pytest
 
 from exchanges_db import (
     ConfigurationError,
+    ConstraintViolated,
     Database,
     DatabaseError,
     DownloadFailed,
     Exchange,
     ExchangeNotFound,
     ImportRefused,
+    ImportReport,
     InvalidArgument,
     InvalidSymbol,
+    ListOutcome,
     PayloadError,
     SymbolKind,
+    SyncOutcome,
     deactivate_exchange,
     get_exchange_by_enum,
     import_symbols,
@@ -32,7 +38,7 @@ from exchanges_db.symbols.download import Downloader
 from exchanges_db.symbols.download_settings import DownloadSettings
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.payloads.readers import readers_of
-from exchanges_db.symbols.sync import find_to_sync
+from exchanges_db.symbols.sync_targets import find_targets
 from tests.exchange_server import (
     BTC_PATH,
     DELIVERY_PATH,
@@ -54,6 +60,18 @@ IDS = {MEXC: 1, SPOT: 2, FUTURES: 3}
 FAST = DownloadSettings(first_wait=0.01, longest_wait=0.1, attempts=2, read_timeout=1)
 
 
+async def synced(exchange: str, database: Database, **more: Any) -> list[ImportReport]:
+    """Sync, and return the reports of the lists that were imported."""
+    outcomes = await sync_symbols(exchange, **{"settings": FAST, **more}, db=database)
+    assert all(one.error is None for one in outcomes)
+    return reports_of(outcomes)
+
+
+def reports_of(outcomes: Iterable[ListOutcome]) -> list[ImportReport]:
+    """The reports of those lists that have one."""
+    return [one.report for one in outcomes if one.report is not None]
+
+
 async def point(database: Database, exchange: str, url: str | None, **more: Any) -> None:
     """Let an exchange's base_url lead here."""
     row = await get_exchange_by_enum(exchange, db=database)
@@ -68,9 +86,9 @@ async def test_one_exchange(database: Database, exchange: str, path: str, suffix
     async with serving({path: packed(payload(exchange, many(exchange, 3)))}) as server:
         ending = "/".join(path.split("/")[:3]) if suffix == "prefix" else suffix
         await point(database, exchange, server.url + ending)
-        (report,) = await sync_symbols(exchange, settings=FAST, db=database)
+        (report,) = await synced(exchange, database)
         assert (report.counts()["LISTED"], report.applied, server.paths[0]) == (3, True, path)
-        (again,) = await sync_symbols(exchange, settings=FAST, db=database)
+        (again,) = await synced(exchange, database)
         assert again.changes == ()
     assert len(await list_symbols(exchange, db=database)) == 3
 
@@ -79,12 +97,12 @@ async def test_futures_have_a_list_for_each_settlement_and_kind(database: Databa
     """And keep the exchange's rate limit between them."""
     async with serving(exchange=exchanges()) as server:
         await point(database, FUTURES, server.url, rate_limit_requests_per_second=4)
-        reports = await sync_symbols(FUTURES, settings=FAST, db=database)
+        reports = await synced(FUTURES, database)
         assert [(str(report.listing), report.counts()["LISTED"]) for report in reports] == [
             ("PERPETUAL:USDT", 3), ("PERPETUAL:BTC", 1), ("FUTURE:USDT", 2),
         ]  # fmt: skip
         assert server.times[1] - server.times[0] >= 0.2
-        again = await sync_symbols(FUTURES, settings=FAST, db=database)
+        again = await synced(FUTURES, database)
         assert [report.changes for report in again] == [(), (), ()]
     assert [symbol.symbol for symbol in await list_symbols(FUTURES, quote="USD", db=database)] == ["BTC/USD:BTC"]
 
@@ -94,7 +112,7 @@ async def test_decimal_sizes_are_asked_for(database: Database, listing: str) -> 
     """With the header that Gate.io wants; asked without it, the same server's decimal contracts are rejected alone."""
     async with serving(exchange=exchanges()) as server:
         await point(database, FUTURES, server.url)
-        (report,) = await sync_symbols(FUTURES, listings=[listing], settings=FAST, db=database)
+        (report,) = await synced(FUTURES, database, listings=[listing])
         assert (report.rejected, report.listing) == ((), Listing.parse(listing))
         path = USDT_PATH if listing == "PERPETUAL:USDT" else DELIVERY_PATH
         assert server.paths == [path]
@@ -115,12 +133,12 @@ async def test_options_have_a_list_for_each_underlying_of_their_index(database: 
     await insert_exchange(Exchange.from_exchange_enum("GATEIO_OPTIONS"), db=database)
     async with serving(exchange=exchanges()) as server:
         await point(database, "GATEIO_OPTIONS", server.url + "/api/v4")
-        reports = await sync_symbols("GATEIO_OPTIONS", settings=FAST, db=database)
+        reports = await synced("GATEIO_OPTIONS", database)
         assert [(str(report.listing), report.counts()["LISTED"]) for report in reports] == [
             ("OPTION:USDT:BTC_USDT", 2), ("OPTION:USDT:A&B_USDT", 1),
         ]  # fmt: skip
         assert server.paths[0] == UNDERLYINGS_PATH
-        (report,) = await sync_symbols("GATEIO_OPTIONS", listings=["option:usdt:A&B_USDT"], settings=FAST, db=database)
+        (report,) = await synced("GATEIO_OPTIONS", database, listings=["option:usdt:A&B_USDT"])
         assert (report.unchanged, report.changes) == (1, ())
 
 
@@ -145,7 +163,7 @@ async def test_mexc_futures_keep_five_seconds_apart(database: Database) -> None:
     assert request.seconds_apart == 5
     async with serving(exchange=exchanges()) as server:
         await point(database, "MEXC_FUTURES", server.url)
-        (report,) = await sync_symbols("MEXC_FUTURES", settings=FAST, db=database)
+        (report,) = await synced("MEXC_FUTURES", database)
         assert (report.counts()["LISTED"], server.paths) == (2, [DETAIL_PATH])
     assert {one.symbol for one in await list_symbols("MEXC_FUTURES", db=database)} == {"BTC/USDT:USDT", "ETH/USDT:USDT"}
 
@@ -171,8 +189,8 @@ async def test_what_mexc_took_offline_is_delisted_when_it_says(
     after = {"symbols": [mexc()]}
     async with serving(exchange=exchanges({MEXC_PATH: after, OFFLINE_PATH: offline})) as server:
         await point(database, MEXC, server.url)
-        (report,) = await sync_symbols(MEXC, settings=FAST, allow=["VANISHED"], db=database)
-        (again,) = await sync_symbols(MEXC, settings=FAST, allow=["VANISHED"], db=database)
+        (report,) = await synced(MEXC, database, allow=["VANISHED"])
+        (again,) = await synced(MEXC, database, allow=["VANISHED"])
     found = {one.base: (one.status, one.delisted_at) for one in await list_symbols(MEXC, tradable=None, db=database)}
     assert found == {
         "BTC": ("TRADING", None),
@@ -186,7 +204,7 @@ async def test_what_mexc_took_offline_is_delisted_when_it_says(
         await point(database, MEXC, server.url)
         caplog.clear()
         warnings: list[str] = []
-        (report,) = await sync_symbols(MEXC, settings=FAST, allow=["VANISHED"], on_warning=warnings.append, db=database)
+        (report,) = await synced(MEXC, database, allow=["VANISHED"], on_warning=warnings.append)
     assert {change.spec.base: change.spec.status for change in report.changes} == {"IDLE": "DELISTED"}
     assert len(warnings) == 1
     assert warnings[0] in caplog.text
@@ -203,7 +221,7 @@ async def test_a_list_does_not_wait_long_for_what_is_asked_beside_it(
     async with serving(exchange=exchanges({OFFLINE_PATH: drops})) as server:
         await point(database, MEXC, server.url)
         begin = time.monotonic()
-        (report,) = await sync_symbols(MEXC, settings=impatient, db=database)
+        (report,) = await synced(MEXC, database, settings=impatient)
     assert time.monotonic() - begin < 5
     assert report.counts()["LISTED"] == 2
     assert f"{OFFLINE_PATH} gave no answer in 0.6 s; symbols that the list of mexc_spot" in caplog.text
@@ -225,10 +243,10 @@ async def test_a_reader_that_fails_does_not_cost_the_lists_of_others(
     monkeypatch.setattr("exchanges_db.symbols.payloads.readers._registered", {"broken": broken})
     async with serving(exchange=exchanges()) as server:
         await point(database, SPOT, server.url)
-        await find_to_sync([SPOT], listings=["SPOT"], db=database)
+        await find_targets([SPOT], listings=["SPOT"], db=database)
         with pytest.raises(PayloadError, match="its reader 'broken' failed with ValueError: 'boom'") as info:
             await sync_symbols(SPOT, settings=FAST, db=database)
-    assert [(str(report.listing), report.applied) for report in info.value.reports] == [("SPOT", True)]
+    assert [(str(report.listing), report.applied) for report in reports_of(info.value.outcomes)] == [("SPOT", True)]
     with pytest.raises(PayloadError, match="its reader 'broken' failed"):
         await import_symbols(SPOT, payload(SPOT, many(SPOT, 2)), listing="PERPETUAL:USDT", db=database)
 
@@ -239,7 +257,7 @@ async def test_a_list_is_observed_when_it_is_asked_for(database: Database) -> No
     body = payload(SPOT, many(SPOT, 2))
     async with serving(chunked(body[:9], body[9:], pause=0.15)) as server:
         await point(database, SPOT, server.url)
-        (report,) = await sync_symbols(SPOT, settings=FAST, db=database)
+        (report,) = await synced(SPOT, database)
     assert begin <= report.observed_at
     assert datetime.now(UTC) - report.observed_at > timedelta(seconds=0.4)
 
@@ -252,24 +270,84 @@ async def test_a_list_that_fails_does_not_cost_the_others(database: Database) ->
         with pytest.raises(PayloadError, match=GATE_ERROR["message"]) as info:
             await sync_symbols(FUTURES, settings=FAST, db=database)
     assert info.value.listing == "PERPETUAL:USDT"
-    assert [str(report.listing) for report in info.value.reports] == ["FUTURE:USDT"]
+    assert [str(report.listing) for report in reports_of(info.value.outcomes)] == ["FUTURE:USDT"]
     (other,) = info.value.others
     assert (type(other), other.listing) == (DownloadFailed, "PERPETUAL:BTC")
     assert {one.kind for one in await list_symbols(FUTURES, db=database)} == {"FUTURE"}
 
 
-async def test_what_was_imported_before_the_database_failed_is_told(database: Database) -> None:
-    """Its error carries the reports, and no further list is asked for."""
+async def test_a_list_that_the_database_refuses_does_not_cost_the_others(database: Database) -> None:
+    """A rule that one symbol breaks says nothing of the next list; what was committed is told with the error."""
     broken = "ALTER TABLE symbols ADD CONSTRAINT no_inverse CHECK (direction <> 'INVERSE')"
     async with serving(exchange=exchanges()) as server:
         await point(database, FUTURES, server.url)
         async with database.transaction() as tx:
             await tx.connection.execute(broken)
-        with pytest.raises(DatabaseError) as info:
+        with pytest.raises(ConstraintViolated) as info:
             await sync_symbols(FUTURES, settings=FAST, db=database)
-    assert [str(report.listing) for report in info.value.reports] == ["PERPETUAL:USDT"]
+    assert [(one.subject, one.outcome) for one in info.value.outcomes] == [
+        ("PERPETUAL:USDT", "APPLIED"), ("PERPETUAL:BTC", "FAILED"), ("FUTURE:USDT", "APPLIED"),
+    ]  # fmt: skip
+    assert [str(report.listing) for report in reports_of(info.value.outcomes)] == ["PERPETUAL:USDT", "FUTURE:USDT"]
     assert (info.value.listing, info.value.others) == ("PERPETUAL:BTC", ())
+
+
+async def test_what_was_imported_before_the_database_failed_is_told(database: Database) -> None:
+    """Its error carries what became of each list, and no further list is asked for."""
+
+    async def break_it(writer: asyncio.StreamWriter) -> None:
+        async with database.transaction() as tx:
+            await tx.connection.execute("ALTER TABLE symbols RENAME TO gone")
+        await answer(default_lists()[BTC_PATH])(writer)
+
+    told: list[ListOutcome] = []
+    async with serving(exchange=exchanges({BTC_PATH: break_it})) as server:
+        await point(database, FUTURES, server.url)
+        with pytest.raises(DatabaseError) as info:
+            await sync_symbols(FUTURES, settings=FAST, on_outcome=told.append, db=database)
+    assert [(one.subject, one.outcome) for one in info.value.outcomes] == [
+        ("PERPETUAL:USDT", "APPLIED"), ("PERPETUAL:BTC", "FAILED"),
+    ]  # fmt: skip
+    assert told == list(info.value.outcomes)
+    assert (told[1].error, info.value.listing, info.value.others) == (str(info.value), "PERPETUAL:BTC", ())
     assert server.paths == [USDT_PATH, BTC_PATH]
+
+
+async def test_an_exchange_that_asks_for_a_pause_is_left_alone(database: Database) -> None:
+    """Whoever goes on asking is banned: its other lists are not asked for, and the error tells for how long."""
+    busy = answer({"label": "TOO_MANY_REQUESTS", "message": "slow down"}, status=429, Retry_After="120")
+    async with serving(exchange=exchanges({BTC_PATH: busy})) as server:
+        await point(database, FUTURES, server.url)
+        with pytest.raises(DownloadFailed, match=r"slow down.*it asks for a pause of 120 s") as info:
+            await sync_symbols(FUTURES, settings=FAST, db=database)
+        assert server.paths == [USDT_PATH, BTC_PATH]
+    assert info.value.retry_after == 120
+    assert [(one.subject, one.outcome, one.retry_after) for one in info.value.outcomes] == [
+        ("PERPETUAL:USDT", "APPLIED", None), ("PERPETUAL:BTC", "FAILED", 120), ("FUTURE:USDT", "FAILED", None),
+    ]  # fmt: skip
+    assert info.value.outcomes[2].error == "not asked for, because the exchange asks for a pause of 120 s"
+
+
+async def test_what_each_list_came_to_is_told(database: Database) -> None:
+    """With the exchange's own words, of a status as of an answer that is none; observed by the database's clock."""
+    lists = {USDT_PATH: GATE_ERROR, BTC_PATH: answer({"label": "FORBIDDEN", "message": "not from here"}, status=403)}
+    async with serving(exchange=exchanges()) as server:
+        await point(database, FUTURES, server.url)
+        first = await sync_symbols(FUTURES, settings=FAST, db=database)
+        again = await sync_symbols(FUTURES, settings=FAST, db=database)
+    assert [one.outcome for one in first] == [SyncOutcome.APPLIED] * 3
+    assert [one.outcome for one in again] == [SyncOutcome.UNCHANGED] * 3
+    assert all(one.is_good and one.report is not None and one.exchange == FUTURES for one in again)
+    async with serving(exchange=exchanges(lists)) as server:
+        await point(database, FUTURES, server.url)
+        with pytest.raises(PayloadError) as info:
+            await sync_symbols(FUTURES, settings=FAST, db=database)
+    garbled, forbidden, good = info.value.outcomes
+    assert GATE_ERROR["message"] in garbled.error
+    assert "answers with status 403: it says" in forbidden.error
+    assert "not from here" in forbidden.error
+    assert (garbled.outcome, forbidden.outcome, good.outcome) == ("FAILED", "FAILED", "UNCHANGED")
+    assert all(one.observed_at is not None for one in info.value.outcomes)
 
 
 @pytest.mark.parametrize(
@@ -319,9 +397,12 @@ async def test_a_dry_run_and_what_is_allowed_are_passed_on(database: Database) -
         await point(database, SPOT, server.url)
         with pytest.raises(ImportRefused, match="no symbol at all"):
             await sync_symbols(SPOT, settings=FAST, db=database)
-        (report,) = await sync_symbols(SPOT, settings=FAST, dry_run=True, db=database)
-        assert not report.applied
-        (report,) = await sync_symbols(SPOT, settings=FAST, allow=["empty"], db=database)
+        (would,) = await sync_symbols(SPOT, settings=FAST, dry_run=True, db=database)
+        assert (would.outcome, would.report is not None and would.report.applied) == (SyncOutcome.REFUSED, False)
+        assert "no symbol at all" in (would.error or "")
+        (would,) = await sync_symbols(SPOT, settings=FAST, allow=["empty"], dry_run=True, db=database)
+        assert (would.outcome, would.error) == (SyncOutcome.UNCHANGED, None)
+        (report,) = await synced(SPOT, database, allow=["empty"])
         assert report.applied
 
 
@@ -362,15 +443,17 @@ async def test_without_names_every_active_exchange_with_a_reader_is_synced(datab
     """One that is named is synced also while it is not active; all names are checked before any is asked."""
     await insert_exchange(an_exchange(name="MINE", enum_value="MINE"), db=database)
     assert await deactivate_exchange(IDS[FUTURES], db=database)
-    assert [row.enum_value for row in await find_to_sync(None, db=database)] == [SPOT, MEXC]
-    assert [row.enum_value for row in await find_to_sync(["gateio_futures", FUTURES], db=database)] == [FUTURES]
+    assert [target.row.enum_value for target in await find_targets(None, db=database)] == [SPOT, MEXC]
+    assert [target.row.enum_value for target in await find_targets(["gateio_futures", FUTURES], db=database)] == [
+        FUTURES
+    ]
     for names, error in (([SPOT, "NOBODY"], ExchangeNotFound), ([SPOT, "MINE"], ConfigurationError)):
         with pytest.raises(error):
-            await find_to_sync(names, db=database)
+            await find_targets(names, db=database)
     for number in (1, 2):
         assert await deactivate_exchange(number, db=database)
     with pytest.raises(ConfigurationError, match="no active exchange that can be synced: GATEIO_FUTURES, "):
-        await find_to_sync(None, db=database)
+        await find_targets(None, db=database)
 
 
 async def test_two_readers_of_one_list_are_not_chosen_between(
@@ -379,6 +462,6 @@ async def test_two_readers_of_one_list_are_not_chosen_between(
     """Whichever came first would decide what the rows mean."""
     (own,) = readers_of(SPOT)
     twin = SimpleNamespace(name="twin", index=None, lists=own.lists, exchange=SPOT)
-    monkeypatch.setattr("exchanges_db.symbols.sync.readers_of", lambda exchange: (own, twin))
+    monkeypatch.setattr("exchanges_db.symbols.sync_targets.readers_of", lambda exchange: (own, twin))
     with pytest.raises(ConfigurationError, match="two readers have the list SPOT of GATEIO_SPOT: gateio_spot and twin"):
         await sync_symbols(SPOT, settings=FAST, db=database)

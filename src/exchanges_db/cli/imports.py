@@ -1,11 +1,9 @@
-"""The commands that bring symbols into the database: import, sync, and `readers`, which tells what they can read."""
+"""The commands `import`, which brings a list from a file into the database, and `readers`: what can be read."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +11,8 @@ import typer
 
 from exchanges_db.cli import output, symbol_tables
 from exchanges_db.cli.commands import command
-from exchanges_db.cli.completion import complete_exchange
 from exchanges_db.cli.progress import bars
-from exchanges_db.cli.session import note_written, parse_time, run
+from exchanges_db.cli.session import parse_time, run
 from exchanges_db.cli.symbols import Where
 from exchanges_db.database.pool import Database
 from exchanges_db.errors import (
@@ -25,9 +22,8 @@ from exchanges_db.errors import (
     InvalidArgument,
     PayloadError,
 )
-from exchanges_db.symbols import importing, sync
+from exchanges_db.symbols import importing
 from exchanges_db.symbols.allowances import Brake
-from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.payloads.asking import lists_of
 from exchanges_db.symbols.payloads.reader import Reader
 from exchanges_db.symbols.payloads.readers import all_readers, broken_readers
@@ -92,74 +88,6 @@ def import_(
     symbol_tables.show_reports([report], every=every)
 
 
-@command(app, "sync", example="sync GATEIO_FUTURES --list PERPETUAL:USDT --dry-run")
-def sync_(
-    exchanges: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="EXCHANGE", help="Default: the active ones that have a reader.", autocompletion=complete_exchange
-        ),
-    ] = None,
-    lists: Annotated[
-        list[str] | None,
-        typer.Option("--list", metavar="LIST", help="Only this list, such as PERPETUAL:USDT; may be repeated."),
-    ] = None,
-    allow: Allow = None,
-    dry_run: DryRun = False,
-    every: Every = False,
-) -> None:
-    """Download lists of symbols and import them.
-
-    An exchange or a list that fails does not stop the others.
-    """
-    if lists and not exchanges:
-        raise InvalidArgument("--list is for the exchanges that are named: name one or more", field="listings")
-    reports: list[ImportReport] = []
-    failed = False
-
-    def keep(report: ImportReport) -> None:
-        reports.append(report)
-        if report.applied:
-            note_written()
-
-    async def work(database: Database) -> None:
-        nonlocal failed
-        found = await sync.find_to_sync(exchanges, listings=lists or None, db=database)
-        with bars() as add_bar:
-            for exchange in [row.enum_value for row in found]:
-                try:
-                    await sync.sync_symbols(
-                        exchange,
-                        listings=lists or None,
-                        allow=allow or (),
-                        dry_run=dry_run,
-                        on_download=add_bar(f"{exchange} download"),
-                        on_retry=partial(_note_retry, exchange),
-                        on_progress=add_bar(f"{exchange} import"),
-                        on_list=partial(_note_list, exchange),
-                        on_report=keep,
-                        on_warning=output.note,
-                        db=database,
-                    )
-                except ExchangesDBError as exc:
-                    _note_failures(exchange, exc.others, reports)
-                    if not isinstance(exc, _FAILURES):
-                        raise
-                    failed = True
-                    _note_failures(exchange, [exc], reports)
-
-    try:
-        run(work)
-    except (ExchangesDBError, KeyboardInterrupt):
-        with suppress(output.AnswerLost):  # what was imported before it is not undone
-            if reports:
-                symbol_tables.show_reports(reports, every=every)
-        raise
-    symbol_tables.show_reports(reports, every=every)
-    if failed:
-        raise typer.Exit(7)
-
-
 @command(app, "readers", example="readers --json", lists=True, asks=False)
 def readers() -> None:
     """List who reads which lists of symbols.
@@ -195,19 +123,3 @@ def _read(file: str) -> bytes:
     if len(payload) > _LARGEST_FILE:
         raise PayloadError(f"{file!r} is longer than {_LARGEST_FILE} bytes: that is no list of symbols")
     return payload
-
-
-def _note_failures(exchange: str, errors: Iterable[ExchangesDBError], reports: list[ImportReport]) -> None:
-    for error in errors:
-        output.note(f"error: {exchange}{f' {error.listing}' if error.listing else ''}: {error}")
-        if isinstance(error, ImportRefused):
-            reports.append(error.report)
-
-
-def _note_list(exchange: str, listing: Listing, number: int, total: int) -> None:
-    if total > _MANY_LISTS and (number - 1) % _MANY_LISTS == 0:
-        output.note(f"{exchange} {listing}: list {number} of {total}")
-
-
-def _note_retry(exchange: str, reason: str, wait: float) -> None:
-    output.note(f"{exchange} {reason}: next try in {wait:.1f} s")

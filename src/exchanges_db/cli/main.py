@@ -24,51 +24,12 @@ from exchanges_db.cli import imports as cli_imports
 from exchanges_db.cli import output, session
 from exchanges_db.cli import symbol_lists as _symbol_lists  # noqa: F401 - adds its commands to `symbols`
 from exchanges_db.cli import symbols as cli_symbols
+from exchanges_db.cli import sync as cli_sync
 from exchanges_db.cli.commands import HELP, AskEmbedded
-from exchanges_db.errors import (
-    AccessDenied,
-    AdoptionRefused,
-    AmbiguousSymbol,
-    ConfigurationError,
-    Conflict,
-    ConstraintViolated,
-    DatabaseError,
-    DownloadFailed,
-    ExchangesDBError,
-    InvalidArgument,
-    MigrationError,
-    NotFound,
-    OutcomeUnknown,
-    PayloadError,
-)
-from exchanges_db.symbols.report import ImportRefused
+from exchanges_db.cli.exit_codes import EXIT_CODES, exit_code_of
+from exchanges_db.errors import ExchangesDBError
 
-EXIT_CODES = (
-    "Exit codes: 0 done; 1 the answer is no (pending migrations, failed validation, no such exchange or symbol, fees "
-    "that nobody has set); 2 wrong usage, value or configuration; 3 database out of reach or its schema too old; "
-    "4 refused by the database (constraint, conflict, rights); 5 outcome of a write unknown; 6 migration failed or "
-    "locked; 7 a list of symbols was refused, cannot be read or could not be downloaded, or "
-    "tables cannot be adopted; 8 the answer could not be "
-    "written to stdout, but what was written to the database stays; 130 interrupted; 141 the reader of stdout has gone."
-)
 _ANSWER_LOST, _INTERRUPTED, _NO_READER = 8, 130, 141
-# The first class that fits decides.
-_EXIT_CODE: list[tuple[type[ExchangesDBError], int]] = [
-    (NotFound, 1),
-    (AmbiguousSymbol, 1),
-    (InvalidArgument, 2),
-    (ConfigurationError, 2),
-    (ConstraintViolated, 4),
-    (Conflict, 4),
-    (AccessDenied, 4),
-    (OutcomeUnknown, 5),
-    (DatabaseError, 3),
-    (MigrationError, 6),
-    (AdoptionRefused, 7),
-    (PayloadError, 7),
-    (ImportRefused, 7),
-    (DownloadFailed, 7),
-]
 
 app = typer.Typer(
     name="exchanges-db",
@@ -81,6 +42,7 @@ app = typer.Typer(
 app.add_typer(cli_database.app)
 app.add_typer(cli_exchanges.app)
 app.add_typer(cli_imports.app)
+app.add_typer(cli_sync.app)
 app.add_typer(cli_symbols.app)
 app.add_typer(cli_fees.group, name="fees")
 app.add_typer(cli_adopt.app)
@@ -109,7 +71,7 @@ def _run(arguments: Sequence[str]) -> int:
         return _lost(exc)
     except ExchangesDBError as exc:
         output.note(f"error: {exc}")
-        return next(code for kind, code in _EXIT_CODE if isinstance(exc, kind))
+        return exit_code_of(exc)
     except typer.TyperException as exc:  # wrong usage, found by typer
         context = getattr(exc, "ctx", None)
         advice = "" if context is None else f" (see `{context.command_path} --help`)"

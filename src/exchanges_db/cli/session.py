@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,9 @@ from exchanges_db.errors import ConfigurationError, InvalidArgument
 
 T = TypeVar("T")
 _ENV_FILE = Path(".env")
+_DURATION = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LONGEST = timedelta(days=365_000)
 _NAMES_IT = re.compile(r"^\s*(export\s+)?DATABASE_URL\b", re.MULTILINE)
 
 
@@ -144,3 +147,12 @@ def parse_time(text: str) -> datetime:
         in_utc = moment.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
         raise InvalidArgument(f"{text!r} has no time zone: write {in_utc} for UTC")
     return moment
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return how long 30s, 10m, 2h or 1d is; raise InvalidArgument where it is none of that form, or no time at all."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
+    if not 0 < seconds <= _LONGEST.total_seconds():
+        raise InvalidArgument(f"{text!r} is no length of time: write 30s, 10m, 2h or 1d, at most 1000 years")
+    return timedelta(seconds=seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -18,6 +18,7 @@ from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.errors import InvalidArgument
 from exchanges_db.exchanges.names import ask_all_as_spelled, check_exchange
 from exchanges_db.symbols.enums import AssetClass, ContractDirection, OptionType, SymbolKind
+from exchanges_db.symbols.freshness import check_max_age
 from exchanges_db.symbols.models import Symbol
 from exchanges_db.symbols.rows import stands_open, to_symbol
 from exchanges_sql.symbols import AsyncQuerier, ListSymbolsParams
@@ -86,7 +87,9 @@ class CommonSymbols(msgspec.Struct, frozen=True):
         return self.pairs[index]
 
 
-async def common_symbols(*exchanges: Enum | str, db: DatabaseOrConnection | None = None) -> CommonSymbols:
+async def common_symbols(
+    *exchanges: Enum | str, max_age: timedelta | None = None, db: DatabaseOrConnection | None = None
+) -> CommonSymbols:
     """Return every pair of symbols with one base and one quote that two of the exchanges trade now.
 
     A symbol is traded if an order that opens a position would be taken now, of one side at least, as `can_trade`
@@ -99,11 +102,14 @@ async def common_symbols(*exchanges: Enum | str, db: DatabaseOrConnection | None
     against a pair; where an exchange states neither, compare the prices before you trust it. Codes that count in
     thousands or millions, such as 1000PEPE, are other codes, and do not pair with PEPE.
 
+    max_age: how long ago the exchange may have confirmed a symbol that counts as traded.
+
     Raises:
-        InvalidArgument: there are less than two exchanges, or one is given twice.
+        InvalidArgument: there are less than two exchanges, or one is given twice; or `max_age` is unusable.
         ExchangeNotFound: one of them is not there.
     """
     places = [check_exchange(exchange) for exchange in exchanges]
+    check_max_age(max_age)
     order = {place.casefold(): number for number, place in enumerate(places)}
     if len(places) < 2 or len(order) < len(places):
         raise InvalidArgument("common_symbols wants two exchanges or more, each once", field="exchanges")
@@ -112,7 +118,7 @@ async def common_symbols(*exchanges: Enum | str, db: DatabaseOrConnection | None
         async def fetch(exact: Sequence[str]) -> list[tuple[Symbol, bool]]:
             wanted = ListSymbolsParams(exchanges=list(exact), base=None, quote=None, kind=None, live=True)
             rows = [(row, to_symbol(row)) async for row in AsyncQuerier(conn).list_symbols(wanted)]
-            return [(symbol, stands_open(row, symbol)) for row, symbol in rows]
+            return [(symbol, stands_open(row, symbol, max_age)) for row, symbol in rows]
 
         return await ask_all_as_spelled(conn, places, fetch)
 

@@ -22,12 +22,14 @@ from stamina.instrumentation import RetryDetails, RetryHook, get_on_retry_hooks,
 
 from exchanges_db.errors import ConfigurationError, DownloadFailed, shown
 from exchanges_db.symbols.download_settings import DownloadSettings
+from exchanges_db.symbols.payloads.document import in_its_words
 
 log = logging.getLogger("exchanges_db")
 
 _BUSY = frozenset((408, 425, 429, 500, 502, 503, 504))
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _CHUNK = 64 * 1024
+_MOST_WORDS = 4096
 
 
 class _TryAgain(Exception):
@@ -134,7 +136,10 @@ class Downloader:
         except _TryAgain as exc:
             advice = f"; it asks for a pause of {exc.wait:.0f} s" if exc.wait else ""
             raise DownloadFailed(
-                f"{place} {exc}, tried {failures} times{advice}", status=exc.status, attempts=failures
+                f"{place} {exc}, tried {failures} times{advice}",
+                status=exc.status,
+                attempts=failures,
+                retry_after=exc.wait,
             ) from exc
         raise AssertionError("stamina ends with an answer or an error")
 
@@ -170,7 +175,7 @@ class Downloader:
         assert self._session is not None, "use Downloader as `async with Downloader() as downloader`"
         try:
             async with self._session.get(url, headers=headers, allow_redirects=False, middlewares=limits) as response:
-                _check(response, place)
+                _check(response, place, await _words(response))
                 return await self._body(response, place, on_progress)
         except TimeoutError as exc:
             raise _TryAgain("did not answer in time") from exc
@@ -222,14 +227,30 @@ def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return dict(headers)
 
 
-def _check(response: aiohttp.ClientResponse, place: str) -> None:
+async def _words(response: aiohttp.ClientResponse) -> str:
+    """Return what the exchange says of an error, to stand behind ours: nothing where it says so with a web page."""
+    if response.status < 400 or response.content_type not in ("application/json", "text/plain"):
+        return ""
+    try:
+        said = await response.content.read(_MOST_WORDS)
+    except (aiohttp.ClientError, OSError):  # the status tells enough
+        return ""
+    query = response.url.raw_query_string
+    # A query may hold a secret, and errors are logged.
+    return f": it says {in_its_words(said)}" if said and (not query or query.encode() not in said) else ""
+
+
+def _check(response: aiohttp.ClientResponse, place: str, words: str) -> None:
     status = response.status
     if status in _BUSY:
-        raise _TryAgain(f"answers with status {status}", status=status, wait=_asked_wait(response))
+        raise _TryAgain(f"answers with status {status}{words}", status=status, wait=_asked_wait(response))
     if 300 <= status < 400:
         raise DownloadFailed(f"{place} answers with a redirect: base_url must be the API's own address", status=status)
     if status >= 400:
-        raise DownloadFailed(f"{place} answers with status {status}: check base_url, or who is let in", status=status)
+        advice = words or ": check base_url, or who is let in"
+        raise DownloadFailed(
+            f"{place} answers with status {status}{advice}", status=status, retry_after=_asked_wait(response)
+        )
     if status == 206:
         raise _TryAgain("answers with a part of the list", status=status)
     if response.content_type == "text/html":

@@ -8,6 +8,7 @@ names the nearest. The exact spelling is found fastest; a name in another case i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from enum import Enum
 from typing import TypedDict
 
@@ -19,6 +20,7 @@ from exchanges_db.errors import InvalidSymbol, SymbolNotFound, shown
 from exchanges_db.exchanges.names import ask_all_as_spelled, check_exchange, check_exchanges
 from exchanges_db.exchanges.rules import INTEGER_MAX
 from exchanges_db.symbols.enums import SymbolKind
+from exchanges_db.symbols.freshness import check_max_age
 from exchanges_db.symbols.models import NamedSymbol, Symbol, SymbolRaw, SymbolStats
 from exchanges_db.symbols.names import check_name, check_names, symbol_not_found
 from exchanges_db.symbols.rows import named_symbols, row_by_native, row_called, rows_called, stands_open, to_symbol
@@ -139,6 +141,7 @@ async def list_symbols(
     quote: str | None = None,
     kind: SymbolKind | str | None = None,
     tradable: bool | None = True,
+    max_age: timedelta | None = None,
     db: DatabaseOrConnection | None = None,
 ) -> list[Symbol]:
     """Return the symbols that fit everything given, by exchange and name.
@@ -148,12 +151,17 @@ async def list_symbols(
     kind: a SymbolKind or its text, in any case.
     tradable: True for those of which an order that opens a position would be taken now, of one side at least, as
         `can_trade` judges; False for the others, None for all, delisted ones too.
+    max_age: how long ago the exchange may have confirmed a symbol that counts as tradable.
 
-    Raises ExchangeNotFound.
+    Raises:
+        ExchangeNotFound: there is no such exchange.
+        InvalidArgument: a filter is unusable, or `max_age` is given where it is not asked what is tradable.
     """
     places = check_exchanges(exchange)
     wanted = check_filters(base=base, quote=quote, kind=kind)
     check_tradable(tradable)
+    if check_max_age(max_age) is not None and tradable is None:
+        raise InvalidSymbol("max_age says what is tradable: leave tradable=None out, or max_age", field="max_age")
 
     async def work(conn: AsyncConnection) -> list[Symbol]:
         async def fetch(exact: Sequence[str] | None) -> list[Symbol]:
@@ -163,7 +171,9 @@ async def list_symbols(
             )
             rows = [row async for row in AsyncQuerier(conn).list_symbols(parameters)]
             pairs = [(row, to_symbol(row)) for row in rows]
-            return [symbol for row, symbol in pairs if tradable is None or stands_open(row, symbol) is tradable]
+            return [
+                symbol for row, symbol in pairs if tradable is None or stands_open(row, symbol, max_age) is tradable
+            ]
 
         return await fetch(None) if places is None else await ask_all_as_spelled(conn, places, fetch)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple, overload
 
@@ -14,8 +14,9 @@ from exchanges_db.exchanges.history import exchange_as_of
 from exchanges_db.exchanges.names import check_exchange
 from exchanges_db.moments import check_moment
 from exchanges_db.symbols.enums import OrderType, Side
+from exchanges_db.symbols.freshness import check_max_age, span
 from exchanges_db.symbols.history import find_symbol_as_of, symbol_as_of
-from exchanges_db.symbols.judge import Hold, Obstacle, TradeAnswer, explain, judge
+from exchanges_db.symbols.judge import Hold, Obstacle, TradeAnswer, explain, is_stale, judge
 from exchanges_db.symbols.models import NamedSymbol, Symbol
 from exchanges_db.symbols.names import check_name
 from exchanges_db.symbols.rows import holds_of, last_word, named_symbols, row_called, to_symbol
@@ -35,6 +36,7 @@ class _Order(NamedTuple):
     at: datetime | None
     order_type: OrderType | None
     closing: bool
+    max_age: timedelta | None
 
 
 @overload
@@ -45,6 +47,7 @@ async def can_trade(
     *,
     order_type: OrderType | str | None = None,
     closing: bool = False,
+    max_age: timedelta | None = None,
     db: DatabaseOrConnection | None = None,
 ) -> TradeAnswer: ...
 
@@ -58,6 +61,7 @@ async def can_trade(
     *,
     order_type: OrderType | str | None = None,
     closing: bool = False,
+    max_age: timedelta | None = None,
     db: DatabaseOrConnection | None = None,
 ) -> TradeAnswer: ...
 
@@ -66,6 +70,7 @@ async def can_trade(
     *subject: Any,
     order_type: OrderType | str | None = None,
     closing: bool = False,
+    max_age: timedelta | None = None,
     db: DatabaseOrConnection | None = None,
     **named: Any,
 ) -> TradeAnswer:
@@ -80,11 +85,15 @@ async def can_trade(
     closing: the order only reduces a position of a contract, which is still taken while a symbol is CLOSE_ONLY or
         DELISTING. A spot order closes if it sells.
 
+    max_age: how long ago the exchange may have confirmed the symbol: STALE where that is longer ago, or never was. For
+        a time ahead the age at the time of asking counts; for one in the past, the age then, as far as it is known.
+
     One statement, unless `at` lies in the past. What stands in the way is in `.obstacles`, the first of it in words in
     `.reason`.
 
     Raises:
-        InvalidArgument: `symbol`, `side`, `order_type` or `closing` is not what it should be, or `at` has no time zone.
+        InvalidArgument: `symbol`, `side`, `order_type`, `closing` or `max_age` is not what it should be, or `at` has no
+            time zone.
         ExchangeNotFound, SymbolNotFound, AmbiguousSymbol: no symbol is meant by the name, or several.
         DatabaseError: the database cannot be asked.
     """
@@ -98,6 +107,7 @@ async def can_trade(
         None if at is None else check_moment(at),
         None if order_type is None else OrderType.parse(order_type),
         closing,
+        check_max_age(max_age),
     )
     symbol = given["symbol"]
     if isinstance(symbol, Symbol | NamedSymbol):
@@ -177,9 +187,11 @@ def _answer_now(row: SymbolRow, meant: Symbol | NamedSymbol | None, order: _Orde
         closing=order.closing,
         observed_at=last_word(row),
         doubtful=row.doubtful_since is not None,
+        stale=is_stale(row.confirmed_at, row.asked_at, order.max_age),
         holds=holds,
     )
-    return _answer(found, spec, order, next((hold for hold in holds if hold.stops(order.side, at)), None))
+    hold = next((hold for hold in holds if hold.stops(order.side, at)), None)
+    return _answer(found, spec, order, confirmed_at=row.confirmed_at, asked_at=row.asked_at, hold=hold)
 
 
 async def _answer_then(
@@ -192,6 +204,7 @@ async def _answer_then(
     if meant is not None and not _is_same(then, meant):
         return _refusal(Obstacle.OTHER_SYMBOL)
     last_list = _last_list_by(at, then, row)
+    confirmed_at = then.observed_at if last_list is None else last_word(last_list)
     found = judge(
         then,
         order.side,
@@ -199,10 +212,11 @@ async def _answer_then(
         exchange_active=exchange.is_active,
         order_type=order.order_type,
         closing=order.closing,
-        observed_at=then.observed_at if last_list is None else last_word(last_list),
+        observed_at=confirmed_at,
         doubtful=last_list is not None and last_list.doubtful_since is not None,
+        stale=is_stale(confirmed_at, at, order.max_age),
     )
-    return _answer(found, then, order)
+    return _answer(found, then, order, confirmed_at=confirmed_at, asked_at=at)
 
 
 def _last_list_by(at: datetime, then: Symbol, row: SymbolRow | None) -> SymbolRow | None:
@@ -231,5 +245,20 @@ def _refusal(obstacle: Obstacle) -> TradeAnswer:
     return TradeAnswer((obstacle,), words[obstacle])
 
 
-def _answer(found: list[Obstacle], spec: Symbol, order: _Order, hold: Hold | None = None) -> TradeAnswer:
-    return TradeAnswer(tuple(found), explain(found[0], spec, order.side, order.order_type, hold) if found else None)
+def _answer(
+    found: list[Obstacle],
+    spec: Symbol,
+    order: _Order,
+    *,
+    confirmed_at: datetime | None,
+    asked_at: datetime,
+    hold: Hold | None = None,
+) -> TradeAnswer:
+    if not found:
+        return TradeAnswer()
+    if found[0] is Obstacle.STALE and order.max_age is not None:
+        since = "has never confirmed it"
+        if confirmed_at is not None:
+            since = f"confirmed it {span(asked_at - confirmed_at)} ago"
+        return TradeAnswer(tuple(found), f"the exchange {since}; at most {span(order.max_age)} was asked for")
+    return TradeAnswer(tuple(found), explain(found[0], spec, order.side, order.order_type, hold))
