@@ -116,7 +116,7 @@ class PayloadError(ExchangesDBError, ValueError):
 
 
 class AdoptionRefused(ExchangesDBError):
-    """Tables of another database cannot be taken over; `problems` has all that stands in the way. Nothing was written."""
+    """Tables of another schema cannot be taken over, and nothing was written; `problems` has all that is in the way."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         more = len(problems) - _MOST_PROBLEMS

@@ -25,10 +25,12 @@ def test_status_says_pending_then_applied(url: str) -> None:
     """Exit code 1 while something is pending, 0 afterwards; the same in JSON."""
     before = run("status", "--json", url=url)
     assert before.returncode == 1
-    assert not any(row["applied"] for row in json.loads(before.stdout))
+    assert not any(row["applied"] for row in json.loads(before.stdout)["migrations"])
     assert "applied 002_create_exchanges.sql" in ok("migrate", url=url)
     assert "nothing to apply" in ok("migrate", url=url)
-    assert all(row["applied"] and row["changed"] is False for row in json.loads(ok("status", "--json", url=url)))
+    assert all(
+        row["applied"] and row["changed"] is False for row in json.loads(ok("status", "--json", url=url))["migrations"]
+    )
 
 
 def test_status_and_migrate_accept_what_plain_dbmate_applied(url: str, empty_dsn: Dsn) -> None:
@@ -47,7 +49,7 @@ def test_status_tells_another_projects_version_from_ours(url: str, empty_dsn: Ds
     assert run_dbmate(empty_dsn, "up", migrations=tmp_path).returncode == 0
     status = run("status", "--json", url=url)
     assert status.returncode == 1
-    assert [row["version"] for row in json.loads(status.stdout) if row["foreign"]] == ["002"]
+    assert [row["version"] for row in json.loads(status.stdout)["migrations"] if row["foreign"]] == ["002"]
     refused = run("migrate", url=url)
     assert refused.returncode == 6
     for result in (status, refused):
@@ -57,7 +59,7 @@ def test_status_tells_another_projects_version_from_ours(url: str, empty_dsn: Ds
 
     own = ("--migrations-table", "own.My Ledger")
     assert "applied 002_create_exchanges.sql" in ok("migrate", *own, url=url)
-    assert all(row["applied"] for row in json.loads(ok("status", "--json", *own, url=url)))
+    assert all(row["applied"] for row in json.loads(ok("status", "--json", *own, url=url))["migrations"])
     assert re.search(
         r"(\d+) of \1 in own.My Ledger", ok("validate", "--lookups", "100", "--target-ms", "1000", *own, url=url)
     )

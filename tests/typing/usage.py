@@ -66,7 +66,9 @@ from exchanges_db import (
     InvalidSymbol,
     Isolation,
     Latency,
+    ListFreshness,
     Listing,
+    ListOutcome,
     MarketType,
     MigrationError,
     MigrationLocked,
@@ -91,6 +93,7 @@ from exchanges_db import (
     Request,
     Rounded,
     Rounding,
+    SavedList,
     SavedListReader,
     SchemaMismatch,
     Seconds,
@@ -110,6 +113,8 @@ from exchanges_db import (
     SymbolStats,
     SymbolStatus,
     SymbolVersion,
+    SyncOutcome,
+    SyncRound,
     TellingReader,
     TradeAnswer,
     Transaction,
@@ -138,6 +143,7 @@ from exchanges_db import (
     get_exchange_stats,
     get_exchanges_by_market_type,
     get_fees,
+    get_freshness,
     get_hold_history,
     get_symbol,
     get_symbol_as_of,
@@ -153,6 +159,7 @@ from exchanges_db import (
     import_specs,
     import_symbols,
     insert_exchange,
+    keep_synced,
     list_account_fees,
     list_holds,
     list_symbol_lists,
@@ -328,7 +335,17 @@ async def imports(payload: bytes) -> None:
     report = await import_symbols(ExchangeEnum.MEXC, payload, allow=[Brake.EMPTY, "jump"], dry_run=True)
     assert_type(report, ImportReport)
     assert_type(report.brakes, tuple[BrakeHit, ...])
-    assert_type(await sync_symbols("MEXC_SPOT", settings=DownloadSettings(attempts=2)), list[ImportReport])
+    assert_type(await sync_symbols("MEXC_SPOT", settings=DownloadSettings(attempts=2)), list[ListOutcome])
+    (outcome,) = await sync_symbols("MEXC_SPOT", save="lists")
+    assert_type((outcome.outcome, outcome.saved), tuple[SyncOutcome, SavedList | None])
+
+    def on_round(one: SyncRound) -> None:
+        assert_type(one.outcomes, tuple[ListOutcome, ...])
+
+    await keep_synced(["MEXC_SPOT"], every=timedelta(minutes=1), on_round=on_round)
+    assert_type(await get_freshness("MEXC_SPOT"), list[ListFreshness])
+    assert_type(await can_trade("MEXC_SPOT", "BTC/USDT", "BUY", max_age=timedelta(minutes=10)), TradeAnswer)
+    await can_trade("MEXC_SPOT", "BTC/USDT", "BUY", max_age=600)  # type: ignore[call-overload]  # seconds or minutes?
     listing = Listing(SymbolKind.PERPETUAL, "USDT")
     assert_type(await import_specs("MEXC_FUTURES", listing, [report.changes[0].spec], source="own"), ImportReport)
     assert_type((report.listing, report.source), tuple[Listing, str])

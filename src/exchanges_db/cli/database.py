@@ -13,11 +13,12 @@ import typer
 from exchanges_db.cli import output, tables
 from exchanges_db.cli.commands import command
 from exchanges_db.cli.progress import waiting
-from exchanges_db.cli.session import note_written, resolve_dsn, run, where
-from exchanges_db.errors import ConfigurationError
+from exchanges_db.cli.session import note_written, parse_duration, resolve_dsn, run, where
+from exchanges_db.errors import AccessDenied, ConfigurationError, SchemaMismatch
 from exchanges_db.schema import migrations
 from exchanges_db.schema.ledger import parse_ledger, what_is_wrong
 from exchanges_db.schema.sql_files import schema_sql
+from exchanges_db.symbols.freshness import ListFreshness, get_freshness
 from exchanges_db.validation.report import report_html, summary
 from exchanges_db.validation.validate import validate_exchanges
 
@@ -55,18 +56,36 @@ def migrate(
 
 @command(app, example="status || exchanges-db migrate", lists=True)
 def status(migrations_table: MigrationsTable = None) -> None:
-    """List applied and pending migrations.
+    """List applied and pending migrations, and how old the lists of symbols are.
 
     Exit code 1 when one is pending, when its file was changed after it was applied, or when another project has
     applied a file of the same version.
     """
     found = asyncio.run(migrations.get_migrations(resolve_dsn(), migrations_table=migrations_table))
-    output.show(found, tables.MIGRATIONS, nothing="no migrations")
+    ages = _ages()
+    if output.is_json():
+        output.show_json({"migrations": found, "lists": ages})
+    else:
+        output.show(found, tables.MIGRATIONS, nothing="no migrations")
+        if ages:
+            output.write("\n")
+            output.show(ages, tables.AGES, nothing="")
     wrong = what_is_wrong(found, parse_ledger(migrations_table))
     if wrong is not None:
         output.note(wrong)
     if not all(migration.is_settled for migration in found):
         raise typer.Exit(1)
+
+
+def _ages() -> list[ListFreshness]:
+    """Return how old each list is; none where the tables are not there yet, or are not for this role to read."""
+    try:
+        return run(lambda database: get_freshness(db=database))
+    except SchemaMismatch:
+        return []  # the pending migrations are told of
+    except AccessDenied as exc:
+        output.note(f"how old the lists of symbols are is not known: {exc}")
+        return []
 
 
 @command(app, example="rollback --yes", answers=False)
@@ -108,6 +127,9 @@ def validate(
     html: Annotated[Path | None, typer.Option(help="Write the report as a page to this file.")] = None,
     lookups: Annotated[int, typer.Option(min=100, max=1_000_000, help="How many look-ups to time.")] = 1000,
     target_ms: Annotated[float, typer.Option(min=0.001, help="What the mean of the look-ups must stay within.")] = 1.0,
+    max_age: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long ago lists may have been confirmed: 10m, 2h.")
+    ] = None,
     migrations_table: MigrationsTable = None,
     quick: Annotated[bool, typer.Option("--quick", help="Write nothing, time nothing, read no whole table.")] = False,
 ) -> None:
@@ -116,10 +138,16 @@ def validate(
     Leaves nothing behind. With --quick it is done in under a second, by a role that may only read, and on a standby:
     for a deploy or a health check. Exit code 1 when something is not as it should be.
     """
+    longest = None if max_age is None else parse_duration(max_age)
     with waiting("validating"):
         result = run(
             lambda database: validate_exchanges(
-                db=database, lookups=lookups, target_ms=target_ms, migrations_table=migrations_table, quick=quick
+                db=database,
+                lookups=lookups,
+                target_ms=target_ms,
+                max_age=longest,
+                migrations_table=migrations_table,
+                quick=quick,
             )
         )
     if html is not None:

@@ -14,11 +14,13 @@ from exchanges_db.cli.output import Column
 from exchanges_db.cli.tables import columns_of, difference
 from exchanges_db.orders.pairs import CommonSymbol
 from exchanges_db.symbols.changes import SymbolChange
+from exchanges_db.symbols.freshness import ListFreshness, span
 from exchanges_db.symbols.lists import SymbolList
 from exchanges_db.symbols.models import Symbol, SymbolStats, SymbolVersion
 from exchanges_db.symbols.report import ImportReport
 
 _MOST_OF_A_KIND = 20
+_MOST_AGES = 5
 # The fields that make up a specification, in the order in which they are shown.
 _SPECIFICATION = tuple(
     field for field in Symbol.__struct_fields__ if field not in ("id", "exchange_id", "spec_version", "updated_at")
@@ -103,6 +105,7 @@ SYMBOL_LISTS: list[Column[SymbolList]] = [
     Column("exchange", attrgetter("exchange"), must=True),
     Column("list", lambda one: str(one.listing), must=True),
     Column("observed", attrgetter("observed_at"), must=True),
+    Column("age", lambda one: span(one.age), must=True),
     Column("source", attrgetter("source")),
     Column("doubtful", attrgetter("doubtful")),
 ]
@@ -121,6 +124,28 @@ _STEPS: list[Column[_Step]] = [
     Column("to", attrgetter("version.valid_to")),
     Column("ended by", attrgetter("version.ended_by"), piped=True),
 ]
+
+
+def ages_of(symbols: Sequence[Symbol], ages: Sequence[ListFreshness]) -> list[str]:
+    """Return how old the lists are that hold one of these symbols, in a line each; of many, the oldest."""
+    held = {(one.exchange, one.kind, one.settle, f"{one.base}_{one.quote}") for one in symbols}
+    told = [
+        one
+        for one in sorted(ages, key=attrgetter("age"), reverse=True)
+        if any(
+            exchange == one.exchange
+            and kind is one.listing.kind
+            and one.listing.settle in (None, settle)
+            and one.listing.underlying in (None, underlying)
+            for exchange, kind, settle, underlying in held
+        )
+    ]
+    lines = [
+        f"{one.exchange} {one.listing}: confirmed by the exchange {span(one.age)} ago" for one in told[:_MOST_AGES]
+    ]
+    if told[_MOST_AGES:]:
+        lines.append(f"{len(told) - _MOST_AGES} more lists, confirmed later: `exchanges-db symbols lists` shows them")
+    return lines
 
 
 def show_versions(versions: Sequence[SymbolVersion]) -> None:

@@ -10,11 +10,12 @@ import typer
 from exchanges_db.cli import output, symbol_tables
 from exchanges_db.cli.commands import HELP, command
 from exchanges_db.cli.completion import complete_exchange
-from exchanges_db.cli.session import parse_time, run
+from exchanges_db.cli.session import parse_duration, parse_time, run
 from exchanges_db.database.pool import Database
-from exchanges_db.errors import SymbolNotFound, shown
+from exchanges_db.errors import InvalidArgument, SymbolNotFound, shown
 from exchanges_db.orders import pairs
 from exchanges_db.symbols import history, look_ups
+from exchanges_db.symbols.freshness import ListFreshness, get_freshness
 from exchanges_db.symbols.models import Symbol, SymbolVersion
 
 app = typer.Typer(rich_markup_mode=None)
@@ -28,6 +29,9 @@ Where = Annotated[
     typer.Argument(metavar="EXCHANGE", help="Its enum_value, such as GATEIO_SPOT.", autocompletion=complete_exchange),
 ]
 Name = Annotated[str, typer.Argument(metavar="SYMBOL", help="Canonical name (BTC/USDT:USDT) or the exchange's own.")]
+MaxAge = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Only what the exchange confirmed at most so long ago: 10m, 2h.")
+]
 At = Annotated[str | None, typer.Option(metavar="TIME", help="As known then: ISO 8601 with time zone.")]
 
 
@@ -40,24 +44,33 @@ def list_(
     quote: Annotated[str | None, typer.Option(help="Only quoted in this.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only SPOT, PERPETUAL, FUTURE or OPTION; any case.")] = None,
     every: Annotated[bool, typer.Option("--all", help="List those that cannot be traded, too.")] = False,
+    max_age: MaxAge = None,
     at: At = None,
 ) -> None:
     """List the symbols that can be traded.
 
-    Now, or at a time in the past.
+    Now, or at a time in the past. Says on stderr how old the lists are that they are from.
     """
     moment, tradable = None if at is None else parse_time(at), None if every else True
+    longest = None if max_age is None else parse_duration(max_age)
+    if longest is not None and (every or moment is not None):
+        raise InvalidArgument("--max-age says what can be traded now: leave out --all and --at", field="max_age")
+    ages: list[ListFreshness] = []
 
     async def work(database: Database) -> list[Symbol]:
         if moment is None:
+            ages.extend(await get_freshness(exchange, db=database))
             return await look_ups.list_symbols(
-                exchange, base=base, quote=quote, kind=kind, tradable=tradable, db=database
+                exchange, base=base, quote=quote, kind=kind, tradable=tradable, max_age=longest, db=database
             )
         return await history.list_symbols_as_of(
             exchange, moment, base=base, quote=quote, kind=kind, tradable=tradable, db=database
         )
 
-    output.show(run(work), symbol_tables.SYMBOLS, nothing="no symbols")
+    found = run(work)
+    output.show(found, symbol_tables.SYMBOLS, nothing="no symbols")
+    for line in symbol_tables.ages_of(found, ages):
+        output.note(line)
 
 
 @command(group, "show", example="symbols show GATEIO_FUTURES BTC_USDT --at 2026-01-31T12:00:00Z")
@@ -123,12 +136,14 @@ def common(
     exchanges: Annotated[
         list[str], typer.Argument(metavar="EXCHANGE", help="Two or more.", autocompletion=complete_exchange)
     ],
+    max_age: MaxAge = None,
 ) -> None:
     """List what two or more exchanges trade alike.
 
     Shows the price and quantity grids on which both sides of a pair take orders.
     """
-    found = run(lambda database: pairs.common_symbols(*exchanges, db=database))
+    longest = None if max_age is None else parse_duration(max_age)
+    found = run(lambda database: pairs.common_symbols(*exchanges, max_age=longest, db=database))
     for name in found.left_out:
         output.note(f"left out: {name.symbol} of {name.exchange} is the name of {' and '.join(name.native_symbols)}")
     output.show(found.pairs, symbol_tables.COMMON_SYMBOLS, nothing="no symbols in common")

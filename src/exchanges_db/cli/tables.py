@@ -13,6 +13,7 @@ from exchanges_db.cli.cells import text_of
 from exchanges_db.cli.output import Column
 from exchanges_db.exchanges.models import Exchange, ExchangeChange
 from exchanges_db.schema.ledger import Migration
+from exchanges_db.symbols.freshness import ListFreshness, span
 from exchanges_db.validation.validate import CheckResult
 
 
@@ -80,4 +81,12 @@ CHECKS: list[Column[CheckResult]] = [
     Column("result", lambda check: "ok" if check.passed else "FAILED", must=True),
     Column("ms", lambda check: Decimal(f"{check.seconds * 1000:.1f}")),
     Column("detail", attrgetter("detail"), must=True, prose=True),
+]
+AGES: list[Column[ListFreshness]] = [
+    Column("exchange", attrgetter("exchange"), must=True),
+    Column("list", lambda one: str(one.listing), must=True),
+    Column("age", lambda one: span(one.age), must=True),
+    Column("confirmed", attrgetter("confirmed_at")),
+    Column("changed", attrgetter("changed_at")),
+    Column("doubtful", attrgetter("doubtful")),
 ]

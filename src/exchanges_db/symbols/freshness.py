@@ -6,14 +6,12 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.errors import InvalidArgument, shown
-from exchanges_db.exchanges.names import ask_as_spelled, check_exchange
-from exchanges_db.symbols.enums import SymbolKind
 from exchanges_db.symbols.listing import Listing
-from exchanges_sql.symbol_freshness import AsyncQuerier, ListSymbolListAgesRow
+from exchanges_db.symbols.lists import list_symbol_lists
+from exchanges_sql.server_clock import AsyncQuerier
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
@@ -22,7 +20,6 @@ class ListFreshness(msgspec.Struct, frozen=True, kw_only=True):
     """How old one list is.
 
     Attributes:
-        exchange_is_active: whether its exchange is; `sync` without names leaves out those that are not.
         confirmed_at: when the exchange gave the newest list that was applied, or that confirmed what is known.
         changed_at: the moment of its last import that changed a symbol; None where none has since that is kept.
         age: from `confirmed_at` to now by the server's clock; never negative.
@@ -31,7 +28,6 @@ class ListFreshness(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     exchange: str
-    exchange_is_active: bool
     listing: Listing
     confirmed_at: datetime
     changed_at: datetime | None
@@ -47,15 +43,19 @@ async def get_freshness(
 
     A list that was never imported is not among them: of its symbols nothing is known.
     """
-    place = None if exchange is None else check_exchange(exchange)
-
-    async def work(conn: AsyncConnection) -> list[ListFreshness]:
-        async def fetch(exact: str | None) -> list[ListFreshness]:
-            return [_freshness(row) async for row in AsyncQuerier(conn).list_symbol_list_ages(exchange=exact)]
-
-        return await fetch(None) if place is None else await ask_as_spelled(conn, place, fetch)
-
-    return await run(db, work)
+    found = await list_symbol_lists(exchange, db=db)
+    return [
+        ListFreshness(
+            exchange=one.exchange,
+            listing=one.listing,
+            confirmed_at=one.observed_at,
+            changed_at=one.changed_at,
+            age=one.age,
+            confirmations=one.confirmations,
+            doubtful=one.doubtful,
+        )
+        for one in found
+    ]
 
 
 async def server_time(db: DatabaseOrConnection | None = None) -> datetime:
@@ -86,17 +86,3 @@ def span(time: timedelta) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return " ".join(parts[:2]) or "0s"
-
-
-def _freshness(row: ListSymbolListAgesRow) -> ListFreshness:
-    return ListFreshness(
-        exchange=row.exchange,
-        exchange_is_active=row.exchange_is_active,
-        listing=Listing(SymbolKind(row.kind), row.settle, row.underlying),
-        confirmed_at=row.confirmed_at,
-        changed_at=row.changed_at,
-        # A list may be stamped a little ahead, by the clock of another machine.
-        age=max(timedelta(0), row.asked_at - row.confirmed_at),
-        confirmations=row.confirmations,
-        doubtful=row.doubtful,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 import msgspec
@@ -22,6 +22,7 @@ class SymbolList(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         source: the reader, or the user's own source, that gave it last.
         observed_at: when the exchange gave the newest list that was applied, or that confirmed what is known.
+        age: from `observed_at` to now by the server's clock; never negative.
         changed_at: the moment of its last import that changed a symbol; None where none has since that is kept.
         confirmations: how many imports have changed nothing.
         doubtful: how many of its symbols are in doubt.
@@ -31,6 +32,7 @@ class SymbolList(msgspec.Struct, frozen=True, kw_only=True):
     listing: Listing
     source: str
     observed_at: datetime
+    age: timedelta
     changed_at: datetime | None
     confirmations: int
     doubtful: int
@@ -75,6 +77,8 @@ def _list(row: ListSymbolListsRow) -> SymbolList:
         listing=Listing(SymbolKind(row.kind), row.settle, row.underlying),
         source=row.source,
         observed_at=row.observed_at,
+        # It may lie a little ahead, by the clock of another machine.
+        age=max(timedelta(0), row.asked_at - row.observed_at),
         changed_at=row.changed_at,
         confirmations=row.confirmations,
         doubtful=row.doubtful,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -47,6 +48,7 @@ class Context:
     lookups: int
     target_ms: float
     ledger: Ledger
+    max_age: timedelta | None = None
     schema_version: str | None = None
     server_version: str | None = None
     database_name: str | None = None

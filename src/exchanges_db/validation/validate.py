@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
 import msgspec
@@ -13,9 +13,10 @@ from exchanges_db.database.default import default_database
 from exchanges_db.database.pool import Database
 from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable, ExchangesDBError
 from exchanges_db.schema.ledger import parse_ledger
+from exchanges_db.symbols.freshness import check_max_age
 from exchanges_db.symbols.look_ups import get_symbol_stats
 from exchanges_db.symbols.models import SymbolStats
-from exchanges_db.validation import catalog, checks, probes, rows, symbol_probes
+from exchanges_db.validation import catalog, checks, freshness, probes, rows, symbol_probes
 from exchanges_db.validation.checks import CheckFailed, Context
 from exchanges_db.validation.latency import Latency
 
@@ -80,6 +81,7 @@ CHECKS: dict[str, Check] = {
     "rows fit": rows.check_rows_fit,
     "CRUD round trip": probes.check_crud,
     "symbol round trip": symbol_probes.check_symbol_round_trip,
+    "lists fresh": freshness.check_freshness,
 }
 # What a quick validation leaves out: checks that write, time something, or read whole tables.
 SLOW = frozenset(
@@ -101,6 +103,7 @@ async def validate_exchanges(
     db: Database | None = None,
     lookups: int = 1000,
     target_ms: float = 1.0,
+    max_age: timedelta | None = None,
     migrations_table: str | None = None,
     quick: bool = False,
     on_check: Callable[[CheckResult], None] | None = None,
@@ -111,6 +114,7 @@ async def validate_exchanges(
 
     lookups: how many look-ups to time.
     target_ms: the most milliseconds that their mean may be.
+    max_age: how long ago the exchanges may have confirmed their lists; None for any time.
     migrations_table: dbmate's ledger, TABLE or SCHEMA.TABLE; None means DBMATE_MIGRATIONS_TABLE.
     quick: make only checks that write nothing, time nothing and read no whole table: for a deploy or a health check, by
         a role that may only read, and on a standby.
@@ -118,6 +122,7 @@ async def validate_exchanges(
 
     Raises:
         ConfigurationError: an argument, DATABASE_URL or DBMATE_MIGRATIONS_TABLE is unusable.
+        InvalidArgument: `max_age` is no positive timedelta.
     """
     if type(lookups) is not int or lookups < 1 or not target_ms > 0:
         raise ConfigurationError("lookups must be a positive integer and target_ms positive")
@@ -125,7 +130,7 @@ async def validate_exchanges(
         db = await default_database()
     if not isinstance(db, Database):
         raise ConfigurationError(f"db must be a Database to be validated, not {type(db).__name__}")
-    context = Context(db, lookups, target_ms, parse_ledger(migrations_table))
+    context = Context(db, lookups, target_ms, parse_ledger(migrations_table), check_max_age(max_age))
     started_at = datetime.now(UTC)
     results: list[CheckResult] = []
     unreachable = False
