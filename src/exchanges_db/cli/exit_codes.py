@@ -14,6 +14,7 @@ from exchanges_db.errors import (
     DatabaseError,
     DownloadFailed,
     ExchangesDBError,
+    ImportBusy,
     InvalidArgument,
     MigrationError,
     NotFound,
@@ -24,10 +25,11 @@ from exchanges_db.symbols.report import ImportRefused
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 the answer is no (pending migrations, failed validation, no such exchange or symbol, fees "
-    "that nobody has set); 2 wrong usage, value or configuration; 3 database out of reach or its schema too old; "
-    "4 refused by the database (constraint, conflict, rights); 5 outcome of a write unknown; 6 migration failed or "
-    "locked; 7 a list of symbols was refused, or would be, cannot be read or could not be downloaded, or tables "
-    "cannot be adopted; 8 the answer could not be written to stdout, but what was written to the database stays; 130 "
+    "that nobody has set); 2 wrong usage, value or configuration; 3 database out of reach or its schema too old; 4 "
+    "refused by the database (constraint, conflict, rights, an import that goes on); 5 outcome of a write unknown; 6 "
+    "migration failed or locked; 7 a list of symbols was refused, or would be, cannot be read or could not be "
+    "downloaded, or tables cannot be adopted; 8 the answer could not be written to stdout, but what was written to the "
+    "database stays; 130 "
     "interrupted; 141 the reader of stdout has gone. Of several that fit, that of the worst: 5, 3, 6, 4, 7, 2, 1, in "
     "this order."
 )
@@ -40,6 +42,7 @@ _EXIT_CODE: list[tuple[type[ExchangesDBError], int]] = [
     (ConstraintViolated, 4),
     (Conflict, 4),
     (AccessDenied, 4),
+    (ImportBusy, 4),
     (OutcomeUnknown, 5),
     (DatabaseError, 3),
     (MigrationError, 6),

@@ -23,7 +23,6 @@ from exchanges_db.errors import (
     PayloadError,
 )
 from exchanges_db.symbols import importing
-from exchanges_db.symbols.allowances import Brake
 from exchanges_db.symbols.payloads.asking import lists_of
 from exchanges_db.symbols.payloads.reader import Reader
 from exchanges_db.symbols.payloads.readers import all_readers, broken_readers
@@ -37,8 +36,11 @@ _LARGEST_FILE = 256 * 2**20
 # Of more lists than this, each such number of them is a line: one request for each may take hours.
 _MANY_LISTS = 50
 Allow = Annotated[
-    list[Brake] | None,
-    typer.Option(case_sensitive=False, help="A brake that must not stop the import this time; may be repeated."),
+    list[str] | None,
+    typer.Option(
+        metavar="BRAKE=WHAT",
+        help="What may pass although a brake stops it: jump=SYMBOL, left=sha256:HASH; may be repeated.",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
 Every = Annotated[bool, typer.Option("--all", help="Show every change and oddity, not only the first 20 of each kind.")]
@@ -55,16 +57,23 @@ def import_(
         ),
     ] = None,
     observed_at: Annotated[str | None, typer.Option(metavar="TIME", help="When it was fetched; default: now.")] = None,
+    companion: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What the exchange says of symbols that the list has no longer."),
+    ] = None,
     allow: Allow = None,
     dry_run: DryRun = False,
     every: Every = False,
 ) -> None:
     """Import a list of symbols from a file.
 
-    All of it or nothing.
+    All of it or nothing, but for single rows that a brake holds back.
     """
     moment = None if observed_at is None else parse_time(observed_at)
+    if file == companion == "-":
+        raise InvalidArgument("stdin is one file, not two: name one of them", field="companion")
     payload = _read(file)
+    beside = None if companion is None else _read(companion)
 
     async def work(database: Database) -> ImportReport:
         with bars() as add_bar:
@@ -72,9 +81,12 @@ def import_(
                 exchange,
                 payload,
                 listing=listing,
+                companion=beside,
                 observed_at=moment,
+                origin="stdin" if file == "-" else file,
                 allow=allow or (),
                 dry_run=dry_run,
+                on_wait=output.note,
                 on_progress=add_bar(f"{exchange} import"),
                 db=database,
             )
@@ -86,6 +98,8 @@ def import_(
             symbol_tables.show_reports([exc.report], every=every)
         raise
     symbol_tables.show_reports([report], every=every)
+    if dry_run and not all(hit.allowed for hit in report.brakes):
+        raise typer.Exit(7)
 
 
 @command(app, "readers", example="readers --json", lists=True, asks=False)

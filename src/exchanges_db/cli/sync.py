@@ -25,7 +25,7 @@ from exchanges_db.errors import ExchangesDBError, InvalidArgument
 from exchanges_db.symbols import sync
 from exchanges_db.symbols.keep_synced import SyncRound, keep_synced
 from exchanges_db.symbols.listing import Listing
-from exchanges_db.symbols.sync import is_of_all_lists
+from exchanges_db.symbols.sync_lists import is_of_all_lists
 from exchanges_db.symbols.sync_outcomes import ListOutcome
 from exchanges_db.symbols.sync_targets import find_targets
 
@@ -104,6 +104,7 @@ def sync_(
                         on_list=partial(_note_list, exchange),
                         on_outcome=keep,
                         on_warning=output.note,
+                        on_wait=output.note,
                         db=database,
                     )
                 except ExchangesDBError as exc:
@@ -142,7 +143,7 @@ def _keep(exchanges: Sequence[str] | None, lists: Sequence[str] | None, every: t
         with _heeding(stop, asked):
             await keep_synced(
                 exchanges or None, every=every, listings=lists or None, allow=allow, stop=stop,
-                on_round=tell, on_warning=output.note, db=database,
+                on_round=tell, on_warning=output.note, on_wait=output.note, db=database,
             )  # fmt: skip
 
     run(work)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from exchanges_db.cli import output, symbol_tables
+from exchanges_db.symbols.allowances import how_to_allow
 from exchanges_db.symbols.keep_synced import SyncRound
 from exchanges_db.symbols.sync_outcomes import ListOutcome, SyncOutcome
 
@@ -27,6 +28,8 @@ def show_round(one: SyncRound) -> None:
     counted = Counter(outcome.outcome for outcome in one.outcomes)
     parts = [f"{counted[kind]} {kind.lower()}" for kind in SyncOutcome if counted[kind]] or ["no list"]
     parts += [f"{outcome.exchange} {outcome.subject}: {outcome.error}" for outcome in one.outcomes if outcome.error]
+    held = sum(len(outcome.report.held_back) for outcome in one.outcomes if outcome.report is not None)
+    parts += [f"{held} rows held back"] if held else []
     parts += [f"{exchange} is still being asked" for exchange in one.busy]
     parts += [f"{exchange} wants to be left alone for {left:.0f} s" for exchange, left in one.postponed.items()]
     parts += [one.trouble] if one.trouble else []
@@ -40,7 +43,11 @@ def what_to_do(outcome: ListOutcome, allow: Sequence[str]) -> list[str]:
         return []
     if outcome.saved is None:
         return ["to import what you have looked at, and nothing else: sync with --save DIR, then import that file"]
-    needed = [str(hit.brake).lower() for hit in outcome.report.brakes]
+    needed = [
+        how_to_allow(hit.brake, payload_sha256=outcome.saved.payload_sha256)
+        for hit in outcome.report.brakes
+        if not hit.allowed
+    ]
     return [
         f"what was refused is in {outcome.saved.payload}; look at it, and then:",
         outcome.saved.import_command(sorted({*needed, *allow})),
@@ -61,6 +68,7 @@ def _plain(one: SyncRound) -> dict[str, Any]:
                 "outcome": outcome.outcome,
                 "observed_at": outcome.observed_at,
                 "changes": {} if outcome.report is None else outcome.report.counts(),
+                "held_back": [] if outcome.report is None else [row.native_symbol for row in outcome.report.held_back],
                 "error": outcome.error,
             }
             for outcome in one.outcomes

@@ -23,10 +23,11 @@ from exchanges_db.errors import (
     InvalidArgument,
     shown,
 )
-from exchanges_db.symbols.allowances import Brake
+from exchanges_db.symbols.allowances import Allowance
 from exchanges_db.symbols.download_settings import DownloadSettings
 from exchanges_db.symbols.listing import Listing
-from exchanges_db.symbols.sync import SyncHears, SyncOrder, is_of_all_lists, sync_target
+from exchanges_db.symbols.sync import sync_target
+from exchanges_db.symbols.sync_lists import SyncHears, SyncOrder, is_of_all_lists
 from exchanges_db.symbols.sync_outcomes import ListOutcome
 from exchanges_db.symbols.sync_targets import SyncTarget, find_targets
 
@@ -85,11 +86,12 @@ async def keep_synced(
     *,
     every: timedelta,
     listings: Collection[Listing | str] | None = None,
-    allow: Collection[Brake | str] = (),
+    allow: Collection[Allowance | str] = (),
     settings: DownloadSettings | None = None,
     stop: asyncio.Event | None = None,
     on_round: Callable[[SyncRound], None] = lambda one: None,
     on_warning: Callable[[str], None] = lambda warning: None,
+    on_wait: Callable[[str], None] = lambda message: None,
     clock: Clock | None = None,
     db: Database | None = None,
 ) -> None:
@@ -123,7 +125,7 @@ async def keep_synced(
     async with Downloader(order.settings) as downloader:
 
         async def sync(target: SyncTarget, on_outcome: Callable[[ListOutcome], None]) -> None:
-            hears = SyncHears(on_outcome=on_outcome, on_warning=on_warning)
+            hears = SyncHears(on_outcome=on_outcome, on_warning=on_warning, on_wait=on_wait)
             await sync_target(target, downloader, order, hears, db=database)
 
         async def find() -> list[SyncTarget]:

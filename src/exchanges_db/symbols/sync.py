@@ -4,65 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from exchanges_db.database.default import DatabaseOrConnection
 from exchanges_db.errors import (
-    ConfigurationError,
-    Conflict,
-    ConstraintViolated,
-    DatabaseError,
-    DownloadFailed,
     ExchangesDBError,
-    QueryCancelled,
 )
 from exchanges_db.symbols.allowances import Allowance
 from exchanges_db.symbols.download_settings import DownloadSettings
-from exchanges_db.symbols.freshness import server_time
-from exchanges_db.symbols.importing import check_allowances, import_symbols
+from exchanges_db.symbols.import_limits import ImportLimits
 from exchanges_db.symbols.listing import Listing
-from exchanges_db.symbols.payloads.reader import Reader, Request
-from exchanges_db.symbols.report import ImportRefused, ImportReport
-from exchanges_db.symbols.saved_lists import ListFolder, SavedList
-from exchanges_db.symbols.sync_outcomes import ListOutcome, SyncOutcome
-from exchanges_db.symbols.sync_source import OF_ONE_ANSWER, SyncSource
+from exchanges_db.symbols.saved_lists import ListFolder
+from exchanges_db.symbols.sync_lists import ListsWork, SyncHears, SyncOrder
+from exchanges_db.symbols.sync_outcomes import ListOutcome
+from exchanges_db.symbols.sync_source import SyncSource
 from exchanges_db.symbols.sync_targets import SyncTarget, find_targets
 
 if TYPE_CHECKING:
     from exchanges_db.symbols.download import Downloader
-
-# What is wrong with one list, not with all of them.
-_OF_ONE_LIST = (*OF_ONE_ANSWER, ImportRefused, ConstraintViolated, Conflict, QueryCancelled)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SyncHears:
-    """Who is told of what while a sync runs; see `sync_symbols`."""
-
-    on_download: Callable[[int, int | None], None] = lambda done, total: None
-    on_retry: Callable[[str, float], None] = lambda reason, wait: None
-    on_progress: Callable[[int, int], None] = lambda done, total: None
-    on_list: Callable[[Listing, int, int], None] = lambda listing, number, total: None
-    on_outcome: Callable[[ListOutcome], None] = lambda outcome: None
-    on_warning: Callable[[str], None] = lambda warning: None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SyncOrder:
-    """What is asked of a sync beside which lists; checked when it is made."""
-
-    allow: Collection[Allowance | str] = ()
-    dry_run: bool = False
-    settings: DownloadSettings = field(default_factory=DownloadSettings)
-    save: ListFolder | None = None
-
-    def __post_init__(self) -> None:
-        check_allowances(self.allow)
-        if not isinstance(self.settings, DownloadSettings):
-            raise ConfigurationError(f"settings must be a DownloadSettings, not a {type(self.settings).__name__}")
 
 
 async def sync_symbols(
@@ -70,7 +30,9 @@ async def sync_symbols(
     *,
     listings: Collection[Listing | str] | None = None,
     allow: Collection[Allowance | str] = (),
+    limits: ImportLimits | None = None,
     dry_run: bool = False,
+    wait: float = 60,
     settings: DownloadSettings | None = None,
     save: str | os.PathLike[str] | None = None,
     on_download: Callable[[int, int | None], None] = lambda done, total: None,
@@ -79,6 +41,7 @@ async def sync_symbols(
     on_list: Callable[[Listing, int, int], None] = lambda listing, number, total: None,
     on_outcome: Callable[[ListOutcome], None] = lambda outcome: None,
     on_warning: Callable[[str], None] = lambda warning: None,
+    on_wait: Callable[[str], None] = lambda message: None,
     db: DatabaseOrConnection | None = None,
 ) -> list[ListOutcome]:
     """Fetch an exchange's lists of symbols from its `base_url` and import them; return what became of each.
@@ -111,7 +74,9 @@ async def sync_symbols(
 
     order = SyncOrder(
         allow=allow,
+        limits=ImportLimits() if limits is None else limits,
         dry_run=dry_run,
+        wait=wait,
         settings=DownloadSettings() if settings is None else settings,
         save=None if save is None else ListFolder(save),
     )
@@ -122,6 +87,7 @@ async def sync_symbols(
         on_list=on_list,
         on_outcome=on_outcome,
         on_warning=on_warning,
+        on_wait=on_wait,
     )
     (target,) = await find_targets([exchange], listings=listings, db=db)
     async with Downloader(order.settings) as downloader:
@@ -138,7 +104,7 @@ async def sync_target(
 ) -> list[ListOutcome]:
     """Do what `sync_symbols` promises, for an exchange that has been found, with an HTTP session that goes on."""
     source = SyncSource(target, downloader, order.settings, hears.on_download, hears.on_retry, hears.on_warning)
-    work = _Work(source, order, hears, db)
+    work = ListsWork(source, order, hears, db)
     try:
         await work.run()
     except ExchangesDBError as exc:
@@ -150,128 +116,3 @@ async def sync_target(
         first.outcomes, first.others = tuple(work.outcomes), tuple(others)
         raise first
     return work.outcomes
-
-
-def is_of_all_lists(error: ExchangesDBError) -> bool:
-    """Return whether every other list would meet an error, too: the database is out of reach, or says no to all."""
-    return isinstance(error, DatabaseError) and not isinstance(error, _OF_ONE_LIST)
-
-
-class _Work:
-    """One exchange's lists, one after the other, and what has become of them so far."""
-
-    def __init__(self, source: SyncSource, order: SyncOrder, hears: SyncHears, db: DatabaseOrConnection | None) -> None:
-        self.outcomes: list[ListOutcome] = []
-        self.errors: list[ExchangesDBError] = []
-        self._target = source.target
-        self._name = self._target.row.enum_value
-        self._order = order
-        self._hears = hears
-        self._source = source
-        self._db = db
-
-    async def run(self) -> None:
-        """Ask for every wanted list and import it."""
-        try:
-            lists = await self._source.lists(self._index_failed)
-        except ConfigurationError as exc:
-            self._tell(_Attempt(None), SyncOutcome.FAILED, error=str(exc))
-            raise
-        if not self.errors:
-            self._target.check_lists(lists)
-        asked = {listing: how for listing, how in lists.items() if self._target.wants(listing)}
-        for number, (listing, (request, reader)) in enumerate(asked.items(), 1):
-            pause = max((one.retry_after or 0.0 for one in self.outcomes), default=0.0)
-            if pause:
-                words = f"not asked for, because the exchange asks for a pause of {pause:.0f} s"
-                self._tell(_Attempt(listing), SyncOutcome.FAILED, error=words)
-                continue
-            self._hears.on_list(listing, number, len(asked))
-            await self._sync(_Attempt(listing), request, reader)
-
-    async def _sync(self, attempt: _Attempt, request: Request, reader: Reader) -> None:
-        listing = attempt.listing
-        assert listing is not None
-        try:
-            # Before it is asked: an answer may be older than its arrival.
-            attempt.observed_at = await server_time(self._db)
-            payload = await self._source.ask(request)
-            companion = await self._source.companion(reader)
-            if self._order.save is not None:
-                attempt.saved = self._order.save.save(
-                    self._name, listing, attempt.observed_at, self._source.origin(request), payload, companion
-                )
-            report = await import_symbols(
-                self._name,
-                payload,
-                listing=listing,
-                companion=companion,
-                observed_at=attempt.observed_at,
-                allow=self._order.allow,
-                dry_run=self._order.dry_run,
-                on_progress=self._hears.on_progress,
-                db=self._db,
-            )
-        except ImportRefused as exc:
-            self._failed(attempt, exc, SyncOutcome.REFUSED, exc.report)
-        except _OF_ONE_LIST as exc:
-            self._failed(attempt, exc)
-        except ExchangesDBError as exc:
-            exc.listing = str(listing)
-            self._tell(attempt, SyncOutcome.FAILED, error=str(exc))
-            raise
-        else:
-            stops = [hit.reason for hit in report.brakes if hit.brake not in check_allowances(self._order.allow)]
-            if self._order.dry_run and stops:
-                self._tell(attempt, SyncOutcome.REFUSED, report, error="it would be refused: " + "; ".join(stops))
-            else:
-                self._tell(attempt, SyncOutcome.APPLIED if report.changes else SyncOutcome.UNCHANGED, report)
-
-    def _index_failed(self, reader: Reader, exc: ExchangesDBError) -> None:
-        self._failed(_Attempt(None, index_of=reader.name), exc)
-
-    def _failed(
-        self,
-        attempt: _Attempt,
-        exc: ExchangesDBError,
-        outcome: SyncOutcome = SyncOutcome.FAILED,
-        report: ImportReport | None = None,
-    ) -> None:
-        pause = exc.retry_after if isinstance(exc, DownloadFailed) else None
-        told = self._tell(attempt, outcome, report, error=str(exc), retry_after=pause)
-        exc.listing = told.subject
-        self.errors.append(exc)
-
-    def _tell(
-        self,
-        attempt: _Attempt,
-        outcome: SyncOutcome,
-        report: ImportReport | None = None,
-        *,
-        error: str | None = None,
-        retry_after: float | None = None,
-    ) -> ListOutcome:
-        told = ListOutcome(
-            exchange=self._name,
-            listing=attempt.listing,
-            index_of=attempt.index_of,
-            outcome=outcome,
-            observed_at=attempt.observed_at,
-            report=report,
-            error=error,
-            retry_after=retry_after,
-            saved=attempt.saved,
-        )
-        self.outcomes.append(told)
-        self._hears.on_outcome(told)
-        return told
-
-
-@dataclass
-class _Attempt:
-    """How far one list has come; without a listing, an index, or all lists of an exchange."""
-
-    listing: Listing | None
-    index_of: str | None = None
-    observed_at: datetime | None = None
-    saved: SavedList | None = None
