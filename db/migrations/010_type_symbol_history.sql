@@ -197,19 +197,26 @@ ALTER TABLE public.symbol_history
     ALTER COLUMN price_decimals SET NOT NULL,
     ALTER COLUMN quantity_decimals SET NOT NULL,
     ALTER COLUMN is_live SET NOT NULL,
-    ALTER COLUMN created_at SET NOT NULL;
+    ALTER COLUMN created_at SET NOT NULL,
+    ADD CONSTRAINT symbol_history_times_are_dates
+        CHECK (lower(valid) AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND upper(valid) AT TIME ZONE 'UTC' < '9999-12-31'::timestamp);
 ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_refuse;
 ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_record_prune;
 
--- What idx_symbols_symbol and idx_symbols_native_symbol are to the rows that hold. The last two: a name that is spelt in
--- another case, and what changed within a time.
-CREATE INDEX idx_symbol_history_symbol ON public.symbol_history (symbol, exchange_id);
-CREATE INDEX idx_symbol_history_native_symbol ON public.symbol_history (exchange_id, native_symbol);
-CREATE INDEX idx_symbol_history_spelling ON public.symbol_history (lower(symbol), exchange_id);
+-- By canonical name, in whatever case it is spelt. The exchange's own name of a symbol never changes, so that the row of
+-- symbols has it, and of one that was deleted, its last version.
+CREATE INDEX idx_symbol_history_symbol ON public.symbol_history (lower(symbol), exchange_id);
+CREATE INDEX idx_symbol_history_native_symbol ON public.symbol_history (exchange_id, native_symbol)
+    WHERE operation <> 'UPDATE';
+-- What changed within a time: versions that ended, and those that follow no other.
 CREATE INDEX idx_symbol_history_ended ON public.symbol_history (exchange_id, upper(valid));
+CREATE INDEX idx_symbol_history_began ON public.symbol_history (exchange_id, lower(valid))
+    WHERE spec_version = 1 OR lower(valid) = created_at;
 DROP INDEX public.idx_symbol_history_exchange;
 -- Which exchange had a name at a time.
-CREATE INDEX idx_exchange_history_enum_value ON public.exchange_history ((new_row ->> 'enum_value'));
+CREATE INDEX idx_exchange_history_enum_value ON public.exchange_history ((new_row ->> 'enum_value'), changed_at);
+-- Which list of a kind was imported last, at a time.
+CREATE INDEX idx_symbol_imports_moment ON public.symbol_imports (exchange_id, kind, moment) WHERE outcome = 'APPLIED';
 
 COMMENT ON TABLE public.symbol_history IS 'Specifications that no longer hold, and when they did; the one that holds is the row of symbols. Written by trigger, append-only';
 COMMENT ON COLUMN public.symbol_history.created_at IS 'Of the row of symbols';
@@ -254,8 +261,10 @@ COMMENT ON COLUMN public.symbol_rows.confirmed_at IS 'When the exchange gave the
 COMMENT ON COLUMN public.symbol_rows.doubtful_since IS 'NULL: it is not in doubt';
 COMMENT ON COLUMN public.symbol_rows.asked_at IS 'The server''s clock, which decides what holds now';
 
-CREATE VIEW public.symbol_versions AS
-SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol::text AS symbol, s.base, s.quote, s.settle,
+-- What every question about the past reads. In this form a version is found by its symbol's id in the primary keys of
+-- both tables, whatever else there is.
+CREATE VIEW public.symbol_states AS
+SELECT s.id, s.exchange_id, s.native_symbol, s.symbol::text AS symbol, s.base, s.quote, s.settle,
        s.kind::text AS kind, s.direction, s.contract_size, s.strike, s.option_type, s.price_tick::numeric AS price_tick,
        s.tick_assumed, s.quantity_step::numeric AS quantity_step, s.step_assumed,
        s.price_decimals::smallint AS price_decimals, s.quantity_decimals::smallint AS quantity_decimals,
@@ -267,13 +276,12 @@ SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol:
        s.list_maker_fee, s.list_taker_fee, s.status::text AS status, s.is_live::boolean AS is_live, s.sides, s.api_tradable, s.buy_opens_at,
        s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.spec_version, s.source,
        s.observed_at, s.created_at, s.updated_at,
-       s.updated_at AS valid_from, NULL::timestamptz AS valid_to, tstzrange(s.updated_at, NULL) AS valid,
-       NULL::text AS operation, NULL::text AS ended_by, NULL::text AS application_name
+       s.updated_at AS valid_from, NULL::timestamptz AS valid_to, NULL::text AS operation, NULL::text AS ended_by,
+       NULL::text AS application_name
 FROM public.symbols AS s
-JOIN public.exchanges AS e ON e.id = s.exchange_id
 WHERE s.status IS NOT NULL
 UNION ALL
-SELECT e.enum_value, h.symbol_id, h.exchange_id, h.native_symbol, h.symbol, h.base, h.quote, h.settle,
+SELECT h.symbol_id, h.exchange_id, h.native_symbol, h.symbol, h.base, h.quote, h.settle,
        h.kind, h.direction, h.contract_size, h.strike, h.option_type, h.price_tick, h.tick_assumed, h.quantity_step,
        h.step_assumed, h.price_decimals, h.quantity_decimals, h.min_quantity, h.max_quantity, h.min_notional,
        h.max_notional, h.market_min_quantity, h.market_max_quantity, h.market_min_notional, h.market_max_notional,
@@ -282,12 +290,127 @@ SELECT e.enum_value, h.symbol_id, h.exchange_id, h.native_symbol, h.symbol, h.ba
        h.max_open_orders, h.margin_allowed, h.full_name, h.contract_address, h.is_risky, h.is_premarket, h.asset_class,
        h.list_maker_fee, h.list_taker_fee, h.status, h.is_live, h.sides, h.api_tradable, h.buy_opens_at,
        h.sell_opens_at, h.delisting_at, h.delisted_at, h.expires_at, h.exchange_changed_at, h.spec_version, h.source,
-       h.observed_at, h.created_at, lower(h.valid), lower(h.valid), upper(h.valid), h.valid, h.operation, h.ended_by, h.application_name
-FROM public.symbol_history AS h
-JOIN public.exchanges AS e ON e.id = h.exchange_id;
+       h.observed_at, h.created_at, lower(h.valid), lower(h.valid), upper(h.valid), h.operation, h.ended_by, h.application_name
+FROM public.symbol_history AS h;
 
-COMMENT ON VIEW public.symbol_versions IS 'What symbols were and are: every specification, those of symbol_history and the one that holds, under the present name of the exchange';
+COMMENT ON VIEW public.symbol_states IS 'Every specification that holds or held, and when it did: what questions about the past read';
+
+-- The two views that others build on. Columns are only ever added, at the end.
+CREATE VIEW public.symbol_versions AS
+SELECT coalesce(e.enum_value, (
+           SELECT x.old_row ->> 'enum_value'
+           FROM public.exchange_history AS x
+           WHERE x.exchange_id = v.exchange_id AND x.new_row IS NULL
+           ORDER BY x.changed_at DESC, x.id DESC
+           LIMIT 1)) AS exchange,
+       v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction,
+       v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed,
+       v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional,
+       v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up,
+       v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max,
+       v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders,
+       v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class,
+       v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at,
+       v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source,
+       v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to,
+       tstzrange(v.valid_from, v.valid_to) AS valid, v.operation, v.ended_by, v.application_name
+FROM public.symbol_states AS v
+LEFT JOIN public.exchanges AS e ON e.id = v.exchange_id;
+
+COMMENT ON VIEW public.symbol_versions IS 'What symbols were and are, to build on: every specification, those of symbol_history and the one that holds';
+COMMENT ON COLUMN public.symbol_versions.exchange IS 'enum_value that the exchange has now; of a deleted one, the last that it had';
 COMMENT ON COLUMN public.symbol_versions.valid IS 'When it held, from valid_from up to valid_to; without an end for the one that holds now';
+
+CREATE VIEW public.current_symbols AS
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction,
+       r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed,
+       r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional,
+       r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up,
+       r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max,
+       r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders,
+       r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class,
+       r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at,
+       r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source,
+       r.observed_at, r.created_at, r.updated_at,
+       r.exchange_is_active, r.confirmed_at,
+       (r.doubtful_since IS NOT NULL)::boolean AS is_doubtful, r.doubtful_since, r.doubt,
+       (coalesce(r.held_until > r.asked_at, r.held_sides IS NOT NULL)
+        OR coalesce(r.exchange_held_until > r.asked_at, r.exchange_held_sides IS NOT NULL))::boolean AS is_held
+FROM public.symbol_rows AS r;
+
+COMMENT ON VIEW public.current_symbols IS 'What symbols are now, to build on: every symbol with rules, and what is known beside it. What may be traded is decided by can_trade alone';
+COMMENT ON COLUMN public.current_symbols.confirmed_at IS 'When the exchange gave the newest list that says the same';
+COMMENT ON COLUMN public.current_symbols.is_doubtful IS 'A list has said something of it that is not believed';
+COMMENT ON COLUMN public.current_symbols.is_held IS 'A person has forbidden to trade it, or its exchange, on one side at least';
+
+-- Which exchange had a name at a time; else which one has it now; else which one had it last. NULL: none ever.
+CREATE FUNCTION public.exchange_id_as_of(wanted text, moment timestamptz) RETURNS integer
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found integer;
+BEGIN
+    SELECT h.exchange_id INTO found
+    FROM public.exchange_history AS h
+    WHERE h.new_row ->> 'enum_value' = wanted AND h.changed_at <= moment
+      AND NOT EXISTS (SELECT FROM public.exchange_history AS later
+                      WHERE later.exchange_id = h.exchange_id AND later.changed_at <= moment
+                        AND (later.changed_at, later.id) > (h.changed_at, h.id))
+    ORDER BY h.changed_at DESC
+    LIMIT 1;
+    IF found IS NULL THEN
+        SELECT e.id INTO found FROM public.exchanges AS e WHERE e.enum_value = wanted;
+    END IF;
+    IF found IS NULL THEN
+        SELECT h.exchange_id INTO found
+        FROM public.exchange_history AS h
+        WHERE h.new_row ->> 'enum_value' = wanted
+        ORDER BY h.changed_at DESC
+        LIMIT 1;
+    END IF;
+    RETURN found;
+END
+$$;
+
+COMMENT ON FUNCTION public.exchange_id_as_of(text, timestamptz) IS 'The id of the exchange that had this enum_value at a time; else of the one that has it now, or had it last';
+
+-- Whether the statement that calls this sees every import that changes what was known at a time: an import takes its
+-- moment under a lock and commits later. It waits for one that runs, unless that is known to have begun after the time.
+-- Where it says false, the statement began before such an import was committed: it must be sent again.
+--
+-- seen: max(imported_at) of the exchange's lists, as the calling statement sees it. Each query in a volatile function
+-- sees what was committed up to then, so that an import which ended in between shows. No lock is held afterwards.
+CREATE FUNCTION public.symbols_settled(lock_class integer, exchange integer, moment timestamptz, seen timestamptz) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    began timestamptz;
+BEGIN
+    IF moment > statement_timestamp() THEN
+        RETURN true;
+    END IF;
+    IF pg_try_advisory_lock_shared(lock_class, exchange) THEN
+        PERFORM pg_advisory_unlock_shared(lock_class, exchange);
+    ELSE
+        SELECT a.xact_start INTO began
+        FROM pg_locks AS l
+        JOIN pg_stat_activity AS a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ExclusiveLock'
+          AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+          AND l.classid = lock_class::oid AND l.objid = exchange::oid AND l.objsubid = 2;
+        IF began IS NULL OR began <= moment THEN
+            PERFORM pg_advisory_lock_shared(lock_class, exchange);
+            PERFORM pg_advisory_unlock_shared(lock_class, exchange);
+            RETURN false;
+        END IF;
+    END IF;
+    RETURN seen IS NOT DISTINCT FROM (SELECT max(l.imported_at) FROM public.symbol_lists AS l WHERE l.exchange_id = exchange);
+END
+$$;
+
+COMMENT ON FUNCTION public.symbols_settled(integer, integer, timestamptz, timestamptz) IS 'Whether no import that changes what was known at a time is missing from what the calling statement sees';
 
 -- The moment that an import has taken under its lock; without an import, that of the statement. One that lies before the
 -- transaction, or a day ahead, is not taken: it would change the past, or keep the future from being written.
@@ -296,8 +419,22 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    moment timestamptz := nullif(current_setting('exchanges_db.moment', true), '')::timestamptz;
+    given text := current_setting('exchanges_db.moment', true);
+    moment timestamptz;
 BEGIN
+    IF given = '' THEN
+        RETURN statement_timestamp();
+    END IF;
+    -- No text of this form is refused as a time. Entering a block that catches errors takes longer, and a row each does it.
+    IF given ~ '^[1-9]\d{3}-(0[1-9]|1[0-2])-([01][1-9]|10|2[0-8]) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?\+00$' THEN
+        moment := given::timestamptz;
+    ELSE
+        BEGIN
+            moment := given::timestamptz;
+        EXCEPTION WHEN data_exception THEN
+            moment := NULL;
+        END;
+    END IF;
     IF moment >= now() AND moment < clock_timestamp() + interval '1 day' THEN
         RETURN moment;
     END IF;
@@ -331,8 +468,8 @@ BEGIN
                             WHERE c.oid = TG_RELID AND pg_get_userbyid(c.relowner) = current_user)) THEN
             NEW.spec_version := OLD.spec_version;
             NEW.updated_at := OLD.updated_at;
+            NEW.created_at := OLD.created_at;
         END IF;
-        NEW.created_at := OLD.created_at;
         NEW.source := OLD.source;
         NEW.observed_at := OLD.observed_at;
         RETURN NEW;
@@ -366,7 +503,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE public.symbols AS s
-    SET spec_version = last.spec_version + 1, updated_at = greatest(s.updated_at, last.ended_at)
+    SET spec_version = last.spec_version + 1, updated_at = greatest(s.updated_at, last.ended_at),
+        created_at = greatest(s.updated_at, last.ended_at)
     FROM (
         SELECT h.symbol_id, max(h.spec_version) AS spec_version, max(upper(h.valid)) AS ended_at
         FROM public.symbol_history AS h
@@ -376,7 +514,7 @@ BEGIN
     WHERE s.id = last.symbol_id;
     IF coalesce(current_setting('exchanges_db.moment', true), '') = '' THEN
         UPDATE public.symbols AS s
-        SET updated_at = last.ended_at
+        SET updated_at = last.ended_at, created_at = last.ended_at
         FROM (
             SELECT n.id, max(upper(h.valid)) AS ended_at
             FROM public.symbol_history AS h
@@ -400,7 +538,7 @@ DECLARE
     ids regclass := pg_get_serial_sequence('public.symbols', 'id')::regclass;
     highest integer := greatest((SELECT max(s.id) FROM public.symbols AS s),
                                 (SELECT max(h.symbol_id) FROM public.symbol_history AS h));
-    moment timestamptz := nullif(current_setting('exchanges_db.moment', true), '')::timestamptz;
+    moment timestamptz := public.symbols_moment();
 BEGIN
     IF highest > coalesce(pg_sequence_last_value(ids), 0) THEN
         -- Two sessions at once: the later one must not set it back again.
@@ -409,8 +547,11 @@ BEGIN
             PERFORM setval(ids, highest);
         END IF;
     END IF;
-    IF moment <> public.symbols_moment() THEN
-        PERFORM set_config('exchanges_db.moment', '', true);
+    -- In one form, whatever the session's DateStyle and TimeZone are.
+    IF coalesce(current_setting('exchanges_db.moment', true), '') <> '' THEN
+        PERFORM set_config('exchanges_db.moment',
+            CASE WHEN moment = statement_timestamp() THEN ''
+                 ELSE to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00' END, true);
     END IF;
     RETURN NULL;
 END
@@ -565,18 +706,24 @@ BEGIN
             USING ERRCODE = 'check_violation', TABLE = 'symbols', CONSTRAINT = 'symbols_rules_whole';
     END IF;
     LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE;
+    DROP VIEW public.current_symbols;
     DROP VIEW public.symbol_versions;
+    DROP VIEW public.symbol_states;
     DROP VIEW public.symbol_rows;
+    DROP FUNCTION public.symbols_settled(integer, integer, timestamptz, timestamptz);
+    DROP FUNCTION public.exchange_id_as_of(text, timestamptz);
     DROP TRIGGER symbols_continue_history ON public.symbols;
     DROP TRIGGER symbols_prepare_insert ON public.symbols;
     DROP TRIGGER symbols_stamp_insert ON public.symbols;
     DROP FUNCTION public.symbols_continue_history();
     DROP FUNCTION public.symbols_prepare_insert();
     DROP INDEX public.idx_exchange_history_enum_value;
+    DROP INDEX public.idx_symbol_imports_moment;
+    DROP INDEX public.idx_symbol_history_began;
+    ALTER TABLE public.symbol_history DROP CONSTRAINT symbol_history_times_are_dates;
     DROP INDEX public.idx_symbol_history_ended;
     DROP INDEX public.idx_symbol_history_symbol;
     DROP INDEX public.idx_symbol_history_native_symbol;
-    DROP INDEX public.idx_symbol_history_spelling;
     DROP INDEX public.idx_symbols_updated_at;
     ALTER TABLE public.symbol_history DISABLE TRIGGER USER;
     ALTER TABLE public.symbol_history ADD COLUMN spec JSONB;

@@ -1,4 +1,4 @@
-"""Times and periods that can be sent to the database: with a time zone, in UTC."""
+"""Times that can be sent to the database: with a time zone, in UTC."""
 
 from __future__ import annotations
 
@@ -29,16 +29,3 @@ def check_moment(moment: datetime, field: str = "at") -> datetime:
         return datetime.combine(moment.date(), moment.time(), moment.tzinfo).astimezone(UTC)
     except OverflowError:  # the first or last hours that a datetime can hold, in another time zone
         return datetime.min.replace(tzinfo=UTC) if moment.year == 1 else datetime.max.replace(tzinfo=UTC)
-
-
-def check_period(since: datetime, until: datetime | None) -> tuple[datetime, datetime]:
-    """Return both in UTC; where `until` is None, the second is now.
-
-    Raises:
-        InvalidArgument: one of them is not a datetime with a time zone, or `since` is after `until`.
-    """
-    first = check_moment(since, "since")
-    last = datetime.now(UTC) if until is None else check_moment(until, "until")
-    if first > last:
-        raise InvalidArgument(f"since, {first.isoformat()}, lies after until, {last.isoformat()}", field="since")
-    return first, last

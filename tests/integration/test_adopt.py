@@ -424,7 +424,9 @@ async def test_a_table_of_the_users_that_refers_to_an_exchange_stops_the_change_
     assert await contents(old) == before
 
 
-async def test_it_waits_for_a_running_import_and_an_import_for_it(old: asyncpg.Connection, db: Database, dsn: Dsn) -> None:
+async def test_it_waits_for_a_running_import_and_an_import_for_it(
+    old: asyncpg.Connection, db: Database, dsn: Dsn
+) -> None:
     """Else both would insert the same symbol."""
     async with Database(Dsn(**{**vars(dsn), "settings": {"lock_timeout": "100ms"}})) as impatient:
         async with db.transaction() as running:

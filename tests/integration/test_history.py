@@ -92,7 +92,7 @@ async def test_a_delete_is_recorded_with_the_old_row(conn: asyncpg.Connection) -
 
 async def test_truncate_is_recorded_row_by_row(conn: asyncpg.Connection) -> None:
     """It fires no row trigger, and still leaves nothing out."""
-    await conn.execute("TRUNCATE exchanges, symbols, symbol_lists")
+    await conn.execute("TRUNCATE exchanges, symbols, symbol_lists, holds")
     for exchange_id in (1, 2, 3):
         change = await last_change(conn, exchange_id)
         assert (change.operation, change.new_row) == (ChangeOperation.TRUNCATE, None)
@@ -226,7 +226,7 @@ async def test_a_moment_at_the_end_of_time_is_no_overflow(conn: asyncpg.Connecti
 
 async def test_an_id_used_again_starts_a_new_row_in_the_same_trail(conn: asyncpg.Connection) -> None:
     """After TRUNCATE ... RESTART IDENTITY an id may come back."""
-    await conn.execute("TRUNCATE exchanges, symbols, symbol_lists RESTART IDENTITY")
+    await conn.execute("TRUNCATE exchanges, symbols, symbol_lists, holds RESTART IDENTITY")
     assert await insert_exchange(an_exchange(), db=conn) == 1
     operations = [change.operation for change in await get_exchange_history(1, db=conn)]
     assert operations == ["SNAPSHOT", "UPDATE", "TRUNCATE", "INSERT"]

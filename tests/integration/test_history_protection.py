@@ -25,7 +25,7 @@ WRITES = [
     "DELETE FROM exchange_history",
     "DELETE FROM exchange_history WHERE exchange_id = 12345",
     "TRUNCATE exchange_history",
-    "TRUNCATE exchanges, symbols, symbol_lists, exchange_history",
+    "TRUNCATE exchanges, symbols, symbol_lists, holds, exchange_history",
     "MERGE INTO exchange_history h USING (SELECT 1 AS id) s ON h.id = s.id WHEN MATCHED THEN DELETE",
     UPSERT,
 ]

@@ -384,9 +384,7 @@ async def test_a_symbol_known_by_name_only_is_found_by_its_id_and_by_nothing_els
     """It is there for foreign keys; nobody may take it for something to trade."""
     async with connected(stocked_dsn) as conn:
         await conn.execute(NAMED)
-    named = NamedSymbol(
-        id=700, exchange_id=2, exchange=SPOT, native_symbol="LUNA_USDT", base="LUNA", quote="USDT"
-    )
+    named = NamedSymbol(id=700, exchange_id=2, exchange=SPOT, native_symbol="LUNA_USDT", base="LUNA", quote="USDT")
     assert await get_symbol_by_id(700, db=db) == named
     found = await get_symbols_by_ids([700, 1, 999], db=db)
     assert [*found] == [700, 1]

@@ -1,25 +1,26 @@
 """The history of symbols: written by the database, without gaps or overlaps, by whatever way a row changes."""
 
 import asyncio
-import json
 import random
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 import asyncpg
 import pytest
 
-from exchanges_db import ConstraintViolated, ExchangesDBError, SymbolSpec
+from exchanges_db import ExchangesDBError, SymbolSpec
 from exchanges_db.database.driver_errors import translate
 from exchanges_db.database.dsn import Dsn
 from tests.factories import connected
 from tests.symbol_rows import insert
 
 MICROSECOND = timedelta(microseconds=1)
+GIVE_MOMENT = "SELECT set_config('exchanges_db.moment', $1::timestamptz::text, true)"
 AS_OF = """
-    SELECT symbol_id AS id, spec FROM symbol_history WHERE valid @> $1::timestamptz
-    UNION ALL SELECT id, to_jsonb(s) FROM symbols AS s WHERE updated_at <= $1
+    SELECT symbol_id AS id, price_tick FROM symbol_history WHERE valid @> $1::timestamptz
+    UNION ALL SELECT id, price_tick FROM symbols AS s WHERE updated_at <= $1
 """
 
 
@@ -43,7 +44,8 @@ async def test_a_new_symbol_is_version_1_from_now_on(conn: asyncpg.Connection) -
     symbol = await insert(conn)
     row = await current(conn, symbol)
     assert row["spec_version"] == 1
-    assert row["updated_at"] == row["created_at"] == await conn.fetchval("SELECT now()")
+    assert row["updated_at"] == row["created_at"] <= await conn.fetchval("SELECT clock_timestamp()")
+    assert row["updated_at"] > await conn.fetchval("SELECT now()")
     assert await ranges(conn, symbol) == []
 
 
@@ -67,8 +69,11 @@ async def test_a_new_row_cannot_give_itself_another_past(conn: asyncpg.Connectio
         f" sides, api_tradable, {column}) SELECT exchange_id, native_symbol, symbol, base, quote, kind, price_tick,"
         f" quantity_step, status, sides, api_tradable, {value} FROM copy"
     )
-    row = await conn.fetchrow("SELECT spec_version, created_at = now() AS a, updated_at = now() AS b FROM symbols")
-    assert tuple(row or ()) == (1, True, True)
+    row = await conn.fetchrow(
+        "SELECT spec_version, created_at >= now() AS a, created_at = updated_at AS b, updated_at <= clock_timestamp()"
+        " FROM symbols"
+    )
+    assert tuple(row or ()) == (1, True, True, True)
 
 
 async def test_a_change_closes_one_range_and_opens_the_next(dsn: Dsn) -> None:
@@ -84,9 +89,9 @@ async def test_a_change_closes_one_range_and_opens_the_next(dsn: Dsn) -> None:
         assert (past["spec_version"], past["since"], past["until"]) == (1, old["updated_at"], new["updated_at"])
         assert past["valid"].lower_inc
         assert not past["valid"].upper_inc
-        spec = json.loads(past["spec"])
-        assert "raw" not in spec
-        assert (spec["price_tick"], spec["min_quantity"], spec["symbol"]) == (0.05, 0.5, "BTC/USDT")
+        spec = (past["price_tick"], past["min_quantity"], past["symbol"])
+        assert spec == (Decimal("0.05"), Decimal("0.5"), "BTC/USDT")
+        assert past["created_at"] == old["created_at"]
         user = await conn.fetchval("SELECT session_user::text")
         assert (past["operation"], past["ended_by"], past["application_name"]) == ("UPDATE", user, "the importer")
 
@@ -177,13 +182,17 @@ async def test_every_field_of_the_specification_makes_a_version(conn: asyncpg.Co
 
 
 async def test_two_changes_in_one_transaction_are_two_versions(conn: asyncpg.Connection) -> None:
-    """A microsecond apart, since now() stands still."""
+    """Each from its own statement on; those of one moment that an import gives are a microsecond apart."""
     symbol = await insert(conn)
     for tick in (1, 2, 3):
         await conn.execute("UPDATE symbols SET price_tick = $1", tick)
     past = await ranges(conn, symbol)
-    assert [row["until"] - row["since"] for row in past] == [MICROSECOND] * 3
+    assert all(row["until"] > row["since"] for row in past)
     assert (await current(conn, symbol))["updated_at"] == past[-1]["until"]
+    await conn.execute(GIVE_MOMENT, await conn.fetchval("SELECT clock_timestamp()"))
+    for tick in (4, 5, 6):
+        await conn.execute("UPDATE symbols SET price_tick = $1", tick)
+    assert [row["until"] - row["since"] for row in (await ranges(conn, symbol))[-2:]] == [MICROSECOND] * 2
 
 
 async def test_one_statement_changes_all_from_one_moment(dsn: Dsn) -> None:
@@ -239,7 +248,7 @@ async def test_what_a_symbol_is_cannot_be_changed(conn: asyncpg.Connection, chan
         "DELETE FROM symbol_history",
         "TRUNCATE symbol_history",
         "TRUNCATE symbols, symbol_history",
-        "INSERT INTO symbol_history SELECT symbol_id, 1, 7, valid, spec, 'UPDATE', '', '' FROM symbol_history AS h",
+        "INSERT INTO symbol_history SELECT h.* FROM symbol_history AS h",
     ],
 )
 async def test_history_cannot_be_written(conn: asyncpg.Connection, statement: str, replica: bool) -> None:
@@ -257,17 +266,21 @@ async def test_overlapping_ranges_are_refused(conn: asyncpg.Connection) -> None:
     await insert(conn)
     await conn.execute("UPDATE symbols SET price_tick = 1")
     await conn.execute("ALTER TABLE symbol_history DISABLE TRIGGER ALL")
-    copy = """INSERT INTO symbol_history SELECT symbol_id, exchange_id, $1, {}, spec, {}, '', ''
-              FROM symbol_history WHERE spec_version = 1"""
+    copy = """INSERT INTO symbol_history
+              SELECT c.* FROM symbol_history AS h
+              CROSS JOIN LATERAL jsonb_populate_record(
+                  h, jsonb_build_object('spec_version', 5, 'valid', {}, 'operation', {})) AS c"""
     for expression, operation, constraint in (
         ("valid", "'UPDATE'", "symbol_history_no_overlap"),
         ("tstzrange(lower(valid), NULL)", "'UPDATE'", "symbol_history_valid_closed"),
         ("'empty'::tstzrange", "'UPDATE'", "symbol_history_valid_closed"),
         ("tstzrange('1999-01-01', '2000-01-01')", "'INSERT'", "symbol_history_operation_known"),
+        ("tstzrange('1999-01-01', 'infinity')", "'UPDATE'", "symbol_history_times_are_dates"),
+        ("tstzrange('1969-01-01', '2000-01-01')", "'UPDATE'", "symbol_history_times_are_dates"),
     ):
         with pytest.raises(asyncpg.IntegrityConstraintViolationError) as info:
             async with conn.transaction():
-                await conn.execute(copy.format(expression, operation), 5)
+                await conn.execute(copy.format(expression, operation))
         assert info.value.constraint_name == constraint
         assert isinstance(translate(info.value), ExchangesDBError)
 
@@ -285,39 +298,73 @@ async def test_upsert_and_merge_are_recorded_too(conn: asyncpg.Connection) -> No
         " api_tradable FROM symbols ON CONFLICT (exchange_id, native_symbol) WHERE is_live DO UPDATE"
         " SET price_tick = excluded.price_tick"
     )
-    assert [json.loads(row["spec"])["price_tick"] for row in await ranges(conn, symbol)] == [0.05, 0.7]
+    assert [row["price_tick"] for row in await ranges(conn, symbol)] == [Decimal("0.05"), Decimal("0.7")]
 
 
+PUT_BACK = """
+    INSERT INTO symbols (id, exchange_id, native_symbol, symbol, base, quote, kind, price_tick, quantity_step, status,
+                         sides, api_tradable)
+    OVERRIDING SYSTEM VALUE VALUES ($1, 1, $2, 'X/Y', 'X', 'Y', 'SPOT', 1, 1, 'TRADING', 'ALL', true)
+"""
+
+
+@pytest.mark.parametrize("name", ["BTC_USDT", "OTHER"])
 @pytest.mark.parametrize("end", ["DELETE FROM symbols", "TRUNCATE symbols RESTART IDENTITY"])
-async def test_an_id_of_the_history_is_not_given_again(conn: asyncpg.Connection, end: str) -> None:
-    """The row that got it could be neither changed nor deleted, for its versions were in the history already."""
-    symbol = await insert(conn)
-    await conn.execute(end)
-    with pytest.raises(asyncpg.IntegrityConstraintViolationError) as info:
-        async with conn.transaction():
-            await conn.execute(
-                "INSERT INTO symbols (id, exchange_id, native_symbol, symbol, base, quote, kind, price_tick,"
-                " quantity_step, status, sides, api_tradable) OVERRIDING SYSTEM VALUE"
-                " VALUES ($1, 1, 'X', 'X/Y', 'X', 'Y', 'SPOT', 1, 1, 'TRADING', 'ALL', true)",
-                symbol,
-            )
-    assert info.value.constraint_name == "symbols_id_never_reused"
-    assert isinstance(translate(info.value), ConstraintViolated)
-
-
-async def test_a_sequence_that_was_set_back_is_noticed_at_once_and_set_right(conn: asyncpg.Connection) -> None:
-    """As TRUNCATE ... RESTART IDENTITY sets it back; the way out is the hint's."""
-    await insert(conn)
-    await conn.execute("TRUNCATE symbols RESTART IDENTITY")
-    await conn.execute("SELECT setval('symbols_id_seq', (SELECT min(symbol_id) FROM symbol_history), false)")
-    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="never given again") as info:
-        async with conn.transaction():
-            await insert(conn)
-    assert "set it to the highest symbol_id" in (info.value.hint or "")
-    await conn.execute("SELECT setval('symbols_id_seq', (SELECT max(symbol_id) FROM symbol_history))")
+async def test_a_row_with_an_id_of_the_history_continues_it(conn: asyncpg.Connection, end: str, name: str) -> None:
+    """As one that is put back by hand: it can be changed and deleted as any other."""
     symbol = await insert(conn)
     await conn.execute("UPDATE symbols SET price_tick = 7")
+    await conn.execute(end)
+    await conn.execute(PUT_BACK, symbol, name)
+    row = await current(conn, symbol)
+    past = await ranges(conn, symbol)
+    assert row["spec_version"] == 3
+    assert row["created_at"] == row["updated_at"] >= past[-1]["until"]
+    await conn.execute("UPDATE symbols SET price_tick = 8")
+    await conn.execute("DELETE FROM symbols")
+    await conn.execute(PUT_BACK, symbol, name)
+    assert [one["spec_version"] for one in await ranges(conn, symbol)] == [1, 2, 3, 4]
+    assert (await current(conn, symbol))["spec_version"] == 5
+
+
+async def test_a_sequence_that_was_set_back_goes_on_behind_the_ids_that_were_used(conn: asyncpg.Connection) -> None:
+    """As TRUNCATE ... RESTART IDENTITY sets it back; tables of others may refer to those ids."""
+    before = await insert(conn)
+    await conn.execute("TRUNCATE symbols RESTART IDENTITY")
+    await conn.execute("SELECT setval('symbols_id_seq', 1, false)")
+    symbol = await insert(conn)
+    assert symbol > before
+    await conn.execute("UPDATE symbols SET price_tick = 7")
     assert len(await ranges(conn, symbol)) == 1
+
+
+async def test_no_version_begins_before_the_last_one_of_its_native_symbol_has_ended(conn: asyncpg.Connection) -> None:
+    """Also where the clock was set back in between: a name means one symbol at a time."""
+    symbol = await insert(conn)
+    later = await conn.fetchval("SELECT clock_timestamp() + interval '1 hour'")
+    await conn.execute(GIVE_MOMENT, later)
+    await conn.execute("DELETE FROM symbols")
+    await conn.execute("SELECT set_config('exchanges_db.moment', '', true)")
+    row = await current(conn, await insert(conn))
+    assert row["updated_at"] == row["created_at"] == (await ranges(conn, symbol))[-1]["until"] == later
+
+
+@pytest.mark.parametrize(
+    "forged",
+    ["2001-01-01 00:00:00+00", "9000-01-01 00:00:00+00", "-infinity", "infinity", "garbage", "2026-02-30", "0"],
+)
+async def test_a_forged_moment_changes_no_past_and_stops_nothing(conn: asyncpg.Connection, forged: str) -> None:
+    """Whoever may write symbols may set it, too; what is no moment of this transaction is not taken."""
+    await conn.execute("SELECT set_config('exchanges_db.moment', $1, true)", forged)
+    begin = await conn.fetchval("SELECT now()")
+    symbol = await insert(conn)
+    await conn.execute("SELECT set_config('exchanges_db.moment', $1, true)", forged)
+    await conn.execute("UPDATE symbols SET price_tick = 7")
+    await conn.execute("DELETE FROM symbols")
+    end = await conn.fetchval("SELECT clock_timestamp()")
+    times = [time for row in await ranges(conn, symbol) for time in (row["since"], row["until"])]
+    assert len(times) == 4
+    assert all(begin <= time <= end for time in times)
 
 
 async def test_a_hostile_search_path_does_not_divert_the_triggers(conn: asyncpg.Connection) -> None:
@@ -373,4 +420,4 @@ async def test_any_course_of_events_can_be_read_back_at_every_moment(dsn: Dsn, s
             states.append((await conn.fetchval("SELECT clock_timestamp()"), dict(model)))
         for moment, expected in states:
             found = await conn.fetch(AS_OF, moment)
-            assert {row["id"]: json.loads(row["spec"])["price_tick"] for row in found} == expected
+            assert {row["id"]: float(row["price_tick"]) for row in found} == expected

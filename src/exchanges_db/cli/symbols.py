@@ -117,8 +117,9 @@ def diff(
 ) -> None:
     """List what changed between two times."""
     first, last = parse_time(since), None if until is None else parse_time(until)
-    changes = run(lambda database: history.diff_symbols(exchange, first, last, db=database))
-    output.show(changes, symbol_tables.SYMBOL_CHANGES, nothing="nothing changed")
+    found = run(lambda database: history.diff_symbols(exchange, first, last, db=database))
+    output.show(found.changes, symbol_tables.SYMBOL_CHANGES, nothing="nothing changed")
+    output.note(f"up to {found.until.isoformat()}: pass that as --since the next time")
 
 
 @command(group, "search", example="symbols search pepe", lists=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import re
 import types
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import asyncpg
@@ -25,6 +26,10 @@ else:  # asyncpg's classes are generic for type checkers only, and typing.get_ty
     RawConnection = asyncpg.Connection | PoolConnectionProxy
 
 _HEADER = re.compile(r"-- name: \w+ :(one|many|exec|execrows)\n")
+
+
+# From which the server counts.
+_BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class _Statement(NamedTuple):
@@ -88,18 +93,42 @@ class AsyncpgBridge:
         statement = translate_statement(clause)
         arguments = [parameters[name] for name in statement.parameters] if parameters else ()
         if statement.command == "one":
-            row = await self._connection.fetchrow(statement.sql, *arguments)
+            row = await self._fetch(self._connection.fetchrow, statement.sql, arguments)
             return Rows((), 0) if row is None else Rows((row,), 1)
         if statement.command == "many":
-            rows = await self._connection.fetch(statement.sql, *arguments)
+            rows = await self._fetch(self._connection.fetch, statement.sql, arguments)
             return Rows(rows, len(rows))
         # The status is a command with a count, such as "UPDATE 3", or without one, such as "SET".
         status = await self._connection.execute(statement.sql, *arguments)
         count = status.rpartition(" ")[2]
         return Rows((), int(count) if count.isdigit() else -1)
 
+    async def _fetch(self, fetch: Callable[..., Awaitable[Any]], sql: str, arguments: Sequence[Any]) -> Any:
+        """Return what `fetch` does; a time that Python has none for comes as text, so that it hides no other row."""
+        try:
+            return await fetch(sql, *arguments)
+        except OverflowError:
+            await self._connection.set_type_codec(
+                "timestamptz", schema="pg_catalog", encoder=_written, decoder=_read, format="tuple"
+            )
+            try:
+                return await fetch(sql, *arguments)
+            finally:
+                await self._connection.reset_type_codec("timestamptz", schema="pg_catalog")
+
     # Results are fetched whole: a cursor would add round trips and need a transaction.
     stream = execute
+
+
+def _written(moment: datetime) -> tuple[int]:
+    return ((moment - _BEGIN) // timedelta(microseconds=1),)
+
+
+def _read(microseconds: tuple[int]) -> datetime | str:
+    try:
+        return _BEGIN + timedelta(microseconds=microseconds[0])
+    except OverflowError:
+        return f"{microseconds[0]} microseconds after 2000"
 
 
 def reuse_texts(module: types.ModuleType) -> None:

@@ -44,7 +44,6 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "exchange_history_rows_fit_operation": ("old_row, new_row", "must each be there if the operation has it"),
     "symbols_pkey": ("id", "is taken"),
     "symbols_identity_immutable": ("id, exchange_id, native_symbol", "cannot be changed"),
-    "symbols_id_never_reused": ("id", "was another symbol's, and is never given again: was the sequence set back?"),
     "symbols_exchange_id_fkey": ("exchange_id", "names no exchange, or one that cannot go because it has symbols"),
     "symbols_native_symbol_printable": (
         "native_symbol",
@@ -128,6 +127,7 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "symbol_history_operation_known": ("operation", "must be a ChangeOperation"),
     "symbol_history_valid_closed": ("valid", "must have a beginning and an end"),
     "symbol_history_no_overlap": ("valid", "must not overlap another range of that symbol"),
+    "symbol_history_times_are_dates": ("valid", "must lie in the years 1970 to 9999"),
     "account_fees_pkey": ("id", "is taken"),
     "account_fees_one_at_a_time": ("set_at", "is the time of another row of that exchange, account and symbol"),
     "account_fees_account_printable": (

@@ -8,8 +8,7 @@ after the exact spelling has found nothing.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,10 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from exchanges_db.errors import AmbiguousSymbol, InvalidSymbol, SymbolNotFound, shown
 from exchanges_db.exchanges.names import nearest, spelled
 from exchanges_db.symbols.enums import SymbolKind, is_live
-from exchanges_sql.symbol_history import AsyncQuerier as HistoryQuerier
 from exchanges_sql.symbols import AsyncQuerier, ListSymbolNamesRow
 
-T = TypeVar("T")
 _LONGEST = 200
 _MOST_NAMES = 3
 _SEE_LIST = "see `exchanges-db symbols list`"
@@ -51,28 +48,14 @@ async def spelled_symbols(conn: AsyncConnection, place: str, names: Sequence[str
     """
     exact = await spelled(conn, place)
     spellings = [one async for one in AsyncQuerier(conn).list_symbol_spellings(exchange=exact, symbols=list(names))]
-    chosen = {name: _choose(exact, name, [one for one in spellings if one.lower() == name.lower()]) for name in names}
+    chosen = {
+        name: choose_spelling(exact, name, [one for one in spellings if one.lower() == name.lower()]) for name in names
+    }
     return exact, {name: spelling for name, spelling in chosen.items() if spelling is not None}
 
 
-async def ask_as_spelled_then(
-    conn: AsyncConnection, place: str, name: str, at: datetime | None, fetch: Callable[[str, str], Awaitable[list[T]]]
-) -> list[T]:
-    """Return what `fetch` finds for an exchange and a name; where that is nothing, for both as they were spelt.
-
-    at: when they were spelt so; None means at any time. Raises as `spelled_symbols` does, where nothing is found.
-    """
-    found = await fetch(place, name)
-    if found:
-        return found
-    exact = await spelled(conn, place)
-    querier = HistoryQuerier(conn)
-    spellings = [one async for one in querier.list_symbol_spellings_as_of(at=at, exchange=exact, symbol=name)]
-    spelling = _choose(exact, name, spellings) or name
-    return found if (exact, spelling) == (place, name) else await fetch(exact, spelling)
-
-
-def _choose(place: str, name: str, spellings: Sequence[str]) -> str | None:
+def choose_spelling(place: str, name: str, spellings: Sequence[str]) -> str | None:
+    """Return the spelling that is meant by `name`; None: there is none. Raises AmbiguousSymbol where several may be."""
     if name in spellings:
         return name
     if len(spellings) > 1:

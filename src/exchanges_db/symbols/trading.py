@@ -9,16 +9,17 @@ from typing import Any, NamedTuple, overload
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
-from exchanges_db.errors import InvalidSymbol, SymbolNotFound, shown
-from exchanges_db.exchanges.history import exchange_as_of
+from exchanges_db.errors import ExchangeNotFound, InvalidSymbol, SymbolNotFound, shown
 from exchanges_db.exchanges.names import check_exchange
 from exchanges_db.moments import check_moment
+from exchanges_db.symbols.circumstances import circumstances_then
 from exchanges_db.symbols.enums import OrderType, Side
 from exchanges_db.symbols.freshness import check_max_age, span
-from exchanges_db.symbols.history import find_symbol_as_of, symbol_as_of
+from exchanges_db.symbols.history import find_symbol_as_of
 from exchanges_db.symbols.judge import Hold, Obstacle, TradeAnswer, explain, is_stale, judge
 from exchanges_db.symbols.models import NamedSymbol, Symbol
 from exchanges_db.symbols.names import check_name
+from exchanges_db.symbols.past import Then, of_id_then
 from exchanges_db.symbols.rows import holds_of, last_word, named_symbols, row_called, to_symbol
 from exchanges_sql.models import SymbolRow
 from exchanges_sql.symbols import AsyncQuerier
@@ -151,26 +152,25 @@ async def _by_symbol(conn: AsyncConnection, symbol: Symbol | NamedSymbol, order:
         return _refusal(Obstacle.NO_RULES if _is_same(named, symbol) else Obstacle.OTHER_SYMBOL)
     if row is not None and (order.at is None or order.at >= row.asked_at):
         return _answer_now(row, symbol, order)
-    then = None if order.at is None else await symbol_as_of(conn, symbol.id, order.at)
-    return await _answer_then(conn, then, row, symbol, order)
+    then = None if order.at is None else await of_id_then(conn, symbol.id, order.at)
+    return await _answer_then(conn, then, symbol, order)
 
 
 async def _by_name(conn: AsyncConnection, place: str, name: str, order: _Order) -> TradeAnswer:
-    row = None
     try:
         row = await row_called(conn, place, name)
-    except SymbolNotFound:
+    except (ExchangeNotFound, SymbolNotFound):
         if order.at is None:
             raise
-        # A row that somebody deleted is known in the history only.
+        # What has gone, or has another name now, is known in the history only.
         then = await find_symbol_as_of(conn, place, name, order.at)
         if then is None:
             raise
     else:
         if order.at is None or order.at >= row.asked_at:
             return _answer_now(row, None, order)
-        then = await find_symbol_as_of(conn, row.exchange, name, order.at)
-    return await _answer_then(conn, then, row, None, order)
+        then = await find_symbol_as_of(conn, place, name, order.at)
+    return await _answer_then(conn, then, None, order)
 
 
 def _answer_now(row: SymbolRow, meant: Symbol | NamedSymbol | None, order: _Order) -> TradeAnswer:
@@ -195,40 +195,30 @@ def _answer_now(row: SymbolRow, meant: Symbol | NamedSymbol | None, order: _Orde
 
 
 async def _answer_then(
-    conn: AsyncConnection, then: Symbol | None, row: SymbolRow | None, meant: Symbol | NamedSymbol | None, order: _Order
+    conn: AsyncConnection, then: Then | None, meant: Symbol | NamedSymbol | None, order: _Order
 ) -> TradeAnswer:
     at = order.at
-    exchange = None if then is None or at is None else await exchange_as_of(conn, then.exchange_id, at)
-    if then is None or exchange is None or at is None:
+    if then is None or at is None or not then.exchange_known:
         return _refusal(Obstacle.UNKNOWN_THEN)
-    if meant is not None and not _is_same(then, meant):
+    symbol = then.symbol
+    if meant is not None and not _is_same(symbol, meant):
         return _refusal(Obstacle.OTHER_SYMBOL)
-    last_list = _last_list_by(at, then, row)
-    confirmed_at = then.observed_at if last_list is None else last_word(last_list)
+    beside = await circumstances_then(conn, (symbol,), at)
+    confirmed_at, holds = beside.confirmed_at(symbol), beside.holds(symbol)
     found = judge(
-        then,
+        symbol,
         order.side,
         at,
-        exchange_active=exchange.is_active,
+        exchange_active=then.exchange_active,
         order_type=order.order_type,
         closing=order.closing,
         observed_at=confirmed_at,
-        doubtful=last_list is not None and last_list.doubtful_since is not None,
+        doubtful=then.doubtful,
         stale=is_stale(confirmed_at, at, order.max_age),
+        holds=holds,
     )
-    return _answer(found, then, order, confirmed_at=confirmed_at, asked_at=at)
-
-
-def _last_list_by(at: datetime, then: Symbol, row: SymbolRow | None) -> SymbolRow | None:
-    """Return `row` if it tells what the last list by `at` said of what held then; None where that is not known.
-
-    Of what no longer holds it is known when the exchange first said so, not how often a list said so again, nor
-    whether one had a row for it that could not be read.
-    """
-    if row is None or (row.id, row.spec_version) != (then.id, then.spec_version):
-        return None
-    said_at = last_word(row)
-    return row if said_at is not None and said_at <= at else None
+    hold = next((hold for hold in holds if hold.stops(order.side, at)), None)
+    return _answer(found, symbol, order, confirmed_at=confirmed_at, asked_at=at, hold=hold)
 
 
 def _is_same(one: Symbol | NamedSymbol, other: Symbol | NamedSymbol) -> bool:

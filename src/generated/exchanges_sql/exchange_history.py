@@ -18,6 +18,11 @@ SELECT (EXISTS (SELECT FROM public.exchanges AS e WHERE e.id = :p1)
 """
 
 
+GET_EXCHANGE_ID_AS_OF = """-- name: get_exchange_id_as_of \\:one
+SELECT public.exchange_id_as_of(:p1\\:\\:text, :p2\\:\\:timestamptz)\\:\\:integer AS exchange_id
+"""
+
+
 GET_EXCHANGE_ROW_AS_OF = """-- name: get_exchange_row_as_of \\:one
 SELECT operation, new_row
 FROM public.exchange_history
@@ -43,12 +48,35 @@ ORDER BY changed_at, id
 """
 
 
+LIST_EXCHANGE_NAMES_EVER = """-- name: list_exchange_names_ever \\:many
+SELECT e.enum_value\\:\\:text AS enum_value, e.name\\:\\:text AS name
+FROM public.exchanges AS e
+UNION
+SELECT (h.new_row ->> 'enum_value')\\:\\:text, (h.new_row ->> 'name')\\:\\:text
+FROM public.exchange_history AS h
+WHERE h.new_row IS NOT NULL
+ORDER BY 1, 2
+"""
+
+
+@dataclasses.dataclass()
+class ListExchangeNamesEverRow:
+    enum_value: str
+    name: str
+
+
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
 
     async def check_exchange_known(self, *, exchange_id: int) -> Optional[bool]:
         row = (await self._conn.execute(sqlalchemy.text(CHECK_EXCHANGE_KNOWN), {"p1": exchange_id})).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def get_exchange_id_as_of(self, *, enum_value: str, at: datetime.datetime) -> Optional[int]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_EXCHANGE_ID_AS_OF), {"p1": enum_value, "p2": at})).first()
         if row is None:
             return None
         return row[0]
@@ -76,4 +104,12 @@ class AsyncQuerier:
                 changed_columns=row[7],
                 old_row=row[8],
                 new_row=row[9],
+            )
+
+    async def list_exchange_names_ever(self) -> AsyncIterator[ListExchangeNamesEverRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_EXCHANGE_NAMES_EVER))
+        async for row in result:
+            yield ListExchangeNamesEverRow(
+                enum_value=row[0],
+                name=row[1],
             )

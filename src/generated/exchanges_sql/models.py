@@ -27,6 +27,82 @@ class AccountFee:
 
 
 @dataclasses.dataclass()
+class CurrentSymbol:
+    """What symbols are now, to build on: every symbol with rules, and what is known beside it. What may be traded is decided by can_trade alone"""
+    exchange: str
+    id: int
+    exchange_id: int
+    native_symbol: str
+    symbol: str
+    base: str
+    quote: str
+    settle: Optional[str]
+    kind: str
+    direction: Optional[str]
+    contract_size: Optional[decimal.Decimal]
+    strike: Optional[decimal.Decimal]
+    option_type: Optional[str]
+    price_tick: decimal.Decimal
+    tick_assumed: bool
+    quantity_step: decimal.Decimal
+    step_assumed: bool
+    price_decimals: int
+    quantity_decimals: int
+    min_quantity: Optional[decimal.Decimal]
+    max_quantity: Optional[decimal.Decimal]
+    min_notional: Optional[decimal.Decimal]
+    max_notional: Optional[decimal.Decimal]
+    market_min_quantity: Optional[decimal.Decimal]
+    market_max_quantity: Optional[decimal.Decimal]
+    market_min_notional: Optional[decimal.Decimal]
+    market_max_notional: Optional[decimal.Decimal]
+    price_band_up: Optional[decimal.Decimal]
+    price_band_down: Optional[decimal.Decimal]
+    price_band_of: Optional[str]
+    market_slip_ratio: Optional[decimal.Decimal]
+    order_types: Optional[List[str]]
+    leverage_min: Optional[decimal.Decimal]
+    leverage_max: Optional[decimal.Decimal]
+    initial_margin_rate: Optional[decimal.Decimal]
+    maintenance_margin_rate: Optional[decimal.Decimal]
+    funding_interval: Optional[int]
+    funding_cap: Optional[decimal.Decimal]
+    max_open_orders: Optional[int]
+    margin_allowed: Optional[bool]
+    full_name: Optional[str]
+    contract_address: Optional[str]
+    is_risky: Optional[bool]
+    is_premarket: Optional[bool]
+    asset_class: Optional[str]
+    list_maker_fee: Optional[decimal.Decimal]
+    list_taker_fee: Optional[decimal.Decimal]
+    status: str
+    is_live: bool
+    sides: str
+    api_tradable: bool
+    buy_opens_at: Optional[datetime.datetime]
+    sell_opens_at: Optional[datetime.datetime]
+    delisting_at: Optional[datetime.datetime]
+    delisted_at: Optional[datetime.datetime]
+    expires_at: Optional[datetime.datetime]
+    exchange_changed_at: Optional[datetime.datetime]
+    spec_version: int
+    source: Optional[str]
+    observed_at: Optional[datetime.datetime]
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    exchange_is_active: bool
+    # When the exchange gave the newest list that says the same
+    confirmed_at: Optional[datetime.datetime]
+    # A list has said something of it that is not believed
+    is_doubtful: bool
+    doubtful_since: Optional[datetime.datetime]
+    doubt: Optional[str]
+    # A person has forbidden to trade it, or its exchange, on one side at least
+    is_held: bool
+
+
+@dataclasses.dataclass()
 class Exchange:
     """Reference table for supported cryptocurrency exchanges with metadata and configuration"""
     id: int
@@ -474,8 +550,80 @@ class SymbolRow:
 
 
 @dataclasses.dataclass()
+class SymbolState:
+    """Every specification that holds or held, and when it did: what questions about the past read"""
+    id: int
+    exchange_id: int
+    native_symbol: str
+    symbol: str
+    base: str
+    quote: str
+    settle: Optional[str]
+    kind: str
+    direction: Optional[str]
+    contract_size: Optional[decimal.Decimal]
+    strike: Optional[decimal.Decimal]
+    option_type: Optional[str]
+    price_tick: decimal.Decimal
+    tick_assumed: bool
+    quantity_step: decimal.Decimal
+    step_assumed: bool
+    price_decimals: int
+    quantity_decimals: int
+    min_quantity: Optional[decimal.Decimal]
+    max_quantity: Optional[decimal.Decimal]
+    min_notional: Optional[decimal.Decimal]
+    max_notional: Optional[decimal.Decimal]
+    market_min_quantity: Optional[decimal.Decimal]
+    market_max_quantity: Optional[decimal.Decimal]
+    market_min_notional: Optional[decimal.Decimal]
+    market_max_notional: Optional[decimal.Decimal]
+    price_band_up: Optional[decimal.Decimal]
+    price_band_down: Optional[decimal.Decimal]
+    price_band_of: Optional[str]
+    market_slip_ratio: Optional[decimal.Decimal]
+    order_types: Optional[List[str]]
+    leverage_min: Optional[decimal.Decimal]
+    leverage_max: Optional[decimal.Decimal]
+    initial_margin_rate: Optional[decimal.Decimal]
+    maintenance_margin_rate: Optional[decimal.Decimal]
+    funding_interval: Optional[int]
+    funding_cap: Optional[decimal.Decimal]
+    max_open_orders: Optional[int]
+    margin_allowed: Optional[bool]
+    full_name: Optional[str]
+    contract_address: Optional[str]
+    is_risky: Optional[bool]
+    is_premarket: Optional[bool]
+    asset_class: Optional[str]
+    list_maker_fee: Optional[decimal.Decimal]
+    list_taker_fee: Optional[decimal.Decimal]
+    status: str
+    is_live: bool
+    sides: str
+    api_tradable: bool
+    buy_opens_at: Optional[datetime.datetime]
+    sell_opens_at: Optional[datetime.datetime]
+    delisting_at: Optional[datetime.datetime]
+    delisted_at: Optional[datetime.datetime]
+    expires_at: Optional[datetime.datetime]
+    exchange_changed_at: Optional[datetime.datetime]
+    spec_version: int
+    source: Optional[str]
+    observed_at: Optional[datetime.datetime]
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    valid_from: datetime.datetime
+    valid_to: Optional[datetime.datetime]
+    operation: Optional[str]
+    ended_by: Optional[str]
+    application_name: Optional[str]
+
+
+@dataclasses.dataclass()
 class SymbolVersion:
-    """What symbols were and are: every specification, those of symbol_history and the one that holds, under the present name of the exchange"""
+    """What symbols were and are, to build on: every specification, those of symbol_history and the one that holds"""
+    # enum_value that the exchange has now; of a deleted one, the last that it had
     exchange: str
     id: int
     exchange_id: int

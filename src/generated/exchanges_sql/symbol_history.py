@@ -4,7 +4,8 @@
 # source: symbol_history.sql
 import dataclasses
 import datetime
-from typing import AsyncIterator, Optional
+import decimal
+from typing import Any, AsyncIterator, List, Optional
 
 import sqlalchemy
 import sqlalchemy.ext.asyncio
@@ -12,306 +13,1092 @@ import sqlalchemy.ext.asyncio
 from exchanges_sql import models
 
 
-GET_SYMBOL_ROW_BY_ID_AS_OF = """-- name: get_symbol_row_by_id_as_of \\:one
-SELECT v.exchange, v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.valid, v.operation, v.ended_by, v.application_name
-FROM public.symbol_versions AS v
-WHERE v.valid_from <= :p1\\:\\:timestamptz AND (v.valid_to IS NULL OR v.valid_to > :p1\\:\\:timestamptz) AND v.id = :p2
+GET_NEWEST_SYMBOL_MOMENT = """-- name: get_newest_symbol_moment \\:one
+SELECT greatest(
+           clock_timestamp(),
+           (SELECT max(s.updated_at) FROM public.symbols AS s WHERE s.exchange_id = :p1),
+           (SELECT max(upper(h.valid)) FROM public.symbol_history AS h WHERE h.exchange_id = :p1)
+       )\\:\\:timestamptz AS moment,
+       current_setting('transaction_isolation')\\:\\:text AS isolation
 """
 
 
+@dataclasses.dataclass()
+class GetNewestSymbolMomentRow:
+    moment: datetime.datetime
+    isolation: str
+
+
+GET_SYMBOL_ROW_BY_ID_AS_OF = """-- name: get_symbol_row_by_id_as_of \\:one
+SELECT place.enum_value\\:\\:text AS exchange, coalesce(place.is_settled, true)\\:\\:boolean AS is_settled,
+       place.is_known AS exchange_is_known, place.is_active AS exchange_is_active,
+       EXISTS (SELECT FROM public.symbol_doubts AS d
+               WHERE d.symbol_id = v.id AND d.since <= :p1\\:\\:timestamptz
+                 AND (d.ended_at IS NULL OR d.ended_at > :p1\\:\\:timestamptz))\\:\\:boolean AS is_doubtful,
+       v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.operation, v.ended_by, v.application_name
+FROM (SELECT :p2\\:\\:integer AS id) AS wanted
+CROSS JOIN LATERAL (
+    SELECT st.id, st.exchange_id, st.native_symbol, st.symbol, st.base, st.quote, st.settle, st.kind, st.direction, st.contract_size, st.strike, st.option_type, st.price_tick, st.tick_assumed, st.quantity_step, st.step_assumed, st.price_decimals, st.quantity_decimals, st.min_quantity, st.max_quantity, st.min_notional, st.max_notional, st.market_min_quantity, st.market_max_quantity, st.market_min_notional, st.market_max_notional, st.price_band_up, st.price_band_down, st.price_band_of, st.market_slip_ratio, st.order_types, st.leverage_min, st.leverage_max, st.initial_margin_rate, st.maintenance_margin_rate, st.funding_interval, st.funding_cap, st.max_open_orders, st.margin_allowed, st.full_name, st.contract_address, st.is_risky, st.is_premarket, st.asset_class, st.list_maker_fee, st.list_taker_fee, st.status, st.is_live, st.sides, st.api_tradable, st.buy_opens_at, st.sell_opens_at, st.delisting_at, st.delisted_at, st.expires_at, st.exchange_changed_at, st.spec_version, st.source, st.observed_at, st.created_at, st.updated_at, st.valid_from, st.valid_to, st.operation, st.ended_by, st.application_name
+    FROM public.symbol_states AS st
+    WHERE st.id = wanted.id AND st.valid_from <= :p1\\:\\:timestamptz
+    ORDER BY st.spec_version DESC
+    LIMIT 1) AS v
+LEFT JOIN LATERAL (
+    SELECT p.id,
+           coalesce(x.enum_value, (SELECT e.enum_value FROM public.exchanges AS e WHERE e.id = p.id))\\:\\:text AS enum_value,
+           (x.is_active IS NOT NULL)\\:\\:boolean AS is_known, coalesce(x.is_active, false)\\:\\:boolean AS is_active,
+           public.symbols_settled(:p3\\:\\:integer, p.id, :p4\\:\\:timestamptz, (
+               SELECT max(l.imported_at) FROM public.symbol_lists AS l WHERE l.exchange_id = p.id)) AS is_settled
+    FROM (SELECT v.exchange_id\\:\\:integer AS id) AS p
+    LEFT JOIN LATERAL (
+        SELECT coalesce(h.new_row, h.old_row) ->> 'enum_value' AS enum_value,
+               (h.new_row ->> 'is_active')\\:\\:boolean AS is_active
+        FROM public.exchange_history AS h
+        WHERE h.exchange_id = p.id AND h.changed_at <= :p1\\:\\:timestamptz
+        ORDER BY h.changed_at DESC, h.id DESC
+        LIMIT 1) AS x ON true) AS place ON true
+WHERE v.valid_to IS NULL OR v.valid_to > :p1\\:\\:timestamptz
+"""
+
+
+@dataclasses.dataclass()
+class GetSymbolRowByIdAsOfRow:
+    exchange: str
+    is_settled: bool
+    exchange_is_known: bool
+    exchange_is_active: bool
+    is_doubtful: bool
+    id: int
+    exchange_id: int
+    native_symbol: str
+    symbol: str
+    base: str
+    quote: str
+    settle: Optional[str]
+    kind: str
+    direction: Optional[str]
+    contract_size: Optional[decimal.Decimal]
+    strike: Optional[decimal.Decimal]
+    option_type: Optional[str]
+    price_tick: decimal.Decimal
+    tick_assumed: bool
+    quantity_step: decimal.Decimal
+    step_assumed: bool
+    price_decimals: int
+    quantity_decimals: int
+    min_quantity: Optional[decimal.Decimal]
+    max_quantity: Optional[decimal.Decimal]
+    min_notional: Optional[decimal.Decimal]
+    max_notional: Optional[decimal.Decimal]
+    market_min_quantity: Optional[decimal.Decimal]
+    market_max_quantity: Optional[decimal.Decimal]
+    market_min_notional: Optional[decimal.Decimal]
+    market_max_notional: Optional[decimal.Decimal]
+    price_band_up: Optional[decimal.Decimal]
+    price_band_down: Optional[decimal.Decimal]
+    price_band_of: Optional[str]
+    market_slip_ratio: Optional[decimal.Decimal]
+    order_types: Optional[List[str]]
+    leverage_min: Optional[decimal.Decimal]
+    leverage_max: Optional[decimal.Decimal]
+    initial_margin_rate: Optional[decimal.Decimal]
+    maintenance_margin_rate: Optional[decimal.Decimal]
+    funding_interval: Optional[int]
+    funding_cap: Optional[decimal.Decimal]
+    max_open_orders: Optional[int]
+    margin_allowed: Optional[bool]
+    full_name: Optional[str]
+    contract_address: Optional[str]
+    is_risky: Optional[bool]
+    is_premarket: Optional[bool]
+    asset_class: Optional[str]
+    list_maker_fee: Optional[decimal.Decimal]
+    list_taker_fee: Optional[decimal.Decimal]
+    status: str
+    is_live: bool
+    sides: str
+    api_tradable: bool
+    buy_opens_at: Optional[datetime.datetime]
+    sell_opens_at: Optional[datetime.datetime]
+    delisting_at: Optional[datetime.datetime]
+    delisted_at: Optional[datetime.datetime]
+    expires_at: Optional[datetime.datetime]
+    exchange_changed_at: Optional[datetime.datetime]
+    spec_version: int
+    source: Optional[str]
+    observed_at: Optional[datetime.datetime]
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    valid_from: datetime.datetime
+    valid_to: Optional[datetime.datetime]
+    operation: Optional[str]
+    ended_by: Optional[str]
+    application_name: Optional[str]
+
+
+LIST_CHANGED_SYMBOL_ROWS = """-- name: list_changed_symbol_rows \\:many
+WITH changed AS (
+    SELECT s.id
+    FROM public.symbols AS s
+    WHERE s.exchange_id = :p1 AND s.updated_at > :p3\\:\\:timestamptz AND s.updated_at <= :p2\\:\\:timestamptz
+    UNION
+    SELECT h.symbol_id
+    FROM public.symbol_history AS h
+    WHERE h.exchange_id = :p1 AND upper(h.valid) > :p3\\:\\:timestamptz AND upper(h.valid) <= :p2\\:\\:timestamptz
+    UNION
+    SELECT h.symbol_id
+    FROM public.symbol_history AS h
+    WHERE h.exchange_id = :p1 AND (h.spec_version = 1 OR lower(h.valid) = h.created_at)
+      AND lower(h.valid) > :p3\\:\\:timestamptz AND lower(h.valid) <= :p2\\:\\:timestamptz
+)
+SELECT side.is_after\\:\\:boolean AS is_after,
+       coalesce(
+           (SELECT coalesce(h.new_row, h.old_row) ->> 'enum_value'
+            FROM public.exchange_history AS h
+            WHERE h.exchange_id = :p1 AND h.changed_at <= :p2\\:\\:timestamptz
+            ORDER BY h.changed_at DESC, h.id DESC
+            LIMIT 1),
+           (SELECT e.enum_value FROM public.exchanges AS e WHERE e.id = :p1))\\:\\:text AS exchange,
+       v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.operation, v.ended_by, v.application_name
+FROM changed
+CROSS JOIN (SELECT false AS is_after, :p3\\:\\:timestamptz AS at UNION ALL SELECT true, :p2\\:\\:timestamptz) AS side
+CROSS JOIN LATERAL (
+    SELECT st.id, st.exchange_id, st.native_symbol, st.symbol, st.base, st.quote, st.settle, st.kind, st.direction, st.contract_size, st.strike, st.option_type, st.price_tick, st.tick_assumed, st.quantity_step, st.step_assumed, st.price_decimals, st.quantity_decimals, st.min_quantity, st.max_quantity, st.min_notional, st.max_notional, st.market_min_quantity, st.market_max_quantity, st.market_min_notional, st.market_max_notional, st.price_band_up, st.price_band_down, st.price_band_of, st.market_slip_ratio, st.order_types, st.leverage_min, st.leverage_max, st.initial_margin_rate, st.maintenance_margin_rate, st.funding_interval, st.funding_cap, st.max_open_orders, st.margin_allowed, st.full_name, st.contract_address, st.is_risky, st.is_premarket, st.asset_class, st.list_maker_fee, st.list_taker_fee, st.status, st.is_live, st.sides, st.api_tradable, st.buy_opens_at, st.sell_opens_at, st.delisting_at, st.delisted_at, st.expires_at, st.exchange_changed_at, st.spec_version, st.source, st.observed_at, st.created_at, st.updated_at, st.valid_from, st.valid_to, st.operation, st.ended_by, st.application_name
+    FROM public.symbol_states AS st
+    WHERE st.id = changed.id AND st.valid_from <= side.at
+    ORDER BY st.spec_version DESC
+    LIMIT 1) AS v
+WHERE v.valid_to IS NULL OR v.valid_to > side.at
+ORDER BY v.symbol, v.id
+"""
+
+
+@dataclasses.dataclass()
+class ListChangedSymbolRowsRow:
+    is_after: bool
+    exchange: str
+    id: int
+    exchange_id: int
+    native_symbol: str
+    symbol: str
+    base: str
+    quote: str
+    settle: Optional[str]
+    kind: str
+    direction: Optional[str]
+    contract_size: Optional[decimal.Decimal]
+    strike: Optional[decimal.Decimal]
+    option_type: Optional[str]
+    price_tick: decimal.Decimal
+    tick_assumed: bool
+    quantity_step: decimal.Decimal
+    step_assumed: bool
+    price_decimals: int
+    quantity_decimals: int
+    min_quantity: Optional[decimal.Decimal]
+    max_quantity: Optional[decimal.Decimal]
+    min_notional: Optional[decimal.Decimal]
+    max_notional: Optional[decimal.Decimal]
+    market_min_quantity: Optional[decimal.Decimal]
+    market_max_quantity: Optional[decimal.Decimal]
+    market_min_notional: Optional[decimal.Decimal]
+    market_max_notional: Optional[decimal.Decimal]
+    price_band_up: Optional[decimal.Decimal]
+    price_band_down: Optional[decimal.Decimal]
+    price_band_of: Optional[str]
+    market_slip_ratio: Optional[decimal.Decimal]
+    order_types: Optional[List[str]]
+    leverage_min: Optional[decimal.Decimal]
+    leverage_max: Optional[decimal.Decimal]
+    initial_margin_rate: Optional[decimal.Decimal]
+    maintenance_margin_rate: Optional[decimal.Decimal]
+    funding_interval: Optional[int]
+    funding_cap: Optional[decimal.Decimal]
+    max_open_orders: Optional[int]
+    margin_allowed: Optional[bool]
+    full_name: Optional[str]
+    contract_address: Optional[str]
+    is_risky: Optional[bool]
+    is_premarket: Optional[bool]
+    asset_class: Optional[str]
+    list_maker_fee: Optional[decimal.Decimal]
+    list_taker_fee: Optional[decimal.Decimal]
+    status: str
+    is_live: bool
+    sides: str
+    api_tradable: bool
+    buy_opens_at: Optional[datetime.datetime]
+    sell_opens_at: Optional[datetime.datetime]
+    delisting_at: Optional[datetime.datetime]
+    delisted_at: Optional[datetime.datetime]
+    expires_at: Optional[datetime.datetime]
+    exchange_changed_at: Optional[datetime.datetime]
+    spec_version: int
+    source: Optional[str]
+    observed_at: Optional[datetime.datetime]
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    valid_from: datetime.datetime
+    valid_to: Optional[datetime.datetime]
+    operation: Optional[str]
+    ended_by: Optional[str]
+    application_name: Optional[str]
+
+
+LIST_CONFIRMATIONS_AS_OF = """-- name: list_confirmations_as_of \\:many
+SELECT l.kind\\:\\:text AS kind, l.settle\\:\\:text AS settle, l.underlying\\:\\:text AS underlying, i.observed_at
+FROM (
+    SELECT unnest(:p1\\:\\:text[]) AS kind, unnest(:p2\\:\\:text[]) AS settle, unnest(:p3\\:\\:text[]) AS underlying
+) AS l
+CROSS JOIN LATERAL (
+    SELECT one.observed_at
+    FROM public.symbol_imports AS one
+    WHERE one.exchange_id = :p4 AND one.kind = l.kind AND one.outcome = 'APPLIED' AND one.moment <= :p5\\:\\:timestamptz
+      AND (one.settle IS NULL OR one.settle = l.settle)
+      AND (one.underlying IS NULL OR one.underlying = l.underlying)
+    ORDER BY one.moment DESC
+    LIMIT 1) AS i
+"""
+
+
+@dataclasses.dataclass()
+class ListConfirmationsAsOfParams:
+    kinds: List[str]
+    settles: List[str]
+    underlyings: List[str]
+    exchange_id: int
+    at: datetime.datetime
+
+
+@dataclasses.dataclass()
+class ListConfirmationsAsOfRow:
+    kind: str
+    settle: str
+    underlying: str
+    observed_at: Optional[datetime.datetime]
+
+
+LIST_HOLDS_AS_OF = """-- name: list_holds_as_of \\:many
+SELECT h.native_symbol, h.sides, h.until_at, h.reason, h.held_by
+FROM public.holds AS h
+WHERE h.exchange_id = :p1 AND h.held_at <= :p2\\:\\:timestamptz
+UNION ALL
+SELECT h.native_symbol, h.sides, h.until_at, h.reason, h.held_by
+FROM public.hold_history AS h
+WHERE h.exchange_id = :p1 AND h.held_at <= :p2\\:\\:timestamptz AND h.ended_at > :p2\\:\\:timestamptz
+"""
+
+
+@dataclasses.dataclass()
+class ListHoldsAsOfRow:
+    native_symbol: Optional[str]
+    sides: str
+    until_at: Optional[datetime.datetime]
+    reason: str
+    held_by: str
+
+
 LIST_SYMBOL_ROWS_AS_OF = """-- name: list_symbol_rows_as_of \\:many
-SELECT v.exchange, v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.valid, v.operation, v.ended_by, v.application_name
-FROM public.symbol_versions AS v
-WHERE v.valid_from <= :p1\\:\\:timestamptz AND (v.valid_to IS NULL OR v.valid_to > :p1\\:\\:timestamptz)
-  AND (:p2\\:\\:text IS NULL OR v.exchange = :p2\\:\\:text)
-  AND (:p3\\:\\:text IS NULL OR v.base = :p3\\:\\:text)
-  AND (:p4\\:\\:text IS NULL OR v.quote = :p4\\:\\:text)
-  AND (:p5\\:\\:text IS NULL OR v.kind = :p5\\:\\:text)
-ORDER BY v.exchange, v.symbol, v.id
+WITH place AS MATERIALIZED (
+    SELECT p.id,
+           coalesce(x.enum_value, (SELECT e.enum_value FROM public.exchanges AS e WHERE e.id = p.id))\\:\\:text AS enum_value,
+           (x.is_active IS NOT NULL)\\:\\:boolean AS is_known, coalesce(x.is_active, false)\\:\\:boolean AS is_active,
+           public.symbols_settled(:p5\\:\\:integer, p.id, :p6\\:\\:timestamptz, (
+               SELECT max(l.imported_at) FROM public.symbol_lists AS l WHERE l.exchange_id = p.id)) AS is_settled
+    FROM (SELECT coalesce(:p7\\:\\:integer,
+                          public.exchange_id_as_of(:p8\\:\\:text, :p1\\:\\:timestamptz)) AS id
+          WHERE :p9\\:\\:boolean
+          UNION
+          SELECT e.id\\:\\:integer FROM public.exchanges AS e WHERE NOT :p9\\:\\:boolean
+          UNION
+          SELECT h.exchange_id\\:\\:integer FROM public.exchange_history AS h WHERE NOT :p9\\:\\:boolean) AS p
+    LEFT JOIN LATERAL (
+        SELECT coalesce(h.new_row, h.old_row) ->> 'enum_value' AS enum_value,
+               (h.new_row ->> 'is_active')\\:\\:boolean AS is_active
+        FROM public.exchange_history AS h
+        WHERE h.exchange_id = p.id AND h.changed_at <= :p1\\:\\:timestamptz
+        ORDER BY h.changed_at DESC, h.id DESC
+        LIMIT 1) AS x ON true
+),
+known AS (
+    SELECT s.id FROM public.symbols AS s WHERE s.exchange_id IN (SELECT place.id FROM place)
+    UNION
+    SELECT h.symbol_id
+    FROM public.symbol_history AS h
+    WHERE h.operation <> 'UPDATE' AND h.exchange_id IN (SELECT place.id FROM place)
+)
+SELECT place.enum_value\\:\\:text AS exchange, (SELECT bool_and(every.is_settled) FROM place AS every)\\:\\:boolean AS is_settled,
+       place.is_known AS exchange_is_known, place.is_active AS exchange_is_active,
+       EXISTS (SELECT FROM public.symbol_doubts AS d
+               WHERE d.symbol_id = v.id AND d.since <= :p1\\:\\:timestamptz
+                 AND (d.ended_at IS NULL OR d.ended_at > :p1\\:\\:timestamptz))\\:\\:boolean AS is_doubtful,
+       v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.operation, v.ended_by, v.application_name
+FROM known
+CROSS JOIN LATERAL (
+    SELECT st.id, st.exchange_id, st.native_symbol, st.symbol, st.base, st.quote, st.settle, st.kind, st.direction, st.contract_size, st.strike, st.option_type, st.price_tick, st.tick_assumed, st.quantity_step, st.step_assumed, st.price_decimals, st.quantity_decimals, st.min_quantity, st.max_quantity, st.min_notional, st.max_notional, st.market_min_quantity, st.market_max_quantity, st.market_min_notional, st.market_max_notional, st.price_band_up, st.price_band_down, st.price_band_of, st.market_slip_ratio, st.order_types, st.leverage_min, st.leverage_max, st.initial_margin_rate, st.maintenance_margin_rate, st.funding_interval, st.funding_cap, st.max_open_orders, st.margin_allowed, st.full_name, st.contract_address, st.is_risky, st.is_premarket, st.asset_class, st.list_maker_fee, st.list_taker_fee, st.status, st.is_live, st.sides, st.api_tradable, st.buy_opens_at, st.sell_opens_at, st.delisting_at, st.delisted_at, st.expires_at, st.exchange_changed_at, st.spec_version, st.source, st.observed_at, st.created_at, st.updated_at, st.valid_from, st.valid_to, st.operation, st.ended_by, st.application_name
+    FROM public.symbol_states AS st
+    WHERE st.id = known.id AND st.valid_from <= :p1\\:\\:timestamptz
+    ORDER BY st.spec_version DESC
+    LIMIT 1) AS v
+JOIN place ON place.id = v.exchange_id
+WHERE (v.valid_to IS NULL OR v.valid_to > :p1\\:\\:timestamptz)
+  AND (:p2\\:\\:text IS NULL OR v.base = :p2\\:\\:text)
+  AND (:p3\\:\\:text IS NULL OR v.quote = :p3\\:\\:text)
+  AND (:p4\\:\\:text IS NULL OR v.kind = :p4\\:\\:text)
+ORDER BY place.enum_value, v.symbol, v.id
 """
 
 
 @dataclasses.dataclass()
 class ListSymbolRowsAsOfParams:
     at: datetime.datetime
-    exchange: Optional[str]
     base: Optional[str]
     quote: Optional[str]
     kind: Optional[str]
+    lock_class: int
+    settled_at: datetime.datetime
+    exchange_id: Optional[int]
+    exchange: Optional[str]
+    of_one: bool
+
+
+@dataclasses.dataclass()
+class ListSymbolRowsAsOfRow:
+    exchange: str
+    is_settled: bool
+    exchange_is_known: bool
+    exchange_is_active: bool
+    is_doubtful: bool
+    id: int
+    exchange_id: int
+    native_symbol: str
+    symbol: str
+    base: str
+    quote: str
+    settle: Optional[str]
+    kind: str
+    direction: Optional[str]
+    contract_size: Optional[decimal.Decimal]
+    strike: Optional[decimal.Decimal]
+    option_type: Optional[str]
+    price_tick: decimal.Decimal
+    tick_assumed: bool
+    quantity_step: decimal.Decimal
+    step_assumed: bool
+    price_decimals: int
+    quantity_decimals: int
+    min_quantity: Optional[decimal.Decimal]
+    max_quantity: Optional[decimal.Decimal]
+    min_notional: Optional[decimal.Decimal]
+    max_notional: Optional[decimal.Decimal]
+    market_min_quantity: Optional[decimal.Decimal]
+    market_max_quantity: Optional[decimal.Decimal]
+    market_min_notional: Optional[decimal.Decimal]
+    market_max_notional: Optional[decimal.Decimal]
+    price_band_up: Optional[decimal.Decimal]
+    price_band_down: Optional[decimal.Decimal]
+    price_band_of: Optional[str]
+    market_slip_ratio: Optional[decimal.Decimal]
+    order_types: Optional[List[str]]
+    leverage_min: Optional[decimal.Decimal]
+    leverage_max: Optional[decimal.Decimal]
+    initial_margin_rate: Optional[decimal.Decimal]
+    maintenance_margin_rate: Optional[decimal.Decimal]
+    funding_interval: Optional[int]
+    funding_cap: Optional[decimal.Decimal]
+    max_open_orders: Optional[int]
+    margin_allowed: Optional[bool]
+    full_name: Optional[str]
+    contract_address: Optional[str]
+    is_risky: Optional[bool]
+    is_premarket: Optional[bool]
+    asset_class: Optional[str]
+    list_maker_fee: Optional[decimal.Decimal]
+    list_taker_fee: Optional[decimal.Decimal]
+    status: str
+    is_live: bool
+    sides: str
+    api_tradable: bool
+    buy_opens_at: Optional[datetime.datetime]
+    sell_opens_at: Optional[datetime.datetime]
+    delisting_at: Optional[datetime.datetime]
+    delisted_at: Optional[datetime.datetime]
+    expires_at: Optional[datetime.datetime]
+    exchange_changed_at: Optional[datetime.datetime]
+    spec_version: int
+    source: Optional[str]
+    observed_at: Optional[datetime.datetime]
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    valid_from: datetime.datetime
+    valid_to: Optional[datetime.datetime]
+    operation: Optional[str]
+    ended_by: Optional[str]
+    application_name: Optional[str]
 
 
 LIST_SYMBOL_ROWS_BY_NAME_AS_OF = """-- name: list_symbol_rows_by_name_as_of \\:many
 
-SELECT v.exchange, v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.valid, v.operation, v.ended_by, v.application_name
-FROM public.symbol_versions AS v
-WHERE v.valid_from <= :p1\\:\\:timestamptz AND (v.valid_to IS NULL OR v.valid_to > :p1\\:\\:timestamptz)
-  AND v.exchange = :p2
-  AND (v.symbol = :p3\\:\\:text OR v.native_symbol = :p3\\:\\:text)
+WITH meant AS MATERIALIZED (
+    SELECT coalesce(:p3\\:\\:integer,
+                    public.exchange_id_as_of(:p4\\:\\:text, :p1\\:\\:timestamptz)) AS id
+),
+place AS MATERIALIZED (
+    SELECT p.id,
+           coalesce(x.enum_value, (SELECT e.enum_value FROM public.exchanges AS e WHERE e.id = p.id))\\:\\:text AS enum_value,
+           (x.is_active IS NOT NULL)\\:\\:boolean AS is_known, coalesce(x.is_active, false)\\:\\:boolean AS is_active,
+           public.symbols_settled(:p5\\:\\:integer, p.id, :p6\\:\\:timestamptz, (
+               SELECT max(l.imported_at) FROM public.symbol_lists AS l WHERE l.exchange_id = p.id)) AS is_settled
+    FROM meant AS p
+    LEFT JOIN LATERAL (
+        SELECT coalesce(h.new_row, h.old_row) ->> 'enum_value' AS enum_value,
+               (h.new_row ->> 'is_active')\\:\\:boolean AS is_active
+        FROM public.exchange_history AS h
+        WHERE h.exchange_id = p.id AND h.changed_at <= :p1\\:\\:timestamptz
+        ORDER BY h.changed_at DESC, h.id DESC
+        LIMIT 1) AS x ON true
+),
+named AS (
+    SELECT s.id FROM public.symbols AS s WHERE s.exchange_id = (SELECT place.id FROM place) AND s.symbol = :p2\\:\\:text
+    UNION
+    SELECT s.id
+    FROM public.symbols AS s
+    WHERE s.exchange_id = (SELECT place.id FROM place) AND s.native_symbol = :p2\\:\\:text
+    UNION
+    SELECT h.symbol_id
+    FROM public.symbol_history AS h
+    WHERE lower(h.symbol) = lower(:p2\\:\\:text) AND h.exchange_id = (SELECT place.id FROM place)
+      AND h.symbol = :p2\\:\\:text
+    UNION
+    SELECT h.symbol_id
+    FROM public.symbol_history AS h
+    WHERE h.operation <> 'UPDATE' AND h.exchange_id = (SELECT place.id FROM place) AND h.native_symbol = :p2\\:\\:text
+)
+SELECT place.enum_value\\:\\:text AS exchange, coalesce(place.is_settled, true)\\:\\:boolean AS is_settled,
+       place.is_known AS exchange_is_known, place.is_active AS exchange_is_active,
+       EXISTS (SELECT FROM public.symbol_doubts AS d
+               WHERE d.symbol_id = v.id AND d.since <= :p1\\:\\:timestamptz
+                 AND (d.ended_at IS NULL OR d.ended_at > :p1\\:\\:timestamptz))\\:\\:boolean AS is_doubtful,
+       v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.operation, v.ended_by, v.application_name
+FROM place
+CROSS JOIN named
+CROSS JOIN LATERAL (
+    SELECT st.id, st.exchange_id, st.native_symbol, st.symbol, st.base, st.quote, st.settle, st.kind, st.direction, st.contract_size, st.strike, st.option_type, st.price_tick, st.tick_assumed, st.quantity_step, st.step_assumed, st.price_decimals, st.quantity_decimals, st.min_quantity, st.max_quantity, st.min_notional, st.max_notional, st.market_min_quantity, st.market_max_quantity, st.market_min_notional, st.market_max_notional, st.price_band_up, st.price_band_down, st.price_band_of, st.market_slip_ratio, st.order_types, st.leverage_min, st.leverage_max, st.initial_margin_rate, st.maintenance_margin_rate, st.funding_interval, st.funding_cap, st.max_open_orders, st.margin_allowed, st.full_name, st.contract_address, st.is_risky, st.is_premarket, st.asset_class, st.list_maker_fee, st.list_taker_fee, st.status, st.is_live, st.sides, st.api_tradable, st.buy_opens_at, st.sell_opens_at, st.delisting_at, st.delisted_at, st.expires_at, st.exchange_changed_at, st.spec_version, st.source, st.observed_at, st.created_at, st.updated_at, st.valid_from, st.valid_to, st.operation, st.ended_by, st.application_name
+    FROM public.symbol_states AS st
+    WHERE st.id = named.id AND st.valid_from <= :p1\\:\\:timestamptz
+    ORDER BY st.spec_version DESC
+    LIMIT 1) AS v
+WHERE (v.valid_to IS NULL OR v.valid_to > :p1\\:\\:timestamptz) AND (v.symbol = :p2\\:\\:text OR v.native_symbol = :p2\\:\\:text)
 ORDER BY v.is_live DESC, v.id DESC
 """
 
 
+@dataclasses.dataclass()
+class ListSymbolRowsByNameAsOfParams:
+    at: datetime.datetime
+    symbol: str
+    exchange_id: Optional[int]
+    exchange: Optional[str]
+    lock_class: int
+    settled_at: datetime.datetime
+
+
+@dataclasses.dataclass()
+class ListSymbolRowsByNameAsOfRow:
+    exchange: str
+    is_settled: bool
+    exchange_is_known: bool
+    exchange_is_active: bool
+    is_doubtful: bool
+    id: int
+    exchange_id: int
+    native_symbol: str
+    symbol: str
+    base: str
+    quote: str
+    settle: Optional[str]
+    kind: str
+    direction: Optional[str]
+    contract_size: Optional[decimal.Decimal]
+    strike: Optional[decimal.Decimal]
+    option_type: Optional[str]
+    price_tick: decimal.Decimal
+    tick_assumed: bool
+    quantity_step: decimal.Decimal
+    step_assumed: bool
+    price_decimals: int
+    quantity_decimals: int
+    min_quantity: Optional[decimal.Decimal]
+    max_quantity: Optional[decimal.Decimal]
+    min_notional: Optional[decimal.Decimal]
+    max_notional: Optional[decimal.Decimal]
+    market_min_quantity: Optional[decimal.Decimal]
+    market_max_quantity: Optional[decimal.Decimal]
+    market_min_notional: Optional[decimal.Decimal]
+    market_max_notional: Optional[decimal.Decimal]
+    price_band_up: Optional[decimal.Decimal]
+    price_band_down: Optional[decimal.Decimal]
+    price_band_of: Optional[str]
+    market_slip_ratio: Optional[decimal.Decimal]
+    order_types: Optional[List[str]]
+    leverage_min: Optional[decimal.Decimal]
+    leverage_max: Optional[decimal.Decimal]
+    initial_margin_rate: Optional[decimal.Decimal]
+    maintenance_margin_rate: Optional[decimal.Decimal]
+    funding_interval: Optional[int]
+    funding_cap: Optional[decimal.Decimal]
+    max_open_orders: Optional[int]
+    margin_allowed: Optional[bool]
+    full_name: Optional[str]
+    contract_address: Optional[str]
+    is_risky: Optional[bool]
+    is_premarket: Optional[bool]
+    asset_class: Optional[str]
+    list_maker_fee: Optional[decimal.Decimal]
+    list_taker_fee: Optional[decimal.Decimal]
+    status: str
+    is_live: bool
+    sides: str
+    api_tradable: bool
+    buy_opens_at: Optional[datetime.datetime]
+    sell_opens_at: Optional[datetime.datetime]
+    delisting_at: Optional[datetime.datetime]
+    delisted_at: Optional[datetime.datetime]
+    expires_at: Optional[datetime.datetime]
+    exchange_changed_at: Optional[datetime.datetime]
+    spec_version: int
+    source: Optional[str]
+    observed_at: Optional[datetime.datetime]
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    valid_from: datetime.datetime
+    valid_to: Optional[datetime.datetime]
+    operation: Optional[str]
+    ended_by: Optional[str]
+    application_name: Optional[str]
+
+
 LIST_SYMBOL_SPELLINGS_AS_OF = """-- name: list_symbol_spellings_as_of \\:many
 SELECT DISTINCT v.symbol\\:\\:text AS symbol
-FROM public.symbol_versions AS v
-WHERE (:p1\\:\\:timestamptz IS NULL OR v.valid @> :p1\\:\\:timestamptz)
-  AND v.exchange = :p2
-  AND lower(v.symbol) = lower(:p3\\:\\:text)
+FROM (
+    SELECT s.id FROM public.symbols AS s WHERE s.exchange_id = :p1\\:\\:integer AND lower(s.symbol) = lower(:p2\\:\\:text)
+    UNION
+    SELECT h.symbol_id
+    FROM public.symbol_history AS h
+    WHERE lower(h.symbol) = lower(:p2\\:\\:text) AND h.exchange_id = :p1\\:\\:integer
+) AS named
+JOIN public.symbol_states AS v ON v.id = named.id
+WHERE lower(v.symbol) = lower(:p2\\:\\:text)
+  AND (:p3\\:\\:timestamptz IS NULL
+       OR (v.valid_from <= :p3\\:\\:timestamptz AND (v.valid_to IS NULL OR v.valid_to > :p3\\:\\:timestamptz)))
 ORDER BY 1
 """
 
 
 LIST_SYMBOL_VERSIONS = """-- name: list_symbol_versions \\:many
-SELECT v.exchange, v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.valid, v.operation, v.ended_by, v.application_name
-FROM public.symbol_versions AS v
-WHERE v.exchange = :p1
-  AND (v.symbol = :p2\\:\\:text OR v.native_symbol = :p2\\:\\:text)
+WITH place AS MATERIALIZED (
+    SELECT coalesce(:p2\\:\\:integer,
+                    public.exchange_id_as_of(:p3\\:\\:text, statement_timestamp())) AS id
+),
+named AS (
+    SELECT s.id FROM public.symbols AS s WHERE s.exchange_id = (SELECT place.id FROM place) AND s.symbol = :p1\\:\\:text
+    UNION
+    SELECT s.id
+    FROM public.symbols AS s
+    WHERE s.exchange_id = (SELECT place.id FROM place) AND s.native_symbol = :p1\\:\\:text
+    UNION
+    SELECT h.symbol_id
+    FROM public.symbol_history AS h
+    WHERE lower(h.symbol) = lower(:p1\\:\\:text) AND h.exchange_id = (SELECT place.id FROM place)
+      AND h.symbol = :p1\\:\\:text
+    UNION
+    SELECT h.symbol_id
+    FROM public.symbol_history AS h
+    WHERE h.operation <> 'UPDATE' AND h.exchange_id = (SELECT place.id FROM place) AND h.native_symbol = :p1\\:\\:text
+)
+SELECT coalesce(
+           (SELECT coalesce(h.new_row, h.old_row) ->> 'enum_value'
+            FROM public.exchange_history AS h
+            WHERE h.exchange_id = v.exchange_id AND h.changed_at <= v.valid_from
+            ORDER BY h.changed_at DESC, h.id DESC
+            LIMIT 1),
+           (SELECT e.enum_value FROM public.exchanges AS e WHERE e.id = v.exchange_id))\\:\\:text AS exchange,
+       v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.operation, v.ended_by, v.application_name
+FROM named
+CROSS JOIN LATERAL (SELECT st.id, st.exchange_id, st.native_symbol, st.symbol, st.base, st.quote, st.settle, st.kind, st.direction, st.contract_size, st.strike, st.option_type, st.price_tick, st.tick_assumed, st.quantity_step, st.step_assumed, st.price_decimals, st.quantity_decimals, st.min_quantity, st.max_quantity, st.min_notional, st.max_notional, st.market_min_quantity, st.market_max_quantity, st.market_min_notional, st.market_max_notional, st.price_band_up, st.price_band_down, st.price_band_of, st.market_slip_ratio, st.order_types, st.leverage_min, st.leverage_max, st.initial_margin_rate, st.maintenance_margin_rate, st.funding_interval, st.funding_cap, st.max_open_orders, st.margin_allowed, st.full_name, st.contract_address, st.is_risky, st.is_premarket, st.asset_class, st.list_maker_fee, st.list_taker_fee, st.status, st.is_live, st.sides, st.api_tradable, st.buy_opens_at, st.sell_opens_at, st.delisting_at, st.delisted_at, st.expires_at, st.exchange_changed_at, st.spec_version, st.source, st.observed_at, st.created_at, st.updated_at, st.valid_from, st.valid_to, st.operation, st.ended_by, st.application_name FROM public.symbol_states AS st WHERE st.id = named.id) AS v
+WHERE v.symbol = :p1\\:\\:text OR v.native_symbol = :p1\\:\\:text
 ORDER BY v.id, v.spec_version
 """
+
+
+@dataclasses.dataclass()
+class ListSymbolVersionsRow:
+    exchange: str
+    id: int
+    exchange_id: int
+    native_symbol: str
+    symbol: str
+    base: str
+    quote: str
+    settle: Optional[str]
+    kind: str
+    direction: Optional[str]
+    contract_size: Optional[decimal.Decimal]
+    strike: Optional[decimal.Decimal]
+    option_type: Optional[str]
+    price_tick: decimal.Decimal
+    tick_assumed: bool
+    quantity_step: decimal.Decimal
+    step_assumed: bool
+    price_decimals: int
+    quantity_decimals: int
+    min_quantity: Optional[decimal.Decimal]
+    max_quantity: Optional[decimal.Decimal]
+    min_notional: Optional[decimal.Decimal]
+    max_notional: Optional[decimal.Decimal]
+    market_min_quantity: Optional[decimal.Decimal]
+    market_max_quantity: Optional[decimal.Decimal]
+    market_min_notional: Optional[decimal.Decimal]
+    market_max_notional: Optional[decimal.Decimal]
+    price_band_up: Optional[decimal.Decimal]
+    price_band_down: Optional[decimal.Decimal]
+    price_band_of: Optional[str]
+    market_slip_ratio: Optional[decimal.Decimal]
+    order_types: Optional[List[str]]
+    leverage_min: Optional[decimal.Decimal]
+    leverage_max: Optional[decimal.Decimal]
+    initial_margin_rate: Optional[decimal.Decimal]
+    maintenance_margin_rate: Optional[decimal.Decimal]
+    funding_interval: Optional[int]
+    funding_cap: Optional[decimal.Decimal]
+    max_open_orders: Optional[int]
+    margin_allowed: Optional[bool]
+    full_name: Optional[str]
+    contract_address: Optional[str]
+    is_risky: Optional[bool]
+    is_premarket: Optional[bool]
+    asset_class: Optional[str]
+    list_maker_fee: Optional[decimal.Decimal]
+    list_taker_fee: Optional[decimal.Decimal]
+    status: str
+    is_live: bool
+    sides: str
+    api_tradable: bool
+    buy_opens_at: Optional[datetime.datetime]
+    sell_opens_at: Optional[datetime.datetime]
+    delisting_at: Optional[datetime.datetime]
+    delisted_at: Optional[datetime.datetime]
+    expires_at: Optional[datetime.datetime]
+    exchange_changed_at: Optional[datetime.datetime]
+    spec_version: int
+    source: Optional[str]
+    observed_at: Optional[datetime.datetime]
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    valid_from: datetime.datetime
+    valid_to: Optional[datetime.datetime]
+    operation: Optional[str]
+    ended_by: Optional[str]
+    application_name: Optional[str]
+
+
+LOCK_SYMBOLS_SHARED = """-- name: lock_symbols_shared \\:exec
+SELECT pg_advisory_xact_lock_shared(:p1\\:\\:integer, :p2\\:\\:integer)
+"""
+
+
+WAIT_FOR_IMPORTS = """-- name: wait_for_imports \\:many
+SELECT p.id\\:\\:integer AS exchange_id,
+       public.symbols_settled(:p1\\:\\:integer, p.id\\:\\:integer, :p2\\:\\:timestamptz, NULL)\\:\\:boolean AS is_settled
+FROM public.exchanges AS p
+WHERE :p3\\:\\:integer IS NULL OR p.id = :p3\\:\\:integer
+ORDER BY p.id
+"""
+
+
+@dataclasses.dataclass()
+class WaitForImportsRow:
+    exchange_id: int
+    is_settled: bool
 
 
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
 
-    async def get_symbol_row_by_id_as_of(self, *, at: datetime.datetime, symbol_id: int) -> Optional[models.SymbolVersion]:
-        row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL_ROW_BY_ID_AS_OF), {"p1": at, "p2": symbol_id})).first()
+    async def get_newest_symbol_moment(self, *, exchange_id: int) -> Optional[GetNewestSymbolMomentRow]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_NEWEST_SYMBOL_MOMENT), {"p1": exchange_id})).first()
         if row is None:
             return None
-        return models.SymbolVersion(
-            exchange=row[0],
-            id=row[1],
-            exchange_id=row[2],
-            native_symbol=row[3],
-            symbol=row[4],
-            base=row[5],
-            quote=row[6],
-            settle=row[7],
-            kind=row[8],
-            direction=row[9],
-            contract_size=row[10],
-            strike=row[11],
-            option_type=row[12],
-            price_tick=row[13],
-            tick_assumed=row[14],
-            quantity_step=row[15],
-            step_assumed=row[16],
-            price_decimals=row[17],
-            quantity_decimals=row[18],
-            min_quantity=row[19],
-            max_quantity=row[20],
-            min_notional=row[21],
-            max_notional=row[22],
-            market_min_quantity=row[23],
-            market_max_quantity=row[24],
-            market_min_notional=row[25],
-            market_max_notional=row[26],
-            price_band_up=row[27],
-            price_band_down=row[28],
-            price_band_of=row[29],
-            market_slip_ratio=row[30],
-            order_types=row[31],
-            leverage_min=row[32],
-            leverage_max=row[33],
-            initial_margin_rate=row[34],
-            maintenance_margin_rate=row[35],
-            funding_interval=row[36],
-            funding_cap=row[37],
-            max_open_orders=row[38],
-            margin_allowed=row[39],
-            full_name=row[40],
-            contract_address=row[41],
-            is_risky=row[42],
-            is_premarket=row[43],
-            asset_class=row[44],
-            list_maker_fee=row[45],
-            list_taker_fee=row[46],
-            status=row[47],
-            is_live=row[48],
-            sides=row[49],
-            api_tradable=row[50],
-            buy_opens_at=row[51],
-            sell_opens_at=row[52],
-            delisting_at=row[53],
-            delisted_at=row[54],
-            expires_at=row[55],
-            exchange_changed_at=row[56],
-            spec_version=row[57],
-            source=row[58],
-            observed_at=row[59],
-            created_at=row[60],
-            updated_at=row[61],
-            valid_from=row[62],
-            valid_to=row[63],
-            valid=row[64],
-            operation=row[65],
-            ended_by=row[66],
-            application_name=row[67],
+        return GetNewestSymbolMomentRow(
+            moment=row[0],
+            isolation=row[1],
         )
 
-    async def list_symbol_rows_as_of(self, arg: ListSymbolRowsAsOfParams) -> AsyncIterator[models.SymbolVersion]:
-        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_ROWS_AS_OF), {
-            "p1": arg.at,
-            "p2": arg.exchange,
-            "p3": arg.base,
-            "p4": arg.quote,
-            "p5": arg.kind,
+    async def get_symbol_row_by_id_as_of(self, *, at: datetime.datetime, symbol_id: int, lock_class: int, settled_at: datetime.datetime) -> Optional[GetSymbolRowByIdAsOfRow]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_SYMBOL_ROW_BY_ID_AS_OF), {
+            "p1": at,
+            "p2": symbol_id,
+            "p3": lock_class,
+            "p4": settled_at,
+        })).first()
+        if row is None:
+            return None
+        return GetSymbolRowByIdAsOfRow(
+            exchange=row[0],
+            is_settled=row[1],
+            exchange_is_known=row[2],
+            exchange_is_active=row[3],
+            is_doubtful=row[4],
+            id=row[5],
+            exchange_id=row[6],
+            native_symbol=row[7],
+            symbol=row[8],
+            base=row[9],
+            quote=row[10],
+            settle=row[11],
+            kind=row[12],
+            direction=row[13],
+            contract_size=row[14],
+            strike=row[15],
+            option_type=row[16],
+            price_tick=row[17],
+            tick_assumed=row[18],
+            quantity_step=row[19],
+            step_assumed=row[20],
+            price_decimals=row[21],
+            quantity_decimals=row[22],
+            min_quantity=row[23],
+            max_quantity=row[24],
+            min_notional=row[25],
+            max_notional=row[26],
+            market_min_quantity=row[27],
+            market_max_quantity=row[28],
+            market_min_notional=row[29],
+            market_max_notional=row[30],
+            price_band_up=row[31],
+            price_band_down=row[32],
+            price_band_of=row[33],
+            market_slip_ratio=row[34],
+            order_types=row[35],
+            leverage_min=row[36],
+            leverage_max=row[37],
+            initial_margin_rate=row[38],
+            maintenance_margin_rate=row[39],
+            funding_interval=row[40],
+            funding_cap=row[41],
+            max_open_orders=row[42],
+            margin_allowed=row[43],
+            full_name=row[44],
+            contract_address=row[45],
+            is_risky=row[46],
+            is_premarket=row[47],
+            asset_class=row[48],
+            list_maker_fee=row[49],
+            list_taker_fee=row[50],
+            status=row[51],
+            is_live=row[52],
+            sides=row[53],
+            api_tradable=row[54],
+            buy_opens_at=row[55],
+            sell_opens_at=row[56],
+            delisting_at=row[57],
+            delisted_at=row[58],
+            expires_at=row[59],
+            exchange_changed_at=row[60],
+            spec_version=row[61],
+            source=row[62],
+            observed_at=row[63],
+            created_at=row[64],
+            updated_at=row[65],
+            valid_from=row[66],
+            valid_to=row[67],
+            operation=row[68],
+            ended_by=row[69],
+            application_name=row[70],
+        )
+
+    async def list_changed_symbol_rows(self, *, exchange_id: int, until: datetime.datetime, since: datetime.datetime) -> AsyncIterator[ListChangedSymbolRowsRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_CHANGED_SYMBOL_ROWS), {"p1": exchange_id, "p2": until, "p3": since})
+        async for row in result:
+            yield ListChangedSymbolRowsRow(
+                is_after=row[0],
+                exchange=row[1],
+                id=row[2],
+                exchange_id=row[3],
+                native_symbol=row[4],
+                symbol=row[5],
+                base=row[6],
+                quote=row[7],
+                settle=row[8],
+                kind=row[9],
+                direction=row[10],
+                contract_size=row[11],
+                strike=row[12],
+                option_type=row[13],
+                price_tick=row[14],
+                tick_assumed=row[15],
+                quantity_step=row[16],
+                step_assumed=row[17],
+                price_decimals=row[18],
+                quantity_decimals=row[19],
+                min_quantity=row[20],
+                max_quantity=row[21],
+                min_notional=row[22],
+                max_notional=row[23],
+                market_min_quantity=row[24],
+                market_max_quantity=row[25],
+                market_min_notional=row[26],
+                market_max_notional=row[27],
+                price_band_up=row[28],
+                price_band_down=row[29],
+                price_band_of=row[30],
+                market_slip_ratio=row[31],
+                order_types=row[32],
+                leverage_min=row[33],
+                leverage_max=row[34],
+                initial_margin_rate=row[35],
+                maintenance_margin_rate=row[36],
+                funding_interval=row[37],
+                funding_cap=row[38],
+                max_open_orders=row[39],
+                margin_allowed=row[40],
+                full_name=row[41],
+                contract_address=row[42],
+                is_risky=row[43],
+                is_premarket=row[44],
+                asset_class=row[45],
+                list_maker_fee=row[46],
+                list_taker_fee=row[47],
+                status=row[48],
+                is_live=row[49],
+                sides=row[50],
+                api_tradable=row[51],
+                buy_opens_at=row[52],
+                sell_opens_at=row[53],
+                delisting_at=row[54],
+                delisted_at=row[55],
+                expires_at=row[56],
+                exchange_changed_at=row[57],
+                spec_version=row[58],
+                source=row[59],
+                observed_at=row[60],
+                created_at=row[61],
+                updated_at=row[62],
+                valid_from=row[63],
+                valid_to=row[64],
+                operation=row[65],
+                ended_by=row[66],
+                application_name=row[67],
+            )
+
+    async def list_confirmations_as_of(self, arg: ListConfirmationsAsOfParams) -> AsyncIterator[ListConfirmationsAsOfRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_CONFIRMATIONS_AS_OF), {
+            "p1": arg.kinds,
+            "p2": arg.settles,
+            "p3": arg.underlyings,
+            "p4": arg.exchange_id,
+            "p5": arg.at,
         })
         async for row in result:
-            yield models.SymbolVersion(
-                exchange=row[0],
-                id=row[1],
-                exchange_id=row[2],
-                native_symbol=row[3],
-                symbol=row[4],
-                base=row[5],
-                quote=row[6],
-                settle=row[7],
-                kind=row[8],
-                direction=row[9],
-                contract_size=row[10],
-                strike=row[11],
-                option_type=row[12],
-                price_tick=row[13],
-                tick_assumed=row[14],
-                quantity_step=row[15],
-                step_assumed=row[16],
-                price_decimals=row[17],
-                quantity_decimals=row[18],
-                min_quantity=row[19],
-                max_quantity=row[20],
-                min_notional=row[21],
-                max_notional=row[22],
-                market_min_quantity=row[23],
-                market_max_quantity=row[24],
-                market_min_notional=row[25],
-                market_max_notional=row[26],
-                price_band_up=row[27],
-                price_band_down=row[28],
-                price_band_of=row[29],
-                market_slip_ratio=row[30],
-                order_types=row[31],
-                leverage_min=row[32],
-                leverage_max=row[33],
-                initial_margin_rate=row[34],
-                maintenance_margin_rate=row[35],
-                funding_interval=row[36],
-                funding_cap=row[37],
-                max_open_orders=row[38],
-                margin_allowed=row[39],
-                full_name=row[40],
-                contract_address=row[41],
-                is_risky=row[42],
-                is_premarket=row[43],
-                asset_class=row[44],
-                list_maker_fee=row[45],
-                list_taker_fee=row[46],
-                status=row[47],
-                is_live=row[48],
-                sides=row[49],
-                api_tradable=row[50],
-                buy_opens_at=row[51],
-                sell_opens_at=row[52],
-                delisting_at=row[53],
-                delisted_at=row[54],
-                expires_at=row[55],
-                exchange_changed_at=row[56],
-                spec_version=row[57],
-                source=row[58],
-                observed_at=row[59],
-                created_at=row[60],
-                updated_at=row[61],
-                valid_from=row[62],
-                valid_to=row[63],
-                valid=row[64],
-                operation=row[65],
-                ended_by=row[66],
-                application_name=row[67],
+            yield ListConfirmationsAsOfRow(
+                kind=row[0],
+                settle=row[1],
+                underlying=row[2],
+                observed_at=row[3],
             )
 
-    async def list_symbol_rows_by_name_as_of(self, *, at: datetime.datetime, exchange: str, symbol: str) -> AsyncIterator[models.SymbolVersion]:
-        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_ROWS_BY_NAME_AS_OF), {"p1": at, "p2": exchange, "p3": symbol})
+    async def list_holds_as_of(self, *, exchange_id: int, at: datetime.datetime) -> AsyncIterator[ListHoldsAsOfRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_HOLDS_AS_OF), {"p1": exchange_id, "p2": at})
         async for row in result:
-            yield models.SymbolVersion(
-                exchange=row[0],
-                id=row[1],
-                exchange_id=row[2],
-                native_symbol=row[3],
-                symbol=row[4],
-                base=row[5],
-                quote=row[6],
-                settle=row[7],
-                kind=row[8],
-                direction=row[9],
-                contract_size=row[10],
-                strike=row[11],
-                option_type=row[12],
-                price_tick=row[13],
-                tick_assumed=row[14],
-                quantity_step=row[15],
-                step_assumed=row[16],
-                price_decimals=row[17],
-                quantity_decimals=row[18],
-                min_quantity=row[19],
-                max_quantity=row[20],
-                min_notional=row[21],
-                max_notional=row[22],
-                market_min_quantity=row[23],
-                market_max_quantity=row[24],
-                market_min_notional=row[25],
-                market_max_notional=row[26],
-                price_band_up=row[27],
-                price_band_down=row[28],
-                price_band_of=row[29],
-                market_slip_ratio=row[30],
-                order_types=row[31],
-                leverage_min=row[32],
-                leverage_max=row[33],
-                initial_margin_rate=row[34],
-                maintenance_margin_rate=row[35],
-                funding_interval=row[36],
-                funding_cap=row[37],
-                max_open_orders=row[38],
-                margin_allowed=row[39],
-                full_name=row[40],
-                contract_address=row[41],
-                is_risky=row[42],
-                is_premarket=row[43],
-                asset_class=row[44],
-                list_maker_fee=row[45],
-                list_taker_fee=row[46],
-                status=row[47],
-                is_live=row[48],
-                sides=row[49],
-                api_tradable=row[50],
-                buy_opens_at=row[51],
-                sell_opens_at=row[52],
-                delisting_at=row[53],
-                delisted_at=row[54],
-                expires_at=row[55],
-                exchange_changed_at=row[56],
-                spec_version=row[57],
-                source=row[58],
-                observed_at=row[59],
-                created_at=row[60],
-                updated_at=row[61],
-                valid_from=row[62],
-                valid_to=row[63],
-                valid=row[64],
-                operation=row[65],
-                ended_by=row[66],
-                application_name=row[67],
+            yield ListHoldsAsOfRow(
+                native_symbol=row[0],
+                sides=row[1],
+                until_at=row[2],
+                reason=row[3],
+                held_by=row[4],
             )
 
-    async def list_symbol_spellings_as_of(self, *, at: Optional[datetime.datetime], exchange: str, symbol: str) -> AsyncIterator[str]:
-        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_SPELLINGS_AS_OF), {"p1": at, "p2": exchange, "p3": symbol})
+    async def list_symbol_rows_as_of(self, arg: ListSymbolRowsAsOfParams) -> AsyncIterator[ListSymbolRowsAsOfRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_ROWS_AS_OF), {
+            "p1": arg.at,
+            "p2": arg.base,
+            "p3": arg.quote,
+            "p4": arg.kind,
+            "p5": arg.lock_class,
+            "p6": arg.settled_at,
+            "p7": arg.exchange_id,
+            "p8": arg.exchange,
+            "p9": arg.of_one,
+        })
+        async for row in result:
+            yield ListSymbolRowsAsOfRow(
+                exchange=row[0],
+                is_settled=row[1],
+                exchange_is_known=row[2],
+                exchange_is_active=row[3],
+                is_doubtful=row[4],
+                id=row[5],
+                exchange_id=row[6],
+                native_symbol=row[7],
+                symbol=row[8],
+                base=row[9],
+                quote=row[10],
+                settle=row[11],
+                kind=row[12],
+                direction=row[13],
+                contract_size=row[14],
+                strike=row[15],
+                option_type=row[16],
+                price_tick=row[17],
+                tick_assumed=row[18],
+                quantity_step=row[19],
+                step_assumed=row[20],
+                price_decimals=row[21],
+                quantity_decimals=row[22],
+                min_quantity=row[23],
+                max_quantity=row[24],
+                min_notional=row[25],
+                max_notional=row[26],
+                market_min_quantity=row[27],
+                market_max_quantity=row[28],
+                market_min_notional=row[29],
+                market_max_notional=row[30],
+                price_band_up=row[31],
+                price_band_down=row[32],
+                price_band_of=row[33],
+                market_slip_ratio=row[34],
+                order_types=row[35],
+                leverage_min=row[36],
+                leverage_max=row[37],
+                initial_margin_rate=row[38],
+                maintenance_margin_rate=row[39],
+                funding_interval=row[40],
+                funding_cap=row[41],
+                max_open_orders=row[42],
+                margin_allowed=row[43],
+                full_name=row[44],
+                contract_address=row[45],
+                is_risky=row[46],
+                is_premarket=row[47],
+                asset_class=row[48],
+                list_maker_fee=row[49],
+                list_taker_fee=row[50],
+                status=row[51],
+                is_live=row[52],
+                sides=row[53],
+                api_tradable=row[54],
+                buy_opens_at=row[55],
+                sell_opens_at=row[56],
+                delisting_at=row[57],
+                delisted_at=row[58],
+                expires_at=row[59],
+                exchange_changed_at=row[60],
+                spec_version=row[61],
+                source=row[62],
+                observed_at=row[63],
+                created_at=row[64],
+                updated_at=row[65],
+                valid_from=row[66],
+                valid_to=row[67],
+                operation=row[68],
+                ended_by=row[69],
+                application_name=row[70],
+            )
+
+    async def list_symbol_rows_by_name_as_of(self, arg: ListSymbolRowsByNameAsOfParams) -> AsyncIterator[ListSymbolRowsByNameAsOfRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_ROWS_BY_NAME_AS_OF), {
+            "p1": arg.at,
+            "p2": arg.symbol,
+            "p3": arg.exchange_id,
+            "p4": arg.exchange,
+            "p5": arg.lock_class,
+            "p6": arg.settled_at,
+        })
+        async for row in result:
+            yield ListSymbolRowsByNameAsOfRow(
+                exchange=row[0],
+                is_settled=row[1],
+                exchange_is_known=row[2],
+                exchange_is_active=row[3],
+                is_doubtful=row[4],
+                id=row[5],
+                exchange_id=row[6],
+                native_symbol=row[7],
+                symbol=row[8],
+                base=row[9],
+                quote=row[10],
+                settle=row[11],
+                kind=row[12],
+                direction=row[13],
+                contract_size=row[14],
+                strike=row[15],
+                option_type=row[16],
+                price_tick=row[17],
+                tick_assumed=row[18],
+                quantity_step=row[19],
+                step_assumed=row[20],
+                price_decimals=row[21],
+                quantity_decimals=row[22],
+                min_quantity=row[23],
+                max_quantity=row[24],
+                min_notional=row[25],
+                max_notional=row[26],
+                market_min_quantity=row[27],
+                market_max_quantity=row[28],
+                market_min_notional=row[29],
+                market_max_notional=row[30],
+                price_band_up=row[31],
+                price_band_down=row[32],
+                price_band_of=row[33],
+                market_slip_ratio=row[34],
+                order_types=row[35],
+                leverage_min=row[36],
+                leverage_max=row[37],
+                initial_margin_rate=row[38],
+                maintenance_margin_rate=row[39],
+                funding_interval=row[40],
+                funding_cap=row[41],
+                max_open_orders=row[42],
+                margin_allowed=row[43],
+                full_name=row[44],
+                contract_address=row[45],
+                is_risky=row[46],
+                is_premarket=row[47],
+                asset_class=row[48],
+                list_maker_fee=row[49],
+                list_taker_fee=row[50],
+                status=row[51],
+                is_live=row[52],
+                sides=row[53],
+                api_tradable=row[54],
+                buy_opens_at=row[55],
+                sell_opens_at=row[56],
+                delisting_at=row[57],
+                delisted_at=row[58],
+                expires_at=row[59],
+                exchange_changed_at=row[60],
+                spec_version=row[61],
+                source=row[62],
+                observed_at=row[63],
+                created_at=row[64],
+                updated_at=row[65],
+                valid_from=row[66],
+                valid_to=row[67],
+                operation=row[68],
+                ended_by=row[69],
+                application_name=row[70],
+            )
+
+    async def list_symbol_spellings_as_of(self, *, exchange_id: int, symbol: str, at: Optional[datetime.datetime]) -> AsyncIterator[str]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_SPELLINGS_AS_OF), {"p1": exchange_id, "p2": symbol, "p3": at})
         async for row in result:
             yield row[0]
 
-    async def list_symbol_versions(self, *, exchange: str, symbol: str) -> AsyncIterator[models.SymbolVersion]:
-        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_VERSIONS), {"p1": exchange, "p2": symbol})
+    async def list_symbol_versions(self, *, symbol: str, exchange_id: Optional[int], exchange: Optional[str]) -> AsyncIterator[ListSymbolVersionsRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_VERSIONS), {"p1": symbol, "p2": exchange_id, "p3": exchange})
         async for row in result:
-            yield models.SymbolVersion(
+            yield ListSymbolVersionsRow(
                 exchange=row[0],
                 id=row[1],
                 exchange_id=row[2],
@@ -376,8 +1163,18 @@ class AsyncQuerier:
                 updated_at=row[61],
                 valid_from=row[62],
                 valid_to=row[63],
-                valid=row[64],
-                operation=row[65],
-                ended_by=row[66],
-                application_name=row[67],
+                operation=row[64],
+                ended_by=row[65],
+                application_name=row[66],
+            )
+
+    async def lock_symbols_shared(self, *, lock_class: int, exchange_id: int) -> None:
+        await self._conn.execute(sqlalchemy.text(LOCK_SYMBOLS_SHARED), {"p1": lock_class, "p2": exchange_id})
+
+    async def wait_for_imports(self, *, lock_class: int, at: datetime.datetime, exchange_id: Optional[int]) -> AsyncIterator[WaitForImportsRow]:
+        result = await self._conn.stream(sqlalchemy.text(WAIT_FOR_IMPORTS), {"p1": lock_class, "p2": at, "p3": exchange_id})
+        async for row in result:
+            yield WaitForImportsRow(
+                exchange_id=row[0],
+                is_settled=row[1],
             )
