@@ -48,8 +48,8 @@ AS_OF, HISTORY, LIST, DIFF = (Target("at most", limit) for limit in (2.0, 4.0, 2
 GROWTH = Target("at most", 1.5)
 SYMBOLS = """
     INSERT INTO public.symbols
-        (exchange_id, native_symbol, symbol, base, quote, kind, price_tick, quantity_step, min_notional, status, sides, api_tradable,
-         created_at, updated_at, observed_at, source, spec_version)
+        (exchange_id, native_symbol, symbol, base, quote, kind, price_tick, quantity_step, min_notional, status, sides,
+         api_tradable, created_at, updated_at, observed_at, source, spec_version)
     SELECT CASE WHEN n < $1 * 3 / 10 THEN 2 WHEN n % 2 = 0 THEN 1 ELSE 3 END, 'C' || n || '_USDT', 'C' || n || '/USDT',
            'C' || n, 'USDT', 'SPOT', 0.01, 0.001, 3, 'TRADING', 'ALL', true, $2::timestamptz,
            $2::timestamptz + ($3 * 30 + n % 30) * interval '1 day', $2::timestamptz, 'benchmark', $3 + 1
@@ -170,17 +170,19 @@ async def _fill(dsn: Dsn, symbols: int, versions: int) -> None:
             """)
         )
         await connection.execute(
+            # Columns of the catalog, not of a stranger.
             f"""
             INSERT INTO public.symbol_history
                 (symbol_id, exchange_id, spec_version, valid, operation, ended_by, application_name, {columns})
             SELECT s.id, s.exchange_id, k,
-                   tstzrange($1::timestamptz + CASE k WHEN 1 THEN interval '0' ELSE ((k - 1) * 30 + s.id % 30) * interval '1 day' END,
+                   tstzrange($1::timestamptz +
+                       CASE k WHEN 1 THEN interval '0' ELSE ((k - 1) * 30 + s.id % 30) * interval '1 day' END,
                              $1::timestamptz + (k * 30 + s.id % 30) * interval '1 day'),
                    'UPDATE', 'owner', 'benchmark', {columns}
             FROM public.symbols AS s
             CROSS JOIN generate_series(1, $2::integer) AS k
             ORDER BY k, s.id
-            """,
+            """,  # noqa: S608
             BEGIN,
             versions,
         )

@@ -87,6 +87,47 @@ $$;
 
 
 --
+-- Name: exchange_id_as_of(text, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.exchange_id_as_of(wanted text, moment timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    found integer;
+BEGIN
+    SELECT h.exchange_id INTO found
+    FROM public.exchange_history AS h
+    WHERE h.new_row ->> 'enum_value' = wanted AND h.changed_at <= moment
+      AND NOT EXISTS (SELECT FROM public.exchange_history AS later
+                      WHERE later.exchange_id = h.exchange_id AND later.changed_at <= moment
+                        AND (later.changed_at, later.id) > (h.changed_at, h.id))
+    ORDER BY h.changed_at DESC
+    LIMIT 1;
+    IF found IS NULL THEN
+        SELECT e.id INTO found FROM public.exchanges AS e WHERE e.enum_value = wanted;
+    END IF;
+    IF found IS NULL THEN
+        SELECT h.exchange_id INTO found
+        FROM public.exchange_history AS h
+        WHERE h.new_row ->> 'enum_value' = wanted
+        ORDER BY h.changed_at DESC
+        LIMIT 1;
+    END IF;
+    RETURN found;
+END
+$$;
+
+
+--
+-- Name: FUNCTION exchange_id_as_of(wanted text, moment timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.exchange_id_as_of(wanted text, moment timestamp with time zone) IS 'The id of the exchange that had this enum_value at a time; else of the one that has it now, or had it last';
+
+
+--
 -- Name: exchanges_record_change(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -757,7 +798,8 @@ CREATE FUNCTION public.symbols_continue_history() RETURNS trigger
     AS $$
 BEGIN
     UPDATE public.symbols AS s
-    SET spec_version = last.spec_version + 1, updated_at = greatest(s.updated_at, last.ended_at)
+    SET spec_version = last.spec_version + 1, updated_at = greatest(s.updated_at, last.ended_at),
+        created_at = greatest(s.updated_at, last.ended_at)
     FROM (
         SELECT h.symbol_id, max(h.spec_version) AS spec_version, max(upper(h.valid)) AS ended_at
         FROM public.symbol_history AS h
@@ -767,7 +809,7 @@ BEGIN
     WHERE s.id = last.symbol_id;
     IF coalesce(current_setting('exchanges_db.moment', true), '') = '' THEN
         UPDATE public.symbols AS s
-        SET updated_at = last.ended_at
+        SET updated_at = last.ended_at, created_at = last.ended_at
         FROM (
             SELECT n.id, max(upper(h.valid)) AS ended_at
             FROM public.symbol_history AS h
@@ -788,16 +830,30 @@ $$;
 CREATE FUNCTION public.symbols_moment() RETURNS timestamp with time zone
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
-    moment timestamptz := nullif(current_setting('exchanges_db.moment', true), '')::timestamptz;
+    given text := current_setting('exchanges_db.moment', true);
+    moment timestamptz;
 BEGIN
+    IF given = '' THEN
+        RETURN statement_timestamp();
+    END IF;
+    -- No text of this form is refused as a time. Entering a block that catches errors takes longer, and a row each does it.
+    IF given ~ '^[1-9]\d{3}-(0[1-9]|1[0-2])-([01][1-9]|10|2[0-8]) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?\+00$' THEN
+        moment := given::timestamptz;
+    ELSE
+        BEGIN
+            moment := given::timestamptz;
+        EXCEPTION WHEN data_exception THEN
+            moment := NULL;
+        END;
+    END IF;
     IF moment >= now() AND moment < clock_timestamp() + interval '1 day' THEN
         RETURN moment;
     END IF;
     RETURN statement_timestamp();
 END
-$$;
+$_$;
 
 
 --
@@ -812,7 +868,7 @@ DECLARE
     ids regclass := pg_get_serial_sequence('public.symbols', 'id')::regclass;
     highest integer := greatest((SELECT max(s.id) FROM public.symbols AS s),
                                 (SELECT max(h.symbol_id) FROM public.symbol_history AS h));
-    moment timestamptz := nullif(current_setting('exchanges_db.moment', true), '')::timestamptz;
+    moment timestamptz := public.symbols_moment();
 BEGIN
     IF highest > coalesce(pg_sequence_last_value(ids), 0) THEN
         -- Two sessions at once: the later one must not set it back again.
@@ -821,8 +877,11 @@ BEGIN
             PERFORM setval(ids, highest);
         END IF;
     END IF;
-    IF moment <> public.symbols_moment() THEN
-        PERFORM set_config('exchanges_db.moment', '', true);
+    -- In one form, whatever the session's DateStyle and TimeZone are.
+    IF coalesce(current_setting('exchanges_db.moment', true), '') <> '' THEN
+        PERFORM set_config('exchanges_db.moment',
+            CASE WHEN moment = statement_timestamp() THEN ''
+                 ELSE to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00' END, true);
     END IF;
     RETURN NULL;
 END
@@ -953,6 +1012,47 @@ $$;
 
 
 --
+-- Name: symbols_settled(integer, integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.symbols_settled(lock_class integer, exchange integer, moment timestamp with time zone, seen timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    began timestamptz;
+BEGIN
+    IF moment > statement_timestamp() THEN
+        RETURN true;
+    END IF;
+    IF pg_try_advisory_lock_shared(lock_class, exchange) THEN
+        PERFORM pg_advisory_unlock_shared(lock_class, exchange);
+    ELSE
+        SELECT a.xact_start INTO began
+        FROM pg_locks AS l
+        JOIN pg_stat_activity AS a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ExclusiveLock'
+          AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+          AND l.classid = lock_class::oid AND l.objid = exchange::oid AND l.objsubid = 2;
+        IF began IS NULL OR began <= moment THEN
+            PERFORM pg_advisory_lock_shared(lock_class, exchange);
+            PERFORM pg_advisory_unlock_shared(lock_class, exchange);
+            RETURN false;
+        END IF;
+    END IF;
+    RETURN seen IS NOT DISTINCT FROM (SELECT max(l.imported_at) FROM public.symbol_lists AS l WHERE l.exchange_id = exchange);
+END
+$$;
+
+
+--
+-- Name: FUNCTION symbols_settled(lock_class integer, exchange integer, moment timestamp with time zone, seen timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.symbols_settled(lock_class integer, exchange integer, moment timestamp with time zone, seen timestamp with time zone) IS 'Whether no import that changes what was known at a time is missing from what the calling statement sees';
+
+
+--
 -- Name: symbols_stamp(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -982,8 +1082,8 @@ BEGIN
                             WHERE c.oid = TG_RELID AND pg_get_userbyid(c.relowner) = current_user)) THEN
             NEW.spec_version := OLD.spec_version;
             NEW.updated_at := OLD.updated_at;
+            NEW.created_at := OLD.created_at;
         END IF;
-        NEW.created_at := OLD.created_at;
         NEW.source := OLD.source;
         NEW.observed_at := OLD.observed_at;
         RETURN NEW;
@@ -1082,6 +1182,466 @@ ALTER TABLE public.account_fees ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
 
 
 --
+-- Name: exchanges; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.exchanges (
+    id smallint NOT NULL,
+    name character varying(50) NOT NULL,
+    enum_value character varying(50) NOT NULL,
+    display_name character varying(100) NOT NULL,
+    market_type character varying(20) NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    base_url character varying(255),
+    websocket_url character varying(255),
+    rate_limit_requests_per_second integer,
+    precision_default smallint DEFAULT 8 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    CONSTRAINT exchanges_base_url_scheme CHECK (((base_url)::text ~ '^https?://[^/ \x01-\x1f\x7f][^ \x01-\x1f\x7f]*$'::text)),
+    CONSTRAINT exchanges_display_name_printable CHECK ((((display_name)::text ~ '[^ ]'::text) AND ((display_name)::text !~ '[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT exchanges_enum_value_printable CHECK ((((enum_value)::text ~ '[^ ]'::text) AND ((enum_value)::text !~ '[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT exchanges_market_type_known CHECK (((market_type)::text = ANY (ARRAY['SPOT'::text, 'FUTURES'::text, 'OPTIONS'::text]))),
+    CONSTRAINT exchanges_name_printable CHECK ((((name)::text ~ '[^ ]'::text) AND ((name)::text !~ '[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT exchanges_precision_default_range CHECK (((precision_default >= 0) AND (precision_default <= 18))),
+    CONSTRAINT exchanges_rate_limit_positive CHECK ((rate_limit_requests_per_second > 0)),
+    CONSTRAINT exchanges_version_positive CHECK ((version > 0)),
+    CONSTRAINT exchanges_websocket_url_scheme CHECK (((websocket_url)::text ~ '^wss?://[^/ \x01-\x1f\x7f][^ \x01-\x1f\x7f]*$'::text))
+);
+
+
+--
+-- Name: TABLE exchanges; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.exchanges IS 'Reference table for supported cryptocurrency exchanges with metadata and configuration';
+
+
+--
+-- Name: COLUMN exchanges.enum_value; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.exchanges.enum_value IS 'Maps to ExchangeEnum values in application code';
+
+
+--
+-- Name: COLUMN exchanges.market_type; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.exchanges.market_type IS 'SPOT, FUTURES, or OPTIONS trading';
+
+
+--
+-- Name: COLUMN exchanges.updated_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.exchanges.updated_at IS 'Set by the database on every change; strictly rising per row';
+
+
+--
+-- Name: COLUMN exchanges.version; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.exchanges.version IS 'Raised by the database on every change; what update_exchange(if_version=) compares';
+
+
+--
+-- Name: holds; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.holds (
+    exchange_id smallint NOT NULL,
+    native_symbol text,
+    sides text NOT NULL,
+    reason text NOT NULL,
+    until_at timestamp with time zone,
+    held_at timestamp with time zone NOT NULL,
+    held_by text NOT NULL,
+    application_name text NOT NULL,
+    CONSTRAINT holds_native_symbol_printable CHECK (((native_symbol <> ''::text) AND (length(native_symbol) <= 100) AND (native_symbol !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT holds_reason_printable CHECK (((reason <> ''::text) AND (length(reason) <= 500) AND (reason !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT holds_sides_known CHECK ((sides = ANY (ARRAY['ALL'::text, 'BUY'::text, 'SELL'::text]))),
+    CONSTRAINT holds_until_at_is_date CHECK ((((until_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((until_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone)))
+);
+
+
+--
+-- Name: TABLE holds; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.holds IS 'What a person has forbidden to trade, whatever the exchange says';
+
+
+--
+-- Name: COLUMN holds.native_symbol; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.holds.native_symbol IS 'NULL: the whole exchange';
+
+
+--
+-- Name: COLUMN holds.sides; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.holds.sides IS 'Which orders are held';
+
+
+--
+-- Name: COLUMN holds.until_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.holds.until_at IS 'It holds up to then; NULL: until it is released';
+
+
+--
+-- Name: COLUMN holds.held_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.holds.held_at IS 'Stamped by the database; rises strictly per exchange and symbol';
+
+
+--
+-- Name: COLUMN holds.held_by; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.holds.held_by IS 'session_user: who logged in, whatever role was taken on later';
+
+
+--
+-- Name: symbol_doubts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.symbol_doubts (
+    id bigint NOT NULL,
+    symbol_id integer NOT NULL,
+    brake text NOT NULL,
+    reason text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT symbol_doubts_ends_after_since CHECK ((ended_at >= since))
+);
+
+
+--
+-- Name: TABLE symbol_doubts; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.symbol_doubts IS 'Symbols of which a list has said something that is not believed, and so is not stored: from when, to when, and why';
+
+
+--
+-- Name: COLUMN symbol_doubts.ended_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_doubts.ended_at IS 'NULL: it is in doubt now';
+
+
+--
+-- Name: symbol_lists; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.symbol_lists (
+    id integer NOT NULL,
+    exchange_id smallint NOT NULL,
+    kind text NOT NULL,
+    settle text,
+    underlying text,
+    source text NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    changed_at timestamp with time zone,
+    imported_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    confirmations bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT symbol_lists_confirmations_not_negative CHECK ((confirmations >= 0)),
+    CONSTRAINT symbol_lists_kind_known CHECK ((kind = ANY (ARRAY['SPOT'::text, 'PERPETUAL'::text, 'FUTURE'::text, 'OPTION'::text]))),
+    CONSTRAINT symbol_lists_parts_fit_kind CHECK ((((settle IS NULL) OR (kind <> 'SPOT'::text)) AND ((underlying IS NULL) OR (kind = 'OPTION'::text)))),
+    CONSTRAINT symbol_lists_settle_printable CHECK (((settle <> ''::text) AND (length(settle) <= 50) AND (settle !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbol_lists_source_printable CHECK (((source <> ''::text) AND (length(source) <= 100) AND (source !~ '^ | $|[\x01-\x1f\x7f]'::text))),
+    CONSTRAINT symbol_lists_times_are_dates CHECK ((((observed_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((observed_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone) AND ((changed_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((changed_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone))),
+    CONSTRAINT symbol_lists_underlying_printable CHECK (((underlying <> ''::text) AND (length(underlying) <= 101) AND (underlying !~ '^ | $|[\x01-\x1f\x7f]'::text)))
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='100');
+
+
+--
+-- Name: TABLE symbol_lists; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.symbol_lists IS 'Every list of symbols that was ever imported: only its own symbols can vanish from it';
+
+
+--
+-- Name: COLUMN symbol_lists.settle; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_lists.settle IS 'NULL for spot, and where one list holds every settlement';
+
+
+--
+-- Name: COLUMN symbol_lists.underlying; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_lists.underlying IS 'BASE_QUOTE of a list of options';
+
+
+--
+-- Name: COLUMN symbol_lists.source; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_lists.source IS 'The reader, or the user''s own source, that gave it last';
+
+
+--
+-- Name: COLUMN symbol_lists.observed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_lists.observed_at IS 'When the exchange gave the list that was last applied, or confirmed what is known';
+
+
+--
+-- Name: COLUMN symbol_lists.changed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_lists.changed_at IS 'The moment of its last import that changed a symbol; NULL: none since that is kept';
+
+
+--
+-- Name: COLUMN symbol_lists.imported_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_lists.imported_at IS 'When its last import was stored, by the server''s clock';
+
+
+--
+-- Name: COLUMN symbol_lists.confirmations; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_lists.confirmations IS 'How many imports have changed nothing';
+
+
+--
+-- Name: symbol_rows; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.symbol_rows AS
+ SELECT e.enum_value AS exchange,
+    s.id,
+    s.exchange_id,
+    s.native_symbol,
+    s.symbol,
+    s.base,
+    s.quote,
+    s.settle,
+    s.kind,
+    s.direction,
+    s.contract_size,
+    s.strike,
+    s.option_type,
+    s.price_tick,
+    s.tick_assumed,
+    s.quantity_step,
+    s.step_assumed,
+    s.price_decimals,
+    s.quantity_decimals,
+    s.min_quantity,
+    s.max_quantity,
+    s.min_notional,
+    s.max_notional,
+    s.market_min_quantity,
+    s.market_max_quantity,
+    s.market_min_notional,
+    s.market_max_notional,
+    s.price_band_up,
+    s.price_band_down,
+    s.price_band_of,
+    s.market_slip_ratio,
+    s.order_types,
+    s.leverage_min,
+    s.leverage_max,
+    s.initial_margin_rate,
+    s.maintenance_margin_rate,
+    s.funding_interval,
+    s.funding_cap,
+    s.max_open_orders,
+    s.margin_allowed,
+    s.full_name,
+    s.contract_address,
+    s.is_risky,
+    s.is_premarket,
+    s.asset_class,
+    s.list_maker_fee,
+    s.list_taker_fee,
+    s.status,
+    s.is_live,
+    s.sides,
+    s.api_tradable,
+    s.buy_opens_at,
+    s.sell_opens_at,
+    s.delisting_at,
+    s.delisted_at,
+    s.expires_at,
+    s.exchange_changed_at,
+    s.spec_version,
+    s.source,
+    s.observed_at,
+    s.created_at,
+    s.updated_at,
+    l.observed_at AS confirmed_at,
+    d.since AS doubtful_since,
+    d.reason AS doubt,
+    hs.sides AS held_sides,
+    hs.until_at AS held_until,
+    hs.reason AS hold_reason,
+    hs.held_by,
+    he.sides AS exchange_held_sides,
+    he.until_at AS exchange_held_until,
+    he.reason AS exchange_hold_reason,
+    he.held_by AS exchange_held_by,
+    e.is_active AS exchange_is_active,
+    statement_timestamp() AS asked_at
+   FROM (((((public.symbols s
+     JOIN public.exchanges e ON ((e.id = s.exchange_id)))
+     LEFT JOIN public.symbol_lists l ON (((l.exchange_id = s.exchange_id) AND (l.kind = s.kind) AND ((l.settle IS NULL) OR (l.settle = s.settle)) AND ((l.underlying IS NULL) OR (l.underlying = ((s.base || '_'::text) || s.quote))))))
+     LEFT JOIN public.symbol_doubts d ON (((d.symbol_id = s.id) AND (d.ended_at IS NULL))))
+     LEFT JOIN public.holds hs ON (((hs.exchange_id = s.exchange_id) AND (hs.native_symbol = s.native_symbol))))
+     LEFT JOIN public.holds he ON (((he.exchange_id = s.exchange_id) AND (he.native_symbol IS NULL))))
+  WHERE (s.status IS NOT NULL);
+
+
+--
+-- Name: VIEW symbol_rows; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.symbol_rows IS 'What look-ups read: a symbol with rules, what the judge needs beside it, and of its exchange what a caller asks for';
+
+
+--
+-- Name: COLUMN symbol_rows.confirmed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_rows.confirmed_at IS 'When the exchange gave the newest list that says the same';
+
+
+--
+-- Name: COLUMN symbol_rows.doubtful_since; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_rows.doubtful_since IS 'NULL: it is not in doubt';
+
+
+--
+-- Name: COLUMN symbol_rows.asked_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_rows.asked_at IS 'The server''s clock, which decides what holds now';
+
+
+--
+-- Name: current_symbols; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.current_symbols AS
+ SELECT exchange,
+    id,
+    exchange_id,
+    native_symbol,
+    symbol,
+    base,
+    quote,
+    settle,
+    kind,
+    direction,
+    contract_size,
+    strike,
+    option_type,
+    price_tick,
+    tick_assumed,
+    quantity_step,
+    step_assumed,
+    price_decimals,
+    quantity_decimals,
+    min_quantity,
+    max_quantity,
+    min_notional,
+    max_notional,
+    market_min_quantity,
+    market_max_quantity,
+    market_min_notional,
+    market_max_notional,
+    price_band_up,
+    price_band_down,
+    price_band_of,
+    market_slip_ratio,
+    order_types,
+    leverage_min,
+    leverage_max,
+    initial_margin_rate,
+    maintenance_margin_rate,
+    funding_interval,
+    funding_cap,
+    max_open_orders,
+    margin_allowed,
+    full_name,
+    contract_address,
+    is_risky,
+    is_premarket,
+    asset_class,
+    list_maker_fee,
+    list_taker_fee,
+    status,
+    is_live,
+    sides,
+    api_tradable,
+    buy_opens_at,
+    sell_opens_at,
+    delisting_at,
+    delisted_at,
+    expires_at,
+    exchange_changed_at,
+    spec_version,
+    source,
+    observed_at,
+    created_at,
+    updated_at,
+    exchange_is_active,
+    confirmed_at,
+    (doubtful_since IS NOT NULL) AS is_doubtful,
+    doubtful_since,
+    doubt,
+    (COALESCE((held_until > asked_at), (held_sides IS NOT NULL)) OR COALESCE((exchange_held_until > asked_at), (exchange_held_sides IS NOT NULL))) AS is_held
+   FROM public.symbol_rows r;
+
+
+--
+-- Name: VIEW current_symbols; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.current_symbols IS 'What symbols are now, to build on: every symbol with rules, and what is known beside it. What may be traded is decided by can_trade alone';
+
+
+--
+-- Name: COLUMN current_symbols.confirmed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.current_symbols.confirmed_at IS 'When the exchange gave the newest list that says the same';
+
+
+--
+-- Name: COLUMN current_symbols.is_doubtful; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.current_symbols.is_doubtful IS 'A list has said something of it that is not believed';
+
+
+--
+-- Name: COLUMN current_symbols.is_held; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.current_symbols.is_held IS 'A person has forbidden to trade it, or its exchange, on one side at least';
+
+
+--
 -- Name: exchange_history; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1148,71 +1708,6 @@ ALTER TABLE public.exchange_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
     NO MAXVALUE
     CACHE 1
 );
-
-
---
--- Name: exchanges; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.exchanges (
-    id smallint NOT NULL,
-    name character varying(50) NOT NULL,
-    enum_value character varying(50) NOT NULL,
-    display_name character varying(100) NOT NULL,
-    market_type character varying(20) NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    base_url character varying(255),
-    websocket_url character varying(255),
-    rate_limit_requests_per_second integer,
-    precision_default smallint DEFAULT 8 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    CONSTRAINT exchanges_base_url_scheme CHECK (((base_url)::text ~ '^https?://[^/ \x01-\x1f\x7f][^ \x01-\x1f\x7f]*$'::text)),
-    CONSTRAINT exchanges_display_name_printable CHECK ((((display_name)::text ~ '[^ ]'::text) AND ((display_name)::text !~ '[\x01-\x1f\x7f]'::text))),
-    CONSTRAINT exchanges_enum_value_printable CHECK ((((enum_value)::text ~ '[^ ]'::text) AND ((enum_value)::text !~ '[\x01-\x1f\x7f]'::text))),
-    CONSTRAINT exchanges_market_type_known CHECK (((market_type)::text = ANY (ARRAY['SPOT'::text, 'FUTURES'::text, 'OPTIONS'::text]))),
-    CONSTRAINT exchanges_name_printable CHECK ((((name)::text ~ '[^ ]'::text) AND ((name)::text !~ '[\x01-\x1f\x7f]'::text))),
-    CONSTRAINT exchanges_precision_default_range CHECK (((precision_default >= 0) AND (precision_default <= 18))),
-    CONSTRAINT exchanges_rate_limit_positive CHECK ((rate_limit_requests_per_second > 0)),
-    CONSTRAINT exchanges_version_positive CHECK ((version > 0)),
-    CONSTRAINT exchanges_websocket_url_scheme CHECK (((websocket_url)::text ~ '^wss?://[^/ \x01-\x1f\x7f][^ \x01-\x1f\x7f]*$'::text))
-);
-
-
---
--- Name: TABLE exchanges; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.exchanges IS 'Reference table for supported cryptocurrency exchanges with metadata and configuration';
-
-
---
--- Name: COLUMN exchanges.enum_value; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.exchanges.enum_value IS 'Maps to ExchangeEnum values in application code';
-
-
---
--- Name: COLUMN exchanges.market_type; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.exchanges.market_type IS 'SPOT, FUTURES, or OPTIONS trading';
-
-
---
--- Name: COLUMN exchanges.updated_at; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.exchanges.updated_at IS 'Set by the database on every change; strictly rising per row';
-
-
---
--- Name: COLUMN exchanges.version; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.exchanges.version IS 'Raised by the database on every change; what update_exchange(if_version=) compares';
 
 
 --
@@ -1325,103 +1820,12 @@ ALTER TABLE public.hold_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
 
 
 --
--- Name: holds; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.holds (
-    exchange_id smallint NOT NULL,
-    native_symbol text,
-    sides text NOT NULL,
-    reason text NOT NULL,
-    until_at timestamp with time zone,
-    held_at timestamp with time zone NOT NULL,
-    held_by text NOT NULL,
-    application_name text NOT NULL,
-    CONSTRAINT holds_native_symbol_printable CHECK (((native_symbol <> ''::text) AND (length(native_symbol) <= 100) AND (native_symbol !~ '^ | $|[\x01-\x1f\x7f]'::text))),
-    CONSTRAINT holds_reason_printable CHECK (((reason <> ''::text) AND (length(reason) <= 500) AND (reason !~ '^ | $|[\x01-\x1f\x7f]'::text))),
-    CONSTRAINT holds_sides_known CHECK ((sides = ANY (ARRAY['ALL'::text, 'BUY'::text, 'SELL'::text]))),
-    CONSTRAINT holds_until_at_is_date CHECK ((((until_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((until_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone)))
-);
-
-
---
--- Name: TABLE holds; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.holds IS 'What a person has forbidden to trade, whatever the exchange says';
-
-
---
--- Name: COLUMN holds.native_symbol; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.holds.native_symbol IS 'NULL: the whole exchange';
-
-
---
--- Name: COLUMN holds.sides; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.holds.sides IS 'Which orders are held';
-
-
---
--- Name: COLUMN holds.until_at; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.holds.until_at IS 'It holds up to then; NULL: until it is released';
-
-
---
--- Name: COLUMN holds.held_at; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.holds.held_at IS 'Stamped by the database; rises strictly per exchange and symbol';
-
-
---
--- Name: COLUMN holds.held_by; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.holds.held_by IS 'session_user: who logged in, whatever role was taken on later';
-
-
---
 -- Name: schema_migrations; Type: TABLE; Schema: public; Owner: -
 --
 
 CREATE TABLE public.schema_migrations (
     version character varying NOT NULL
 );
-
-
---
--- Name: symbol_doubts; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.symbol_doubts (
-    id bigint NOT NULL,
-    symbol_id integer NOT NULL,
-    brake text NOT NULL,
-    reason text NOT NULL,
-    since timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone,
-    CONSTRAINT symbol_doubts_ends_after_since CHECK ((ended_at >= since))
-);
-
-
---
--- Name: TABLE symbol_doubts; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.symbol_doubts IS 'Symbols of which a list has said something that is not believed, and so is not stored: from when, to when, and why';
-
-
---
--- Name: COLUMN symbol_doubts.ended_at; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.symbol_doubts.ended_at IS 'NULL: it is in doubt now';
 
 
 --
@@ -1508,6 +1912,7 @@ CREATE TABLE public.symbol_history (
     observed_at timestamp with time zone,
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT symbol_history_operation_known CHECK ((operation = ANY (ARRAY['UPDATE'::text, 'DELETE'::text, 'TRUNCATE'::text]))),
+    CONSTRAINT symbol_history_times_are_dates CHECK ((((lower(valid) AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((upper(valid) AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone))),
     CONSTRAINT symbol_history_valid_closed CHECK (((NOT isempty(valid)) AND (NOT lower_inf(valid)) AND (NOT upper_inf(valid))))
 );
 
@@ -1672,89 +2077,6 @@ ALTER TABLE public.symbol_imports ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTI
 
 
 --
--- Name: symbol_lists; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.symbol_lists (
-    id integer NOT NULL,
-    exchange_id smallint NOT NULL,
-    kind text NOT NULL,
-    settle text,
-    underlying text,
-    source text NOT NULL,
-    observed_at timestamp with time zone NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    changed_at timestamp with time zone,
-    imported_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    confirmations bigint DEFAULT 0 NOT NULL,
-    CONSTRAINT symbol_lists_confirmations_not_negative CHECK ((confirmations >= 0)),
-    CONSTRAINT symbol_lists_kind_known CHECK ((kind = ANY (ARRAY['SPOT'::text, 'PERPETUAL'::text, 'FUTURE'::text, 'OPTION'::text]))),
-    CONSTRAINT symbol_lists_parts_fit_kind CHECK ((((settle IS NULL) OR (kind <> 'SPOT'::text)) AND ((underlying IS NULL) OR (kind = 'OPTION'::text)))),
-    CONSTRAINT symbol_lists_settle_printable CHECK (((settle <> ''::text) AND (length(settle) <= 50) AND (settle !~ '^ | $|[\x01-\x1f\x7f]'::text))),
-    CONSTRAINT symbol_lists_source_printable CHECK (((source <> ''::text) AND (length(source) <= 100) AND (source !~ '^ | $|[\x01-\x1f\x7f]'::text))),
-    CONSTRAINT symbol_lists_times_are_dates CHECK ((((observed_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((observed_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone) AND ((changed_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((changed_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone))),
-    CONSTRAINT symbol_lists_underlying_printable CHECK (((underlying <> ''::text) AND (length(underlying) <= 101) AND (underlying !~ '^ | $|[\x01-\x1f\x7f]'::text)))
-)
-WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='100');
-
-
---
--- Name: TABLE symbol_lists; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.symbol_lists IS 'Every list of symbols that was ever imported: only its own symbols can vanish from it';
-
-
---
--- Name: COLUMN symbol_lists.settle; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.symbol_lists.settle IS 'NULL for spot, and where one list holds every settlement';
-
-
---
--- Name: COLUMN symbol_lists.underlying; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.symbol_lists.underlying IS 'BASE_QUOTE of a list of options';
-
-
---
--- Name: COLUMN symbol_lists.source; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.symbol_lists.source IS 'The reader, or the user''s own source, that gave it last';
-
-
---
--- Name: COLUMN symbol_lists.observed_at; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.symbol_lists.observed_at IS 'When the exchange gave the list that was last applied, or confirmed what is known';
-
-
---
--- Name: COLUMN symbol_lists.changed_at; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.symbol_lists.changed_at IS 'The moment of its last import that changed a symbol; NULL: none since that is kept';
-
-
---
--- Name: COLUMN symbol_lists.imported_at; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.symbol_lists.imported_at IS 'When its last import was stored, by the server''s clock';
-
-
---
--- Name: COLUMN symbol_lists.confirmations; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.symbol_lists.confirmations IS 'How many imports have changed nothing';
-
-
---
 -- Name: symbol_lists_id_seq; Type: SEQUENCE; Schema: public; Owner: -
 --
 
@@ -1803,129 +2125,11 @@ COMMENT ON COLUMN public.symbol_raw.observed_at IS 'When the exchange said so; N
 
 
 --
--- Name: symbol_rows; Type: VIEW; Schema: public; Owner: -
+-- Name: symbol_states; Type: VIEW; Schema: public; Owner: -
 --
 
-CREATE VIEW public.symbol_rows AS
- SELECT e.enum_value AS exchange,
-    s.id,
-    s.exchange_id,
-    s.native_symbol,
-    s.symbol,
-    s.base,
-    s.quote,
-    s.settle,
-    s.kind,
-    s.direction,
-    s.contract_size,
-    s.strike,
-    s.option_type,
-    s.price_tick,
-    s.tick_assumed,
-    s.quantity_step,
-    s.step_assumed,
-    s.price_decimals,
-    s.quantity_decimals,
-    s.min_quantity,
-    s.max_quantity,
-    s.min_notional,
-    s.max_notional,
-    s.market_min_quantity,
-    s.market_max_quantity,
-    s.market_min_notional,
-    s.market_max_notional,
-    s.price_band_up,
-    s.price_band_down,
-    s.price_band_of,
-    s.market_slip_ratio,
-    s.order_types,
-    s.leverage_min,
-    s.leverage_max,
-    s.initial_margin_rate,
-    s.maintenance_margin_rate,
-    s.funding_interval,
-    s.funding_cap,
-    s.max_open_orders,
-    s.margin_allowed,
-    s.full_name,
-    s.contract_address,
-    s.is_risky,
-    s.is_premarket,
-    s.asset_class,
-    s.list_maker_fee,
-    s.list_taker_fee,
-    s.status,
-    s.is_live,
-    s.sides,
-    s.api_tradable,
-    s.buy_opens_at,
-    s.sell_opens_at,
-    s.delisting_at,
-    s.delisted_at,
-    s.expires_at,
-    s.exchange_changed_at,
-    s.spec_version,
-    s.source,
-    s.observed_at,
-    s.created_at,
-    s.updated_at,
-    l.observed_at AS confirmed_at,
-    d.since AS doubtful_since,
-    d.reason AS doubt,
-    hs.sides AS held_sides,
-    hs.until_at AS held_until,
-    hs.reason AS hold_reason,
-    hs.held_by,
-    he.sides AS exchange_held_sides,
-    he.until_at AS exchange_held_until,
-    he.reason AS exchange_hold_reason,
-    he.held_by AS exchange_held_by,
-    e.is_active AS exchange_is_active,
-    statement_timestamp() AS asked_at
-   FROM (((((public.symbols s
-     JOIN public.exchanges e ON ((e.id = s.exchange_id)))
-     LEFT JOIN public.symbol_lists l ON (((l.exchange_id = s.exchange_id) AND (l.kind = s.kind) AND ((l.settle IS NULL) OR (l.settle = s.settle)) AND ((l.underlying IS NULL) OR (l.underlying = ((s.base || '_'::text) || s.quote))))))
-     LEFT JOIN public.symbol_doubts d ON (((d.symbol_id = s.id) AND (d.ended_at IS NULL))))
-     LEFT JOIN public.holds hs ON (((hs.exchange_id = s.exchange_id) AND (hs.native_symbol = s.native_symbol))))
-     LEFT JOIN public.holds he ON (((he.exchange_id = s.exchange_id) AND (he.native_symbol IS NULL))))
-  WHERE (s.status IS NOT NULL);
-
-
---
--- Name: VIEW symbol_rows; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON VIEW public.symbol_rows IS 'What look-ups read: a symbol with rules, what the judge needs beside it, and of its exchange what a caller asks for';
-
-
---
--- Name: COLUMN symbol_rows.confirmed_at; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.symbol_rows.confirmed_at IS 'When the exchange gave the newest list that says the same';
-
-
---
--- Name: COLUMN symbol_rows.doubtful_since; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.symbol_rows.doubtful_since IS 'NULL: it is not in doubt';
-
-
---
--- Name: COLUMN symbol_rows.asked_at; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.symbol_rows.asked_at IS 'The server''s clock, which decides what holds now';
-
-
---
--- Name: symbol_versions; Type: VIEW; Schema: public; Owner: -
---
-
-CREATE VIEW public.symbol_versions AS
- SELECT e.enum_value AS exchange,
-    s.id,
+CREATE VIEW public.symbol_states AS
+ SELECT s.id,
     s.exchange_id,
     s.native_symbol,
     s.symbol,
@@ -1988,16 +2192,13 @@ CREATE VIEW public.symbol_versions AS
     s.updated_at,
     s.updated_at AS valid_from,
     NULL::timestamp with time zone AS valid_to,
-    tstzrange(s.updated_at, NULL::timestamp with time zone) AS valid,
     NULL::text AS operation,
     NULL::text AS ended_by,
     NULL::text AS application_name
-   FROM (public.symbols s
-     JOIN public.exchanges e ON ((e.id = s.exchange_id)))
+   FROM public.symbols s
   WHERE (s.status IS NOT NULL)
 UNION ALL
- SELECT e.enum_value AS exchange,
-    h.symbol_id AS id,
+ SELECT h.symbol_id AS id,
     h.exchange_id,
     h.native_symbol,
     h.symbol,
@@ -2060,19 +2261,112 @@ UNION ALL
     lower(h.valid) AS updated_at,
     lower(h.valid) AS valid_from,
     upper(h.valid) AS valid_to,
-    h.valid,
     h.operation,
     h.ended_by,
     h.application_name
-   FROM (public.symbol_history h
-     JOIN public.exchanges e ON ((e.id = h.exchange_id)));
+   FROM public.symbol_history h;
+
+
+--
+-- Name: VIEW symbol_states; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.symbol_states IS 'Every specification that holds or held, and when it did: what questions about the past read';
+
+
+--
+-- Name: symbol_versions; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.symbol_versions AS
+ SELECT COALESCE(e.enum_value, (( SELECT (x.old_row ->> 'enum_value'::text)
+           FROM public.exchange_history x
+          WHERE ((x.exchange_id = v.exchange_id) AND (x.new_row IS NULL))
+          ORDER BY x.changed_at DESC, x.id DESC
+         LIMIT 1))::character varying) AS exchange,
+    v.id,
+    v.exchange_id,
+    v.native_symbol,
+    v.symbol,
+    v.base,
+    v.quote,
+    v.settle,
+    v.kind,
+    v.direction,
+    v.contract_size,
+    v.strike,
+    v.option_type,
+    v.price_tick,
+    v.tick_assumed,
+    v.quantity_step,
+    v.step_assumed,
+    v.price_decimals,
+    v.quantity_decimals,
+    v.min_quantity,
+    v.max_quantity,
+    v.min_notional,
+    v.max_notional,
+    v.market_min_quantity,
+    v.market_max_quantity,
+    v.market_min_notional,
+    v.market_max_notional,
+    v.price_band_up,
+    v.price_band_down,
+    v.price_band_of,
+    v.market_slip_ratio,
+    v.order_types,
+    v.leverage_min,
+    v.leverage_max,
+    v.initial_margin_rate,
+    v.maintenance_margin_rate,
+    v.funding_interval,
+    v.funding_cap,
+    v.max_open_orders,
+    v.margin_allowed,
+    v.full_name,
+    v.contract_address,
+    v.is_risky,
+    v.is_premarket,
+    v.asset_class,
+    v.list_maker_fee,
+    v.list_taker_fee,
+    v.status,
+    v.is_live,
+    v.sides,
+    v.api_tradable,
+    v.buy_opens_at,
+    v.sell_opens_at,
+    v.delisting_at,
+    v.delisted_at,
+    v.expires_at,
+    v.exchange_changed_at,
+    v.spec_version,
+    v.source,
+    v.observed_at,
+    v.created_at,
+    v.updated_at,
+    v.valid_from,
+    v.valid_to,
+    tstzrange(v.valid_from, v.valid_to) AS valid,
+    v.operation,
+    v.ended_by,
+    v.application_name
+   FROM (public.symbol_states v
+     LEFT JOIN public.exchanges e ON ((e.id = v.exchange_id)));
 
 
 --
 -- Name: VIEW symbol_versions; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON VIEW public.symbol_versions IS 'What symbols were and are: every specification, those of symbol_history and the one that holds, under the present name of the exchange';
+COMMENT ON VIEW public.symbol_versions IS 'What symbols were and are, to build on: every specification, those of symbol_history and the one that holds';
+
+
+--
+-- Name: COLUMN symbol_versions.exchange; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbol_versions.exchange IS 'enum_value that the exchange has now; of a deleted one, the last that it had';
 
 
 --
@@ -2252,7 +2546,7 @@ ALTER TABLE ONLY public.symbols
 -- Name: idx_exchange_history_enum_value; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX idx_exchange_history_enum_value ON public.exchange_history USING btree (((new_row ->> 'enum_value'::text)));
+CREATE INDEX idx_exchange_history_enum_value ON public.exchange_history USING btree (((new_row ->> 'enum_value'::text)), changed_at);
 
 
 --
@@ -2291,6 +2585,13 @@ CREATE INDEX idx_symbol_doubts_symbol ON public.symbol_doubts USING btree (symbo
 
 
 --
+-- Name: idx_symbol_history_began; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_symbol_history_began ON public.symbol_history USING btree (exchange_id, lower(valid)) WHERE ((spec_version = 1) OR (lower(valid) = created_at));
+
+
+--
 -- Name: idx_symbol_history_ended; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2301,21 +2602,21 @@ CREATE INDEX idx_symbol_history_ended ON public.symbol_history USING btree (exch
 -- Name: idx_symbol_history_native_symbol; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX idx_symbol_history_native_symbol ON public.symbol_history USING btree (exchange_id, native_symbol);
-
-
---
--- Name: idx_symbol_history_spelling; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX idx_symbol_history_spelling ON public.symbol_history USING btree (lower(symbol), exchange_id);
+CREATE INDEX idx_symbol_history_native_symbol ON public.symbol_history USING btree (exchange_id, native_symbol) WHERE (operation <> 'UPDATE'::text);
 
 
 --
 -- Name: idx_symbol_history_symbol; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX idx_symbol_history_symbol ON public.symbol_history USING btree (symbol, exchange_id);
+CREATE INDEX idx_symbol_history_symbol ON public.symbol_history USING btree (lower(symbol), exchange_id);
+
+
+--
+-- Name: idx_symbol_imports_applied; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_symbol_imports_applied ON public.symbol_imports USING btree (exchange_id, kind, moment) WHERE (outcome = 'APPLIED'::text);
 
 
 --

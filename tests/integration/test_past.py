@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import asyncpg
@@ -37,7 +38,8 @@ from tests.symbol_rows import insert
 MEXC = "MEXC_SPOT"
 # As an import gives it, whatever its session calls times.
 GIVE_MOMENT = """
-    SELECT set_config('exchanges_db.moment', to_char($1::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true)
+    SELECT set_config('exchanges_db.moment',
+                      to_char($1::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', true)
 """
 WAITS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
@@ -191,7 +193,7 @@ async def test_changes_chained_by_until_are_seen_once_each_while_imports_run(dsn
         for symbol in symbols:
             steps = [(old, new) for one, old, new in seen if one == symbol]
             assert steps[-1][1] == rounds
-            assert all(before[1] == after[0] for before, after in zip(steps, steps[1:], strict=False))
+            assert all(before[1] == after[0] for before, after in pairwise(steps))
 
 
 async def test_a_diff_tells_of_symbols_that_came_and_went_and_changed_later(dsn: Dsn) -> None:
@@ -280,7 +282,8 @@ async def test_the_past_is_judged_by_the_doubts_holds_and_imports_of_then(dsn: D
         await ask()
         # Nor does an import that changed nothing, which is counted with the list as it is now.
         await conn.execute(
-            "INSERT INTO symbol_lists (exchange_id, kind, source, observed_at) VALUES (1, 'SPOT', 'x', clock_timestamp())"
+            "INSERT INTO symbol_lists (exchange_id, kind, source, observed_at)"
+            " VALUES (1, 'SPOT', 'x', clock_timestamp())"
         )
         await ask()
 
