@@ -2613,13 +2613,6 @@ CREATE INDEX idx_symbol_history_symbol ON public.symbol_history USING btree (low
 
 
 --
--- Name: idx_symbol_imports_applied; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX idx_symbol_imports_applied ON public.symbol_imports USING btree (exchange_id, kind, moment) WHERE (outcome = 'APPLIED'::text);
-
-
---
 -- Name: idx_symbol_imports_exchange; Type: INDEX; Schema: public; Owner: -
 --
 

@@ -215,8 +215,6 @@ CREATE INDEX idx_symbol_history_began ON public.symbol_history (exchange_id, low
 DROP INDEX public.idx_symbol_history_exchange;
 -- Which exchange had a name at a time.
 CREATE INDEX idx_exchange_history_enum_value ON public.exchange_history ((new_row ->> 'enum_value'), changed_at);
--- Which list of a kind was imported last, at a time.
-CREATE INDEX idx_symbol_imports_applied ON public.symbol_imports (exchange_id, kind, moment) WHERE outcome = 'APPLIED';
 
 COMMENT ON TABLE public.symbol_history IS 'Specifications that no longer hold, and when they did; the one that holds is the row of symbols. Written by trigger, append-only';
 COMMENT ON COLUMN public.symbol_history.created_at IS 'Of the row of symbols';
@@ -718,7 +716,6 @@ BEGIN
     DROP FUNCTION public.symbols_continue_history();
     DROP FUNCTION public.symbols_prepare_insert();
     DROP INDEX public.idx_exchange_history_enum_value;
-    DROP INDEX public.idx_symbol_imports_applied;
     DROP INDEX public.idx_symbol_history_began;
     ALTER TABLE public.symbol_history DROP CONSTRAINT symbol_history_times_are_dates;
     DROP INDEX public.idx_symbol_history_ended;

@@ -331,7 +331,7 @@ async def test_nothing_depends_on_what_a_session_calls_times(dsn: Dsn, settings:
         opens = int(datetime(1971, 6, 1, tzinfo=UTC).timestamp())
         await import_symbols(SPOT, payload(SPOT, [spot("BTC", buy_start=opens)]), db=odd)
         before = await clock(odd)
-        await import_symbols(SPOT, payload(SPOT, [spot("BTC", precision=6, buy_start=opens)]), db=odd)
+        await import_symbols(SPOT, payload(SPOT, [spot("BTC", trade_status="untradable", buy_start=opens)]), db=odd)
         for question in (
             lambda conn: get_symbol(SPOT, "BTC/USDT", db=conn),
             lambda conn: get_symbol_as_of(SPOT, "BTC/USDT", before, db=conn),

@@ -406,12 +406,27 @@ async def test_any_course_of_events_can_be_read_back_at_every_moment(dsn: Dsn, s
     states: list[tuple[datetime, dict[int, Any]]] = []
     async with connected(dsn) as conn:
         for number in range(60):
-            what = draw.choice(["insert", "update", "update", "update", "delete"])
-            if what == "insert" or not model:
+            what = draw.choice(["insert", "update", "update", "update", "delete", "put back", "truncate", "clock"])
+            if what == "clock":
+                # As a session whose clock is ahead, after which the others are behind.
+                await conn.execute("SELECT set_config('exchanges_db.moment', '', false)")
+                async with conn.transaction():
+                    await conn.execute(GIVE_MOMENT, await conn.fetchval("SELECT clock_timestamp() + interval '1 ms'"))
+                    await conn.execute("UPDATE symbols SET price_tick = 5")
+                    model = dict.fromkeys(model, 5)
+                # What was done ahead is known when its time has come.
+                await conn.execute("SELECT pg_sleep(0.002)")
+            elif what == "truncate" and number % 3 == 0:
+                await conn.execute("TRUNCATE symbols RESTART IDENTITY")
+                model = {}
+            elif what == "put back" and states and (gone := sorted(states[number // 2][1].keys() - model.keys())):
+                await conn.execute(PUT_BACK, gone[0], f"S{number}")
+                model[gone[0]] = 1
+            elif what == "insert" or not model:
                 model[await insert(conn, native_symbol=f"S{number}")] = 0.05
             else:
                 symbol = draw.choice(sorted(model))
-                if what == "update":
+                if what != "delete":
                     model[symbol] = draw.choice([0.05, 1, 2, 3])
                     await conn.execute("UPDATE symbols SET price_tick = $1 WHERE id = $2", model[symbol], symbol)
                 else:

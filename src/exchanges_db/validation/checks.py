@@ -29,6 +29,8 @@ from exchanges_db.validation.plans import (
     SYMBOL_BY_NATIVE,
     LookUp,
     indexes_used,
+    symbol_look_ups,
+    tables_read_whole,
 )
 from exchanges_sql.schema_catalog import AsyncQuerier as CatalogQuerier
 
@@ -146,8 +148,14 @@ async def check_indexes_used(context: Context) -> str:
         ]
         for look_up, arguments, matching in look_ups:
             await _expect_index(transaction, look_up, arguments, rows=rows, matching=matching)
+        of_symbols = symbol_look_ups()
+        for name, statement in of_symbols.items():
+            whole = await tables_read_whole(transaction.connection, statement)
+            expect(not whole, f"{name.lower()} reads {' and '.join(sorted(whole))} from end to end")
     names = ", ".join(look_up.index_name for look_up, _, _ in look_ups)
-    return f"with sequential and plain index scans off, the planner takes {names}"
+    return (
+        f"with sequential and plain index scans off, the planner takes {names}; {len(of_symbols)} look-ups of symbols"
+    )
 
 
 async def _expect_index(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy
 
 from exchanges_db.database.bridge import RawConnection, translate_statement
-from exchanges_sql import exchanges, symbols
+from exchanges_sql import exchanges, symbol_history, symbols
 
 
 class LookUp(NamedTuple):
@@ -27,6 +28,44 @@ BY_MARKET_TYPE = LookUp(
 )
 SYMBOL = LookUp("get_symbol", symbols.LIST_SYMBOLS_BY_NAMES, "idx_symbols_symbol")
 SYMBOL_BY_NATIVE = LookUp("get_symbol_by_native", symbols.GET_SYMBOL_BY_NATIVE, "idx_symbols_native_symbol")
+
+
+# Of these, no look-up may read every row, apart from those that are about every row, or about a part of a name.
+_LARGE = {"symbols", "symbol_history"}
+_OF_ALL = {"LIST_MATCHING_SYMBOLS"}
+_ARGUMENTS: dict[str, Any] = {
+    "int2": 1,
+    "int4": 1,
+    "int4[]": [1],
+    "text": "BTC/USDT",
+    "text[]": ["BTC/USDT"],
+    "varchar": "BTC/USDT",
+    "bool": True,
+    "timestamptz": datetime(2026, 1, 1, tzinfo=UTC),
+}
+
+
+def symbol_look_ups() -> dict[str, str]:
+    """Return every statement about symbols, now and in the past, by its name: all that were generated."""
+    return {
+        name: statement
+        for module in (symbols, symbol_history)
+        for name, statement in vars(module).items()
+        if name.isupper() and isinstance(statement, str) and name not in _OF_ALL
+    }
+
+
+async def tables_read_whole(connection: RawConnection, statement: str) -> set[str]:
+    """Return which large tables the planner would read from end to end for a statement with ordinary arguments."""
+    prepared = await connection.prepare(translate_statement(sqlalchemy.text(statement)).sql)
+    arguments = [_ARGUMENTS[parameter.name] for parameter in prepared.get_parameters()]
+    (root,) = await prepared.explain(*arguments)
+    return _scanned(root["Plan"]) & _LARGE
+
+
+def _scanned(node: dict[str, Any]) -> set[str]:
+    here = {node["Relation Name"]} if node["Node Type"] == "Seq Scan" else set()
+    return here.union(*(_scanned(child) for child in node.get("Plans", ())))
 
 
 async def indexes_used(connection: RawConnection, look_up: LookUp, *arguments: Any) -> set[str]:
