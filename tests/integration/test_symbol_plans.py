@@ -1,38 +1,38 @@
 """Look-ups of symbols by name read an index, through the views too, now and as of a time, of the history as well."""
 
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
-from exchanges_db.validation.plans import LookUp, indexes_used
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.validation.plans import (
+    LookUp,
+    indexes_used,
+    ordinary_arguments,
+    symbol_look_ups,
+    tables_read_whole,
+)
 from exchanges_sql import symbol_history, symbols
-from tests.symbol_rows import insert
+from tests.factories import connected
 
-NOW = datetime.now(UTC)
-BY_NAME = ("MEXC_SPOT", "C7/USDT")
-AS_OF = symbol_history.LIST_SYMBOL_ROWS_BY_NAME_AS_OF
-LOOK_UPS = {
-    LookUp("get_symbol", symbols.LIST_SYMBOLS_BY_NAMES, "idx_symbols_symbol"): ("MEXC_SPOT", ["C7/USDT"]),
-    LookUp("get_symbol_by_native", symbols.GET_SYMBOL_BY_NATIVE, "idx_symbols_native_symbol"): ("MEXC_SPOT", "C7_USDT"),
-    LookUp("as of, by name", AS_OF, "idx_symbols_symbol"): (NOW, *BY_NAME),
-    LookUp("as of, by id", symbol_history.GET_SYMBOL_ROW_BY_ID_AS_OF, "symbols_pkey"): (NOW, 7),
-    LookUp("versions", symbol_history.LIST_SYMBOL_VERSIONS, "idx_symbols_symbol"): BY_NAME,
+BY_ID = symbol_history.GET_SYMBOL_ROW_BY_ID_AS_OF
+VERSIONS = symbol_history.LIST_SYMBOL_VERSIONS
+CHANGED = symbol_history.LIST_CHANGED_SYMBOL_ROWS
+# Each index of the two tables, and a look-up that takes it: one that no plan takes is not worth its keep.
+USED = {
+    "idx_symbols_symbol": symbols.LIST_SYMBOLS_BY_NAMES,
+    "idx_symbols_native_symbol": symbols.GET_SYMBOL_BY_NATIVE,
+    "idx_symbols_updated_at": CHANGED,
+    "symbols_pkey": BY_ID,
+    "symbol_history_pkey": BY_ID,
+    "idx_symbol_history_symbol": VERSIONS,
+    "idx_symbol_history_native_symbol": VERSIONS,
+    "idx_symbol_history_ended": CHANGED,
+    "idx_symbol_history_began": CHANGED,
 }
-THEN = object()  # a time at which every symbol had a version that has ended
-# The other half of the same statements: what no longer holds. One that asks for both names reads both indexes.
-SPELLINGS = symbol_history.LIST_SYMBOL_SPELLINGS_AS_OF
-PAST_LOOK_UPS = {
-    LookUp("versions", symbol_history.LIST_SYMBOL_VERSIONS, "idx_symbol_history_symbol"): BY_NAME,
-    LookUp("versions, native", symbol_history.LIST_SYMBOL_VERSIONS, "idx_symbol_history_native_symbol"): BY_NAME,
-    LookUp("as of", AS_OF, "idx_symbol_history_symbol"): (THEN, *BY_NAME),
-    LookUp("as of, native", AS_OF, "idx_symbol_history_native_symbol"): (
-        THEN,
-        *BY_NAME,
-    ),
-    LookUp("spellings then", SPELLINGS, "idx_symbol_history_spelling"): (THEN, *BY_NAME),
-    LookUp("spellings ever", SPELLINGS, "idx_symbol_history_spelling"): (None, *BY_NAME),
-}
+# They keep a promise, whether anything is looked up by them or not.
+CONSTRAINTS = {"symbols_live_native_symbol_key", "symbol_history_no_overlap"}
 MANY = """
     INSERT INTO symbols
         (exchange_id, native_symbol, symbol, base, quote, kind, price_tick, quantity_step, status, sides, api_tradable)
@@ -41,27 +41,38 @@ MANY = """
 """
 
 
-@pytest.mark.parametrize(("look_up", "arguments"), LOOK_UPS.items(), ids=lambda value: getattr(value, "name", ""))
-async def test_a_look_up_by_name_reads_its_index(
-    conn: asyncpg.Connection, look_up: LookUp, arguments: tuple[object, ...]
-) -> None:
-    """Three thousand symbols are enough for the planner to prefer it."""
-    await insert(conn)
-    await conn.execute(MANY)
-    await conn.execute("ANALYZE symbols")
-    assert look_up.index_name in await indexes_used(conn, look_up, *arguments)
+@pytest.fixture
+async def filled(dsn: Dsn) -> AsyncIterator[asyncpg.Connection]:
+    """Three thousand symbols, each with four versions, some deleted: enough for the planner to prefer indexes."""
+    async with connected(dsn) as conn:
+        await conn.execute(MANY)
+        for tick in (2, 3, 4):
+            await conn.execute("UPDATE symbols SET price_tick = $1", tick)
+        await conn.execute("DELETE FROM symbols WHERE id % 100 = 0")
+        await conn.execute("VACUUM ANALYZE symbols, symbol_history")
+        yield conn
 
 
-@pytest.mark.parametrize(("look_up", "arguments"), PAST_LOOK_UPS.items(), ids=lambda value: getattr(value, "name", ""))
-async def test_a_look_up_of_the_past_reads_no_history_but_its_own(
-    conn: asyncpg.Connection, look_up: LookUp, arguments: tuple[object, ...]
-) -> None:
-    """Else it parses the JSON of every version of every symbol: a second and more where there are a million."""
-    await insert(conn)
-    await conn.execute(MANY)
-    for tick in (2, 3, 4):
-        await conn.execute("UPDATE symbols SET price_tick = $1", tick)
-    await conn.execute("ANALYZE symbols, symbol_history")
-    if arguments[0] is THEN:
-        arguments = (await conn.fetchval("SELECT min(upper(valid)) FROM symbol_history"), *arguments[1:])
-    assert look_up.index_name in await indexes_used(conn, look_up, *arguments)
+async def test_no_look_up_of_symbols_reads_a_table_from_end_to_end(filled: asyncpg.Connection) -> None:
+    """Every statement that was generated, so that a new one cannot be forgotten; with plans for all arguments, too."""
+    await filled.execute("SET enable_seqscan = off")
+    for mode in ("force_custom_plan", "force_generic_plan"):
+        await filled.execute(f"SET plan_cache_mode = {mode}")
+        for name, statement in symbol_look_ups().items():
+            # Without filters a list is of everything, which a plan for all arguments has to allow for.
+            if mode == "force_custom_plan" or name not in ("LIST_SYMBOLS", "LIST_SYMBOL_ROWS_AS_OF"):
+                assert await tables_read_whole(filled, statement) == set(), (name, mode)
+
+
+@pytest.mark.parametrize(("index", "statement"), USED.items(), ids=USED)
+async def test_each_index_is_taken_by_a_look_up(filled: asyncpg.Connection, index: str, statement: str) -> None:
+    """The planner is kept from reading whole tables, as it rightly does where they are small."""
+    await filled.execute("SET enable_seqscan = off")
+    look_up = LookUp(index, statement, index)
+    assert index in await indexes_used(filled, look_up, *await ordinary_arguments(filled, statement))
+
+
+async def test_no_index_is_without_a_use(conn: asyncpg.Connection) -> None:
+    """Each one makes imports slower."""
+    rows = await conn.fetch("SELECT indexname FROM pg_indexes WHERE tablename IN ('symbols', 'symbol_history')")
+    assert {row["indexname"] for row in rows} == USED.keys() | CONSTRAINTS

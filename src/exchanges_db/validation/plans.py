@@ -58,9 +58,14 @@ def symbol_look_ups() -> dict[str, str]:
 async def tables_read_whole(connection: RawConnection, statement: str) -> set[str]:
     """Return which large tables the planner would read from end to end for a statement with ordinary arguments."""
     prepared = await connection.prepare(translate_statement(sqlalchemy.text(statement)).sql)
-    arguments = [_ARGUMENTS[parameter.name] for parameter in prepared.get_parameters()]
-    (root,) = await prepared.explain(*arguments)
+    (root,) = await prepared.explain(*await ordinary_arguments(connection, statement))
     return _scanned(root["Plan"]) & _LARGE
+
+
+async def ordinary_arguments(connection: RawConnection, statement: str) -> list[Any]:
+    """Return arguments that the parameters of a statement can have, by their types."""
+    prepared = await connection.prepare(translate_statement(sqlalchemy.text(statement)).sql)
+    return [_ARGUMENTS[parameter.name] for parameter in prepared.get_parameters()]
 
 
 def _scanned(node: dict[str, Any]) -> set[str]:
