@@ -57,7 +57,10 @@ from exchanges_db import (
     HeldBack,
     HoldEnd,
     HoldRecord,
+    ImportBusy,
     ImportLimits,
+    ImportOutcome,
+    ImportRecord,
     ImportRefused,
     ImportReport,
     InvalidArgument,
@@ -145,6 +148,7 @@ from exchanges_db import (
     get_fees,
     get_freshness,
     get_hold_history,
+    get_import,
     get_symbol,
     get_symbol_as_of,
     get_symbol_by_id,
@@ -162,6 +166,7 @@ from exchanges_db import (
     keep_synced,
     list_account_fees,
     list_holds,
+    list_imports,
     list_symbol_lists,
     list_symbols,
     list_symbols_as_of,
@@ -332,8 +337,15 @@ async def trading(symbol: Symbol, price: Number, how: Rounded, at: datetime) -> 
 
 async def imports(payload: bytes) -> None:
     """What comes of an import, and what of a validation."""
-    report = await import_symbols(ExchangeEnum.MEXC, payload, allow=[Brake.EMPTY, "jump"], dry_run=True)
+    limits = ImportLimits(left_percent=5)
+    report = await import_symbols(
+        ExchangeEnum.MEXC, payload, allow=[Allowance.parse("jump=BTCUSDT")], limits=limits, wait=5, on_wait=print
+    )
     assert_type(report, ImportReport)
+    assert_type(report.held_back, tuple[HeldBack, ...])
+    assert_type(await list_imports("MEXC_SPOT", outcome=ImportOutcome.REFUSED, limit=5), list[ImportRecord])
+    assert_type(await get_import(1), ImportRecord | None)
+    await import_symbols("MEXC_SPOT", payload, allow=[Brake.EMPTY])  # type: ignore[list-item]  # of which payload?
     assert_type(report.brakes, tuple[BrakeHit, ...])
     assert_type(await sync_symbols("MEXC_SPOT", settings=DownloadSettings(attempts=2)), list[ListOutcome])
     (outcome,) = await sync_symbols("MEXC_SPOT", save="lists")
@@ -469,6 +481,8 @@ def errors(error: ExchangesDBError) -> None:
             migration.add_note("somebody else migrates")
         case DownloadFailed():
             assert_type((error.status, error.attempts), tuple[int | None, int])
+        case ImportBusy():
+            pass
         case ImportRefused():
             assert_type(error.report, ImportReport)
         case AmbiguousSymbol() | ConfigurationError() | PayloadError():

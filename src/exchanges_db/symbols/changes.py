@@ -19,7 +19,6 @@ from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import Symbol, SymbolSpec
 
 _INTERRUPTED = frozenset((SymbolStatus.HALTED, SymbolStatus.CLOSE_ONLY, SymbolStatus.DELISTING))
-_FIELDS = len(SymbolSpec.__struct_fields__)
 # What a list may have told before of the end of a symbol.
 _ENDS = ("expires_at", "delisting_at", "delisted_at")
 FieldValue = str | Decimal | bool | int | datetime | tuple[OrderType, ...] | None
@@ -172,14 +171,9 @@ def _dated(spec: SymbolSpec, row: KnownSymbol, observed_at: datetime) -> SymbolS
 
 
 def _differences(row: SymbolSpec, spec: SymbolSpec) -> tuple[FieldChange, ...]:
-    # Nearly all rows are unchanged; comparing two tuples shows that ten times as fast as going field by field.
-    if astuple(row)[:_FIELDS] == astuple(spec)[:_FIELDS]:
-        return ()
-    return tuple(
-        FieldChange(field, getattr(row, field), getattr(spec, field))
-        for field in SymbolSpec.__struct_fields__
-        if getattr(row, field) != getattr(spec, field)
-    )
+    # A row has more fields after those of a specification, at which zip ends.
+    both = zip(SymbolSpec.__struct_fields__, astuple(row), astuple(spec), strict=False)
+    return tuple(FieldChange(field, old, new) for field, old, new in both if old != new)
 
 
 def _kind(old: SymbolStatus, new: SymbolStatus) -> ChangeKind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
 
@@ -97,13 +98,40 @@ def report_of(
         rejected=read.rejected,
         unknown_fields=read.unknown_fields,
         unknown_values=read.unknown_values,
-        unsatisfiable=tuple(one.spec.native_symbol for one in read.symbols if not is_satisfiable(one.spec)),
+        unsatisfiable=_unsatisfiable(read),
         ambiguous={name: tuple(sorted(natives)) for name, natives in live.items() if len(natives) > 1},
         brakes=verdict.hits,
         held_back=verdict.held_back,
         payload_sha256=offer.payload_sha256,
         payload_size=offer.payload_size,
     )
+
+
+def _unsatisfiable(read: Payload) -> tuple[str, ...]:
+    """Return the symbols whose limits no order can keep to; the rows of a list have few sets of limits."""
+    known: dict[tuple[object, ...], bool] = {}
+    names = []
+    for symbol in read.symbols:
+        limits = _limits_of(symbol.spec)
+        fits = known.get(limits)
+        if fits is None:
+            fits = known[limits] = is_satisfiable(symbol.spec)
+        if not fits:
+            names.append(symbol.spec.native_symbol)
+    return tuple(names)
+
+
+# All that `is_satisfiable` looks at.
+_limits_of = attrgetter(
+    "direction",
+    "contract_size",
+    "price_tick",
+    "quantity_step",
+    "min_quantity",
+    "max_quantity",
+    "min_notional",
+    "max_notional",
+)
 
 
 def _filled(change: SymbolChange, known: Known) -> SymbolChange:
