@@ -138,7 +138,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    is_owner boolean := EXISTS (SELECT FROM pg_class AS c WHERE c.oid = TG_RELID AND pg_get_userbyid(c.relowner) = current_user);
+    is_owner boolean := EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = TG_RELID AND pg_get_userbyid(c.relowner) = current_user);
 BEGIN
     -- Depth 1 is a statement of a user, depth 2 one of a trigger. Of a trigger of ours, if it has the owner's rights:
     -- anybody can have triggers of his own, on a temporary table.
@@ -189,7 +189,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF TG_OP = 'DELETE' AND coalesce(current_setting('exchanges_db.prune_before', true), '') <> ''
-       AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = TG_RELID AND pg_get_userbyid(c.relowner) = current_user) THEN
+       AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = TG_RELID AND pg_get_userbyid(c.relowner) = current_user) THEN
         RETURN NULL;
     END IF;
     RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'insufficient_privilege';

@@ -21,6 +21,7 @@ BY_TRIGGER = {
     "account_fees_symbol_known",
     "exchanges_id_immutable",
     "symbols_identity_immutable",
+    "symbol_doubts_open_key",
     "symbols_live_native_symbol_key",
 }
 

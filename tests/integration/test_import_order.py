@@ -26,9 +26,10 @@ from exchanges_db import (
     list_symbols,
 )
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.symbols import comparing, known
 from exchanges_db.symbols.import_lock import LOCK_CLASS
 from tests.factories import connected, sqlalchemy_connected
-from tests.payload_rows import MEXC, SPOT, allowed, many, mexc, payload, spot
+from tests.payload_rows import FUTURES, MEXC, SPOT, allowed, futures, many, mexc, payload, spot
 from tests.symbol_rows import insert
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -156,12 +157,9 @@ async def test_what_somebody_changed_meanwhile_is_a_conflict(
 ) -> None:
     """The import was computed from another version of the row: nothing of it is written, not even the part before."""
     await load(database, many(SPOT, 1500))
-    from exchanges_db.symbols import importing
-
-    compare = importing.compare
 
     def meanwhile(*arguments: Any) -> Any:
-        changes = compare(*arguments)
+        changes = comparing.compare(*arguments)
         hand.append(asyncio.ensure_future(change_by_hand()))
         return changes
 
@@ -171,14 +169,12 @@ async def test_what_somebody_changed_meanwhile_is_a_conflict(
         async with connected(dsn) as conn:
             await conn.execute("UPDATE symbols SET full_name = 'by hand' WHERE native_symbol = 'C1499_USDT'")
 
-    recent = importing.fetch_recent
-
     async def after_hand(*arguments: Any) -> Any:
         await asyncio.gather(*hand)
-        return await recent(*arguments)
+        return await known.fetch_recent(*arguments)
 
-    monkeypatch.setattr(importing, "compare", meanwhile)
-    monkeypatch.setattr(importing, "fetch_recent", after_hand)
+    monkeypatch.setattr("exchanges_db.symbols.importing.compare", meanwhile)
+    monkeypatch.setattr("exchanges_db.symbols.importing.fetch_recent", after_hand)
     rows = [spot(f"C{n}", quote_name="Other", min_base_amount="0.000002") for n in range(1500)]
     wide = ImportLimits(field_percent=100)
     if kind == "database":
@@ -292,7 +288,6 @@ async def test_a_row_that_is_held_back_closes_its_symbol_until_it_is_believed(da
 
 async def test_a_doubt_of_one_list_is_no_matter_of_another(database: Database) -> None:
     """An import of another list of the exchange believes nothing of it again."""
-    from tests.payload_rows import FUTURES, futures
 
     async def contracts(rows: list[dict[str, Any]], listing: str) -> None:
         await import_symbols(FUTURES, payload(FUTURES, rows), listing=listing, db=database)
@@ -304,8 +299,12 @@ async def test_a_doubt_of_one_list_is_no_matter_of_another(database: Database) -
     assert lists == {"PERPETUAL:USDT": 1, "PERPETUAL:BTC": 0}
 
 
-NAMED = {"symbol": None, "kind": None, "price_tick": None, "quantity_step": None, "status": None, "sides": "NONE",
-         "api_tradable": False, "exchange_id": 2}  # fmt: skip
+NAMED: dict[str, Any] = {
+    **dict.fromkeys(("symbol", "kind", "price_tick", "quantity_step", "status")),
+    "sides": "NONE",
+    "api_tradable": False,
+    "exchange_id": 2,
+}
 
 
 async def test_a_symbol_known_by_name_gets_its_rules_from_the_first_list_that_has_it(
@@ -314,15 +313,15 @@ async def test_a_symbol_known_by_name_gets_its_rules_from_the_first_list_that_ha
     """It keeps its id, and nothing invents what it was before; one that no list has stays as it is."""
     await load(database, many(SPOT, 20))
     async with connected(dsn) as conn:
-        known = await insert(conn, **NAMED, native_symbol="OLD_USDT", base="OLD")
+        named = await insert(conn, **NAMED, native_symbol="OLD_USDT", base="OLD")
         gone = await insert(conn, **NAMED, native_symbol="GONE_USDT", base="GONE")
         report = await load(database, [*many(SPOT, 20), spot("OLD", precision=9)])
-        assert [(change.kind, change.symbol_id) for change in report.changes] == [("LISTED", known)]
+        assert [(change.kind, change.symbol_id) for change in report.changes] == [("LISTED", named)]
         assert (report.brakes, report.held_back) == ((), ())
         symbol = await get_symbol(SPOT, "OLD/USDT", db=database)
         assert symbol is not None
-        assert (symbol.id, symbol.spec_version, symbol.updated_at) == (known, 1, report.moment)
+        assert (symbol.id, symbol.spec_version, symbol.updated_at) == (named, 1, report.moment)
         assert await conn.fetchval("SELECT count(*) FROM symbol_history") == 0
         assert await conn.fetchval("SELECT status IS NULL FROM symbols WHERE id = $1", gone)
-        assert await conn.fetchval("SELECT count(*) FROM symbol_raw WHERE symbol_id = $1", known) == 1
+        assert await conn.fetchval("SELECT count(*) FROM symbol_raw WHERE symbol_id = $1", named) == 1
     assert (await load(database, [*many(SPOT, 20), spot("OLD", precision=9)])).changes == ()

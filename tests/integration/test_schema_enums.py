@@ -10,16 +10,30 @@ import asyncpg
 import msgspec
 import pytest
 
-from exchanges_db import ChangeOperation, Exchange, ExchangeChange, ExchangeEnum, MarketType, Symbol, SymbolKind
+from exchanges_db import (
+    ChangeOperation,
+    Exchange,
+    ExchangeChange,
+    ExchangeEnum,
+    ImportRecord,
+    MarketType,
+    Symbol,
+    SymbolKind,
+)
 from exchanges_db.exchanges.defaults import DEFAULTS
 from exchanges_db.exchanges.rules import CHECKS, DATABASE_CHECKS
 from exchanges_sql.models import Exchange as GeneratedExchange
 from tests.unit.test_enums import OURS
 
 # The Struct of each table's rows: a field of an enum's type is a column that holds the enum.
-ROWS: dict[str, type[msgspec.Struct]] = {"exchanges": Exchange, "exchange_history": ExchangeChange, "symbols": Symbol}
+ROWS: dict[str, type[msgspec.Struct]] = {
+    "exchanges": Exchange,
+    "exchange_history": ExchangeChange,
+    "symbol_imports": ImportRecord,
+    "symbols": Symbol,
+}
 # Kept in one table, and told by another as well.
-TOLD_AGAIN = {("symbol_lists", "kind"): SymbolKind}
+TOLD_AGAIN = {("symbol_imports", "kind"): SymbolKind, ("symbol_lists", "kind"): SymbolKind}
 # What the history of symbols records ends a version; the other members belong to the trail of exchanges.
 ENDS_A_VERSION = {"UPDATE", "DELETE", "TRUNCATE"}
 # No column holds these: the order's and the caller's words, and what is worked out from rows.

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC
+from math import isfinite
 
 from exchanges_db.errors import ImportBusy, InvalidArgument, shown
 from exchanges_sql.symbol_import import AsyncQuerier, ListImportsRunningRow
@@ -22,7 +23,7 @@ _READS_ALL = ("read committed", "read uncommitted")
 
 def check_wait(wait: float) -> float:
     """Return how many seconds an import may wait for another; raise InvalidArgument where it is no such number."""
-    if type(wait) not in (int, float) or not 0 <= wait < float("inf"):
+    if type(wait) not in (int, float) or not (wait >= 0 and isfinite(wait)):
         raise InvalidArgument(f"wait must be a number of seconds, 0 or more, not {shown(wait)}", field="wait")
     return wait
 

@@ -36,7 +36,6 @@ from exchanges_sql.symbol_import import AsyncQuerier
 
 log = logging.getLogger("exchanges_db")
 
-OnProgress = Callable[[int, int], None]
 _NO_LIMITS_SET = ImportLimits()
 
 
@@ -53,7 +52,7 @@ async def import_symbols(
     dry_run: bool = False,
     wait: float = 60,
     on_wait: Callable[[str], None] = lambda message: None,
-    on_progress: OnProgress = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
     db: DatabaseOrConnection | None = None,
 ) -> ImportReport:
     """Compare a whole list of an exchange's symbols with what is known, and write the difference in one transaction.
@@ -111,7 +110,7 @@ async def import_specs(
     dry_run: bool = False,
     wait: float = 60,
     on_wait: Callable[[str], None] = lambda message: None,
-    on_progress: OnProgress = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
     db: DatabaseOrConnection | None = None,
 ) -> ImportReport:
     """Import a whole list of symbols that a source of your own made: with the same difference, brakes and history.
@@ -171,7 +170,7 @@ class _Run(msgspec.Struct, frozen=True):
     read: Payload
     dry_run: bool
     on_wait: Callable[[str], None]
-    on_progress: OnProgress
+    on_progress: Callable[[int, int], None]
 
     async def import_on(self, db: DatabaseOrConnection | None) -> ImportReport:
         """Return the report of the import, applied in one transaction unless it is a dry run."""
