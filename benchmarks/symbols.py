@@ -41,7 +41,7 @@ from exchanges_db.symbols.payloads.readers import read_payload
 EXCHANGE = "GATEIO_SPOT"
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 FIRST, AGAIN, CHANGED = Target("at most", 3.5), Target("at most", 1.0), Target("at most", 4.0)
-HEAP, HEAP_IMPORTS, HEAP_SYMBOLS = Target("at most", 2.5), 10, 20_000
+HEAP, HEAP_IMPORTS, HEAP_SYMBOLS = Target("at most", 2.5), 10, 10_000
 ANY_SHARE = ImportLimits(field_percent=100)  # what is measured is how fast all rows change, not whether they may
 FASTER, CHECK = Target("at least", 3.0), Target("less than", 2.0)
 NO_SLOWER = Target("at most", 1.2)  # a field that nobody knows
