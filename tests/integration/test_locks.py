@@ -57,7 +57,7 @@ async def set_and_forget(db: DatabaseOrConnection) -> None:
 ALL_WRITES: dict[str, Call] = {
     **{case.name: case for case in CASES if case.kind == "write"},
     "forget_account_fees": lambda db: set_and_forget(db),
-    "import_symbols": lambda db: import_symbols(MEXC, payload(MEXC, [mexc()]), allow=["jump"], db=db),
+    "import_symbols": lambda db: import_symbols(MEXC, payload(MEXC, [mexc()]), allow=["jump=BTCUSDT"], db=db),
     "update_exchange with the name it has": lambda db: update_exchange(
         1, {"name": "MEXC_SPOT", "enum_value": "MEXC_SPOT", "display_name": "Other"}, db=db
     ),

@@ -59,7 +59,7 @@ from exchanges_db import (
 )
 from exchanges_db.database.dsn import Dsn
 from tests.factories import an_exchange, connected
-from tests.payload_rows import FUTURES, MEXC, SPOT, futures, mexc, payload, spot
+from tests.payload_rows import FUTURES, MEXC, SPOT, allowed, futures, mexc, payload, spot
 from tests.symbol_rows import insert
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -327,7 +327,8 @@ async def test_two_live_symbols_of_one_name_are_never_chosen_between(dsn: Dsn) -
             assert found is not None
             assert await get_symbol_as_of(SPOT, native, now, db=conn) == found
         rest = await get_symbol_by_native(SPOT, "GAS_USDT", db=conn)
-        await import_symbols(SPOT, payload(SPOT, rows[:1]), allow=["vanished"], db=conn)
+        data = payload(SPOT, rows[:1])
+        await import_symbols(SPOT, data, allow=allowed(data), db=conn)
         assert await get_symbol(SPOT, "GAS/USDT", db=conn) == rest
         with pytest.raises(AmbiguousSymbol):
             await get_symbol_as_of(SPOT, "GAS/USDT", now, db=conn)

@@ -38,7 +38,7 @@ from exchanges_db import (
 from exchanges_db.database.dsn import Dsn
 from tests.factories import connected
 from tests.hostile_text import HOSTILE
-from tests.payload_rows import FUTURES, MEXC, SPOT, futures, mexc, payload, spot
+from tests.payload_rows import FUTURES, MEXC, SPOT, allowed, futures, mexc, payload, spot
 from tests.symbol_rows import LISTINGS, insert
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -219,7 +219,8 @@ async def test_common_symbols_share_a_grid(loaded: Database) -> None:
 async def test_contracts_that_count_in_quote_share_no_lot(loaded: Database) -> None:
     """One inverse contract is another amount of coin at each price."""
     inverse = [futures("BTC", "USDT", type="inverse", quanto_multiplier="0")]
-    await import_symbols(FUTURES, payload(FUTURES, inverse), listing="PERPETUAL:BTC", allow=["foreign"], db=loaded)
+    data = payload(FUTURES, inverse)
+    await import_symbols(FUTURES, data, listing="PERPETUAL:BTC", allow=allowed(data, ["foreign"]), db=loaded)
     pairs = await common_symbols(SPOT, FUTURES, db=loaded)
     assert [pair.quantity_step for pair in pairs if pair.b.settle == "BTC"] == [None]
 
