@@ -182,6 +182,18 @@ CASES = (
     _case("transaction", import_symbols, MEXC, NEW_SYMBOLS, listing="SPOT"),
     _case("transaction", import_specs, MEXC, "SPOT", [a_symbol()], source="own"),
     _case("transaction", sync_symbols, MEXC),
+    # Tables of the system's that are empty: what it writes then is that no sequence stands behind its table.
+    _case(
+        "transaction",
+        adopt_symbols,
+        "pg_catalog",
+        exchanges_table="pg_foreign_server",
+        symbols_table="pg_foreign_table",
+        dry_run=False,
+    ),  # fmt: skip
+    _case("transaction", import_symbols, MEXC, NEW_SYMBOLS, listing="SPOT", allow=["vanished"]),
+    _case("transaction", import_specs, MEXC, "SPOT", [a_symbol()], source="own", allow=["vanished"]),
+    _case("transaction", sync_symbols, MEXC, allow=["vanished"]),
     _case("read", list_prunes),
     _case("transaction", prune_history, now),
     _case("validation", validate_exchanges, lookups=5, target_ms=1000),

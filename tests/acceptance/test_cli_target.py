@@ -26,7 +26,7 @@ NEEDS = {
     "fees set": ["MEXC_SPOT", "--maker", "0", "--taker", "0"], "fees forget": ["MEXC_SPOT"],
     "fees show": ["MEXC_SPOT", "X"], "fees history": ["MEXC_SPOT"],
     "symbols diff": [SPOT, "--since", "2026-01-01T00:00:00Z"],
-    "hold": ["MEXC_SPOT", "--reason", "why"], "release": ["MEXC_SPOT"],
+    "adopt": ["--schema", "legacy"], "hold": ["MEXC_SPOT", "--reason", "why"], "release": ["MEXC_SPOT"],
     "symbols hold": [SPOT, "X", "--native", "--reason", "why"], "symbols release": [SPOT, "X", "--native"],
     "symbols search": ["X"], "symbols common": [SPOT, "MEXC_SPOT"],
 }  # fmt: skip
@@ -107,8 +107,8 @@ READS = {
     "symbols history", "symbols diff", "symbols search", "symbols common", "symbols stats", "symbols lists",
     "symbols holds", "symbols raw", "readers", "fees list", "fees show", "fees history",
 }  # fmt: skip
-# `sync` needs a server in an exchange's place: test_cli_symbols.py has one.
-WRITES = sorted(COMMANDS.keys() - READS - {"sync"})
+# `sync` needs a server in an exchange's place: test_cli_symbols.py has one. `adopt` needs tables: test_cli_adopt.py.
+WRITES = sorted(COMMANDS.keys() - READS - {"sync", "adopt"})
 
 
 @pytest.mark.parametrize("name", WRITES)

@@ -1,5 +1,6 @@
 """Moving in: another database's exchanges and symbols are taken over with their ids, all of them or nothing."""
 
+import asyncio
 import re
 import shlex
 from collections.abc import AsyncIterator
@@ -405,7 +406,7 @@ async def test_a_table_that_may_not_be_read_is_said(old: asyncpg.Connection, db:
     try:
         async with db.transaction() as transaction:
             await transaction.connection.execute(f"SET LOCAL ROLE {role}")
-            with pytest.raises(InvalidArgument, match="may not read 'legacy.exchanges': GRANT SELECT"):
+            with pytest.raises(InvalidArgument, match="may not read 'legacy.exchanges': grant it that"):
                 await adopt(transaction, dry_run=True)
             transaction.discard()
     finally:
@@ -429,10 +430,6 @@ async def test_it_waits_for_a_running_import_and_an_import_for_it(
 ) -> None:
     """Else both would insert the same symbol."""
     async with Database(Dsn(**{**vars(dsn), "settings": {"lock_timeout": "100ms"}})) as impatient:
-        async with db.transaction() as running:
-            await import_symbols(MEXC, payload(MEXC, []), allow=["empty"], dry_run=False, db=running)
-            with pytest.raises(Exception, match="lock"):
-                await adopt(impatient)
         async with db.transaction() as running:
             await import_symbols(MEXC, payload(MEXC, [mexc()]), db=running)
             with pytest.raises(Exception, match="lock"):
@@ -488,7 +485,7 @@ async def test_the_document_is_followed_from_end_to_end(empty_dsn: Dsn, tmp_path
                     line = f"exchanges-db import {SPOT} {file}"
                 program, *arguments = shlex.split(line)
                 assert program == "exchanges-db"
-                result = run(*arguments, url=url_of(empty_dsn))
+                result = await asyncio.to_thread(run, *arguments, url=url_of(empty_dsn))
                 assert result.returncode == 0, result.stderr
         await conn.execute("SET search_path = legacy, public")
         after = [[tuple(row) for row in await conn.fetch(statement)] for statement in OLD_CODE]

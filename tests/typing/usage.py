@@ -16,6 +16,9 @@ from exchanges_db import (
     AccessDenied,
     AccountFeeChange,
     AccountFees,
+    AdoptedExchange,
+    AdoptionRefused,
+    AdoptionReport,
     Allowance,
     AmbiguousSymbol,
     AssetClass,
@@ -48,6 +51,7 @@ from exchanges_db import (
     ExchangeNotFound,
     ExchangesDBError,
     ExchangeStats,
+    ExchangeStep,
     Fees,
     FeeSource,
     FeesUnknown,
@@ -125,6 +129,7 @@ from exchanges_db import (
     ValidationReport,
     Violation,
     activate_exchange,
+    adopt_symbols,
     can_trade,
     check_reader,
     close_default_database,
@@ -503,3 +508,13 @@ async def holds(venue: Enum, named: NamedSymbol, at: datetime, record: HoldRecor
     assert_type(await can_trade(named, "BUY"), TradeAnswer)
     named.price_tick  # type: ignore[attr-defined]  # a name has no rules
     await get_fees(named)  # type: ignore[arg-type]  # nor fees
+
+
+async def moving_in(db: DatabaseOrConnection, refused: AdoptionRefused) -> None:
+    """What an adoption says that it would do, did, or could not do."""
+    report = await adopt_symbols("legacy", columns={"base": "coin"}, exchanges={"Gate.io": ExchangeEnum.GATEIO}, db=db)
+    assert_type(report, AdoptionReport)
+    assert_type(report.exchanges, tuple[AdoptedExchange, ...])
+    assert_type(report.exchanges[0].step, ExchangeStep)
+    assert_type(report.symbols[0], NamedSymbol)
+    assert_type(refused.problems, tuple[str, ...])

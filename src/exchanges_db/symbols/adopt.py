@@ -31,7 +31,7 @@ from exchanges_db.symbols.adoption import (
 )
 from exchanges_db.symbols.models import NamedSymbol
 from exchanges_db.symbols.old_rows import check_columns, read_exchanges, read_symbols
-from exchanges_sql.adopt import AsyncQuerier, InsertKeptExchangeParams
+from exchanges_sql.adopt import AsyncQuerier, InsertKeptExchangeParams, InsertNamedSymbolsParams
 from exchanges_sql.exchanges import AsyncQuerier as ExchangeQuerier
 
 log = logging.getLogger("exchanges_db")
@@ -136,7 +136,7 @@ async def _read_rows(conn: AsyncConnection, schema: str, table: str, field: str)
     if found.is_ours:
         raise InvalidArgument(f"{place} is our own table: name the schema that holds yours", field=field)
     if not found.is_readable:
-        raise InvalidArgument(f"the database role may not read {place}: GRANT SELECT on it", field=field)
+        raise InvalidArgument(f"the database role may not read {place}: grant it that right", field=field)
     query = await querier.get_foreign_rows_query(schema_name=schema, table_name=table)
     assert query is not None  # a SELECT without FROM always gives one row
     # With a header as sqlc writes it; a colon would begin the name of a parameter.
@@ -159,11 +159,13 @@ async def _apply(conn: AsyncConnection, steps: Sequence[AdoptedExchange], new: S
         await querier.insert_kept_exchange(InsertKeptExchangeParams(id=step.id, **fields))
     for part in _parts(new):
         await querier.insert_named_symbols(
-            ids=[one.id for one in part],
-            exchange_ids=[one.exchange_id for one in part],
-            native_symbols=[one.native_symbol for one in part],
-            bases=[one.base for one in part],
-            quotes=[one.quote for one in part],
+            InsertNamedSymbolsParams(
+                ids=[one.id for one in part],
+                exchange_ids=[one.exchange_id for one in part],
+                native_symbols=[one.native_symbol for one in part],
+                bases=[one.base for one in part],
+                quotes=[one.quote for one in part],
+            )
         )
     # Last: what a sequence has given is not taken back when a transaction is.
     await querier.set_id_sequences()
