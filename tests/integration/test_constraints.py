@@ -20,9 +20,11 @@ BY_TRIGGER = {
     "account_fees_exchange_known",
     "account_fees_symbol_known",
     "exchanges_id_immutable",
+    "holds_identity_immutable",
     "symbols_identity_immutable",
     "symbol_doubts_open_key",
     "symbols_live_native_symbol_key",
+    "symbols_rules_stay",
 }
 
 REFUSED: list[tuple[str, str, Any]] = [

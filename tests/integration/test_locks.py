@@ -15,7 +15,11 @@ from exchanges_db import (
     Settings,
     forget_account_fees,
     get_exchange_by_id,
+    hold_exchange,
+    hold_symbol,
     import_symbols,
+    release_exchange,
+    release_symbol,
     set_account_fees,
     update_exchange,
 )
@@ -42,6 +46,7 @@ REFER = """
 WRITTEN = """
     SELECT xmin::text, id FROM exchanges UNION ALL SELECT xmin::text, id FROM symbols
     UNION ALL SELECT xmin::text, id FROM account_fees
+    UNION ALL SELECT xmin::text, exchange_id FROM holds UNION ALL SELECT xmin::text, id FROM hold_history
 """
 IMPATIENT = {"lock_timeout": "200ms"}
 Call = Callable[[DatabaseOrConnection], Awaitable[Any]]
@@ -53,10 +58,21 @@ async def set_and_forget(db: DatabaseOrConnection) -> None:
     assert await forget_account_fees("MEXC_SPOT", db=db)
 
 
+async def hold_and_release(db: DatabaseOrConnection) -> None:
+    """Hold a symbol and its exchange, to release both."""
+    assert await hold_symbol("MEXC_SPOT", "BTC/USDT", reason="a trial", db=db)
+    assert await hold_exchange("MEXC_SPOT", reason="a trial", db=db)
+    assert await release_symbol("MEXC_SPOT", "BTC/USDT", db=db)
+    assert await release_exchange("MEXC_SPOT", db=db)
+
+
 # A synchronization writes as an import does.
 ALL_WRITES: dict[str, Call] = {
     **{case.name: case for case in CASES if case.kind == "write"},
     "forget_account_fees": lambda db: set_and_forget(db),
+    "hold_symbol": lambda db: hold_symbol("MEXC_SPOT", "BTC/USDT", reason="a trial", db=db),
+    "release_symbol": lambda db: hold_and_release(db),
+    "release_exchange": lambda db: hold_and_release(db),
     "import_symbols": lambda db: import_symbols(MEXC, payload(MEXC, [mexc()]), allow=["jump=BTCUSDT"], db=db),
     "update_exchange with the name it has": lambda db: update_exchange(
         1, {"name": "MEXC_SPOT", "enum_value": "MEXC_SPOT", "display_name": "Other"}, db=db

@@ -32,6 +32,8 @@ MARKET = ("market_min_quantity", "market_max_quantity", "market_min_notional", "
 RATIOS = ("price_band_up", "price_band_down", "market_slip_ratio", "funding_cap")
 RATES = ("initial_margin_rate", "maintenance_margin_rate")
 TIMES = ("buy_opens_at", "sell_opens_at", "delisting_at", "delisted_at", "expires_at", "exchange_changed_at")
+# What a symbol that is known by name only has not.
+NAMED = dict.fromkeys(("symbol", "kind", "price_tick", "quantity_step", "status"))
 LENGTHS = {
     "native_symbol": 100,
     "symbol": 200,
@@ -103,6 +105,10 @@ REFUSED: list[tuple[str, str, dict[str, Any]]] = [
     (f"{P}option_terms_fit_kind", "option", {"option_type": None}),
     (f"{P}option_terms_fit_kind", "option", {"strike": None}),
     (f"{P}option_terms_fit_kind", "future", {"strike": "1"}),
+    *((f"{P}rules_whole", "spot", {field: None, "sides": "NONE", "api_tradable": False}) for field in NAMED),
+    (f"{P}rules_whole", "spot", {**NAMED, "status": "TRADING"}),
+    (f"{P}named_is_closed", "spot", {**NAMED, "api_tradable": False}),
+    (f"{P}named_is_closed", "spot", {**NAMED, "sides": "NONE"}),
     *((f"{P}strike_positive", "option", {"strike": value}) for value in ("0", "-1", "NaN", "Infinity")),
 ]
 # Shown below, where rows are written past the triggers.

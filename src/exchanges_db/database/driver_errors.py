@@ -109,6 +109,12 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     ),
     "symbols_asset_class_known": ("asset_class", "must be an AssetClass"),
     "symbols_source_printable": ("source", "must be 1 to 100 characters, no control characters, no outer blanks"),
+    "symbols_rules_whole": (
+        "symbol, kind, price_tick, quantity_step, status",
+        "must all be there, or all be NULL: known by name only",
+    ),
+    "symbols_named_is_closed": ("sides, api_tradable", "must be NONE and false where a symbol is known by name only"),
+    "symbols_rules_stay": ("status", "cannot become NULL: a symbol that has rules is not known by name only"),
     "symbol_lists_pkey": ("id", "is taken"),
     "symbol_lists_exchange_id_fkey": ("exchange_id", "names no exchange"),
     "symbol_lists_list_key": ("kind, settle, underlying", "are those of another list of that exchange"),
