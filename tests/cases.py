@@ -190,7 +190,7 @@ CASES = (
         exchanges_table="pg_foreign_server",
         symbols_table="pg_foreign_table",
         dry_run=False,
-    ),  # fmt: skip
+    ),
     _case("transaction", import_symbols, MEXC, NEW_SYMBOLS, listing="SPOT", allow=["vanished"]),
     _case("transaction", import_specs, MEXC, "SPOT", [a_symbol()], source="own", allow=["vanished"]),
     _case("transaction", sync_symbols, MEXC, allow=["vanished"]),

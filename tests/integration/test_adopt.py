@@ -51,7 +51,8 @@ OLD_TABLES = """
     );
     INSERT INTO exchanges (id, name) VALUES (1, 'Gate.io'), (2, 'mexc_spot');
     INSERT INTO symbols (id, exchange_id, base, quote, symbol_name, precision) VALUES
-        (4, 1, 'BTC', 'USDT', 'BTC_USDT', 2), (17, 1, 'LUNA', 'USDT', 'LUNA_USDT', 4), (40000, 2, 'BTC', 'USDT', 'BTCUSDT', 2);
+        (4, 1, 'BTC', 'USDT', 'BTC_USDT', 2), (17, 1, 'LUNA', 'USDT', 'LUNA_USDT', 4),
+        (40000, 2, 'BTC', 'USDT', 'BTCUSDT', 2);
 """
 ARGUMENTS: dict[str, Any] = {
     "schema": "legacy",
@@ -170,7 +171,7 @@ async def test_new_symbols_and_exchanges_get_ids_beyond_the_kept_ones(old: async
 
 
 async def test_the_first_rules_are_no_change(old: asyncpg.Connection, db: Database) -> None:
-    """What the triggers make of a row that had none: version 1, under the id that it has, and nothing in the history."""
+    """What the triggers make of a row that had none: version 1, under its id, and nothing in the history."""
     await adopt(db)
     (before,) = await old.fetch("SELECT updated_at FROM public.symbols WHERE id = 4")
     await old.execute(
@@ -291,7 +292,7 @@ BAD_ROWS = {
     "an exchange that is missing": ("(5, 9, 'X', 'USDT', 'X', 1)", "'X': no exchange of theirs has id 9"),
     "no exchange": ("(5, NULL, 'X', 'USDT', 'X', 1)", "exchange_id must be a whole number, not None"),
     "an id twice": ("(4, 1, 'X', 'USDT', 'X', 1)", "symbol id 4 is that of 'BTC_USDT' and of 'X'"),
-    "a name twice": ("(5, 1, 'X', 'USDT', 'BTC_USDT', 1)", "native symbol 'BTC_USDT' is that of symbol 4 and of symbol 5"),
+    "a name twice": ("(5, 1, 'X', 'USDT', 'BTC_USDT', 1)", "'BTC_USDT' is that of symbol 4 and of symbol 5"),
 }  # fmt: skip
 
 
@@ -406,7 +407,7 @@ async def test_a_table_that_may_not_be_read_is_said(old: asyncpg.Connection, db:
     try:
         async with db.transaction() as transaction:
             await transaction.connection.execute(f"SET LOCAL ROLE {role}")
-            with pytest.raises(InvalidArgument, match="may not read 'legacy.exchanges': grant it that"):
+            with pytest.raises(InvalidArgument, match=r"may not read 'legacy.exchanges': grant it that"):
                 await adopt(transaction, dry_run=True)
             transaction.discard()
     finally:
@@ -437,7 +438,7 @@ async def test_it_waits_for_a_running_import_and_an_import_for_it(
             running.discard()
         async with db.transaction() as adopting:
             await adopt(adopting)
-            with pytest.raises(Exception, match="lock|import"):
+            with pytest.raises(Exception, match=r"lock|import"):
                 await import_symbols(MEXC, payload(MEXC, [mexc()]), db=impatient)
             adopting.discard()
 
@@ -456,7 +457,7 @@ BLOCKS = re.findall(r"^```(sql|sh)\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTIL
 OLD_CODE = (
     "SELECT id, exchange_id, base, quote, symbol_name, precision FROM symbols ORDER BY id",
     "SELECT e.name, s.symbol_name FROM symbols AS s JOIN exchanges AS e ON e.id = s.exchange_id ORDER BY s.id",
-    "SELECT s.base, sum(t.quantity) FROM app.trades AS t JOIN symbols AS s ON s.id = t.symbol_id GROUP BY s.base ORDER BY 1",
+    "SELECT s.base, sum(t.quantity) FROM app.trades AS t JOIN symbols AS s ON s.id = t.symbol_id GROUP BY 1 ORDER BY 1",
     "SELECT id FROM exchanges WHERE is_active ORDER BY id",
 )  # fmt: skip
 TRADES = """

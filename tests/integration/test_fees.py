@@ -54,7 +54,7 @@ _numbers = itertools.count(1)
 async def a_symbol(conn: Any, **fields: Any) -> Symbol:
     """A symbol of MEXC."""
     found = await get_symbol_by_id(await insert(conn, **fields), db=conn)
-    assert found is not None
+    assert isinstance(found, Symbol)
     return found
 
 

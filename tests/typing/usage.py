@@ -506,7 +506,8 @@ async def holds(venue: Enum, named: NamedSymbol, at: datetime, record: HoldRecor
     assert_type(record.end, HoldEnd | None)
     await hold_symbol(venue, "BTC/USDT")  # type: ignore[call-arg]  # nobody is held without a reason
     assert_type(await can_trade(named, "BUY"), TradeAnswer)
-    named.price_tick  # type: ignore[attr-defined]  # a name has no rules
+    assert_type(named.native_symbol, str)
+    assert_type(named.price_tick, Decimal)  # type: ignore[attr-defined]  # a name has no rules
     await get_fees(named)  # type: ignore[arg-type]  # nor fees
 
 

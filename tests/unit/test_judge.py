@@ -316,8 +316,8 @@ def test_the_reason_of_a_hold_says_who_until_when_and_why() -> None:
     """Of the hold that is in the way, and whether it is on the whole exchange."""
     for hold, words in (
         (
-            Hold(SidesAllowed.ALL, None, "keys leaked", "alice", whole=True),
-            "alice holds the whole exchange: keys leaked",
+            Hold(SidesAllowed.ALL, None, "keys", "alice", whole=True),
+            "alice holds the whole exchange: keys",
         ),
         (Hold(SidesAllowed.BUY, TIME, "no", None), f"a person holds it, until {TIME:%Y-%m-%d %H:%M:%S} UTC: no"),
     ):

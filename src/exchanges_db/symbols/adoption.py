@@ -93,8 +93,8 @@ def match_exchanges(
     for place in sorted(set(found.values())):
         twice = [one for one in old if found.get(one.id) == place]
         if len(twice) > 1:
-            names = " and ".join(f"{shown(one.name)} ({one.id})" for one in twice)
-            problems.append(f"{names} are both {place}: one of them needs an exchange of its own")
+            both = " and ".join(f"{shown(one.name)} ({one.id})" for one in twice)
+            problems.append(f"{both} are both {place}: one of them needs an exchange of its own")
     return found
 
 
