@@ -21,6 +21,7 @@ from exchanges_db import (
     ExchangeEnum,
     Symbol,
     activate_exchange,
+    adopt_symbols,
     can_trade,
     common_symbols,
     deactivate_exchange,

@@ -38,7 +38,7 @@ from exchanges_db.schema.migrations import migrate
 from tests.acceptance.command import run
 from tests.factories import an_exchange, connected, sqlalchemy_connected
 from tests.fix_server import ROOT, url_of
-from tests.payload_rows import MEXC, SPOT, mexc, payload, spot
+from tests.payload_rows import MEXC, SPOT, allowed, mexc, payload, spot
 
 # As a real system of this kind had them.
 OLD_TABLES = """
@@ -143,7 +143,8 @@ async def test_a_second_run_changes_nothing(old: asyncpg.Connection, db: Databas
     await adopt(db)
     eth = spot("ETH")
     for rows in ([spot(), eth], [eth], [spot(), eth]):
-        await import_symbols(SPOT, payload(SPOT, rows), allow=["vanished"], db=db)
+        data = payload(SPOT, rows)
+        await import_symbols(SPOT, data, allow=allowed(data), db=db)
     before = await contents(old)
     again = await adopt(db)
     assert (again.symbols, again.known) == ((), 3)
@@ -439,7 +440,7 @@ async def test_it_waits_for_a_running_import_and_an_import_for_it(
         async with db.transaction() as adopting:
             await adopt(adopting)
             with pytest.raises(Exception, match=r"lock|import"):
-                await import_symbols(MEXC, payload(MEXC, [mexc()]), db=impatient)
+                await import_symbols(MEXC, payload(MEXC, [mexc()]), wait=0, db=impatient)
             adopting.discard()
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from exchanges_db import (
     AmbiguousSymbol,
-    Brake,
     Database,
     ExchangeNotFound,
     HoldEnd,
@@ -38,7 +37,7 @@ from exchanges_db import (
 )
 from exchanges_db.database.dsn import Dsn
 from tests.factories import connected
-from tests.payload_rows import MEXC, SPOT, mexc, payload, spot
+from tests.payload_rows import MEXC, SPOT, allowed, mexc, payload, spot
 from tests.symbol_rows import insert
 
 BTC = "BTC/USDT"
@@ -170,7 +169,8 @@ async def test_an_import_undoes_no_hold(db: Database, stocked_dsn: Dsn) -> None:
     other = spot("BTC", "USDC", id="BTC_USDT")
     ids = set()
     for rows in ([spot(precision=2), eth], [eth], [spot(), eth], [other, eth]):
-        await import_symbols(SPOT, payload(SPOT, rows), allow=[*Brake], db=db)
+        data = payload(SPOT, rows)
+        await import_symbols(SPOT, data, allow=allowed(data), db=db)
         found = await list_symbols(SPOT, tradable=True, db=db)
         assert [symbol.native_symbol for symbol in found] == ["ETH_USDT"]
         async with connected(stocked_dsn) as conn:
@@ -344,7 +344,8 @@ async def test_it_does_not_wait_for_a_running_import(dsn: Dsn, impatient: Databa
     """One that has its lock and has written: the symbol itself, new ones, and that its list was observed."""
     async with Database(dsn) as other, other.transaction() as running:
         rows = [mexc(quotePrecision=3), *(mexc(f"X{n}USDT", f"X{n}") for n in range(20))]
-        report = await import_symbols(MEXC, payload(MEXC, rows), allow=[*Brake], db=running)
+        data = payload(MEXC, rows)
+        report = await import_symbols(MEXC, data, allow=allowed(data), db=running)
         assert len(report.changes) > 20
         await measured(impatient, call)
 
@@ -366,9 +367,9 @@ async def test_it_does_not_wait_for_a_users_open_insert(dsn: Dsn, impatient: Dat
 async def test_an_import_that_waits_is_seen_to_wait(dsn: Dsn, impatient: Database) -> None:
     """The tests above can fail: a second import of the same exchange does wait."""
     async with Database(dsn) as other, other.transaction() as running:
-        await import_symbols(MEXC, payload(MEXC, [mexc(quotePrecision=3)]), allow=[*Brake], db=running)
+        await import_symbols(MEXC, payload(MEXC, [mexc(status="2")]), db=running)
         with pytest.raises(Exception, match=r"lock|import"):
-            await import_symbols(MEXC, payload(MEXC, [mexc()]), db=impatient)
+            await import_symbols(MEXC, payload(MEXC, [mexc()]), wait=0, db=impatient)
 
 
 NAMED = """

@@ -29,6 +29,7 @@ from exchanges_db.symbols.adoption import (
     plan_exchanges,
     plan_symbols,
 )
+from exchanges_db.symbols.import_lock import LOCK_CLASS
 from exchanges_db.symbols.models import NamedSymbol
 from exchanges_db.symbols.old_rows import check_columns, read_exchanges, read_symbols
 from exchanges_sql.adopt import AsyncQuerier, InsertKeptExchangeParams, InsertNamedSymbolsParams
@@ -36,8 +37,6 @@ from exchanges_sql.exchanges import AsyncQuerier as ExchangeQuerier
 
 log = logging.getLogger("exchanges_db")
 
-# The lock of imports: importing.py has the same.
-_LOCK_CLASS = int.from_bytes(b"symb")
 _ROWS_PER_STATEMENT = 10_000
 
 
@@ -97,7 +96,7 @@ async def adopt_symbols(
     async def work(conn: AsyncConnection) -> AdoptionReport:
         querier = AsyncQuerier(conn)
         if not dry_run:
-            _ = [row async for row in querier.lock_symbol_imports(lock_class=_LOCK_CLASS)]
+            _ = [row async for row in querier.lock_symbol_imports(lock_class=LOCK_CLASS)]
             await querier.lock_adoption()
         problems: list[str] = []
         rows = await _read_rows(conn, schema, exchanges_table, "exchanges_table")
