@@ -24,6 +24,8 @@ from exchanges_db import (
     Database,
     Settings,
     close_default_database,
+    hold_exchange,
+    hold_symbol,
     import_symbols,
     prune_history,
     set_account_fees,
@@ -135,6 +137,8 @@ def exchange_url() -> Iterator[str]:
 async def _stock(dsn: Dsn, exchange_url: str) -> None:
     async with Database(dsn) as database:
         # Before anything else, so that only old changes of exchanges are gone.
+        assert await hold_symbol(FUTURES, "NEW_USDT", native=True, reason="not known yet", db=database)
+        assert await hold_exchange(MEXC, reason="nothing is there yet", db=database)
         assert await update_exchange(1, {"base_url": exchange_url}, db=database)
         assert (await prune_history(datetime.now(UTC), db=database)).rows["exchange_history"]
         await import_symbols(SPOT, payload(SPOT, [spot(), spot("ETH")]), db=database)

@@ -118,7 +118,7 @@ async def test_a_hold_ends_by_itself(db: Database, stocked_dsn: Dsn) -> None:
         await conn.execute("UPDATE holds SET held_at = now() - interval '2 h', until_at = now() - interval '1 h'")
         await conn.execute("ALTER TABLE holds ENABLE TRIGGER ALL")
     assert await obstacles(db) == ()
-    assert await list_holds(db=db) == []
+    assert await list_holds(SPOT, db=db) == []
     (before,) = await get_hold_history(SPOT, BTC, db=db)
     assert (before.end, before.ended_at, before.ended_by) == (HoldEnd.EXPIRED, before.until_at, None)
     assert not await release_symbol(SPOT, BTC, db=db)
@@ -159,7 +159,7 @@ async def test_the_history_tells_who_when_why_and_what_ended_it(db: Database, st
     moments = [moment for one in history for moment in (one.held_at, one.ended_at) if moment is not None]
     assert moments == sorted(moments)
     assert [one.reason for one in await get_hold_history(2, db=db)] == [one.reason for one in history] + ["all of it"]
-    assert [one.native_symbol for one in await list_holds(db=db)] == [None, "BTC_USDT"]
+    assert [one.native_symbol for one in await list_holds(SPOT, db=db)] == [None, "BTC_USDT"]
 
 
 async def test_an_import_undoes_no_hold(db: Database, stocked_dsn: Dsn) -> None:
@@ -246,14 +246,14 @@ async def test_what_cannot_be_a_hold_is_refused_by_its_field(
     with pytest.raises(InvalidArgument) as caught:
         await hold_symbol(**{"exchange": SPOT, "name": BTC, "reason": WHY, **arguments}, db=db)
     assert caught.value.field == field
-    assert await list_holds(db=db) == []
+    assert await list_holds(SPOT, db=db) == []
 
 
 async def test_a_reason_and_a_time_at_their_bounds_are_kept(db: Database) -> None:
     """Exactly as they were given."""
     end = datetime(9999, 12, 30, 23, 59, 59, 999999, tzinfo=UTC)
     await hold_symbol(SPOT, BTC, reason="x" * 500, until=end, db=db)
-    assert [(one.reason, one.until_at) for one in await list_holds(db=db)] == [("x" * 500, end)]
+    assert [(one.reason, one.until_at) for one in await list_holds(SPOT, db=db)] == [("x" * 500, end)]
 
 
 async def test_an_exchange_that_is_not_there_is_named(db: Database) -> None:
@@ -278,8 +278,9 @@ async def test_a_hold_goes_with_its_exchange_and_the_history_stays(db: Database,
     await hold_exchange("MEXC_SPOT", reason=WHY, db=db)
     async with connected(stocked_dsn) as conn:
         await conn.execute("DELETE FROM exchanges WHERE enum_value = 'MEXC_SPOT'")
-    assert await list_holds(db=db) == []
-    (gone,) = await get_hold_history(1, db=db)
+    with pytest.raises(ExchangeNotFound):
+        await list_holds(MEXC, db=db)
+    (*_, gone) = await get_hold_history(1, db=db)
     assert (gone.exchange, gone.end, gone.reason) == (None, HoldEnd.RELEASED, WHY)
 
 
