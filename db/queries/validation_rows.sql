@@ -127,7 +127,7 @@ WITH held AS (
     SELECT o.exchange_id, o.native_symbol, o.held_at, NULL FROM public.holds AS o
 ), followed AS (
     SELECT h.exchange_id, h.native_symbol, h.held_at,
-           lag(h.ended_at) OVER (PARTITION BY h.exchange_id, h.native_symbol ORDER BY h.held_at, h.ended_at) AS earlier_end
+           lag(h.ended_at) OVER (PARTITION BY h.exchange_id, h.native_symbol ORDER BY h.ended_at, h.held_at) AS earlier_end
     FROM held AS h
 )
 SELECT coalesce(e.enum_value, 'exchange ' || f.exchange_id)::text AS exchange,

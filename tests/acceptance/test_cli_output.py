@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ async def _write_odd_rows(dsn: Dsn) -> None:
 @pytest.fixture
 def loaded(url: str, dsn: Dsn, tmp_path: Path) -> str:
     """A database with symbols whose names and numbers are hard to show."""
+    # First of all: what is written below stays.
+    ok("prune", "--before", datetime.now(UTC).isoformat(), "--yes", url=url)
     asyncio.run(_write_odd_rows(dsn))
     file = tmp_path / "futures.json"
     file.write_bytes(payload(FUTURES, [futures(), futures("B")]))

@@ -28,6 +28,7 @@ NEEDS = {
     "symbols diff": [SPOT, "--since", "2026-01-01T00:00:00Z"],
     "adopt": ["--schema", "legacy"], "hold": ["MEXC_SPOT", "--reason", "why"], "release": ["MEXC_SPOT"],
     "symbols hold": [SPOT, "X", "--native", "--reason", "why"], "symbols release": [SPOT, "X", "--native"],
+    "prune": ["--before", "2026-01-01T00:00:00Z", "--yes"],
     "symbols search": ["X"], "symbols common": [SPOT, "MEXC_SPOT"],
 }  # fmt: skip
 
@@ -105,7 +106,7 @@ def test_what_one_command_writes_the_next_one_reads(folder: str) -> None:
 READS = {
     "list", "show", "history", "stats", "status", "schema", "validate", "symbols list", "symbols show",
     "symbols history", "symbols diff", "symbols search", "symbols common", "symbols stats", "symbols lists",
-    "symbols holds", "symbols raw", "readers", "fees list", "fees show", "fees history",
+    "symbols holds", "prunes", "symbols raw", "readers", "fees list", "fees show", "fees history",
 }  # fmt: skip
 # `sync` needs a server in an exchange's place: test_cli_symbols.py has one. `adopt` needs tables: test_cli_adopt.py.
 WRITES = sorted(COMMANDS.keys() - READS - {"sync", "adopt"})

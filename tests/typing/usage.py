@@ -59,6 +59,8 @@ from exchanges_db import (
     FieldValue,
     Finding,
     HeldBack,
+    HistoryPrune,
+    HistoryPruned,
     HoldEnd,
     HoldRecord,
     ImportBusy,
@@ -93,6 +95,7 @@ from exchanges_db import (
     PayloadError,
     PoolTimeout,
     PriceReference,
+    PruneReport,
     QueryCancelled,
     Reader,
     ReadSymbol,
@@ -172,9 +175,11 @@ from exchanges_db import (
     list_account_fees,
     list_holds,
     list_imports,
+    list_prunes,
     list_symbol_lists,
     list_symbols,
     list_symbols_as_of,
+    prune_history,
     read_rows,
     register_reader,
     release_exchange,
@@ -338,6 +343,15 @@ async def trading(symbol: Symbol, price: Number, how: Rounded, at: datetime) -> 
     assert_type((symbol.option_type, symbol.asset_class), tuple[OptionType | None, AssetClass | None])
     assert_type((symbol.price_band_of, symbol.observed_at), tuple[PriceReference | None, datetime | None])
     rules.check(0.1, 1)  # type: ignore[arg-type]  # a float is no exact number
+
+
+async def prunes(at: datetime, error: HistoryPruned) -> None:
+    """What a prune tells, and what a question about a time before it."""
+    report = await prune_history(at, dry_run=True, on_progress=lambda done, total: None)
+    assert_type(report, PruneReport)
+    assert_type(report.rows, dict[str, int])
+    assert_type(await list_prunes(), list[HistoryPrune])
+    assert_type(error.before, datetime)
 
 
 async def imports(payload: bytes) -> None:

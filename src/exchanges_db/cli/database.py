@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ import typer
 
 from exchanges_db.cli import output, tables
 from exchanges_db.cli.commands import command
+from exchanges_db.cli.confirmation import confirm
 from exchanges_db.cli.progress import waiting
 from exchanges_db.cli.session import note_written, parse_duration, resolve_dsn, run, where
 from exchanges_db.errors import AccessDenied, ConfigurationError, SchemaMismatch
@@ -100,26 +100,12 @@ def rollback(
     """
     dsn = resolve_dsn()
     if not yes:
-        _confirm(f"Undo the newest migration of {where()}, with the data in its tables?")
+        confirm(f"Undo the newest migration of {where()}, with the data in its tables?")
     undone = asyncio.run(
         migrations.rollback(dsn, lock_timeout=lock_timeout, migrations_table=migrations_table, on_line=output.note)
     )
     note_written()
     output.say(f"undid {undone}" if undone else "nothing to undo")
-
-
-def _confirm(question: str) -> None:
-    """Return when the answer is yes; raises Abort. stdout is kept for the answer, so all of this is on stderr."""
-    try:
-        typer.echo(f"{question} [y/N] ", nl=False, err=True)
-        answer = "" if sys.stdin is None else sys.stdin.readline()
-    except KeyboardInterrupt:
-        typer.echo(err=True)
-        raise typer.Abort from None  # which of the two ways to say no it was, main tells by the context
-    if not answer.endswith("\n"):  # nobody there to press Enter
-        typer.echo(err=True)
-    if answer.strip().lower() not in {"y", "yes"}:
-        raise typer.Abort
 
 
 @command(app, example="validate --html report.html", lists=True)

@@ -22,6 +22,7 @@ from exchanges_db.cli import fees as cli_fees
 from exchanges_db.cli import holds as _holds  # noqa: F401 - adds its commands to exchanges and to `symbols`
 from exchanges_db.cli import imports as cli_imports
 from exchanges_db.cli import output, session
+from exchanges_db.cli import pruning as cli_pruning
 from exchanges_db.cli import symbol_lists as _symbol_lists  # noqa: F401 - adds its commands to `symbols`
 from exchanges_db.cli import symbols as cli_symbols
 from exchanges_db.cli import sync as cli_sync
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.add_typer(cli_database.app)
 app.add_typer(cli_exchanges.app)
 app.add_typer(cli_imports.app)
+app.add_typer(cli_pruning.app)
 app.add_typer(cli_sync.app)
 app.add_typer(cli_symbols.app)
 app.add_typer(cli_fees.group, name="fees")

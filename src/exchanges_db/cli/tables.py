@@ -14,6 +14,7 @@ from exchanges_db.cli.output import Column
 from exchanges_db.exchanges.models import Exchange, ExchangeChange
 from exchanges_db.schema.ledger import Migration
 from exchanges_db.symbols.freshness import ListFreshness, span
+from exchanges_db.symbols.pruning import HistoryPrune
 from exchanges_db.validation.validate import CheckResult
 
 
@@ -75,6 +76,15 @@ MIGRATIONS: list[Column[Migration]] = [
     Column("version", attrgetter("version"), must=True),
     Column("file", attrgetter("file_name"), must=True),
     Column("state", _state, must=True),
+]
+PRUNES: list[Column[HistoryPrune]] = [
+    Column("table", attrgetter("pruned_table"), must=True),
+    Column("before", attrgetter("before"), must=True),
+    Column("rows", attrgetter("pruned_rows"), must=True),
+    Column("began", attrgetter("began_at")),
+    Column("ended", attrgetter("ended_at")),
+    Column("by", attrgetter("pruned_by")),
+    Column("application", attrgetter("application_name")),
 ]
 CHECKS: list[Column[CheckResult]] = [
     Column("check", attrgetter("name"), must=True),
