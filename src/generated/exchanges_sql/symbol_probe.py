@@ -49,7 +49,7 @@ GET_PROBE_PLACE = """-- name: get_probe_place \\:one
 SELECT (SELECT min(e.id) FROM public.exchanges AS e)\\:\\:integer AS exchange_id,
        (least((SELECT min(s.id) FROM public.symbols AS s), (SELECT min(h.symbol_id) FROM public.symbol_history AS h),
               (SELECT min(i.id) FROM public.symbol_imports AS i), (SELECT min(d.id) FROM public.symbol_doubts AS d), 0)
-        - pg_backend_pid())\\:\\:integer AS probe_id,
+        - 2 * pg_backend_pid())\\:\\:integer AS probe_id,
        has_table_privilege('public.symbols', 'DELETE')\\:\\:boolean AS may_delete,
        has_table_privilege('public.symbol_doubts', 'INSERT')\\:\\:boolean AS may_doubt,
        has_table_privilege('public.holds', 'INSERT')\\:\\:boolean AS may_hold,
