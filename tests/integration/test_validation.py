@@ -28,6 +28,7 @@ from exchanges_db import (
     insert_exchange,
     update_exchange,
 )
+from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.database.embedded_binaries import binaries
 from exchanges_db.schema.ledger import parse_ledger
@@ -36,6 +37,7 @@ from exchanges_db.validation import checks, probes
 from exchanges_db.validation.latency import Latency, latency_of
 from exchanges_db.validation.validate import CHECKS, SLOW, CheckResult, ValidationReport, validate_exchanges
 from tests.factories import an_exchange, connected
+from tests.fix_server import run_dbmate
 
 WRITING = {"constraints refuse bad rows", "CRUD round trip", "symbol round trip"}
 
@@ -291,27 +293,31 @@ async def test_a_quick_validation_writes_nothing_and_takes_under_a_second(stocke
 
 
 @pytest.fixture
-def standby(server: Dsn, stocked_dsn: Dsn) -> Iterator[Dsn]:
-    """A standby of the tests' server, as PostgreSQL's own programs make one."""
+def standby() -> Iterator[Dsn]:
+    """A standby of a migrated server of its own, made by PostgreSQL's programs of the same version."""
     folder = Path(tempfile.mkdtemp(prefix="exchanges_db_standby_"))
-    (host, port), *_ = server.hosts
-    owner = pwd.getpwuid(os.stat(host).st_uid) if os.getuid() == 0 else None
-    as_owner: dict[str, Any] = (
-        {} if owner is None else {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+    folder.chmod(0o755)  # as root, the servers run as a user who must come in
+    primary = parse_dsn(embedded.start(folder / "primary"))
+    assert run_dbmate(primary, "migrate").returncode == 0
+    (host, port), *_ = primary.hosts
+    owner = pwd.getpwuid(Path(host).stat().st_uid)
+    other: dict[str, Any] = (
+        {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
     )
-    if owner is not None:
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-    programs = binaries()
+    place = folder / "standby"
+    place.mkdir()
+    os.chown(place, owner.pw_uid, owner.pw_gid)
 
     def call(program: str, *arguments: str) -> None:
-        subprocess.run([str(programs / program), *arguments], check=True, capture_output=True, cwd=folder, **as_owner)
+        subprocess.run([str(binaries() / program), *arguments], check=True, capture_output=True, cwd=place, **other)
 
-    connection = ["--host", host, "--port", str(port), "--username", str(server.user)]
-    call("pg_basebackup", "--pgdata", str(folder / "data"), "--checkpoint=fast", "--write-recovery-conf", *connection)
-    options = f"-c unix_socket_directories={folder} -c listen_addresses="
-    call("pg_ctl", "-D", str(folder / "data"), "-o", options, "-l", str(folder / "log"), "-w", "start")
-    yield replace(stocked_dsn, hosts=((str(folder), port),))
-    call("pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "-w", "stop")
+    connection = ["--host", host, "--port", str(port), "--username", str(primary.user)]
+    call("pg_basebackup", "--pgdata", str(place / "data"), "--checkpoint=fast", "--write-recovery-conf", *connection)
+    options = f"-c unix_socket_directories={place} -c listen_addresses="
+    call("pg_ctl", "-D", str(place / "data"), "-o", options, "-l", str(place / "log"), "-w", "start")
+    yield replace(primary, hosts=((str(place), port),))
+    call("pg_ctl", "-D", str(place / "data"), "-m", "immediate", "-w", "stop")
+    embedded.stop(folder / "primary")
     shutil.rmtree(folder, ignore_errors=True)
 
 
