@@ -29,6 +29,7 @@ NEEDS = {
     "adopt": ["--schema", "legacy"], "hold": ["MEXC_SPOT", "--reason", "why"], "release": ["MEXC_SPOT"],
     "symbols hold": [SPOT, "X", "--native", "--reason", "why"], "symbols release": [SPOT, "X", "--native"],
     "prune": ["--before", "2026-01-01T00:00:00Z", "--yes"],
+    "imports show": ["1"],
     "symbols search": ["X"], "symbols common": [SPOT, "MEXC_SPOT"],
 }  # fmt: skip
 
@@ -106,7 +107,8 @@ def test_what_one_command_writes_the_next_one_reads(folder: str) -> None:
 READS = {
     "list", "show", "history", "stats", "status", "schema", "validate", "symbols list", "symbols show",
     "symbols history", "symbols diff", "symbols search", "symbols common", "symbols stats", "symbols lists",
-    "symbols holds", "prunes", "symbols raw", "readers", "fees list", "fees show", "fees history",
+    "symbols holds", "prunes", "symbols raw", "readers", "imports list", "imports show", "fees list", "fees show",
+    "fees history",
 }  # fmt: skip
 # `sync` needs a server in an exchange's place: test_cli_symbols.py has one. `adopt` needs tables: test_cli_adopt.py.
 WRITES = sorted(COMMANDS.keys() - READS - {"sync", "adopt"})

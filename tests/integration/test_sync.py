@@ -5,9 +5,12 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from exchanges_db import (
@@ -18,18 +21,22 @@ from exchanges_db import (
     DownloadFailed,
     Exchange,
     ExchangeNotFound,
+    ImportBusy,
+    ImportLimits,
     ImportRefused,
     ImportReport,
     InvalidArgument,
     InvalidSymbol,
     ListOutcome,
     PayloadError,
+    SavedList,
     SymbolKind,
     SyncOutcome,
     deactivate_exchange,
     get_exchange_by_enum,
     import_symbols,
     insert_exchange,
+    list_imports,
     list_symbols,
     sync_symbols,
     update_exchange,
@@ -38,6 +45,7 @@ from exchanges_db.symbols.download import Downloader
 from exchanges_db.symbols.download_settings import DownloadSettings
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.payloads.readers import readers_of
+from exchanges_db.symbols.saved_lists import ListFolder
 from exchanges_db.symbols.sync_targets import find_targets
 from tests.exchange_server import (
     BTC_PATH,
@@ -65,6 +73,11 @@ async def synced(exchange: str, database: Database, **more: Any) -> list[ImportR
     outcomes = await sync_symbols(exchange, **{"settings": FAST, **more}, db=database)
     assert all(one.error is None for one in outcomes)
     return reports_of(outcomes)
+
+
+def content(path: str) -> bytes:
+    """What a file holds."""
+    return Path(path).read_bytes()
 
 
 def reports_of(outcomes: Iterable[ListOutcome]) -> list[ImportReport]:
@@ -189,8 +202,8 @@ async def test_what_mexc_took_offline_is_delisted_when_it_says(
     after = {"symbols": [mexc()]}
     async with serving(exchange=exchanges({MEXC_PATH: after, OFFLINE_PATH: offline})) as server:
         await point(database, MEXC, server.url)
-        (report,) = await synced(MEXC, database, allow=["VANISHED"])
-        (again,) = await synced(MEXC, database, allow=["VANISHED"])
+        (report,) = await synced(MEXC, database, limits=ImportLimits(left_percent=100))
+        (again,) = await synced(MEXC, database, limits=ImportLimits(left_percent=100))
     found = {one.base: (one.status, one.delisted_at) for one in await list_symbols(MEXC, tradable=None, db=database)}
     assert found == {
         "BTC": ("TRADING", None),
@@ -204,7 +217,7 @@ async def test_what_mexc_took_offline_is_delisted_when_it_says(
         await point(database, MEXC, server.url)
         caplog.clear()
         warnings: list[str] = []
-        (report,) = await synced(MEXC, database, allow=["VANISHED"], on_warning=warnings.append)
+        (report,) = await synced(MEXC, database, limits=ImportLimits(left_percent=100), on_warning=warnings.append)
     assert {change.spec.base: change.spec.status for change in report.changes} == {"IDLE": "DELISTED"}
     assert len(warnings) == 1
     assert warnings[0] in caplog.text
@@ -392,18 +405,100 @@ async def test_a_wrong_argument_is_told_before_anything_is_asked(
 
 
 async def test_a_dry_run_and_what_is_allowed_are_passed_on(database: Database) -> None:
-    """As to an import."""
-    async with serving(answer([])) as server:
+    """As to an import; a list that would be refused is told of as such, and nothing is raised."""
+    allow = [f"empty=sha256:{sha256(b'[]').hexdigest()}"]
+    async with serving(answer(payload(SPOT, many(SPOT, 2))), answer([])) as server:
         await point(database, SPOT, server.url)
-        with pytest.raises(ImportRefused, match="no symbol at all"):
+        await sync_symbols(SPOT, settings=FAST, db=database)
+        with pytest.raises(ImportRefused, match="no symbol at all") as info:
             await sync_symbols(SPOT, settings=FAST, db=database)
+        assert [one.outcome for one in info.value.outcomes] == [SyncOutcome.REFUSED]
         (would,) = await sync_symbols(SPOT, settings=FAST, dry_run=True, db=database)
         assert (would.outcome, would.report is not None and would.report.applied) == (SyncOutcome.REFUSED, False)
         assert "no symbol at all" in (would.error or "")
-        (would,) = await sync_symbols(SPOT, settings=FAST, allow=["empty"], dry_run=True, db=database)
-        assert (would.outcome, would.error) == (SyncOutcome.UNCHANGED, None)
-        (report,) = await synced(SPOT, database, allow=["empty"])
-        assert report.applied
+        (would,) = await sync_symbols(
+            SPOT, settings=FAST, allow=allow, limits=ImportLimits(left_percent=100), dry_run=True, db=database
+        )
+        assert would.error is None
+        assert [one.outcome for one in await list_imports(SPOT, db=database)] == ["REFUSED", "APPLIED"]
+
+
+async def test_what_could_not_be_fetched_is_in_the_ledger(database: Database) -> None:
+    """With the address, without its query, and the words; of an index as of a list, and of a dry run nothing."""
+    await insert_exchange(Exchange.from_exchange_enum("GATEIO_OPTIONS"), db=database)
+    failing = {USDT_PATH: answer({"message": "not you"}, status=403), UNDERLYINGS_PATH: answer(b"garbage")}
+    async with serving(exchange=exchanges(failing)) as server:
+        for name in (FUTURES, "GATEIO_OPTIONS"):
+            await point(database, name, server.url)
+            for dry_run in (True, False):
+                with pytest.raises((DownloadFailed, PayloadError)):
+                    await sync_symbols(name, dry_run=dry_run, settings=FAST, db=database)
+    index, *rest = await list_imports(outcome="FAILED", db=database)
+    (listed,) = rest
+    assert (index.exchange, index.listing, index.origin) == ("GATEIO_OPTIONS", None, server.url + UNDERLYINGS_PATH)
+    assert (listed.exchange, str(listed.listing), listed.origin) == (
+        FUTURES, "PERPETUAL:USDT", server.url + USDT_PATH,
+    )  # fmt: skip
+    assert "not you" in (listed.error or "")
+    applied = await list_imports(FUTURES, outcome="APPLIED", db=database)
+    assert {one.origin for one in applied} == {server.url + BTC_PATH, server.url + DELIVERY_PATH}
+
+
+async def test_what_was_fetched_is_kept_and_can_be_imported(database: Database, tmp_path: Path) -> None:
+    """Byte for byte, with what is said beside it and all that an import needs; nothing is ever overwritten."""
+    body = payload(MEXC, many(MEXC, 3))
+    lists = {MEXC_PATH: packed(body), OFFLINE_PATH: default_lists()[OFFLINE_PATH]}
+    folder = tmp_path / "new" / "lists"
+    async with serving(exchange=exchanges(lists)) as server:
+        await point(database, MEXC, server.url)
+        (one,) = await sync_symbols(MEXC, settings=FAST, dry_run=True, save=folder, db=database)
+        (two,) = await sync_symbols(MEXC, settings=FAST, dry_run=True, save=folder, db=database)
+    saved = one.saved
+    assert saved is not None
+    assert content(saved.payload) == body
+    assert saved.companion is not None
+    assert msgspec.json.decode(content(saved.companion)) == default_lists()[OFFLINE_PATH]
+    assert (saved.payload_sha256, saved.payload_size) == (sha256(body).hexdigest(), len(body))
+    assert (saved.exchange, saved.listing, saved.origin) == (MEXC, Listing(SymbolKind.SPOT), server.url + MEXC_PATH)
+    (meta,) = folder.glob(f"{Path(saved.payload).stem}.meta.json")
+    assert msgspec.json.decode(meta.read_bytes(), type=SavedList) == saved
+    assert two.saved is not None
+    assert len(list(folder.iterdir())) == 6
+    keeper = ListFolder(folder)
+    with pytest.raises(ConfigurationError, match="File exists"):
+        keeper.save(MEXC, saved.listing, saved.observed_at, "x", b"other", None)
+    assert content(saved.payload) == body
+    report = await import_symbols(
+        MEXC, content(saved.payload), companion=content(saved.companion),
+        listing=saved.listing, observed_at=saved.observed_at, db=database,
+    )  # fmt: skip
+    assert (report.observed_at, report.counts()["LISTED"]) == (one.observed_at, 3)
+
+
+async def test_a_folder_that_cannot_be_written_is_told_before_anything_is_asked(
+    database: Database, tmp_path: Path
+) -> None:
+    """What should be kept would be lost."""
+    (tmp_path / "file").write_text("")
+    async with serving(exchange=exchanges()) as server:
+        await point(database, SPOT, server.url)
+        with pytest.raises(ConfigurationError, match="cannot be kept"):
+            await sync_symbols(SPOT, settings=FAST, save=tmp_path / "file", db=database)
+        assert server.paths == []
+
+
+async def test_another_import_is_waited_for_aloud(database: Database) -> None:
+    """And not for ever: it is told who runs since when, and the list fails, not the sync."""
+    said: list[str] = []
+    async with serving(exchange=exchanges()) as server:
+        await point(database, SPOT, server.url)
+        async with database.transaction() as tx:
+            await tx.connection.execute("SELECT pg_advisory_xact_lock($1, $2)", int.from_bytes(b"symb"), IDS[SPOT])
+            with pytest.raises(ImportBusy) as info:
+                await sync_symbols(SPOT, settings=FAST, wait=0.3, on_wait=said.append, db=database)
+    assert [one.outcome for one in info.value.outcomes] == [SyncOutcome.FAILED]
+    assert len(said) == 1
+    assert "another import of GATEIO_SPOT runs since" in said[0]
 
 
 async def test_failures_are_ours_and_write_nothing(database: Database) -> None:

@@ -21,6 +21,7 @@ from exchanges_db.cli import exchanges as cli_exchanges
 from exchanges_db.cli import fees as cli_fees
 from exchanges_db.cli import holds as _holds  # noqa: F401 - adds its commands to exchanges and to `symbols`
 from exchanges_db.cli import imports as cli_imports
+from exchanges_db.cli import ledger as cli_ledger
 from exchanges_db.cli import output, session
 from exchanges_db.cli import pruning as cli_pruning
 from exchanges_db.cli import symbol_lists as _symbol_lists  # noqa: F401 - adds its commands to `symbols`
@@ -48,6 +49,7 @@ app.add_typer(cli_sync.app)
 app.add_typer(cli_symbols.app)
 app.add_typer(cli_fees.group, name="fees")
 app.add_typer(cli_adopt.app)
+app.add_typer(cli_ledger.group, name="imports")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -176,8 +176,8 @@ def _show_report(report: ImportReport, *, every: bool) -> None:
     what = f"{report.exchange} {report.listing}"
     output.say(f"{what}: {counts or 'nothing changed'}, {report.unchanged} unchanged, {done}")
     most = None if every else _MOST_OF_A_KIND
-    for row in report.rejected[:most]:
-        output.note(f"row {row.index} {row.native_symbol or ''} cannot be read: {row.reason}")
+    for rejected in report.rejected[:most]:
+        output.note(f"row {rejected.index} {rejected.native_symbol or ''} cannot be read: {rejected.reason}")
     for value in report.unknown_values[:most]:
         output.note(f"{value.rows} rows have a {value.field} that is not known, {value.value!r}: {value.effect}")
     if report.unknown_fields:
@@ -187,6 +187,8 @@ def _show_report(report: ImportReport, *, every: bool) -> None:
     for name in list(report.ambiguous)[:most]:
         natives = " and ".join(report.ambiguous[name])
         output.note(f"{name} is the name of {natives}: ask for each by the exchange's own name")
+    for row in report.held_back[:most]:
+        output.note(f"held back: {row.native_symbol}: {row.reason}")
     for hit in report.brakes:
         output.note(f"brake: {hit.reason}")
     seen: Counter[str] = Counter()
@@ -199,6 +201,7 @@ def _show_report(report: ImportReport, *, every: bool) -> None:
         output.show(shown, SYMBOL_CHANGES, nothing="")
     counted = {
         **{kind.lower(): count for kind, count in seen.items()},
+        "rows that are held back": len(report.held_back),
         "rows that cannot be read": len(report.rejected),
         "words that are not known": len(report.unknown_values),
         "names of several symbols": len(report.ambiguous),

@@ -76,6 +76,10 @@ class Clock:
         """Return after so many seconds."""
         await asyncio.sleep(seconds)
 
+    async def limit(self, seconds: float) -> None:
+        """Return when a round has taken so many seconds."""
+        await asyncio.sleep(seconds)
+
     def jitter(self) -> float:
         """Return a share between -1 and 1."""
         return random.uniform(-1.0, 1.0)  # noqa: S311 - spreads load, guards nothing
@@ -213,7 +217,7 @@ class _Keeper:
         """Wait for the exchanges that are being asked, at most until then; return whether the database is lost."""
         is_lost = False
         stopped = asyncio.create_task(self._stop.wait())
-        over = asyncio.create_task(self._clock.sleep(max(0.0, until - self._clock.now())))
+        over = asyncio.create_task(self._clock.limit(max(0.0, until - self._clock.now())))
         try:
             while self._tasks and not stopped.done() and not over.done():
                 await asyncio.wait({*self._tasks.values(), stopped, over}, return_when=asyncio.FIRST_COMPLETED)

@@ -92,6 +92,7 @@ class ListsWork:
     async def run(self) -> None:
         """Ask for every wanted list and import it."""
         try:
+            self._target.check_address()
             lists = await self._source.lists(self._index_failed)
         except ConfigurationError as exc:
             self._tell(_Attempt(None), SyncOutcome.FAILED, error=str(exc))

@@ -41,6 +41,10 @@ class SyncTarget:
             raise ConfigurationError(f"base_url of {name} must end before any ? or #: paths are put after it")
         return self.row.base_url
 
+    def check_address(self) -> None:
+        """Raise ConfigurationError where its row has no address that can be asked."""
+        _ = self.base_url
+
     def wants(self, listing: Listing) -> bool:
         """Return whether a list is to be asked for."""
         return self.wanted is None or _is_wanted(listing, self.wanted)
@@ -104,7 +108,7 @@ def _readers(row: StoredExchange) -> Sequence[Reader]:
 
 def _check_early(target: SyncTarget) -> None:
     """Check its address, and what is wanted by the lists that are known without an index, where none may tell more."""
-    _ = target.base_url
+    target.check_address()
     if any(reader.index is not None for reader in target.readers):
         return
     try:
