@@ -147,8 +147,11 @@ async def test_an_exchange_that_asks_for_a_pause_is_left_alone_across_rounds(dat
     assert [(MEXC, "SPOT", "UNCHANGED") in told_of(one) for one in rounds[1:4]] == [True] * 3
 
 
-async def test_an_exchange_that_hangs_keeps_no_other_waiting(database: Database) -> None:
+async def test_an_exchange_that_hangs_keeps_no_other_waiting(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A round ends when the next is due, and what is still being asked is told of, and not asked twice."""
+    monkeypatch.setattr("exchanges_db.symbols.keep_synced._GRACE", 0.1)
     clock = Hours(is_limited=True)
     async with serving(exchange=exchanges({MEXC_PATH: silence})) as server:
         await point(database, SPOT, server.url)
