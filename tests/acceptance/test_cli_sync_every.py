@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.acceptance.test_cli_interrupt import heeded, started
 from tests.acceptance.test_cli_symbols import lead, served
 from tests.exchange_server import SPOT_PATH, exchanges
 from tests.fix_server import url_of
-from tests.http_server import answer
+from tests.http_server import answer, silence
 from tests.payload_rows import MEXC, SPOT
 
 __all__ = ["heeded"]
@@ -50,6 +51,21 @@ def test_it_goes_on_until_a_signal_and_says_a_line_per_round(url: str, number: i
     assert ended_with == code
     assert out.splitlines()[-1].endswith("; stopped")
     assert "database: " in err
+
+
+def test_a_second_signal_does_not_wait(dsn: Any) -> None:
+    """For what is under way, such as an exchange that does not answer; nothing but the end is said of it."""
+    with served(exchange=exchanges({SPOT_PATH: silence})) as server:
+        lead(url_of(dsn), server, SPOT)
+        process = started("sync", SPOT, "--every", "1s", url=url_of(dsn))
+        assert process.stdout is not None
+        assert "GATEIO_SPOT is still being asked" in process.stdout.readline()
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        code, _, err = ended(process, signal.SIGINT)
+        assert time.monotonic() - began < 4
+    assert code == 130
+    assert err == ""
 
 
 def test_as_json_each_round_is_an_object_on_a_line(url: str) -> None:

@@ -62,7 +62,7 @@ from tests.exchange_server import (
 )
 from tests.factories import an_exchange
 from tests.http_server import answer, chunked, packed, serving
-from tests.payload_rows import FUTURES, MEXC, SPOT, many, mexc, payload
+from tests.payload_rows import FUTURES, MEXC, SPOT, many, mexc, payload, spot
 
 IDS = {MEXC: 1, SPOT: 2, FUTURES: 3}
 FAST = DownloadSettings(first_wait=0.01, longest_wait=0.1, attempts=2, read_timeout=1)
@@ -273,6 +273,33 @@ async def test_a_list_is_observed_when_it_is_asked_for(database: Database) -> No
         (report,) = await synced(SPOT, database)
     assert begin <= report.observed_at
     assert datetime.now(UTC) - report.observed_at > timedelta(seconds=0.4)
+
+
+async def test_of_two_that_overlap_the_newer_answer_stays(database: Database) -> None:
+    """Where the one that was asked for first arrives last: it is refused as older, and changes nothing."""
+    old, new = (payload(SPOT, [spot(precision=digits)]) for digits in (1, 2))
+    arrived = asyncio.Event()
+
+    async def late(writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        await gate.wait()
+        await answer(old)(writer)
+
+    gate = asyncio.Event()
+    async with serving(late, answer(new)) as server:
+        await point(database, SPOT, server.url)
+        slow = asyncio.create_task(sync_symbols(SPOT, settings=DownloadSettings(), db=database))
+        await asyncio.wait_for(arrived.wait(), 20)
+        (quick,) = await sync_symbols(SPOT, settings=FAST, db=database)
+        gate.set()
+        with pytest.raises(ImportRefused, match="before the newest one") as info:
+            await slow
+    (first,) = info.value.outcomes
+    assert quick.observed_at is not None
+    assert first.observed_at is not None
+    assert first.observed_at < quick.observed_at
+    (symbol,) = await list_symbols(SPOT, db=database)
+    assert symbol.observed_at == quick.observed_at
 
 
 async def test_a_list_that_fails_does_not_cost_the_others(database: Database) -> None:

@@ -146,7 +146,11 @@ def _keep(exchanges: Sequence[str] | None, lists: Sequence[str] | None, every: t
                 on_round=tell, on_warning=output.note, on_wait=output.note, db=database,
             )  # fmt: skip
 
-    run(work)
+    try:
+        run(work)
+    except asyncio.CancelledError:
+        if not asked:
+            raise
     if signal.SIGINT in asked:
         raise typer.Exit(130)
 
