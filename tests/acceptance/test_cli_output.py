@@ -170,6 +170,7 @@ def test_nothing_has_no_heading(loaded: str, url: str, name: str) -> None:
         "fees history": ["GATEIO_FUTURES"],
         "symbols holds": [FUTURES],
         "symbols lists": ["MEXC_SPOT"],
+        "imports list": ["--outcome", "failed"],
     }
     if name not in empty:
         assert name in ("history", "readers", "stats", "status", "validate", "symbols history", "symbols stats")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,11 +75,13 @@ def test_a_refused_import_says_what_and_how(url: str, tmp_path: Path) -> None:
     file = save(tmp_path, SPOT, many(SPOT, 10))
     refused = run("import", SPOT, file, url=url)
     assert refused.returncode == 7
-    assert "10 of 20 live symbols are not in the payload (--allow VANISHED)" in refused.stderr
+    assert "10 of 20 live symbols left the list" in refused.stderr
+    found = re.search(r"\(--allow (left=sha256:[0-9a-f]+)\)", refused.stderr)
+    assert found is not None
     assert "not applied" in refused.stdout
     as_json = run("import", SPOT, file, "--json", url=url)
-    assert json.loads(as_json.stdout)[0]["brakes"][0]["brake"] == "VANISHED"
-    assert "10 delisted" in ok("import", SPOT, file, "--allow", "vanished", url=url)
+    assert json.loads(as_json.stdout)[0]["brakes"][0]["brake"] == "LEFT"
+    assert "10 delisted" in ok("import", SPOT, file, "--allow", found[1], url=url)
 
 
 def test_odd_rows_are_told_on_stderr(url: str, tmp_path: Path) -> None:
@@ -97,12 +100,12 @@ def test_odd_rows_are_told_on_stderr(url: str, tmp_path: Path) -> None:
     [
         ((SPOT, "/no/such/file"), 2, "No such file"),
         ((SPOT, "/"), 2, "Is a directory"),
-        (("NOBODY", "{file}", "--allow", "foreign"), 1, "no exchange is called"),
-        (("MEXC_SPOT", "{file}"), 7, "--allow FOREIGN"),
+        (("NOBODY", "{file}", "--allow", "foreign=sha256:0123456789ab"), 1, "no exchange is called"),
+        (("MEXC_SPOT", "{file}"), 7, "--allow foreign=sha256:"),
         ((SPOT, "{file}", "--allow", "everything"), 2, "everything"),
         ((SPOT, "{file}", "--observed-at", "yesterday"), 2, "ISO 8601"),
         ((SPOT, "{file}", "--observed-at", "2026-01-01T00:00:00"), 2, "time zone"),
-        ((FUTURES, "{file}", "--list", "PERPETUAL:USDT"), 7, "--allow FOREIGN"),
+        ((FUTURES, "{file}", "--list", "PERPETUAL:USDT"), 7, "--allow foreign=sha256:"),
         ((FUTURES, "{file}", "--list", "\x1b"), 2, "is no list of symbols"),
     ],
 )
@@ -128,11 +131,11 @@ def test_odd_rows_without_end_are_counted(url: str, tmp_path: Path) -> None:
         for number in range(60)
     ]
     file = save(tmp_path, SPOT, rows)
-    few = run("import", SPOT, file, "--allow", "REJECTED", "--dry-run", url=url)
+    few = run("import", SPOT, file, "--dry-run", url=url)
     assert "10 rows that cannot be read, 40 words that are not known; --all shows every change" in few.stderr
     assert " and 40 more, which --all shows\n" in few.stderr
     assert (few.stderr.count("cannot be read: "), few.stderr.count("rows have a")) == (20, 20)
-    every = run("import", SPOT, file, "--allow", "REJECTED", "--dry-run", "--all", url=url)
+    every = run("import", SPOT, file, "--dry-run", "--all", url=url)
     assert (every.stderr.count("cannot be read: "), every.stderr.count("rows have a")) == (30, 60)
     assert "new59" in every.stderr
     assert "not shown" not in every.stderr

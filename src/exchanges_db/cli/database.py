@@ -18,7 +18,7 @@ from exchanges_db.errors import AccessDenied, ConfigurationError, SchemaMismatch
 from exchanges_db.schema import migrations
 from exchanges_db.schema.ledger import parse_ledger, what_is_wrong
 from exchanges_db.schema.sql_files import schema_sql
-from exchanges_db.symbols.freshness import ListFreshness, get_freshness
+from exchanges_db.symbols.freshness import ListFreshness, get_freshness, span
 from exchanges_db.validation.report import report_html, summary
 from exchanges_db.validation.validate import validate_exchanges
 
@@ -67,14 +67,22 @@ def status(migrations_table: MigrationsTable = None) -> None:
         output.show_json({"migrations": found, "lists": ages})
     else:
         output.show(found, tables.MIGRATIONS, nothing="no migrations")
-        if ages:
-            output.write("\n")
-            output.show(ages, tables.AGES, nothing="")
+        _show_ages(ages)
     wrong = what_is_wrong(found, parse_ledger(migrations_table))
     if wrong is not None:
         output.note(wrong)
     if not all(migration.is_settled for migration in found):
         raise typer.Exit(1)
+
+
+def _show_ages(ages: list[ListFreshness]) -> None:
+    """Show them as a second table on a terminal; beside a pipe, whose lines are those of one table, on stderr."""
+    if ages and output.is_terminal():
+        output.write("\n")
+        output.show(ages, tables.AGES, nothing="")
+        return
+    for one in ages:
+        output.note(f"{one.exchange} {one.listing}: confirmed by the exchange {span(one.age)} ago")
 
 
 def _ages() -> list[ListFreshness]:
