@@ -54,7 +54,7 @@ def test_it_goes_on_until_a_signal_and_says_a_line_per_round(url: str, number: i
 
 
 def test_a_second_signal_does_not_wait(dsn: Any) -> None:
-    """For what is under way, such as an exchange that does not answer; nothing but the end is said of it."""
+    """For what is under way, such as an exchange that does not answer."""
     with served(exchange=exchanges({SPOT_PATH: silence})) as server:
         lead(url_of(dsn), server, SPOT)
         process = started("sync", SPOT, "--every", "1s", url=url_of(dsn))
@@ -65,7 +65,7 @@ def test_a_second_signal_does_not_wait(dsn: Any) -> None:
         code, _, err = ended(process, signal.SIGINT)
         assert time.monotonic() - began < 4
     assert code == 130
-    assert err == ""
+    assert err == "interrupted: what was under way was rolled back\n"
 
 
 def test_as_json_each_round_is_an_object_on_a_line(url: str) -> None:

@@ -13,6 +13,7 @@ from exchanges_db.cli import output
 from exchanges_db.cli.output import Column
 from exchanges_db.cli.tables import columns_of, difference
 from exchanges_db.orders.pairs import CommonSymbol
+from exchanges_db.symbols.allowances import Brake
 from exchanges_db.symbols.changes import SymbolChange
 from exchanges_db.symbols.freshness import ListFreshness, span
 from exchanges_db.symbols.lists import SymbolList
@@ -187,7 +188,9 @@ def _show_report(report: ImportReport, *, every: bool) -> None:
     for name in list(report.ambiguous)[:most]:
         natives = " and ".join(report.ambiguous[name])
         output.note(f"{name} is the name of {natives}: ask for each by the exchange's own name")
-    for row in report.held_back[:most]:
+    # Of rows that cannot be read it is told above.
+    held = [row for row in report.held_back if row.brake is not Brake.REJECTED]
+    for row in held[:most]:
         output.note(f"held back: {row.native_symbol}: {row.reason}")
     for hit in report.brakes:
         output.note(f"brake: {hit.reason}")
@@ -201,7 +204,7 @@ def _show_report(report: ImportReport, *, every: bool) -> None:
         output.show(shown, SYMBOL_CHANGES, nothing="")
     counted = {
         **{kind.lower(): count for kind, count in seen.items()},
-        "rows that are held back": len(report.held_back),
+        "rows that are held back": len(held),
         "rows that cannot be read": len(report.rejected),
         "words that are not known": len(report.unknown_values),
         "names of several symbols": len(report.ambiguous),

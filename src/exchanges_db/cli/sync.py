@@ -151,8 +151,9 @@ def _keep(exchanges: Sequence[str] | None, lists: Sequence[str] | None, every: t
     except asyncio.CancelledError:
         if not asked:
             raise
+        output.note("interrupted: what was under way was rolled back")
     if signal.SIGINT in asked:
-        raise typer.Exit(130)
+        raise SystemExit(130)  # not as typer's exit, which would say that nobody knows what was done
 
 
 @contextmanager
