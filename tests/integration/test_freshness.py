@@ -20,7 +20,9 @@ from exchanges_db import (
     list_symbols,
     validate_exchanges,
 )
+from exchanges_db.database.dsn import Dsn
 from exchanges_db.symbols.freshness import server_time, span
+from tests.factories import connected
 from tests.payload_rows import FUTURES, MEXC, SPOT, futures, many, payload, spot
 from tests.symbol_rows import insert
 
@@ -85,7 +87,8 @@ async def test_a_symbol_that_was_confirmed_too_long_ago_is_stale(database: Datab
     await load(database, SPOT, now - HOUR, [spot()])
     symbol = await get_symbol(SPOT, "BTC/USDT", db=database)
     assert symbol is not None
-    for asked in ((symbol, "BUY"), (SPOT, "BTC/USDT", "BUY")):
+    ways: tuple[tuple[Any, ...], ...] = ((symbol, "BUY"), (SPOT, "BTC/USDT", "BUY"))
+    for asked in ways:
         for at in (None, now + timedelta(days=300)):
             assert await can_trade(*asked, at, db=database)
             assert await can_trade(*asked, at, max_age=2 * HOUR, db=database)
@@ -114,10 +117,10 @@ async def test_in_the_past_the_age_of_then_counts(database: Database, now: datet
     assert await can_trade(symbol, "BUY", max_age=HOUR, db=database)
 
 
-async def test_what_no_list_has_confirmed_is_stale_at_any_age(database: Database) -> None:
+async def test_what_no_list_has_confirmed_is_stale_at_any_age(database: Database, dsn: Dsn) -> None:
     """A row that somebody wrote by hand."""
-    async with database.transaction() as tx:
-        await insert(tx.connection)
+    async with connected(dsn) as conn:
+        await insert(conn)
     assert await can_trade(MEXC, "BTC/USDT", "BUY", db=database)
     answer = await can_trade(MEXC, "BTC/USDT", "BUY", max_age=timedelta(days=9999), db=database)
     assert answer.obstacles == (Obstacle.STALE,)

@@ -1,7 +1,6 @@
 """keep_synced: round after round, with a clock of the test's own and a local server in the exchanges' place."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +21,7 @@ from exchanges_db import (
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.symbols.download_settings import DownloadSettings
 from exchanges_db.symbols.keep_synced import Clock
+from exchanges_db.symbols.sync_targets import find_targets
 from tests.exchange_server import BTC_PATH, MEXC_PATH, SPOT_PATH, USDT_PATH, default_lists, exchanges
 from tests.factories import connected
 from tests.http_server import Request, answer, serving, silence
@@ -195,9 +195,6 @@ async def _until(connection: asyncpg.Connection, question: str) -> None:
 async def test_a_lost_database_is_waited_for(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """After 1, 2, 4, ... and at most 60 seconds; then it goes on as before."""
     clock = Hours()
-    from exchanges_db.symbols import keep_synced as module
-
-    found: Callable[..., Any] = module.find_targets
     calls = 0
 
     async def find(*args: Any, **more: Any) -> Any:
@@ -205,9 +202,9 @@ async def test_a_lost_database_is_waited_for(database: Database, monkeypatch: py
         calls += 1
         if 3 <= calls <= 10:
             raise DatabaseUnavailable("no server answers")
-        return await found(*args, **more)
+        return await find_targets(*args, **more)
 
-    monkeypatch.setattr(module, "find_targets", find)
+    monkeypatch.setattr("exchanges_db.symbols.keep_synced.find_targets", find)
     async with serving(exchange=exchanges()) as server:
         await point(database, SPOT, server.url)
         rounds = await kept(database, 10, SPOT, clock=clock)
