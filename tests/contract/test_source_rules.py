@@ -163,7 +163,7 @@ def test_only_named_places_send_sql_that_is_no_constant() -> None:
     """Both ways: a new place fails until it is named with its reason, and a name without its place fails as well."""
     found = {f"{path.name}: {name}" for path in MODULES for name in sent_at_run_time(ast.parse(path.read_text()))}
     # downloader.fetch(url) asks an exchange, and folders.prepare() a file system: neither is a database.
-    assert found - {"sync.py: ask", "embedded.py: _start"} == TEXT_IS_NO_CONSTANT.keys()
+    assert found - {"sync_source.py: ask", "embedded.py: _start"} == TEXT_IS_NO_CONSTANT.keys()
 
 
 def test_two_queries_alone_give_sql_to_be_sent() -> None:

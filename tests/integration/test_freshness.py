@@ -87,7 +87,7 @@ async def test_a_symbol_that_was_confirmed_too_long_ago_is_stale(database: Datab
     await load(database, SPOT, now - HOUR, [spot()])
     symbol = await get_symbol(SPOT, "BTC/USDT", db=database)
     assert symbol is not None
-    ways: tuple[tuple[Any, ...], ...] = ((symbol, "BUY"), (SPOT, "BTC/USDT", "BUY"))
+    ways: Any = ((symbol, "BUY"), (SPOT, "BTC/USDT", "BUY"))
     for asked in ways:
         for at in (None, now + timedelta(days=300)):
             assert await can_trade(*asked, at, db=database)
