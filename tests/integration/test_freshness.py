@@ -1,5 +1,6 @@
 """The age of what is known: by the server's clock alone, told of each list, and an obstacle where it is too old."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -87,12 +88,13 @@ async def test_a_symbol_that_was_confirmed_too_long_ago_is_stale(database: Datab
     await load(database, SPOT, now - HOUR, [spot()])
     symbol = await get_symbol(SPOT, "BTC/USDT", db=database)
     assert symbol is not None
-    ways: Any = ((symbol, "BUY"), (SPOT, "BTC/USDT", "BUY"))
+    ask: Callable[..., Any] = can_trade
+    ways = ((symbol, "BUY"), (SPOT, "BTC/USDT", "BUY"))
     for asked in ways:
         for at in (None, now + timedelta(days=300)):
-            assert await can_trade(*asked, at, db=database)
-            assert await can_trade(*asked, at, max_age=2 * HOUR, db=database)
-            answer = await can_trade(*asked, at, max_age=10 * MINUTE, db=database)
+            assert await ask(*asked, at, db=database)
+            assert await ask(*asked, at, max_age=2 * HOUR, db=database)
+            answer = await ask(*asked, at, max_age=10 * MINUTE, db=database)
             assert answer.obstacles == (Obstacle.STALE,)
             assert answer.reason == "the exchange confirmed it 1h ago; at most 10m was asked for"
     await load(database, SPOT, now, [spot()])
