@@ -19,66 +19,16 @@ EXAMPLES = re.findall(r"```sql\n(.*?)```", TEXT, re.DOTALL)
 (CONFIGURATION,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
 TRADES = "CREATE TABLE trades (symbol_id integer NOT NULL, traded_at timestamptz NOT NULL, price numeric NOT NULL)"
 SPECIFICATION = [
-    "native_symbol",
-    "symbol",
-    "base",
-    "quote",
-    "settle",
-    "kind",
-    "direction",
-    "contract_size",
-    "strike",
-    "option_type",
-    "price_tick",
-    "tick_assumed",
-    "quantity_step",
-    "step_assumed",
-    "price_decimals",
-    "quantity_decimals",
-    "min_quantity",
-    "max_quantity",
-    "min_notional",
-    "max_notional",
-    "market_min_quantity",
-    "market_max_quantity",
-    "market_min_notional",
-    "market_max_notional",
-    "price_band_up",
-    "price_band_down",
-    "price_band_of",
-    "market_slip_ratio",
-    "order_types",
-    "leverage_min",
-    "leverage_max",
-    "initial_margin_rate",
-    "maintenance_margin_rate",
-    "funding_interval",
-    "funding_cap",
-    "max_open_orders",
-    "margin_allowed",
-    "full_name",
-    "contract_address",
-    "is_risky",
-    "is_premarket",
-    "asset_class",
-    "list_maker_fee",
-    "list_taker_fee",
-    "status",
-    "is_live",
-    "sides",
-    "api_tradable",
-    "buy_opens_at",
-    "sell_opens_at",
-    "delisting_at",
-    "delisted_at",
-    "expires_at",
-    "exchange_changed_at",
-    "spec_version",
-    "source",
-    "observed_at",
-    "created_at",
-    "updated_at",
-]
+    "native_symbol", "symbol", "base", "quote", "settle", "kind", "direction", "contract_size", "strike",
+    "option_type", "price_tick", "tick_assumed", "quantity_step", "step_assumed", "price_decimals",
+    "quantity_decimals", "min_quantity", "max_quantity", "min_notional", "max_notional", "market_min_quantity",
+    "market_max_quantity", "market_min_notional", "market_max_notional", "price_band_up", "price_band_down",
+    "price_band_of", "market_slip_ratio", "order_types", "leverage_min", "leverage_max", "initial_margin_rate",
+    "maintenance_margin_rate", "funding_interval", "funding_cap", "max_open_orders", "margin_allowed", "full_name",
+    "contract_address", "is_risky", "is_premarket", "asset_class", "list_maker_fee", "list_taker_fee", "status",
+    "is_live", "sides", "api_tradable", "buy_opens_at", "sell_opens_at", "delisting_at", "delisted_at", "expires_at",
+    "exchange_changed_at", "spec_version", "source", "observed_at", "created_at", "updated_at",
+]  # fmt: skip
 # A release may add to the end of these, and do nothing else to them.
 PROMISED = {
     "current_symbols": [
@@ -144,7 +94,9 @@ async def test_versions_of_a_deleted_exchange_keep_its_last_name(conn: asyncpg.C
     rows = await conn.fetch("SELECT * FROM symbol_versions ORDER BY spec_version")
     assert [(row["exchange"], row["operation"]) for row in rows] == [("MEXC_SPOT", "UPDATE"), ("MEXC_SPOT", "DELETE")]
     for row in rows:
-        held = await conn.fetch("SELECT spec_version FROM symbol_versions WHERE valid @> $1", row["valid_from"])
+        held = await conn.fetch(
+            "SELECT spec_version FROM symbol_versions WHERE valid @> $1::timestamptz", row["valid_from"]
+        )
         assert [one["spec_version"] for one in held] == [row["spec_version"]]
 
 
