@@ -56,7 +56,7 @@ async def test_what_cannot_be_read_any_more_is_not_taken_for_delisted(
         found = await get_symbol_by_native("MEXC_SPOT", native)
         assert found is not None
         assert found.status is status
-    assert (await can_trade("MEXC_SPOT", "XXBTZUSD", "BUY")).obstacles == (Obstacle.UNREADABLE,)
+    assert (await can_trade("MEXC_SPOT", "XXBTZUSD", "BUY")).obstacles == (Obstacle.DOUBTFUL,)
 
 
 async def test_an_exchange_without_one_tick_per_symbol_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

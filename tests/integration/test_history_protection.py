@@ -146,7 +146,8 @@ async def test_a_trigger_of_a_roles_own_writes_no_history(role: Dsn, dsn: Dsn) -
                 BEGIN
                     INSERT INTO public.{table} OVERRIDING SYSTEM VALUE
                     SELECT c.* FROM public.{table} AS h
-                    CROSS JOIN LATERAL jsonb_populate_record(h, jsonb_build_object('{version}', h.{version} + 100)) AS c;
+                    CROSS JOIN LATERAL
+                         jsonb_populate_record(h, jsonb_build_object('{version}', h.{version} + 100)) AS c;
                     RETURN NULL;
                 END $$;
                 CREATE TRIGGER forge AFTER INSERT ON mine_{table} FOR EACH ROW
@@ -232,7 +233,7 @@ async def test_every_function_pins_its_search_path_and_public_may_run_none(conn:
         "symbols_record_update",
     }
     for row in rows:
-        # A plain expression, which names all that it calls: the planner takes it apart, where a pin would keep it whole.
+        # A plain expression that names all it calls: the planner takes it apart, where a pin would keep it whole.
         if row["proname"] != "symbol_spec_hash":
             pins = [setting for setting in row["proconfig"] or [] if setting.startswith("search_path=")]
             assert pins == ["search_path=pg_catalog, pg_temp"], row["proname"]

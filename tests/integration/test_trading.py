@@ -252,7 +252,7 @@ async def test_a_row_that_cannot_be_read_closes_its_symbol(database: Database) -
     await observe(database, rows, now - timedelta(minutes=2))
     await observe(database, [spot("C0", precision="x"), *rows[1:]], now - timedelta(minutes=1))
     answer = await can_trade(SPOT, "C0/USDT", "BUY", db=database)
-    assert answer.obstacles == (Obstacle.UNREADABLE,)
+    assert answer.obstacles == (Obstacle.DOUBTFUL,)
     assert len(await list_symbols(SPOT, db=database)) == 19
     await observe(database, rows, now)
     assert await can_trade(SPOT, "C0/USDT", "BUY", db=database)
@@ -272,8 +272,8 @@ async def test_a_row_that_cannot_be_read_closes_its_symbol_a_moment_ago_too(dsn:
         symbol = await the_symbol(conn, "C0/USDT", SPOT)
         a_moment_ago: datetime = await conn.fetchval("SELECT clock_timestamp()")
         for at in (None, a_moment_ago):
-            assert Obstacle.UNREADABLE in (await can_trade(symbol, "BUY", at, db=conn)).obstacles
-            assert Obstacle.UNREADABLE in (await can_trade(SPOT, "C0_USDT", "SELL", at, db=conn)).obstacles
+            assert Obstacle.DOUBTFUL in (await can_trade(symbol, "BUY", at, db=conn)).obstacles
+            assert Obstacle.DOUBTFUL in (await can_trade(SPOT, "C0_USDT", "SELL", at, db=conn)).obstacles
         listed = await list_symbols_as_of(SPOT, a_moment_ago, db=conn)
         assert listed == await list_symbols(SPOT, db=conn)
         assert len(listed) == 19

@@ -114,7 +114,6 @@ from exchanges_db import (
     SidesAllowed,
     StoredExchange,
     Symbol,
-    SymbolChange,
     SymbolKind,
     SymbolList,
     SymbolNotFound,
@@ -298,11 +297,12 @@ async def symbols(db: DatabaseOrConnection, venue: Enum, at: datetime) -> None:
     assert_type(await list_symbols_as_of(None, at, base="BTC", kind=SymbolKind.SPOT, tradable=None), list[Symbol])
     assert_type(await get_symbol_history(venue, "BTC/USDT"), list[SymbolVersion])
     changes = await diff_symbols(venue, at)
-    assert_type(changes, list[SymbolChange])
-    assert_type(changes[0].kind, ChangeKind)
-    assert_type(changes[0].spec, SymbolSpec)
-    assert_type(changes[0].fields, tuple[FieldChange, ...])
-    assert_type(changes[0].fields[0].old, FieldValue)
+    assert_type(changes, SymbolDiff)
+    assert_type(changes.until, datetime)
+    assert_type(changes.changes[0].kind, ChangeKind)
+    assert_type(changes.changes[0].spec, SymbolSpec)
+    assert_type(changes.changes[0].fields, tuple[FieldChange, ...])
+    assert_type(changes.changes[0].fields[0].old, FieldValue)
     common = await common_symbols(venue, "MEXC_SPOT", "GATEIO_FUTURES")
     assert_type(common, CommonSymbols)
     assert_type(common.left_out, list[SharedName])
@@ -378,7 +378,9 @@ async def imports(payload: bytes) -> None:
     assert_type(await can_trade("MEXC_SPOT", "BTC/USDT", "BUY", max_age=timedelta(minutes=10)), TradeAnswer)
     await can_trade("MEXC_SPOT", "BTC/USDT", "BUY", max_age=600)  # type: ignore[call-overload]  # seconds or minutes?
     listing = Listing(SymbolKind.PERPETUAL, "USDT")
-    assert_type(await import_specs("MEXC_FUTURES", listing, [report.changes[0].spec], source="own"), ImportReport)
+    assert_type(
+        await import_specs("MEXC_FUTURES", listing, [report.changes.changes[0].spec], source="own"), ImportReport
+    )
     assert_type((report.listing, report.source), tuple[Listing, str])
     await import_symbols("MEXC_SPOT", "[]")  # type: ignore[arg-type]  # text is no payload
     validation = await validate_exchanges(lookups=10)
@@ -521,7 +523,7 @@ async def holds(venue: Enum, named: NamedSymbol, at: datetime, record: HoldRecor
     await hold_symbol(venue, "BTC/USDT")  # type: ignore[call-arg]  # nobody is held without a reason
     assert_type(await can_trade(named, "BUY"), TradeAnswer)
     assert_type(named.native_symbol, str)
-    assert_type(named.price_tick, Decimal)  # type: ignore[attr-defined]  # a name has no rules
+    named.price_tick  # type: ignore[attr-defined]  # noqa: B018  # a name has no rules
     await get_fees(named)  # type: ignore[arg-type]  # nor fees
 
 

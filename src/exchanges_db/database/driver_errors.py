@@ -63,13 +63,8 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "symbols_delisted_has_time": ("delisted_at", "must be there when the status is DELISTED"),
     "symbols_times_are_dates": (
         "buy_opens_at, sell_opens_at, delisting_at, delisted_at, expires_at, exchange_changed_at",
-        "must be in the years 1 to 9999 in UTC; not infinity: NULL means not known",
+        "must be from 1970 to 9999-12-30; not infinity: NULL means not known",
     ),
-    "symbols_rules_whole": (
-        "symbol, kind, price_tick, quantity_step, status",
-        "must all be there, or all be NULL: known by name only",
-    ),
-    "symbols_named_is_closed": ("sides, api_tradable", "must be NONE and false for a symbol known by name only"),
     "symbols_contract_size_positive": ("contract_size", "must be positive and finite"),
     "symbols_price_tick_positive": ("price_tick", "must be positive and finite"),
     "symbols_quantity_step_positive": ("quantity_step", "must be positive and finite"),
