@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,10 +24,11 @@ T = TypeVar("T")
 _FEWEST_IDS_LEFT = 0.05
 # PostgreSQL stops taking writes at 2,000 million; autovacuum begins by itself at 200 million.
 _OLDEST_AGE = 1_000_000_000
-_SHORTEST_TIMEOUT_S = 1.0
-_UNITS = {"us": 1e-6, "ms": 1e-3, "": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+# In microseconds; a number without a unit is in milliseconds.
+_SHORTEST_TIMEOUT = 1_000_000
+_UNITS = {"us": 1, "ms": 1000, "": 1000, "s": 10**6, "min": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
 # More of a table than this, or so many rows, and autovacuum hardly ever comes.
-_MOST_SCALE, _MOST_ROWS = 1.0, 1_000_000.0
+_MOST_SCALE, _MOST_ROWS = 1, 1_000_000
 
 
 def tables() -> list[str]:
@@ -97,9 +99,9 @@ def _looks_in_pg_catalog_first(value: str) -> bool:
 
 
 def _is_long(value: str) -> bool:
-    match = re.fullmatch(r"'?\s*([\d.]+)\s*([a-z]*)\s*'?", value)
-    seconds = 0.0 if match is None else float(match[1]) * _UNITS.get(match[2], 0.0)
-    return seconds == 0 or seconds >= _SHORTEST_TIMEOUT_S
+    match = re.fullmatch(r"'?\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*'?", value)
+    time = 0 if match is None else Decimal(match[1]) * _UNITS.get(match[2], 0)
+    return time == 0 or time >= _SHORTEST_TIMEOUT
 
 
 _OFF, _ON = _is("off", "false", "no", "0", "f"), _is("on", "true", "yes", "1", "t")
@@ -177,8 +179,8 @@ def _keeps_autovacuum_off(option: str, value: str) -> bool:
     if not option.startswith("autovacuum_"):
         return False
     if option.endswith("_scale_factor"):
-        return float(value) > _MOST_SCALE
-    return option.endswith("_threshold") and float(value) > _MOST_ROWS
+        return Decimal(value) > _MOST_SCALE
+    return option.endswith("_threshold") and Decimal(value) > _MOST_ROWS
 
 
 async def check_ids_left(context: Context) -> str:
