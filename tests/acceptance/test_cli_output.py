@@ -173,7 +173,17 @@ def test_nothing_has_no_heading(loaded: str, url: str, name: str) -> None:
         "imports list": ["--outcome", "failed"],
     }
     if name not in empty:
-        assert name in ("history", "readers", "stats", "status", "validate", "symbols history", "symbols stats")
+        # Of each there is something in `loaded`.
+        assert name in (
+            "prunes",
+            "history",
+            "readers",
+            "stats",
+            "status",
+            "validate",
+            "symbols history",
+            "symbols stats",
+        )
         return
     for stdout in (Terminal, io.StringIO):
         result = run(*name.split(), *empty[name], "--header", url=loaded, stdout=stdout)
