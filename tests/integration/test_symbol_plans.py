@@ -37,18 +37,18 @@ MANY = """
     INSERT INTO symbols
         (exchange_id, native_symbol, symbol, base, quote, kind, price_tick, quantity_step, status, sides, api_tradable)
     SELECT 1 + n % 3, 'C' || n || '_USDT', 'C' || n || '/USDT', 'C' || n, 'USDT', 'SPOT', 1, 1, 'TRADING', 'ALL', true
-    FROM generate_series(1, 3000) AS n
+    FROM generate_series(1, 300) AS n
 """
 
 
 @pytest.fixture
 async def filled(dsn: Dsn) -> AsyncIterator[asyncpg.Connection]:
-    """Three thousand symbols, each with four versions, some deleted: enough for the planner to prefer indexes."""
+    """Symbols of three exchanges, each with three versions, some of them deleted."""
     async with connected(dsn) as conn:
         await conn.execute(MANY)
-        for tick in (2, 3, 4):
+        for tick in (2, 3):
             await conn.execute("UPDATE symbols SET price_tick = $1", tick)
-        await conn.execute("DELETE FROM symbols WHERE id % 100 = 0")
+        await conn.execute("DELETE FROM symbols WHERE id % 10 = 0")
         await conn.execute("VACUUM ANALYZE symbols, symbol_history")
         yield conn
 
@@ -64,12 +64,12 @@ async def test_no_look_up_of_symbols_reads_a_table_from_end_to_end(filled: async
                 assert await tables_read_whole(filled, statement) == set(), (name, mode)
 
 
-@pytest.mark.parametrize(("index", "statement"), USED.items(), ids=USED)
-async def test_each_index_is_taken_by_a_look_up(filled: asyncpg.Connection, index: str, statement: str) -> None:
+async def test_each_index_is_taken_by_a_look_up(filled: asyncpg.Connection) -> None:
     """The planner is kept from reading whole tables, as it rightly does where they are small."""
     await filled.execute("SET enable_seqscan = off")
-    look_up = LookUp(index, statement, index)
-    assert index in await indexes_used(filled, look_up, *await ordinary_arguments(filled, statement))
+    for index, statement in USED.items():
+        look_up = LookUp(index, statement, index)
+        assert index in await indexes_used(filled, look_up, *await ordinary_arguments(filled, statement))
 
 
 async def test_no_index_is_without_a_use(conn: asyncpg.Connection) -> None:
