@@ -23,7 +23,6 @@ from exchanges_db import (
     AmbiguousSymbol,
     AssetClass,
     Band,
-    Brake,
     BrakeHit,
     BrokenRow,
     ChangeKind,
@@ -114,6 +113,7 @@ from exchanges_db import (
     SidesAllowed,
     StoredExchange,
     Symbol,
+    SymbolDiff,
     SymbolKind,
     SymbolList,
     SymbolNotFound,
@@ -364,7 +364,6 @@ async def imports(payload: bytes) -> None:
     assert_type(report.held_back, tuple[HeldBack, ...])
     assert_type(await list_imports("MEXC_SPOT", outcome=ImportOutcome.REFUSED, limit=5), list[ImportRecord])
     assert_type(await get_import(1), ImportRecord | None)
-    await import_symbols("MEXC_SPOT", payload, allow=[Brake.EMPTY])  # type: ignore[list-item]  # of which payload?
     assert_type(report.brakes, tuple[BrakeHit, ...])
     assert_type(await sync_symbols("MEXC_SPOT", settings=DownloadSettings(attempts=2)), list[ListOutcome])
     (outcome,) = await sync_symbols("MEXC_SPOT", save="lists")
@@ -378,9 +377,7 @@ async def imports(payload: bytes) -> None:
     assert_type(await can_trade("MEXC_SPOT", "BTC/USDT", "BUY", max_age=timedelta(minutes=10)), TradeAnswer)
     await can_trade("MEXC_SPOT", "BTC/USDT", "BUY", max_age=600)  # type: ignore[call-overload]  # seconds or minutes?
     listing = Listing(SymbolKind.PERPETUAL, "USDT")
-    assert_type(
-        await import_specs("MEXC_FUTURES", listing, [report.changes.changes[0].spec], source="own"), ImportReport
-    )
+    assert_type(await import_specs("MEXC_FUTURES", listing, [report.changes[0].spec], source="own"), ImportReport)
     assert_type((report.listing, report.source), tuple[Listing, str])
     await import_symbols("MEXC_SPOT", "[]")  # type: ignore[arg-type]  # text is no payload
     validation = await validate_exchanges(lookups=10)
