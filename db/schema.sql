@@ -1029,10 +1029,10 @@ BEGIN
         PERFORM pg_advisory_unlock_shared(lock_class, exchange);
     ELSE
         SELECT a.xact_start INTO began
-        FROM pg_locks AS l
-        JOIN pg_stat_activity AS a ON a.pid = l.pid
+        FROM pg_catalog.pg_locks AS l
+        JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
         WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ExclusiveLock'
-          AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+          AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
           AND l.classid = lock_class::oid AND l.objid = exchange::oid AND l.objsubid = 2;
         IF began IS NULL OR began <= moment THEN
             PERFORM pg_advisory_lock_shared(lock_class, exchange);
@@ -1078,7 +1078,7 @@ BEGIN
     IF NEW.spec_hash = public.symbol_spec_hash(OLD) THEN
         -- Of symbols_continue_history, which has the owner's rights: the versions of a row that had its id before go on.
         IF NOT (pg_trigger_depth() > 1 AND NEW.spec_version >= OLD.spec_version AND NEW.updated_at >= OLD.updated_at
-                AND EXISTS (SELECT FROM pg_class AS c
+                AND EXISTS (SELECT FROM pg_catalog.pg_class AS c
                             WHERE c.oid = TG_RELID AND pg_get_userbyid(c.relowner) = current_user)) THEN
             NEW.spec_version := OLD.spec_version;
             NEW.updated_at := OLD.updated_at;

@@ -113,7 +113,7 @@ async def test_a_changed_view_is_noticed(database: Database, dsn: Dsn) -> None:
     """A view with one more column, or with another condition, is not the recorded one."""
     async with connected(dsn) as connection:
         definition = await connection.fetchval("SELECT rtrim(pg_get_viewdef('symbol_rows'::regclass), ';')")
-        await connection.execute(f"CREATE OR REPLACE VIEW symbol_rows AS {definition} WHERE s.is_live")
+        await connection.execute(f"CREATE OR REPLACE VIEW symbol_rows AS {definition} AND s.is_live")
     assert [str(found) for found in await check_schema(db=database)] == ["different: view symbol_rows.symbol_rows"]
 
 

@@ -43,8 +43,8 @@ def star_columns(sql: str) -> list[str]:
 
 
 def loose_stars(sql: str) -> list[str]:
-    """Name the stars that are not the whole row of one table or view, the one kind that sqlc gives a shared class."""
-    return star_columns(re.sub(r"\b(SELECT|RETURNING) \w+\.\*(?= FROM|;)", r"\1 row", code(sql)))
+    """Name the stars that are not the whole row of one table or view, at the end of what is selected."""
+    return star_columns(re.sub(r"(\b(?:SELECT|RETURNING)|,) \w+\.\*(?= FROM|;)", r"\1 row", code(sql)))
 
 
 def unanswered(sql: str) -> list[str]:
@@ -186,7 +186,7 @@ def test_bookkeeping_is_ascii_and_has_a_header() -> None:
         (star_columns, "DELETE FROM public.a RETURNING *"),
         (loose_stars, "SELECT * FROM public.a"),
         (loose_stars, "SELECT a.*, b.id FROM public.a"),
-        (loose_stars, "SELECT a.id, a.* FROM public.a"),
+        (loose_stars, "SELECT a.*, a.id FROM public.a"),
         (loose_stars, "SELECT DISTINCT a.* FROM public.a"),
         (unanswered, "-- name: GetOne :one\nSELECT 1;"),
         (unanswered, "-- name: GetOne :one\n-- one\nSELECT 1;"),
