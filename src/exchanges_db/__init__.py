@@ -100,7 +100,13 @@ if TYPE_CHECKING:
         set_account_fees,
     )
     from exchanges_db.symbols.freshness import ListFreshness, get_freshness
-    from exchanges_db.symbols.history import diff_symbols, get_symbol_as_of, get_symbol_history, list_symbols_as_of
+    from exchanges_db.symbols.history import (
+        SymbolDiff,
+        diff_symbols,
+        get_symbol_as_of,
+        get_symbol_history,
+        list_symbols_as_of,
+    )
     from exchanges_db.symbols.holds import (
         HoldEnd,
         HoldRecord,
@@ -249,6 +255,7 @@ __all__ = [
     "StoredExchange",
     "Symbol",
     "SymbolChange",
+    "SymbolDiff",
     "SymbolKind",
     "SymbolList",
     "SymbolNotFound",
@@ -371,7 +378,7 @@ _HOMES = {
         "list_account_fees set_account_fees"
     ),
     "symbols.freshness": "ListFreshness get_freshness",
-    "symbols.history": "diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
+    "symbols.history": "SymbolDiff diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
     "symbols.holds": (
         "HoldEnd HoldRecord get_hold_history hold_exchange hold_symbol list_holds release_exchange release_symbol"
     ),
