@@ -58,7 +58,7 @@ def test_the_sql_that_is_sent_is_what_sqlc_checked(
     query, statement = described[key], translate_statement(sqlalchemy.text(COMMITTED[key]))
     assert in_sqlcs_terms(statement) == f"{query.text.strip()}\n-- name: {query.name} {query.cmd}"
     assert f":{statement.command}" == query.cmd
-    assert re.match(r"(SELECT|INSERT|UPDATE|DELETE|WITH)\s", statement.sql)
+    assert re.match(r"(SELECT|INSERT|UPDATE|DELETE|WITH|LOCK)\s", statement.sql)
     assert sorted(statement.parameters) == sorted({f"p{number}" for number in re.findall(r"\B\$(\d+)", query.text)})
 
 
