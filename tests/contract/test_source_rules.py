@@ -27,6 +27,8 @@ TEXT_IS_NO_CONSTANT = {
     "hosts.py: execute": "what any caller of the session sent",
     "ledger.py: record_checksums": "db/bookkeeping.sql, a file",
     "plans.py: indexes_used": "a look-up's own statement, which is what sqlc generated, to be explained",
+    "plans.py: ordinary_arguments": "the same, of a look-up whose arguments are asked for",
+    "plans.py: tables_read_whole": "the same",
     # The two statements that come into being at run time.
     "ledger.py: _applied_versions": "a user names dbmate's ledger; the server quotes the name with format('%I')",
     "adopt.py: _read_rows": "a user names the tables to move in from; the server quotes the names with format('%I')",

@@ -1,8 +1,10 @@
 """keep_synced: round after round, with a clock of the test's own and a local server in the exchanges' place."""
 
 import asyncio
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import asyncpg
 import pytest
@@ -56,6 +58,11 @@ class Hours(Clock):
         return self.share
 
 
+def clocked(clock: Clock) -> AbstractContextManager[object]:
+    """Rounds go by this clock."""
+    return patch("exchanges_db.symbols.keep_synced.Clock", return_value=clock)
+
+
 async def kept(
     database: Database, rounds: int, *names: str, clock: Clock | None = None, **more: Any
 ) -> list[SyncRound]:
@@ -68,13 +75,11 @@ async def kept(
         if len(told) == rounds:
             stop.set()
 
-    await asyncio.wait_for(
-        keep_synced(
-            names or None, every=MINUTE, stop=stop, on_round=tell, clock=clock or Hours(0.5), db=database,
-            **{"settings": FAST, **more},
-        ),
-        60,
-    )  # fmt: skip
+    rounds_of = keep_synced(
+        names or None, every=MINUTE, stop=stop, on_round=tell, db=database, **{"settings": FAST, **more}
+    )
+    with clocked(clock or Hours(0.5)):
+        await asyncio.wait_for(rounds_of, 60)
     return told
 
 
@@ -263,6 +268,6 @@ async def test_what_on_round_raises_ends_it(database: Database) -> None:
 
     async with serving(exchange=exchanges()) as server:
         await point(database, SPOT, server.url)
-        with pytest.raises(OSError, match="full"):
-            await keep_synced([SPOT], every=MINUTE, settings=FAST, on_round=fail, clock=Hours(), db=database)
+        with pytest.raises(OSError, match="full"), clocked(Hours()):
+            await keep_synced([SPOT], every=MINUTE, settings=FAST, on_round=fail, db=database)
     assert asyncio.all_tasks() == {asyncio.current_task()}

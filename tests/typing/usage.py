@@ -23,6 +23,7 @@ from exchanges_db import (
     AmbiguousSymbol,
     AssetClass,
     Band,
+    Brake,
     BrakeHit,
     BrokenRow,
     ChangeKind,
@@ -113,6 +114,7 @@ from exchanges_db import (
     SidesAllowed,
     StoredExchange,
     Symbol,
+    SymbolChange,
     SymbolDiff,
     SymbolKind,
     SymbolList,
@@ -365,6 +367,8 @@ async def imports(payload: bytes) -> None:
     assert_type(await list_imports("MEXC_SPOT", outcome=ImportOutcome.REFUSED, limit=5), list[ImportRecord])
     assert_type(await get_import(1), ImportRecord | None)
     assert_type(report.brakes, tuple[BrakeHit, ...])
+    assert_type(report.brakes[0].brake, Brake)
+    assert_type(report.changes[0], SymbolChange)
     assert_type(await sync_symbols("MEXC_SPOT", settings=DownloadSettings(attempts=2)), list[ListOutcome])
     (outcome,) = await sync_symbols("MEXC_SPOT", save="lists")
     assert_type((outcome.outcome, outcome.saved), tuple[SyncOutcome, SavedList | None])

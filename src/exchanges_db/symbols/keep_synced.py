@@ -66,7 +66,7 @@ class SyncRound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clock:
-    """The time that passes between rounds; a test has one of its own."""
+    """The time that passes between rounds; tests put one of their own in its place."""
 
     def now(self) -> float:
         """Return seconds since some time."""
@@ -96,7 +96,6 @@ async def keep_synced(
     on_round: Callable[[SyncRound], None] = lambda one: None,
     on_warning: Callable[[str], None] = lambda warning: None,
     on_wait: Callable[[str], None] = lambda message: None,
-    clock: Clock | None = None,
     db: Database | None = None,
 ) -> None:
     """Sync exchanges again and again, `every` so often, until `stop` is set; then finish or roll back what is running.
@@ -135,7 +134,7 @@ async def keep_synced(
         async def find() -> list[SyncTarget]:
             return await find_targets(exchanges, listings=listings, db=database)
 
-        keeper = _Keeper(find, sync, clock or Clock(), stop or asyncio.Event(), every.total_seconds(), on_round)
+        keeper = _Keeper(find, sync, Clock(), stop or asyncio.Event(), every.total_seconds(), on_round)
         await keeper.run()
 
 

@@ -15,7 +15,6 @@ from exchanges_db.exchanges.pruned import check_reaches
 from exchanges_db.moments import check_moment
 from exchanges_sql.pruning import AsyncQuerier
 
-OnProgress = Callable[[int, int], None]
 _ROWS_PER_STATEMENT = 20_000
 _INSUFFICIENT_PRIVILEGE = "42501"
 
@@ -55,7 +54,7 @@ async def prune_history(
     before: datetime,
     *,
     dry_run: bool = False,
-    on_progress: OnProgress | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
     db: DatabaseOrConnection | None = None,
 ) -> PruneReport:
     """Delete imports of the ledger, versions, changes, holds and doubts that ended before a time; say how many.
@@ -79,8 +78,7 @@ async def prune_history(
     for table, delete in _DELETES.items():
         while deleted := await run_in_transaction(db, lambda conn, delete=delete: _batch(conn, delete, moment)):  # type: ignore[misc]  # bound now
             done[table] += deleted
-            if on_progress is not None:
-                on_progress(sum(done.values()), max(total, sum(done.values())))
+            on_progress(sum(done.values()), max(total, sum(done.values())))
             if deleted < _ROWS_PER_STATEMENT:
                 break
     return PruneReport(before=moment, dry_run=False, rows=done)
