@@ -238,7 +238,9 @@ async def _fees(db: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("use", "what"), [(_import, "symbols, lists"), (_hold, "holds"), (_fees, "fees")], ids=lambda one: str(one)
+    ("use", "what"),
+    [(_import, "symbols, lists"), (_hold, "holds"), (_fees, "fees")],
+    ids=["import", "hold", "fees"],
 )
 async def test_an_exchange_in_use_keeps_its_id(
     old: asyncpg.Connection, db: Database, dsn: Dsn, use: Any, what: str
