@@ -32,6 +32,7 @@ from exchanges_db import (
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.symbols.import_lock import LOCK_CLASS
 from tests.factories import connected
+from tests.fix_server import run_dbmate
 from tests.payload_rows import SPOT, payload, spot
 from tests.symbol_rows import insert
 
@@ -348,3 +349,48 @@ async def test_nothing_depends_on_what_a_session_calls_times(dsn: Dsn, settings:
             at = await odd.fetchval("SELECT updated_at FROM symbols WHERE exchange_id = 2")
             made = await odd.fetchval("SELECT created_at FROM symbols WHERE exchange_id = 1")
         assert at == made == moment
+
+
+async def test_a_restore_of_the_rows_alone_goes_on(dsn: Dsn, empty_dsn: Dsn) -> None:
+    """As pg_dump --data-only gives them, with the triggers off meanwhile: the past is there, what follows joins it."""
+    tables = ("exchange_history", "symbols", "symbol_history", "symbol_lists")
+    async with connected(dsn) as old:
+        symbol = await insert(old)
+        await old.execute("UPDATE symbols SET price_tick = 7")
+        gone = await insert(old, native_symbol="GONE", symbol="GONE/X")
+        await old.execute("DELETE FROM symbols WHERE id = $1", gone)
+        before = await clock(old)
+        asked = await list_symbols_as_of(MEXC, before, db=old)
+        assert run_dbmate(empty_dsn, "migrate").returncode == 0
+        async with connected(empty_dsn) as new:
+            for table in tables:
+                names = await old.fetchval(
+                    "SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute"
+                    " WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
+                    table,
+                )
+                triggers = [
+                    row["tgname"]
+                    for row in await new.fetch(
+                        "SELECT tgname FROM pg_trigger WHERE tgrelid = $1::text::regclass AND NOT tgisinternal", table
+                    )
+                ]
+                await new.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+                await new.execute(f"DELETE FROM {table}")
+                rows = await old.fetchval(f"SELECT coalesce(json_agg(t), '[]')::text FROM {table} AS t")
+                await new.execute(
+                    f"INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE"
+                    f" SELECT {names} FROM json_populate_recordset(NULL::{table}, $1::text::json)",
+                    rows,
+                )
+                for trigger in triggers:
+                    await new.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
+            assert await list_symbols_as_of(MEXC, before, db=new) == asked
+            # The sequence still stands at its beginning.
+            assert await insert(new, native_symbol="NEXT", symbol="NEXT/X") > gone
+            await new.execute("UPDATE symbols SET price_tick = 9")
+            await new.execute("DELETE FROM symbols WHERE id = $1", symbol)
+            assert [one.spec_version for one in await get_symbol_history(MEXC, "BTC/USDT", db=new)] == [1, 2, 3]
+            await new.execute("TRUNCATE symbols RESTART IDENTITY CASCADE")
+            assert await list_symbols_as_of(MEXC, before, db=new) == asked
+            assert await insert(new) > gone

@@ -8,7 +8,7 @@ import pytest
 from exchanges_db.symbols.models import SymbolSpec
 from exchanges_db.symbols.payloads.readers import all_readers, read_payload
 from exchanges_db.symbols.payloads.reading import Payload, UnknownValue
-from tests.payload_rows import delivery, futures, mexc, mexc_futures, options, payload, spot
+from tests.payload_rows import SPOT, delivery, futures, mexc, mexc_futures, options, payload, spot
 
 EXCHANGES = {reader.name: reader.exchange for reader in all_readers()}
 LISTS = {"gateio_futures": "PERPETUAL:USDT", "gateio_delivery": "FUTURE:USDT"}
@@ -205,3 +205,12 @@ def test_a_time_is_reached_at_its_very_second(reader: str, row: dict[str, Any], 
     at = datetime.fromtimestamp(AFTER, UTC)
     assert one(reader, row, at - timedelta(microseconds=1)).status == before
     assert one(reader, row, at).status == status
+
+
+@pytest.mark.parametrize("year", [1969, 9999, 20000])
+def test_a_time_that_is_none_rejects_its_row_by_name(year: int) -> None:
+    """And no other row of the list."""
+    seconds = (year - 1970) * 31_556_952 + (31_550_000 if year == 9999 else 0)
+    read = read_payload(SPOT, payload(SPOT, [spot("A", buy_start=seconds), spot("B")]), observed_at=datetime.now(UTC))
+    assert [one.native_symbol for one in read.rejected] == ["A_USDT"]
+    assert [one.spec.native_symbol for one in read.symbols] == ["B_USDT"]

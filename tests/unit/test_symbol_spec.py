@@ -117,6 +117,24 @@ def test_every_field_is_shown_to_refuse_something() -> None:
     assert {field for _, field, _ in REFUSED} == set(SymbolSpec.__struct_fields__)
 
 
+@pytest.mark.parametrize(
+    ("moment", "kept"),
+    [
+        (datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC), False),
+        (datetime(1970, 1, 1, tzinfo=UTC), True),
+        (datetime(9999, 12, 30, 23, 59, 59, 999999, tzinfo=UTC), True),
+        (datetime(9999, 12, 31, tzinfo=UTC), False),
+        (datetime.max.replace(tzinfo=timezone(timedelta(hours=-9))), False),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=9))), False),
+    ],
+)
+def test_times_are_bounded_as_in_the_database(moment: datetime, kept: bool) -> None:
+    """One bad row must not reach a constraint there, which would stop the whole list."""
+    found = spec_or_refusal(as_spec_fields(buy_opens_at=moment))
+    assert isinstance(found, SymbolSpec) is kept
+    assert kept or getattr(found, "field", None) == "buy_opens_at"
+
+
 @pytest.mark.parametrize("of", ["quantity", "notional"])
 def test_a_minimum_does_not_exceed_its_maximum(of: str) -> None:
     """Equal ones are fine."""

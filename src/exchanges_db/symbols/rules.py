@@ -45,6 +45,9 @@ _OPTION = SymbolKind.OPTION
 _LINEAR, _INVERSE, _DELISTED = ContractDirection.LINEAR, ContractDirection.INVERSE, SymbolStatus.DELISTED
 _ZERO, _ONE, _INFINITY = Decimal(0), Decimal(1), Decimal("Infinity")
 _TIMES = ("buy_opens_at", "sell_opens_at", "delisting_at", "delisted_at", "expires_at", "exchange_changed_at")
+# As the database bounds them, and what every program reads.
+_FIRST, _BEHIND_LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+_FIRST_YEAR, _LAST_YEAR = _FIRST.year, _BEHIND_LAST.year
 _INTEGER_MAX = 2**31 - 1
 _LOWEST_FEE, _HIGHEST_FEE = Decimal("-0.05"), Decimal("0.05")
 # Returns what PostgreSQL's NUMERIC has room for, raises for all else: 131,072 digits before the point, 16,383 after it.
@@ -256,7 +259,9 @@ def check_times(spec: Any) -> None:
     )  # fmt: skip
     for moment in times:
         # Readers give times in UTC, which are quickest to tell.
-        if moment is not None and (type(moment) is not datetime or moment.tzinfo is not UTC):
+        if moment is not None and (
+            type(moment) is not datetime or moment.tzinfo is not UTC or not _FIRST_YEAR <= moment.year < _LAST_YEAR
+        ):
             for field, one in zip(_TIMES, times, strict=True):
                 _check_moment(field, one)
             break
@@ -273,9 +278,11 @@ def _check_moment(field: str, moment: Any) -> None:
     if not has_zone(moment):
         raise InvalidSymbol(f"{field} must be a datetime with a time zone, such as datetime.now(UTC)", field=field)
     try:
-        moment.astimezone(UTC)
+        kept = _FIRST <= moment.astimezone(UTC) < _BEHIND_LAST
     except OverflowError:
-        raise InvalidSymbol(f"{field} lies outside of the years 1 to 9999 in UTC", field=field) from None
+        kept = False
+    if not kept:
+        raise InvalidSymbol(f"{field} lies outside of the times from 1970 to 9999-12-30 in UTC", field=field)
 
 
 def _wrong_number(field: str, number: Any, rule: str) -> InvalidSymbol:

@@ -28,6 +28,8 @@ _LARGE = 10**60  # what is larger is no number of a payload: see _NUMBER
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Every time of our age in seconds, read as milliseconds, lies before it.
 _EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+# What a specification has no room for, either.
+_BEHIND_LAST = datetime(9999, 12, 31, tzinfo=UTC)
 # Room for every number that _NUMBER lets through.
 _wide = Context(prec=400)
 
@@ -206,7 +208,7 @@ def moment(field: str, value: Any, *, milliseconds: bool = False) -> datetime | 
     except OverflowError:
         pass
     else:
-        if time is None or time >= _EARLIEST:
+        if time is None or _EARLIEST <= time < _BEHIND_LAST:
             return time
     raise BrokenRow(f"{field} is {shown(value)}, not a time in {'milliseconds' if milliseconds else 'seconds'}")
 
