@@ -26,7 +26,9 @@ from exchanges_db import (
     get_symbol_as_of,
     get_symbol_history,
     import_symbols,
+    list_symbols,
     list_symbols_as_of,
+    search_symbols,
     update_exchange,
 )
 from exchanges_db.database.dsn import Dsn
@@ -312,9 +314,16 @@ async def test_a_row_that_cannot_be_read_is_named_and_hides_no_other(
         with pytest.raises(SchemaMismatch, match="ETH_USDT"):
             await get_symbol_as_of(MEXC, "ETH/USDT", now, db=conn)
         with caplog.at_level(logging.ERROR, logger="exchanges_db"):
-            listed = await list_symbols_as_of(MEXC, now, tradable=None, db=conn)
-        assert [one.symbol for one in listed] == ["BTC/USDT"]
-        assert "ETH_USDT" in caplog.text
+            for listed in (
+                await list_symbols_as_of(MEXC, now, tradable=None, db=conn),
+                await list_symbols(MEXC, tradable=None, db=conn),
+                await search_symbols("USDT", db=conn),
+            ):
+                assert [one.symbol for one in listed] == ["BTC/USDT"]
+                assert "ETH_USDT" in caplog.text
+                caplog.clear()
+        with pytest.raises(SchemaMismatch, match="ETH_USDT"):
+            await get_symbol(MEXC, "ETH/USDT", db=conn)
 
 
 @pytest.mark.parametrize(

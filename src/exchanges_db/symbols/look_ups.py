@@ -15,7 +15,7 @@ from typing import TypedDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
-from exchanges_db.database.rows import from_database
+from exchanges_db.database.rows import from_database, readable, readable_pairs
 from exchanges_db.errors import InvalidSymbol, SymbolNotFound, shown
 from exchanges_db.exchanges.names import ask_all_as_spelled, check_exchange, check_exchanges
 from exchanges_db.exchanges.rules import INTEGER_MAX
@@ -170,7 +170,7 @@ async def list_symbols(
                 exchanges=None if exact is None else list(exact), live=True if tradable else None, **wanted
             )
             rows = [row async for row in AsyncQuerier(conn).list_symbols(parameters)]
-            pairs = [(row, to_symbol(row)) for row in rows]
+            pairs = readable_pairs(rows, to_symbol)
             return [
                 symbol for row, symbol in pairs if tradable is None or stands_open(row, symbol, max_age) is tradable
             ]
@@ -191,7 +191,7 @@ async def search_symbols(text: str, *, limit: int = 50, db: DatabaseOrConnection
 
     async def work(conn: AsyncConnection) -> list[Symbol]:
         rows = AsyncQuerier(conn).list_matching_symbols(text=part, max_rows=limit)
-        return [to_symbol(row) async for row in rows]
+        return readable([row async for row in rows], to_symbol)
 
     return await run(db, work)
 
