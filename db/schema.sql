@@ -2483,7 +2483,7 @@ ALTER TABLE ONLY public.symbol_doubts
 --
 
 ALTER TABLE ONLY public.symbol_history
-    ADD CONSTRAINT symbol_history_no_overlap EXCLUDE USING gist (int4range(symbol_id, symbol_id, '[]'::text) WITH &&, valid WITH &&);
+    ADD CONSTRAINT symbol_history_no_overlap EXCLUDE USING gist (box(point((symbol_id)::double precision, ((EXTRACT(epoch FROM (lower(valid) AT TIME ZONE 'UTC'::text)) * (1000000)::numeric))::double precision), point((symbol_id)::double precision, (((EXTRACT(epoch FROM (upper(valid) AT TIME ZONE 'UTC'::text)) * (1000000)::numeric) - (1)::numeric))::double precision)) WITH &&);
 
 
 --
@@ -2592,10 +2592,10 @@ CREATE INDEX idx_symbol_history_began ON public.symbol_history USING btree (exch
 
 
 --
--- Name: idx_symbol_history_ended; Type: INDEX; Schema: public; Owner: -
+-- Name: idx_symbol_history_exchange; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX idx_symbol_history_ended ON public.symbol_history USING btree (exchange_id, upper(valid));
+CREATE INDEX idx_symbol_history_exchange ON public.symbol_history USING btree (exchange_id, upper(valid));
 
 
 --
@@ -2638,13 +2638,6 @@ CREATE INDEX idx_symbols_native_symbol ON public.symbols USING btree (exchange_i
 --
 
 CREATE INDEX idx_symbols_symbol ON public.symbols USING btree (symbol, exchange_id);
-
-
---
--- Name: idx_symbols_updated_at; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX idx_symbols_updated_at ON public.symbols USING btree (exchange_id, updated_at);
 
 
 --
@@ -2833,15 +2826,6 @@ ALTER TABLE public.symbol_imports ENABLE ALWAYS TRIGGER symbol_imports_stamp;
 
 
 --
--- Name: symbols symbols_continue_history; Type: TRIGGER; Schema: public; Owner: -
---
-
-CREATE TRIGGER symbols_continue_history AFTER INSERT ON public.symbols REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_continue_history();
-
-ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_continue_history;
-
-
---
 -- Name: symbols symbols_prepare_insert; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2875,6 +2859,15 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_truncate;
 CREATE TRIGGER symbols_record_update AFTER UPDATE ON public.symbols REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_record_update();
 
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_update;
+
+
+--
+-- Name: symbols symbols_refuse_used_id; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbols_refuse_used_id AFTER INSERT ON public.symbols REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_continue_history();
+
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_refuse_used_id;
 
 
 --

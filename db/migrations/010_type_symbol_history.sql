@@ -12,7 +12,9 @@ DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 -- it makes, nothing more is written in this session.
 DO $$
 DECLARE
-    stopped boolean := to_regclass('public.idx_symbol_history_ended') IS NOT NULL OR to_regclass('public.symbols') IS NULL;
+    stopped boolean := to_regclass('public.idx_exchange_history_enum_value') IS NOT NULL
+        OR to_regclass('public.symbol_states') IS NOT NULL OR to_regclass('public.current_symbols') IS NOT NULL
+        OR to_regclass('public.symbols') IS NULL;
 BEGIN
     IF NOT stopped THEN
         stopped := EXISTS (SELECT FROM public.symbols AS s
@@ -27,10 +29,18 @@ $$;
 
 DO $$
 DECLARE
+    taken text;
     wrong text;
 BEGIN
-    IF to_regclass('public.idx_symbol_history_ended') IS NOT NULL THEN
-        RAISE EXCEPTION 'migration 010 of exchanges_db was applied already, or public.idx_symbol_history_ended is another program''s'
+    SELECT string_agg('public.' || own.name, ', ' ORDER BY own.name) INTO taken
+    FROM (VALUES ('symbol_states'), ('current_symbols')) AS own (name)
+    WHERE to_regclass('public.' || own.name) IS NOT NULL;
+    IF taken IS NOT NULL THEN
+        RAISE EXCEPTION '% is there already and was not made by migration 010 of exchanges_db: rename or move it, or give exchanges_db a database of its own', taken
+            USING ERRCODE = 'duplicate_table';
+    END IF;
+    IF to_regclass('public.idx_exchange_history_enum_value') IS NOT NULL THEN
+        RAISE EXCEPTION 'migration 010 of exchanges_db was applied already, or public.idx_exchange_history_enum_value is another program''s'
             USING ERRCODE = 'duplicate_table';
     END IF;
     SELECT string_agg(s.native_symbol, ', ' ORDER BY s.id) INTO wrong
@@ -82,7 +92,6 @@ ALTER TABLE public.symbol_lists
 
 CREATE UNIQUE INDEX symbols_live_native_symbol_key ON public.symbols (exchange_id, native_symbol)
     WHERE is_live;
-CREATE INDEX idx_symbols_updated_at ON public.symbols (exchange_id, updated_at);
 
 COMMENT ON COLUMN public.symbols.is_live IS 'Follows from status: whether the exchange still knows it, traded or not';
 COMMENT ON COLUMN public.symbols.status IS 'NULL, as symbol, kind, price_tick and quantity_step are: known by name only, from another database';
@@ -198,6 +207,13 @@ ALTER TABLE public.symbol_history
     ALTER COLUMN quantity_decimals SET NOT NULL,
     ALTER COLUMN is_live SET NOT NULL,
     ALTER COLUMN created_at SET NOT NULL,
+    DROP CONSTRAINT symbol_history_no_overlap,
+    -- A box of id and microseconds: one key, which costs a quarter of what a range of ids and a range of times do. Boxes
+    -- that touch overlap, so each ends a microsecond early; float8 holds every microsecond up to the year 2255.
+    ADD CONSTRAINT symbol_history_no_overlap EXCLUDE USING gist (
+        box(point(symbol_id, (extract(epoch FROM lower(valid) AT TIME ZONE 'UTC') * 1000000)::float8),
+            point(symbol_id, (extract(epoch FROM upper(valid) AT TIME ZONE 'UTC') * 1000000 - 1)::float8)) WITH &&
+    ),
     ADD CONSTRAINT symbol_history_times_are_dates
         CHECK (lower(valid) AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND upper(valid) AT TIME ZONE 'UTC' < '9999-12-31'::timestamp);
 ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_refuse;
@@ -209,10 +225,10 @@ CREATE INDEX idx_symbol_history_symbol ON public.symbol_history (lower(symbol), 
 CREATE INDEX idx_symbol_history_native_symbol ON public.symbol_history (exchange_id, native_symbol)
     WHERE operation <> 'UPDATE';
 -- What changed within a time: versions that ended, and those that follow no other.
-CREATE INDEX idx_symbol_history_ended ON public.symbol_history (exchange_id, upper(valid));
+DROP INDEX public.idx_symbol_history_exchange;
+CREATE INDEX idx_symbol_history_exchange ON public.symbol_history (exchange_id, upper(valid));
 CREATE INDEX idx_symbol_history_began ON public.symbol_history (exchange_id, lower(valid))
     WHERE spec_version = 1 OR lower(valid) = created_at;
-DROP INDEX public.idx_symbol_history_exchange;
 -- Which exchange had a name at a time.
 CREATE INDEX idx_exchange_history_enum_value ON public.exchange_history ((new_row ->> 'enum_value'), changed_at);
 
@@ -678,13 +694,14 @@ CREATE TRIGGER symbols_stamp_insert BEFORE INSERT ON public.symbols
     EXECUTE FUNCTION public.symbols_stamp();
 CREATE TRIGGER symbols_prepare_insert BEFORE INSERT ON public.symbols
     FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_prepare_insert();
-CREATE TRIGGER symbols_continue_history AFTER INSERT ON public.symbols
+-- In the place of the trigger of 004, and by its name: psql, when it runs 004 again, would make that anew under a free name.
+CREATE TRIGGER symbols_refuse_used_id AFTER INSERT ON public.symbols
     REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_continue_history();
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp_insert;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_prepare_insert;
-ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_continue_history;
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_refuse_used_id;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_update;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_delete;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_truncate;
@@ -710,18 +727,21 @@ BEGIN
     DROP VIEW public.symbol_rows;
     DROP FUNCTION public.symbols_settled(integer, integer, timestamptz, timestamptz);
     DROP FUNCTION public.exchange_id_as_of(text, timestamptz);
-    DROP TRIGGER symbols_continue_history ON public.symbols;
+    DROP TRIGGER symbols_refuse_used_id ON public.symbols;
     DROP TRIGGER symbols_prepare_insert ON public.symbols;
     DROP TRIGGER symbols_stamp_insert ON public.symbols;
     DROP FUNCTION public.symbols_continue_history();
     DROP FUNCTION public.symbols_prepare_insert();
     DROP INDEX public.idx_exchange_history_enum_value;
     DROP INDEX public.idx_symbol_history_began;
-    ALTER TABLE public.symbol_history DROP CONSTRAINT symbol_history_times_are_dates;
-    DROP INDEX public.idx_symbol_history_ended;
+    ALTER TABLE public.symbol_history
+        DROP CONSTRAINT symbol_history_times_are_dates,
+        DROP CONSTRAINT symbol_history_no_overlap,
+        ADD CONSTRAINT symbol_history_no_overlap
+            EXCLUDE USING gist (int4range(symbol_id, symbol_id, '[]') WITH &&, valid WITH &&);
+    DROP INDEX public.idx_symbol_history_exchange;
     DROP INDEX public.idx_symbol_history_symbol;
     DROP INDEX public.idx_symbol_history_native_symbol;
-    DROP INDEX public.idx_symbols_updated_at;
     ALTER TABLE public.symbol_history DISABLE TRIGGER USER;
     ALTER TABLE public.symbol_history ADD COLUMN spec JSONB;
     PERFORM set_config('timezone', 'UTC', true);
@@ -930,7 +950,7 @@ BEGIN
 
 
     DROP FUNCTION public.symbols_moment();
-    CREATE FUNCTION public.symbols_refuse_used_id() RETURNS trigger
+    CREATE OR REPLACE FUNCTION public.symbols_refuse_used_id() RETURNS trigger
     LANGUAGE plpgsql
     SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp

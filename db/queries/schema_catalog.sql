@@ -101,9 +101,3 @@ SELECT current_database()::text AS database_name,
 SELECT set_config('enable_seqscan', 'off', true)::text AS enable_seqscan,
        set_config('enable_indexscan', 'off', true)::text AS enable_indexscan,
        set_config('enable_indexonlyscan', 'off', true)::text AS enable_indexonlyscan;
-
--- name: FindIndex :one
--- Is there an index of this name?
-SELECT c.relname::text AS index_name
-FROM pg_catalog.pg_class AS c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'i' AND c.relname::text = @index_name::text;

@@ -150,7 +150,7 @@ FROM (
     WHERE lower(h.symbol) = lower(@symbol::text) AND h.exchange_id = @exchange_id::integer
 ) AS named
 JOIN public.symbol_states AS v ON v.id = named.id
-WHERE lower(v.symbol) = lower(@symbol::text)
+WHERE v.exchange_id = @exchange_id::integer AND lower(v.symbol) = lower(@symbol::text)
   AND (sqlc.narg(at)::timestamptz IS NULL
        OR (v.valid_from <= sqlc.narg(at)::timestamptz AND (v.valid_to IS NULL OR v.valid_to > sqlc.narg(at)::timestamptz)))
 ORDER BY 1;

@@ -37,6 +37,14 @@ WHERE e.enum_value = @exchange AND s.native_symbol = @native_symbol AND s.status
 ORDER BY s.id DESC
 LIMIT 1;
 
+-- name: ListSymbolsByName :many
+-- Which symbols of an exchange have this canonical name, the live ones first?
+-- One name has a statement of its own: the server keeps one plan for it, and plans the one for many anew each time.
+SELECT r.*
+FROM public.symbol_rows AS r
+WHERE r.exchange = @exchange AND r.symbol = @symbol::text
+ORDER BY r.is_live DESC, r.id DESC;
+
 -- name: ListSymbolsByNames :many
 -- Which symbols of an exchange have one of these canonical names, the live ones first?
 SELECT r.*

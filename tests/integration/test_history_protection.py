@@ -249,7 +249,7 @@ async def test_every_trigger_fires_always(conn: asyncpg.Connection) -> None:
     assert {row["tgname"] for row in rows} == {
         "exchanges_stamp", "exchanges_record_change", "exchanges_record_truncate", "exchange_history_refuse",
         "symbols_stamp", "symbols_stamp_insert", "symbols_record_update", "symbols_record_delete",
-        "symbols_record_truncate", "symbols_prepare_insert", "symbols_continue_history", "symbol_history_refuse",
+        "symbols_record_truncate", "symbols_prepare_insert", "symbols_refuse_used_id", "symbol_history_refuse",
         "account_fees_stamp", "account_fees_refuse", "symbol_imports_stamp", "symbol_imports_refuse",
         "symbol_imports_record_prune", "symbol_history_record_prune", "exchange_history_record_prune",
         "symbol_doubts_record_prune", "history_prunes_refuse", "holds_stamp", "holds_record_end",

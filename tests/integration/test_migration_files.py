@@ -148,6 +148,13 @@ FOREIGN = {
     "public.symbol_lists": "CREATE TABLE symbol_lists (id int)",
     "public.symbol_raw": "CREATE VIEW symbol_raw AS SELECT 1 AS id",
     "public.account_fees": "CREATE TABLE account_fees (id int)",
+    "public.symbol_imports": "CREATE TABLE symbol_imports (id int)",
+    "public.symbol_doubts": "CREATE TABLE symbol_doubts (id int)",
+    "public.history_prunes": "CREATE VIEW history_prunes AS SELECT 1 AS id",
+    "public.holds": "CREATE TABLE holds (id int)",
+    "public.hold_history": "CREATE TABLE hold_history (id int)",
+    "public.symbol_states": "CREATE TABLE symbol_states (id int)",
+    "public.current_symbols": "CREATE VIEW current_symbols AS SELECT 1 AS id",
     "public.symbol_history, public.symbols": "CREATE TABLE symbols (id int); CREATE TABLE symbol_history (id int)",
 }
 

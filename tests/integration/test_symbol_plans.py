@@ -21,14 +21,13 @@ VERSIONS = symbol_history.LIST_SYMBOL_VERSIONS
 CHANGED = symbol_history.LIST_CHANGED_SYMBOL_ROWS
 # Each index of the two tables, and a look-up that takes it: one that no plan takes is not worth its keep.
 USED = {
-    "idx_symbols_symbol": symbols.LIST_SYMBOLS_BY_NAMES,
+    "idx_symbols_symbol": symbols.LIST_SYMBOLS_BY_NAME,
     "idx_symbols_native_symbol": symbols.GET_SYMBOL_BY_NATIVE,
-    "idx_symbols_updated_at": CHANGED,
     "symbols_pkey": BY_ID,
     "symbol_history_pkey": BY_ID,
     "idx_symbol_history_symbol": VERSIONS,
     "idx_symbol_history_native_symbol": VERSIONS,
-    "idx_symbol_history_ended": CHANGED,
+    "idx_symbol_history_exchange": CHANGED,
     "idx_symbol_history_began": CHANGED,
 }
 # They keep a promise, whether anything is looked up by them or not.

@@ -105,6 +105,12 @@ async def row_called(conn: AsyncConnection, place: str, name: str) -> SymbolRow:
 
 async def _by_names(conn: AsyncConnection, place: str, names: list[str]) -> dict[str, SymbolRow]:
     rows: dict[str, list[SymbolRow]] = {}
-    async for row in AsyncQuerier(conn).list_symbols_by_names(exchange=place, symbols=names):
+    querier = AsyncQuerier(conn)
+    found = (
+        querier.list_symbols_by_name(exchange=place, symbol=names[0])
+        if len(names) == 1
+        else querier.list_symbols_by_names(exchange=place, symbols=names)
+    )
+    async for row in found:
         rows.setdefault(row.symbol, []).append(row)
     return {name: the_one(place, name, called_so) for name, called_so in rows.items()}

@@ -26,7 +26,7 @@ ACTIVE = LookUp("get_all_active_exchanges", exchanges.LIST_ACTIVE_EXCHANGES, "id
 BY_MARKET_TYPE = LookUp(
     "get_exchanges_by_market_type", exchanges.LIST_ACTIVE_EXCHANGES_BY_MARKET_TYPE, "idx_exchanges_market_type"
 )
-SYMBOL = LookUp("get_symbol", symbols.LIST_SYMBOLS_BY_NAMES, "idx_symbols_symbol")
+SYMBOL = LookUp("get_symbol", symbols.LIST_SYMBOLS_BY_NAME, "idx_symbols_symbol")
 SYMBOL_BY_NATIVE = LookUp("get_symbol_by_native", symbols.GET_SYMBOL_BY_NATIVE, "idx_symbols_native_symbol")
 
 

@@ -11,13 +11,6 @@ import sqlalchemy.ext.asyncio
 from exchanges_sql import models
 
 
-FIND_INDEX = """-- name: find_index \\:one
-SELECT c.relname\\:\\:text AS index_name
-FROM pg_catalog.pg_class AS c
-WHERE c.relnamespace = 'public'\\:\\:regnamespace AND c.relkind = 'i' AND c.relname\\:\\:text = :p1\\:\\:text
-"""
-
-
 GET_SERVER = """-- name: get_server \\:one
 SELECT current_database()\\:\\:text AS database_name,
        current_setting('server_version')\\:\\:text AS server_version,
@@ -157,12 +150,6 @@ class PlanBitmapScansOnlyRow:
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
-
-    async def find_index(self, *, index_name: str) -> Optional[str]:
-        row = (await self._conn.execute(sqlalchemy.text(FIND_INDEX), {"p1": index_name})).first()
-        if row is None:
-            return None
-        return row[0]
 
     async def get_server(self) -> Optional[GetServerRow]:
         row = (await self._conn.execute(sqlalchemy.text(GET_SERVER))).first()

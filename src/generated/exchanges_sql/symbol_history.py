@@ -588,7 +588,7 @@ FROM (
     WHERE lower(h.symbol) = lower(:p2\\:\\:text) AND h.exchange_id = :p1\\:\\:integer
 ) AS named
 JOIN public.symbol_states AS v ON v.id = named.id
-WHERE lower(v.symbol) = lower(:p2\\:\\:text)
+WHERE v.exchange_id = :p1\\:\\:integer AND lower(v.symbol) = lower(:p2\\:\\:text)
   AND (:p3\\:\\:timestamptz IS NULL
        OR (v.valid_from <= :p3\\:\\:timestamptz AND (v.valid_to IS NULL OR v.valid_to > :p3\\:\\:timestamptz)))
 ORDER BY 1

@@ -133,6 +133,14 @@ WHERE r.id = ANY(:p1\\:\\:integer[])
 """
 
 
+LIST_SYMBOLS_BY_NAME = """-- name: list_symbols_by_name \\:many
+SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.held_by, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_held_by, r.exchange_is_active, r.asked_at
+FROM public.symbol_rows AS r
+WHERE r.exchange = :p1 AND r.symbol = :p2\\:\\:text
+ORDER BY r.is_live DESC, r.id DESC
+"""
+
+
 LIST_SYMBOLS_BY_NAMES = """-- name: list_symbols_by_names \\:many
 SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike, r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.price_decimals, r.quantity_decimals, r.min_quantity, r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity, r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of, r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate, r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed, r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee, r.list_taker_fee, r.status, r.is_live, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at, r.delisted_at, r.expires_at, r.exchange_changed_at, r.spec_version, r.source, r.observed_at, r.created_at, r.updated_at, r.confirmed_at, r.doubtful_since, r.doubt, r.held_sides, r.held_until, r.hold_reason, r.held_by, r.exchange_held_sides, r.exchange_held_until, r.exchange_hold_reason, r.exchange_held_by, r.exchange_is_active, r.asked_at
 FROM public.symbol_rows AS r
@@ -522,6 +530,87 @@ class AsyncQuerier:
 
     async def list_symbols_by_ids(self, *, ids: List[int]) -> AsyncIterator[models.SymbolRow]:
         result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOLS_BY_IDS), {"p1": ids})
+        async for row in result:
+            yield models.SymbolRow(
+                exchange=row[0],
+                id=row[1],
+                exchange_id=row[2],
+                native_symbol=row[3],
+                symbol=row[4],
+                base=row[5],
+                quote=row[6],
+                settle=row[7],
+                kind=row[8],
+                direction=row[9],
+                contract_size=row[10],
+                strike=row[11],
+                option_type=row[12],
+                price_tick=row[13],
+                tick_assumed=row[14],
+                quantity_step=row[15],
+                step_assumed=row[16],
+                price_decimals=row[17],
+                quantity_decimals=row[18],
+                min_quantity=row[19],
+                max_quantity=row[20],
+                min_notional=row[21],
+                max_notional=row[22],
+                market_min_quantity=row[23],
+                market_max_quantity=row[24],
+                market_min_notional=row[25],
+                market_max_notional=row[26],
+                price_band_up=row[27],
+                price_band_down=row[28],
+                price_band_of=row[29],
+                market_slip_ratio=row[30],
+                order_types=row[31],
+                leverage_min=row[32],
+                leverage_max=row[33],
+                initial_margin_rate=row[34],
+                maintenance_margin_rate=row[35],
+                funding_interval=row[36],
+                funding_cap=row[37],
+                max_open_orders=row[38],
+                margin_allowed=row[39],
+                full_name=row[40],
+                contract_address=row[41],
+                is_risky=row[42],
+                is_premarket=row[43],
+                asset_class=row[44],
+                list_maker_fee=row[45],
+                list_taker_fee=row[46],
+                status=row[47],
+                is_live=row[48],
+                sides=row[49],
+                api_tradable=row[50],
+                buy_opens_at=row[51],
+                sell_opens_at=row[52],
+                delisting_at=row[53],
+                delisted_at=row[54],
+                expires_at=row[55],
+                exchange_changed_at=row[56],
+                spec_version=row[57],
+                source=row[58],
+                observed_at=row[59],
+                created_at=row[60],
+                updated_at=row[61],
+                confirmed_at=row[62],
+                doubtful_since=row[63],
+                doubt=row[64],
+                held_sides=row[65],
+                held_until=row[66],
+                hold_reason=row[67],
+                held_by=row[68],
+                exchange_held_sides=row[69],
+                exchange_held_until=row[70],
+                exchange_hold_reason=row[71],
+                exchange_held_by=row[72],
+                exchange_is_active=row[73],
+                asked_at=row[74],
+            )
+
+    async def list_symbols_by_name(self, *, exchange: str, symbol: str) -> AsyncIterator[models.SymbolRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOLS_BY_NAME), {"p1": exchange, "p2": symbol})
         async for row in result:
             yield models.SymbolRow(
                 exchange=row[0],
