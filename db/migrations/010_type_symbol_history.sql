@@ -189,6 +189,7 @@ CROSS JOIN LATERAL jsonb_populate_record(NULL::public.symbols, jsonb_build_objec
                  || jsonb_build_object('list_maker_fee', v.spec -> 'maker_fee', 'list_taker_fee', v.spec -> 'taker_fee')
             ELSE v.spec END) AS r
 WHERE v.symbol_id = h.symbol_id AND v.spec_version = h.spec_version;
+DROP INDEX public.idx_symbol_history_spelling;
 ALTER TABLE public.symbol_history
     DROP COLUMN spec,
     ALTER COLUMN native_symbol SET NOT NULL,
