@@ -257,6 +257,22 @@ async def test_specs_are_imported_with_the_same_difference_and_brakes(database: 
     assert gone.counts()["DELISTED"] == 1
 
 
+async def test_specifications_that_were_reviewed_are_let_through_by_their_hash(database: Database) -> None:
+    """They have no payload; the hash is made of them, in whatever order, and is no other's."""
+    many_specs = [specification(native_symbol=f"C{n}", symbol=f"C{n}/USDT", base=f"C{n}") for n in range(10)]
+    await import_specs(MEXC, "SPOT", many_specs, source="own", observed_at=NOW, db=database)
+    later = NOW + timedelta(minutes=1)
+    with pytest.raises(ImportRefused, match="--allow left=sha256:") as info:
+        await import_specs(MEXC, "SPOT", many_specs[:4], source="own", observed_at=later, db=database)
+    allow = [f"left=sha256:{info.value.report.payload_sha256}"]
+    with pytest.raises(ImportRefused):
+        await import_specs(MEXC, "SPOT", many_specs[:3], source="own", observed_at=later, allow=allow, db=database)
+    done = await import_specs(
+        MEXC, "SPOT", reversed(many_specs[:4]), source="own", observed_at=later, allow=allow, db=database
+    )
+    assert done.counts()["DELISTED"] == 6
+
+
 async def test_a_spec_that_could_not_be_made_has_not_vanished(database: Database) -> None:
     """Its symbol stays and is closed, because nobody knows what the exchange says of it now."""
     specs = [specification(native_symbol=f"C{n}", symbol=f"C{n}/USDT", base=f"C{n}") for n in range(20)]

@@ -30,7 +30,7 @@ from exchanges_db.symbols.lists import last_observed
 from exchanges_db.symbols.models import SymbolSpec
 from exchanges_db.symbols.payloads.readers import read_payload, with_absences
 from exchanges_db.symbols.payloads.reading import Payload
-from exchanges_db.symbols.payloads.specs import as_payload
+from exchanges_db.symbols.payloads.specs import as_payload, sha256_of
 from exchanges_db.symbols.report import ImportRefused, ImportReport
 from exchanges_sql.symbol_import import AsyncQuerier
 
@@ -119,7 +119,8 @@ async def import_specs(
     source: what the list is from, in your own words; it stands with each symbol.
     rejected: native symbols that the list has and you could not read, each with the reason; they have not vanished.
 
-    The rest is as for `import_symbols`. No row of a payload is stored, so `get_symbol_raw` finds none.
+    The rest is as for `import_symbols`. What stands for a payload's hash in `allow` is made of the specifications, and
+    told by `ImportReport.payload_sha256`. No row of a payload is stored, so `get_symbol_raw` finds none.
 
     Raises:
         InvalidSymbol: `specs` holds something else than a SymbolSpec, or one of another list; or `source` is no text.
@@ -129,6 +130,7 @@ async def import_specs(
     place = check_exchange(exchange)
     read = as_payload(Listing.parse(listing), specs, source, rejected or {})
     attempt = await begin_attempt(place, begin.observed_at, begin.origin, db)
+    attempt.payload_sha256 = sha256_of(read)
     async with noted(attempt, db, dry_run=dry_run):
         run = _Run(attempt, begin, read, dry_run, on_wait, on_progress)
         return await run.import_on(db)

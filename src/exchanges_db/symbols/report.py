@@ -28,7 +28,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
             choose between them.
         brakes: reasons for which the list is refused, each with whether it was allowed.
         held_back: rows that are not believed; their symbols stay as they are, and are DOUBTFUL once this is applied.
-        payload_sha256, payload_size: of the payload, in bytes; None where there was none, only specifications.
+        payload_sha256: of the payload; where there was none, of the specifications. payload_size: in bytes.
         moment: since when what was changed holds; import_id: its row in the ledger. None where it was not applied.
     """
 

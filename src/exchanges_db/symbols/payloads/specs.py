@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
+
+import msgspec
 
 from exchanges_db.errors import InvalidSymbol, shown
 from exchanges_db.symbols.listing import Listing
@@ -48,6 +51,13 @@ def as_payload(listing: Listing, specs: Iterable[SymbolSpec], source: str, rejec
         listing=listing,
         source=source,
     )
+
+
+def sha256_of(read: Payload) -> str:
+    """Return a SHA-256 of what a source gave, in whatever order: by it is told what was reviewed, as by a payload's."""
+    rows = sorted(msgspec.json.encode(symbol.spec) for symbol in read.symbols)
+    rows += sorted(msgspec.json.encode((row.native_symbol, row.reason)) for row in read.rejected)
+    return sha256(b"\n".join([*rows, msgspec.json.encode(read.duplicates)])).hexdigest()
 
 
 def _plain(spec: SymbolSpec) -> SymbolSpec:
