@@ -115,7 +115,7 @@ def test_the_flag_that_a_refusal_names_is_taken(dsn: Dsn, tmp_path: Path) -> Non
         file.write_bytes(payload(SPOT, many(SPOT, count)))
         result = run("import", SPOT, str(file), url=url_of(dsn))
     assert result.returncode == 7
-    flag = re.search(r"error: .*\((--allow \w+)\)", result.stderr)
+    flag = re.search(r"error: .*\((--allow left=sha256:\w+)\)", result.stderr)
     assert flag is not None
     ok("import", SPOT, str(file), *flag[1].split(), url=url_of(dsn))
 

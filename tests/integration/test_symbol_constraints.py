@@ -172,7 +172,7 @@ def test_there_is_a_row_of_every_kind() -> None:
         {"order_types": ["LIMIT", "MARKET"]},
         {"order_types": []},
         {"market_min_quantity": "0", "price_band_up": "0", "price_band_of": "LAST", "max_open_orders": 50},
-        {"buy_opens_at": "0001-01-01T00:00:00Z", "delisting_at": "9999-12-31T23:59:59.999999Z"},
+        {"buy_opens_at": "1970-01-01T00:00:00Z", "delisting_at": "9999-12-30T23:59:59.999999Z"},
     ],
 )
 async def test_what_is_real_is_taken(conn: asyncpg.Connection, kind: str, fields: dict[str, Any]) -> None:
