@@ -21,10 +21,6 @@ WHERE h.exchange_id = @exchange_id::smallint
   AND set_config('exchanges_db.release_reason', @reason::text, true) IS NOT NULL
 RETURNING (h.until_at IS NULL OR h.until_at > clock_timestamp())::boolean AS held;
 
--- name: GetHoldClock :one
--- What time is it on the server, whose clock decides when a hold ends?
-SELECT clock_timestamp()::timestamptz AS asked_at;
-
 -- name: CheckNativeName :one
 -- Is this the own name of a symbol of the exchange that look-ups leave out, or of one that is or was held?
 SELECT (EXISTS (SELECT FROM public.symbols AS s

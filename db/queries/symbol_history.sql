@@ -239,13 +239,12 @@ CROSS JOIN LATERAL (
 WHERE v.valid_to IS NULL OR v.valid_to > side.at
 ORDER BY v.symbol, v.id;
 
--- name: WaitForImports :many
--- Are all imports of an exchange, or of all, that change what was known at a time committed by now? Waits for those that run.
-SELECT p.id::integer AS exchange_id,
-       public.symbols_settled(@lock_class::integer, p.id::integer, @at::timestamptz, NULL)::boolean AS is_settled
+-- name: WaitForImports :one
+-- Of how many exchanges, of one or of all, was waited for an import that may change what was known at a time?
+-- Only the waiting matters. With nothing seen to compare with, what symbols_settled answers says nothing.
+SELECT count(public.symbols_settled(@lock_class::integer, p.id::integer, @at::timestamptz, NULL)) AS exchanges
 FROM public.exchanges AS p
-WHERE sqlc.narg(exchange_id)::integer IS NULL OR p.id = sqlc.narg(exchange_id)::integer
-ORDER BY p.id;
+WHERE sqlc.narg(exchange_id)::integer IS NULL OR p.id = sqlc.narg(exchange_id)::integer;
 
 -- name: ListHoldsAsOf :many
 -- What had a person forbidden to trade on an exchange at a time?

@@ -15,13 +15,7 @@ from exchanges_db.cli.progress import bars
 from exchanges_db.cli.session import parse_time, run
 from exchanges_db.cli.symbols import Where
 from exchanges_db.database.pool import Database
-from exchanges_db.errors import (
-    ConfigurationError,
-    DownloadFailed,
-    ExchangesDBError,
-    InvalidArgument,
-    PayloadError,
-)
+from exchanges_db.errors import ConfigurationError, ExchangesDBError, InvalidArgument, PayloadError
 from exchanges_db.symbols import importing
 from exchanges_db.symbols.payloads.asking import lists_of
 from exchanges_db.symbols.payloads.reader import Reader
@@ -30,11 +24,7 @@ from exchanges_db.symbols.report import ImportRefused, ImportReport
 
 app = typer.Typer(rich_markup_mode=None)
 
-# What fails for one exchange or one list of it, and not for all.
-_FAILURES = (ConfigurationError, DownloadFailed, PayloadError, ImportRefused, InvalidArgument)
 _LARGEST_FILE = 256 * 2**20
-# Of more lists than this, each such number of them is a line: one request for each may take hours.
-_MANY_LISTS = 50
 Allow = Annotated[
     list[str] | None,
     typer.Option(

@@ -23,6 +23,7 @@ from exchanges_db.symbols.enums import Side, SidesAllowed
 from exchanges_db.symbols.names import check_name
 from exchanges_db.symbols.rows import row_called
 from exchanges_sql.holds import AsyncQuerier, ListHoldHistoryRow, SetHoldParams
+from exchanges_sql.server_clock import AsyncQuerier as ClockQuerier
 
 log = logging.getLogger("exchanges_db")
 
@@ -196,7 +197,7 @@ async def _hold(
         )
         held_at = await querier.set_hold(parameters)
         if held_at is None and end is not None:
-            now = await querier.get_hold_clock()
+            now = await ClockQuerier(conn).get_server_time()
             if now is not None and end <= now:
                 text = f"until, {end.isoformat()}, does not lie ahead: it is {now.isoformat()} on the server"
                 raise InvalidArgument(text, field="until")

@@ -17,12 +17,7 @@ import msgspec
 
 from exchanges_db.database.default import default_database
 from exchanges_db.database.pool import Database
-from exchanges_db.errors import (
-    ConfigurationError,
-    ExchangesDBError,
-    InvalidArgument,
-    shown,
-)
+from exchanges_db.errors import ConfigurationError, ExchangesDBError, InvalidArgument, shown
 from exchanges_db.symbols.allowances import Allowance
 from exchanges_db.symbols.download_settings import DownloadSettings
 from exchanges_db.symbols.listing import Listing

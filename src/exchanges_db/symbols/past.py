@@ -133,9 +133,7 @@ async def spelled_then(conn: AsyncConnection, exchange_id: int, name: str, at: d
 
 async def wait_for_imports(conn: AsyncConnection, exchange_id: int | None, at: datetime) -> None:
     """Wait until each import whose moment may be `at` or earlier is committed: of one exchange, or of all."""
-    rows = AsyncQuerier(conn).wait_for_imports(lock_class=LOCK_CLASS, at=at, exchange_id=exchange_id)
-    async for _ in rows:
-        pass
+    await AsyncQuerier(conn).wait_for_imports(lock_class=LOCK_CLASS, at=at, exchange_id=exchange_id)
 
 
 async def _settled(at: datetime, ask: Callable[[datetime], Awaitable[list[T]]]) -> list[T]:

@@ -8,9 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from exchanges_db.database.default import DatabaseOrConnection
-from exchanges_db.errors import (
-    ExchangesDBError,
-)
+from exchanges_db.errors import ExchangesDBError
 from exchanges_db.symbols.allowances import Allowance
 from exchanges_db.symbols.download_settings import DownloadSettings
 from exchanges_db.symbols.import_limits import ImportLimits

@@ -101,7 +101,7 @@ async def check_migrations(context: Context) -> str:
 
 
 async def check_recorded_schema(context: Context) -> str:
-    """Every table, column, constraint, index, trigger, function and comment is as in db/schema.sql."""
+    """Every table, view, column, constraint, index, trigger, policy, rule, function and comment is as recorded."""
     differences = [str(difference) for difference in await check_schema(db=context.database)]
     expect_none(differences)
     return f"{len(recorded_schema())} objects as recorded"

@@ -89,8 +89,8 @@ async def check_rows_fit(context: Context) -> str:
     )
 
 
-def _and_more(found: int, shown: int) -> str:
-    return f" ({found} in all)" if found > shown else ""
+def _and_more(found: int) -> str:
+    return f" ({found} in all)" if found > 1 else ""
 
 
 async def _pruned(querier: AsyncQuerier, table: str) -> bool:
@@ -100,29 +100,30 @@ async def _pruned(querier: AsyncQuerier, table: str) -> bool:
 async def _altered_symbols(querier: AsyncQuerier) -> AsyncIterator[str]:
     is_pruned = await _pruned(querier, "symbol_history")
     async for row in querier.list_altered_symbols(is_pruned=is_pruned):
-        yield f"symbol {row.native_symbol} of {row.exchange}: {row.fault}{_and_more(row.found, 1)}"
+        yield f"symbol {row.native_symbol} of {row.exchange}: {row.fault}{_and_more(row.found)}"
 
 
 async def _altered_exchanges(querier: AsyncQuerier) -> AsyncIterator[str]:
     async for row in querier.list_altered_exchanges():
-        yield f"exchange {row.exchange}: {row.fault}{_and_more(row.found, 1)}"
+        yield f"exchange {row.exchange}: {row.fault}{_and_more(row.found)}"
 
 
 async def _broken_symbol_histories(querier: AsyncQuerier) -> AsyncIterator[str]:
     is_pruned = await _pruned(querier, "symbol_history")
     async for row in querier.list_broken_symbol_histories(is_pruned=is_pruned):
-        yield f"history of {row.native_symbol} of {row.exchange}: {row.fault}{_and_more(row.found, 1)}"
+        yield f"history of {row.native_symbol} of {row.exchange}: {row.fault}{_and_more(row.found)}"
 
 
 async def _broken_exchange_histories(querier: AsyncQuerier) -> AsyncIterator[str]:
     is_pruned = await _pruned(querier, "exchange_history")
     async for row in querier.list_broken_exchange_histories(is_pruned=is_pruned):
-        yield f"history of {row.exchange}: {row.fault}{_and_more(row.found, 1)}"
+        yield f"history of {row.exchange}: {row.fault}{_and_more(row.found)}"
 
 
 async def _broken_hold_histories(querier: AsyncQuerier) -> AsyncIterator[str]:
     async for row in querier.list_broken_hold_histories():
-        yield f"hold of {row.native_symbol} of {row.exchange}: it begins before the one before it ended"
+        what = f"hold of {row.native_symbol} of {row.exchange}"
+        yield f"{what}: it begins before the one before it ended{_and_more(row.found)}"
 
 
 def _values(kind: type[StrEnum]) -> list[str]:
@@ -142,7 +143,7 @@ async def _unreadable_symbols(querier: AsyncQuerier) -> AsyncIterator[str]:
     )
     async for row in querier.list_unreadable_symbols(known):
         where = f"version {row.spec_version} of {row.native_symbol} of {row.exchange}"
-        yield f"{where} cannot be read: {row.fault}{_and_more(row.found, 1)}"
+        yield f"{where} cannot be read: {row.fault}{_and_more(row.found)}"
 
 
 async def _unreadable_changes(querier: AsyncQuerier) -> AsyncIterator[str]:
@@ -150,7 +151,7 @@ async def _unreadable_changes(querier: AsyncQuerier) -> AsyncIterator[str]:
     async for row in querier.list_unreadable_exchange_changes(fields=fields, market_types=_values(MarketType)):
         yield (
             f"the {row.operation} that made version {row.version} of the exchange with the id {row.exchange_id} "
-            f"cannot be read{_and_more(row.found, 1)}"
+            f"cannot be read{_and_more(row.found)}"
         )
 
 

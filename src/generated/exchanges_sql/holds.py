@@ -22,11 +22,6 @@ SELECT (EXISTS (SELECT FROM public.symbols AS s
 """
 
 
-GET_HOLD_CLOCK = """-- name: get_hold_clock \\:one
-SELECT clock_timestamp()\\:\\:timestamptz AS asked_at
-"""
-
-
 LIST_HOLD_HISTORY = """-- name: list_hold_history \\:many
 SELECT e.enum_value AS exchange, t.native_symbol, t.sides, t.reason, t.until_at, t.held_at, t.held_by,
        t.application_name, t.ended_at, t.operation, t.ended_by, t.ended_application_name, t.ended_reason,
@@ -126,12 +121,6 @@ class AsyncQuerier:
 
     async def check_native_name(self, *, exchange_id: int, native_symbol: str) -> Optional[bool]:
         row = (await self._conn.execute(sqlalchemy.text(CHECK_NATIVE_NAME), {"p1": exchange_id, "p2": native_symbol})).first()
-        if row is None:
-            return None
-        return row[0]
-
-    async def get_hold_clock(self) -> Optional[datetime.datetime]:
-        row = (await self._conn.execute(sqlalchemy.text(GET_HOLD_CLOCK))).first()
         if row is None:
             return None
         return row[0]

@@ -707,19 +707,11 @@ SELECT pg_advisory_xact_lock_shared(:p1\\:\\:integer, :p2\\:\\:integer)
 """
 
 
-WAIT_FOR_IMPORTS = """-- name: wait_for_imports \\:many
-SELECT p.id\\:\\:integer AS exchange_id,
-       public.symbols_settled(:p1\\:\\:integer, p.id\\:\\:integer, :p2\\:\\:timestamptz, NULL)\\:\\:boolean AS is_settled
+WAIT_FOR_IMPORTS = """-- name: wait_for_imports \\:one
+SELECT count(public.symbols_settled(:p1\\:\\:integer, p.id\\:\\:integer, :p2\\:\\:timestamptz, NULL)) AS exchanges
 FROM public.exchanges AS p
 WHERE :p3\\:\\:integer IS NULL OR p.id = :p3\\:\\:integer
-ORDER BY p.id
 """
-
-
-@dataclasses.dataclass()
-class WaitForImportsRow:
-    exchange_id: int
-    is_settled: bool
 
 
 class AsyncQuerier:
@@ -1171,10 +1163,8 @@ class AsyncQuerier:
     async def lock_symbols_shared(self, *, lock_class: int, exchange_id: int) -> None:
         await self._conn.execute(sqlalchemy.text(LOCK_SYMBOLS_SHARED), {"p1": lock_class, "p2": exchange_id})
 
-    async def wait_for_imports(self, *, lock_class: int, at: datetime.datetime, exchange_id: Optional[int]) -> AsyncIterator[WaitForImportsRow]:
-        result = await self._conn.stream(sqlalchemy.text(WAIT_FOR_IMPORTS), {"p1": lock_class, "p2": at, "p3": exchange_id})
-        async for row in result:
-            yield WaitForImportsRow(
-                exchange_id=row[0],
-                is_settled=row[1],
-            )
+    async def wait_for_imports(self, *, lock_class: int, at: datetime.datetime, exchange_id: Optional[int]) -> Optional[int]:
+        row = (await self._conn.execute(sqlalchemy.text(WAIT_FOR_IMPORTS), {"p1": lock_class, "p2": at, "p3": exchange_id})).first()
+        if row is None:
+            return None
+        return row[0]
