@@ -27,7 +27,7 @@ def test_imports_are_listed_and_shown(url: str, tmp_path: Path) -> None:
     assert run("imports", "list", url=url).stderr == "no imports\n"
     file = save(tmp_path, SPOT, many(SPOT, 10))
     ok("import", SPOT, file, url=url)
-    ok("import", SPOT, file, url=url)  # confirms what is known, and is counted only
+    ok("import", SPOT, file, "--observed-at", "2026-01-31T12:00:01Z", url=url)  # confirms what is known, and is counted only
     refused = run("import", SPOT, save(tmp_path / "..", SPOT, many(SPOT, 2)), url=url)
     assert refused.returncode == 7
     (tmp_path / "broken").write_bytes(b"garbage")
@@ -106,7 +106,8 @@ def test_a_trial_with_a_brake_has_the_brakes_exit_code(url: str, tmp_path: Path)
     assert "not applied" in trial.stdout
     found = re.search(r"--allow (left=sha256:[0-9a-f]+)", trial.stderr)
     assert found is not None
-    assert run("import", SPOT, file, "--allow", found[1], "--dry-run", url=url).returncode == 0
+    allowed = run("import", SPOT, file, "--allow", found[1], "--dry-run", url=url)
+    assert (allowed.returncode, "brake, allowed: " in allowed.stderr) == (0, True)
     assert len(json.loads(ok("imports", "list", "--json", url=url))) == 1
 
 
@@ -133,6 +134,8 @@ def test_the_age_of_lists_is_shown(url: str, tmp_path: Path) -> None:
     assert re.search(r"^GATEIO_SPOT SPOT: confirmed by the exchange \d+d", piped.stderr, re.MULTILINE)
     assert "GATEIO_SPOT" not in piped.stdout
     assert re.search(r"\t\d+d( \d+h)?\t", ok("symbols", "lists", url=url))
+    ok("import", SPOT, file, "--observed-at", "2026-01-31T12:00:01Z", url=url)  # confirms
+    assert ok("symbols", "lists", url=url).rstrip("\n").endswith("\t1")
     listed = run("symbols", "list", SPOT, url=url)
     assert re.search(r"^GATEIO_SPOT SPOT: confirmed by the exchange \d+d", listed.stderr, re.MULTILINE)
     assert len(listed.stdout.splitlines()) == 3

@@ -164,6 +164,7 @@ async def test_an_exchange_that_hangs_keeps_no_other_waiting(
         rounds = await kept(database, 3, SPOT, MEXC, clock=clock, settings=DownloadSettings())
         assert server.paths.count(MEXC_PATH) == 1
     assert [one.busy for one in rounds[:3]] == [(MEXC,)] * 3
+    assert not any(one.is_good for one in rounds[:3])  # nobody knows yet what becomes of its list
     assert all((SPOT, "SPOT") in [told[:2] for told in told_of(one)] for one in rounds[:3])
 
 

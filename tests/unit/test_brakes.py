@@ -322,7 +322,7 @@ def test_a_pair_that_moves_by_two_decimals_keeps_no_delisting_out() -> None:
         (ChangeKind.DELISTED, "C1_USDT")
     ]
     assert verdict.held_back[0].reason == (
-        "price_tick moves from 0.00001 to 1E-7, 100 times or more (--allow jump=C0_USDT)"
+        "price_tick moves from 0.00001 to 0.0000001, 100 times or more (--allow jump=C0_USDT)"
     )
 
 

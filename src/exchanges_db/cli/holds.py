@@ -109,7 +109,7 @@ def holds_(
     symbol: Annotated[
         str | None, typer.Argument(metavar="SYMBOL", help="Only this one's; canonical name or the exchange's own.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="List those that have ended, too, oldest first.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List those of EXCHANGE that ended, too, oldest first.")] = False,
 ) -> None:
     """List what is held: whole exchanges, and symbols by the exchange's own name.
 

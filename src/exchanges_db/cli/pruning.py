@@ -19,13 +19,13 @@ app = typer.Typer(rich_markup_mode=None)
 @command(app, example="prune --before 2026-01-01T00:00:00Z --dry-run")
 def prune(
     before: Annotated[str, typer.Option(metavar="TIME", help="Delete what ended before this; ISO 8601 with a zone.")],
-    dry_run: Annotated[bool, typer.Option(help="Count what would be deleted.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be deleted.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete what is old of the ledger of imports and of the histories, for ever.
 
-    For the owner of the tables only, and itself recorded. What held at that time or since stays; questions about times
-    before it are refused from then on.
+    For the owner of the tables only, and itself recorded. What held at that time or since stays; a question about a
+    time before it is refused where its answer may have been deleted.
     """
     moment = parse_time(before)
     if not (dry_run or yes):

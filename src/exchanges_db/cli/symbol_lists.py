@@ -25,7 +25,7 @@ def lists_(
 ) -> None:
     """List the lists that were imported.
 
-    Shows when the exchange gave each of them last.
+    Shows when the exchange gave each of them last, when it last changed a symbol, and how often it only confirmed them.
     """
     found = run(lambda database: lists.list_symbol_lists(exchange, db=database))
     output.show(found, symbol_tables.SYMBOL_LISTS, nothing="no lists")

@@ -109,6 +109,8 @@ SYMBOL_LISTS: list[Column[SymbolList]] = [
     Column("age", lambda one: span(one.age), must=True),
     Column("source", attrgetter("source")),
     Column("doubtful", attrgetter("doubtful")),
+    Column("changed", attrgetter("changed_at")),
+    Column("confirmations", attrgetter("confirmations")),
 ]
 READERS: list[Column[ReaderLine]] = [
     Column("name", attrgetter("name"), must=True),
@@ -193,7 +195,7 @@ def _show_report(report: ImportReport, *, every: bool) -> None:
     for row in held[:most]:
         output.note(f"held back: {row.native_symbol}: {row.reason}")
     for hit in report.brakes:
-        output.note(f"brake: {hit.reason}")
+        output.note(f"brake{', allowed' if hit.allowed else ''}: {hit.reason}")
     seen: Counter[str] = Counter()
     shown = []
     for change in report.changes:

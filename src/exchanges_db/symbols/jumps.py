@@ -37,5 +37,6 @@ def _is_jump(field: str, old: Decimal, new: Decimal, factor: int | Decimal) -> b
 
 
 def _written(number: Decimal) -> str:
-    text = str(number)
+    # Never with an exponent, except where the zeros would fill a page.
+    text = f"{number:f}" if abs(number.adjusted()) < 40 else str(number)
     return text if len(text) <= 40 else f"a number of {len(text)} characters"

@@ -56,8 +56,9 @@ class SyncRound(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_good(self) -> bool:
-        """Whether every list that was asked for is fresh, and none was left out."""
-        return self.trouble is None and not self.postponed and all(one.is_good for one in self.outcomes)
+        """Whether every list that was asked for is fresh, and none was left out or is still being asked for."""
+        left_out = bool(self.postponed or self.busy)
+        return self.trouble is None and not left_out and all(one.is_good for one in self.outcomes)
 
 
 class Clock:
