@@ -27,7 +27,7 @@ def test_imports_are_listed_and_shown(url: str, tmp_path: Path) -> None:
     assert run("imports", "list", url=url).stderr == "no imports\n"
     file = save(tmp_path, SPOT, many(SPOT, 10))
     ok("import", SPOT, file, url=url)
-    ok("import", SPOT, file, "--observed-at", "2026-01-31T12:00:01Z", url=url)  # confirms what is known, and is counted only
+    ok("import", SPOT, file, url=url)  # confirms what is known, and is counted only
     refused = run("import", SPOT, save(tmp_path / "..", SPOT, many(SPOT, 2)), url=url)
     assert refused.returncode == 7
     (tmp_path / "broken").write_bytes(b"garbage")
