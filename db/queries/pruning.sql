@@ -13,7 +13,12 @@ SELECT set_config('exchanges_db.prune_before', @before::text, true)::text AS pru
 
 -- name: CountPrunable :one
 -- How many rows of each table are older than a time?
-SELECT (SELECT count(*) FROM public.symbol_imports AS i WHERE i.ended_at < @before::timestamptz)::bigint AS symbol_imports,
+SELECT (SELECT count(*) FROM public.symbol_imports AS i
+        WHERE i.ended_at < @before::timestamptz
+          AND (i.moment IS NULL OR EXISTS (SELECT FROM public.symbol_imports AS l
+               WHERE l.exchange_id = i.exchange_id AND l.kind = i.kind AND l.settle IS NOT DISTINCT FROM i.settle
+                 AND l.underlying IS NOT DISTINCT FROM i.underlying AND l.moment > i.moment
+                 AND l.moment <= @before::timestamptz)))::bigint AS symbol_imports,
        (SELECT count(*) FROM public.symbol_history AS h WHERE upper(h.valid) <= @before::timestamptz)::bigint AS symbol_history,
        (SELECT count(*) FROM public.exchange_history AS h
         WHERE EXISTS (SELECT FROM public.exchange_history AS l
@@ -23,9 +28,14 @@ SELECT (SELECT count(*) FROM public.symbol_imports AS i WHERE i.ended_at < @befo
        (SELECT count(*) FROM public.symbol_doubts AS d WHERE d.ended_at <= @before::timestamptz)::bigint AS symbol_doubts;
 
 -- name: DeleteOldImports :execrows
--- How many rows of the ledger were deleted?
+-- How many rows of the ledger were deleted? What had last confirmed each list by that time stays.
 DELETE FROM public.symbol_imports AS i
-USING (SELECT o.id FROM public.symbol_imports AS o WHERE o.ended_at < @before::timestamptz
+USING (SELECT o.id FROM public.symbol_imports AS o
+       WHERE o.ended_at < @before::timestamptz
+         AND (o.moment IS NULL OR EXISTS (SELECT FROM public.symbol_imports AS l
+               WHERE l.exchange_id = o.exchange_id AND l.kind = o.kind AND l.settle IS NOT DISTINCT FROM o.settle
+                 AND l.underlying IS NOT DISTINCT FROM o.underlying AND l.moment > o.moment
+                 AND l.moment <= @before::timestamptz))
        ORDER BY o.ended_at, o.id LIMIT @batch::integer) AS old
 WHERE i.id = old.id;
 

@@ -240,6 +240,19 @@ SET read_digest = r.digest
 FROM json_to_recordset(@digests::json) AS r(id integer, spec_version integer, digest text)
 WHERE s.id = r.id AND s.spec_version = r.spec_version AND s.exchange_id = @exchange_id;
 
+-- name: HasPassedTurningPoint :one
+-- Has an announced time of a live symbol of this list come after one observation of it and by another?
+SELECT EXISTS (
+    SELECT FROM public.symbols AS s
+    WHERE s.exchange_id = @exchange_id AND s.is_live AND s.kind = @kind::text
+      AND (sqlc.narg(settle)::text IS NULL OR s.settle = sqlc.narg(settle)::text)
+      AND (sqlc.narg(underlying)::text IS NULL OR s.base || '_' || s.quote = sqlc.narg(underlying)::text)
+      AND ((s.buy_opens_at > @after::timestamptz AND s.buy_opens_at <= @observed_at::timestamptz)
+           OR (s.sell_opens_at > @after::timestamptz AND s.sell_opens_at <= @observed_at::timestamptz)
+           OR (s.delisting_at > @after::timestamptz AND s.delisting_at <= @observed_at::timestamptz)
+           OR (s.delisted_at > @after::timestamptz AND s.delisted_at <= @observed_at::timestamptz))
+)::boolean AS has_passed;
+
 -- name: RecordSymbolRaw :execrows
 -- Of how many symbols was the row of the payload written?
 INSERT INTO public.symbol_raw (symbol_id, raw, digest, observed_at)

@@ -17,7 +17,12 @@ from exchanges_db.symbols.models import SymbolSpec
 from exchanges_db.symbols.payloads.reading import Payload
 from exchanges_db.symbols.raw_rows import digest
 from exchanges_db.symbols.report import ImportReport
-from exchanges_sql.symbol_import import AsyncQuerier, InsertSymbolsParams, RecordSymbolListParams
+from exchanges_sql.symbol_import import (
+    AsyncQuerier,
+    HasPassedTurningPointParams,
+    InsertSymbolsParams,
+    RecordSymbolListParams,
+)
 
 # Larger documents are slower to parse, smaller ones cost more round trips; measured with 100,000 rows.
 _ROWS_PER_STATEMENT = 1000
@@ -167,6 +172,26 @@ async def record_list(
             confirmed=confirmed,
         )
     )
+
+
+async def has_passed_turning_point(
+    querier: AsyncQuerier, exchange_id: int, report: ImportReport, newest: datetime | None
+) -> bool:
+    """Return whether an announced time of a symbol has come since its list was observed before, at `newest`."""
+    if newest is None:
+        return False
+    listing = report.listing
+    found = await querier.has_passed_turning_point(
+        HasPassedTurningPointParams(
+            exchange_id=exchange_id,
+            kind=listing.kind.value,
+            settle=listing.settle,
+            underlying=listing.underlying,
+            after=newest,
+            observed_at=report.observed_at,
+        )
+    )
+    return bool(found)
 
 
 def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

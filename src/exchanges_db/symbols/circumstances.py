@@ -1,7 +1,7 @@
 """What was known at a time beside the symbols themselves: holds, and when the exchange had last given each list.
 
 Only what is recorded counts, so that an answer about the past stays what it is. An import that changed nothing leaves
-no row in the ledger: it confirms symbols as they are now, and nothing of the past.
+a row in the ledger only where an announced time has come since the one before, because the judge would heed that time.
 """
 
 from __future__ import annotations

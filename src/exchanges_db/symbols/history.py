@@ -94,8 +94,7 @@ async def list_symbols_as_of(
     """Return what `list_symbols` would have returned at `at`, by what is recorded of that time.
 
     exchange: as in `get_symbol_as_of`; None for all that there are and were.
-    tradable: judged by the exchange's row, doubts, holds and imports of then. An import that changed nothing leaves no
-        record in the past: it confirms symbols only for as long as they are asked about now.
+    tradable: judged by the exchange's row, doubts, holds and imports of then.
 
     A row that cannot be read is left out, and logged as an error.
 

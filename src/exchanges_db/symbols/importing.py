@@ -19,7 +19,14 @@ from exchanges_db.errors import DatabaseError, InvalidArgument, shown
 from exchanges_db.exchanges.names import check_exchange
 from exchanges_db.moments import check_moment
 from exchanges_db.symbols.allowances import Allowance
-from exchanges_db.symbols.applying import apply_changes, record_confirmed, record_doubts, record_list, record_raw
+from exchanges_db.symbols.applying import (
+    apply_changes,
+    has_passed_turning_point,
+    record_confirmed,
+    record_doubts,
+    record_list,
+    record_raw,
+)
 from exchanges_db.symbols.comparing import Offer, compare, report_of
 from exchanges_db.symbols.import_limits import ImportLimits
 from exchanges_db.symbols.import_lock import check_isolation, check_wait, take_lock
@@ -211,9 +218,11 @@ class _Run(msgspec.Struct, frozen=True):
         refused = [hit.reason for hit in report.brakes if not hit.allowed]
         if refused:
             raise ImportRefused("nothing was imported: " + "; ".join(refused), report=report)
-        return await self._apply(conn, known, report, clock.moment)
+        return await self._apply(conn, known, report, clock.moment, newest)
 
-    async def _apply(self, conn: AsyncConnection, known: Known, report: ImportReport, moment: datetime) -> ImportReport:
+    async def _apply(
+        self, conn: AsyncConnection, known: Known, report: ImportReport, moment: datetime, newest: datetime | None
+    ) -> ImportReport:
         querier, exchange_id = AsyncQuerier(conn), self.attempt.exchange_id
         inserted: dict[str, int] = {}
         if report.changes:
@@ -223,9 +232,11 @@ class _Run(msgspec.Struct, frozen=True):
         await record_confirmed(querier, exchange_id, known, report)
         await record_raw(querier, known, self.read, inserted, report.observed_at)
         doubted = await record_doubts(querier, exchange_id, known, report.listing, report.held_back, moment)
-        eventful = bool(report.changes or report.brakes or doubted)
+        unchanged = not (report.changes or report.brakes or doubted)
+        # The judge heeds an announced time until a list comes that was observed after it: the past must know which.
+        eventful = not unchanged or await has_passed_turning_point(querier, exchange_id, report, newest)
         changed_at = moment if report.changes else None
-        await record_list(querier, exchange_id, report, changed_at=changed_at, confirmed=not eventful)
+        await record_list(querier, exchange_id, report, changed_at=changed_at, confirmed=unchanged)
         report = msgspec.structs.replace(report, applied=True, moment=moment if eventful else None)
         if not eventful:
             return report

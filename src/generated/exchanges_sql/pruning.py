@@ -13,7 +13,12 @@ from exchanges_sql import models
 
 
 COUNT_PRUNABLE = """-- name: count_prunable \\:one
-SELECT (SELECT count(*) FROM public.symbol_imports AS i WHERE i.ended_at < :p1\\:\\:timestamptz)\\:\\:bigint AS symbol_imports,
+SELECT (SELECT count(*) FROM public.symbol_imports AS i
+        WHERE i.ended_at < :p1\\:\\:timestamptz
+          AND (i.moment IS NULL OR EXISTS (SELECT FROM public.symbol_imports AS l
+               WHERE l.exchange_id = i.exchange_id AND l.kind = i.kind AND l.settle IS NOT DISTINCT FROM i.settle
+                 AND l.underlying IS NOT DISTINCT FROM i.underlying AND l.moment > i.moment
+                 AND l.moment <= :p1\\:\\:timestamptz)))\\:\\:bigint AS symbol_imports,
        (SELECT count(*) FROM public.symbol_history AS h WHERE upper(h.valid) <= :p1\\:\\:timestamptz)\\:\\:bigint AS symbol_history,
        (SELECT count(*) FROM public.exchange_history AS h
         WHERE EXISTS (SELECT FROM public.exchange_history AS l
@@ -62,7 +67,12 @@ WHERE h.id = old.id
 
 DELETE_OLD_IMPORTS = """-- name: delete_old_imports \\:execrows
 DELETE FROM public.symbol_imports AS i
-USING (SELECT o.id FROM public.symbol_imports AS o WHERE o.ended_at < :p1\\:\\:timestamptz
+USING (SELECT o.id FROM public.symbol_imports AS o
+       WHERE o.ended_at < :p1\\:\\:timestamptz
+         AND (o.moment IS NULL OR EXISTS (SELECT FROM public.symbol_imports AS l
+               WHERE l.exchange_id = o.exchange_id AND l.kind = o.kind AND l.settle IS NOT DISTINCT FROM o.settle
+                 AND l.underlying IS NOT DISTINCT FROM o.underlying AND l.moment > o.moment
+                 AND l.moment <= :p1\\:\\:timestamptz))
        ORDER BY o.ended_at, o.id LIMIT :p2\\:\\:integer) AS old
 WHERE i.id = old.id
 """

@@ -125,6 +125,30 @@ SELECT current_setting('transaction_isolation')\\:\\:text AS isolation
 """
 
 
+HAS_PASSED_TURNING_POINT = """-- name: has_passed_turning_point \\:one
+SELECT EXISTS (
+    SELECT FROM public.symbols AS s
+    WHERE s.exchange_id = :p1 AND s.is_live AND s.kind = :p2\\:\\:text
+      AND (:p3\\:\\:text IS NULL OR s.settle = :p3\\:\\:text)
+      AND (:p4\\:\\:text IS NULL OR s.base || '_' || s.quote = :p4\\:\\:text)
+      AND ((s.buy_opens_at > :p5\\:\\:timestamptz AND s.buy_opens_at <= :p6\\:\\:timestamptz)
+           OR (s.sell_opens_at > :p5\\:\\:timestamptz AND s.sell_opens_at <= :p6\\:\\:timestamptz)
+           OR (s.delisting_at > :p5\\:\\:timestamptz AND s.delisting_at <= :p6\\:\\:timestamptz)
+           OR (s.delisted_at > :p5\\:\\:timestamptz AND s.delisted_at <= :p6\\:\\:timestamptz))
+)\\:\\:boolean AS has_passed
+"""
+
+
+@dataclasses.dataclass()
+class HasPassedTurningPointParams:
+    exchange_id: int
+    kind: str
+    settle: Optional[str]
+    underlying: Optional[str]
+    after: datetime.datetime
+    observed_at: datetime.datetime
+
+
 INSERT_DOUBTS = """-- name: insert_doubts \\:execrows
 INSERT INTO public.symbol_doubts (symbol_id, brake, reason, since)
 SELECT r.id, r.brake, r.reason, :p1\\:\\:timestamptz
@@ -401,6 +425,19 @@ class AsyncQuerier:
 
     async def get_transaction_isolation(self) -> Optional[str]:
         row = (await self._conn.execute(sqlalchemy.text(GET_TRANSACTION_ISOLATION))).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def has_passed_turning_point(self, arg: HasPassedTurningPointParams) -> Optional[bool]:
+        row = (await self._conn.execute(sqlalchemy.text(HAS_PASSED_TURNING_POINT), {
+            "p1": arg.exchange_id,
+            "p2": arg.kind,
+            "p3": arg.settle,
+            "p4": arg.underlying,
+            "p5": arg.after,
+            "p6": arg.observed_at,
+        })).first()
         if row is None:
             return None
         return row[0]
