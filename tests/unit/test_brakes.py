@@ -165,6 +165,33 @@ def test_what_is_learned_or_noted_is_no_mass() -> None:
     assert hits(weighed(before, [spec(number, **news) for number in range(100)])) == []
 
 
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(days=7), timedelta(minutes=-1)])
+@pytest.mark.parametrize("field", ["delisting_at", "delisted_at", "expires_at", "buy_opens_at", "sell_opens_at"])
+def test_a_time_that_closes_many_symbols_is_a_mass_though_none_was_known(field: str, ahead: timedelta) -> None:
+    """Else one wrong list announces the end of more than half, and the next takes them away as announced."""
+    fields: dict[str, Any] = {field: NOW + ahead}
+    if field == "expires_at":
+        fields |= {"kind": SymbolKind.FUTURE}
+    plain = {**fields, field: None} if field != "expires_at" else {**fields, field: NOW + timedelta(days=300)}
+    dated = Listing(SymbolKind.FUTURE if field == "expires_at" else SymbolKind.PERPETUAL, "USDT")
+    before = [spec(number, **plain) for number in range(100)]
+    closes = ahead > timedelta(0) or not field.endswith("opens_at")
+    for count, hit in ((20, False), (21, closes), (100, closes)):
+        after = [*(spec(number, **fields) for number in range(count)), *before[count:]]
+        assert hits(weighed(before, after, listing=dated)) == (["MASS"] if hit else [])
+
+
+def test_an_empty_list_is_believed_where_all_of_it_came_to_its_announced_end() -> None:
+    """A list of one or a few dated contracts, between two of them; a single live one more, and it is not."""
+    dated: dict[str, Any] = {"kind": SymbolKind.FUTURE}
+    over = [spec(number, **dated, expires_at=BEFORE) for number in range(6)]
+    lives = spec(9, **dated, expires_at=NOW + timedelta(days=1))
+    listing = Listing(SymbolKind.FUTURE, "USDT")
+    verdict = weighed(over, [], listing=listing)
+    assert (hits(verdict), {change.kind for change in verdict.changes}) == ([], {ChangeKind.EXPIRED})
+    assert hits(weighed([*over, lives], [], listing=listing)) == ["EMPTY"]
+
+
 def test_many_rows_with_an_unknown_word_are_a_mass_once() -> None:
     """What such a word has closed before is no news: else the list would be refused until the reader is newer."""
     before, after = changed(11, 100, **HALTED)

@@ -14,7 +14,7 @@ import msgspec
 
 from exchanges_db.errors import shown
 from exchanges_db.symbols.allowances import Allowance, Brake, how_to_allow
-from exchanges_db.symbols.changes import ChangeKind, SymbolChange
+from exchanges_db.symbols.changes import ENDS, ChangeKind, FieldChange, SymbolChange
 from exchanges_db.symbols.enums import SymbolStatus, is_live
 from exchanges_db.symbols.import_limits import ImportLimits
 from exchanges_db.symbols.jumps import jumps_of
@@ -26,6 +26,7 @@ _ENDED = (ChangeKind.DELISTED, ChangeKind.EXPIRED)
 # What makes a symbol the one that it is.
 _IDENTITY = ("base", "quote", "settle", "kind")
 _STATE = ("status", "sides")
+_OPENINGS = ("buy_opens_at", "sell_opens_at")
 # Times of an observation or of bookkeeping, and how a value is known: the exchange changed no rule with them.
 _NO_RULES = frozenset(("exchange_changed_at", "delisted_at", "tick_assumed", "step_assumed"))
 
@@ -92,19 +93,21 @@ def weigh(
     scales = _Scales(tuple(changes), limits or ImportLimits(), tuple(allowances), payload_sha256, known_ids or {})
     if foreign is not None:
         scales.refuse(Brake.FOREIGN, foreign)
-    if offered == 0 and live:
-        scales.refuse(Brake.EMPTY, f"the payload lists no symbol at all, and {live} live ones are known")
+    leaving = {one.spec.native_symbol: one for one in scales.changes if _leaves(one, observed_at)}
+    # A list of a few contracts is empty once all of them have come to the end that they were listed with.
+    ended = sum(one.vanished and one.was_announced(observed_at) for one in scales.changes)
+    if offered == 0 and live > ended:
+        scales.refuse(Brake.EMPTY, f"the payload lists no symbol at all, and {live - ended} live ones are known")
     if newest is not None and observed_at < newest:
         scales.refuse(Brake.OLDER, f"the list was observed {newest - observed_at} before the newest one that is known")
     if observed_at > now + scales.limits.skew:
         scales.refuse(Brake.FUTURE, f"the list was observed {observed_at - now} ahead of the database's clock")
     _weigh_rejected(scales, rejected, offered)
     _weigh_duplicates(scales, duplicates, offered)
-    leaving = {one.spec.native_symbol: one for one in scales.changes if _leaves(one, observed_at)}
     _weigh_leaving(scales, leaving, live, sum(row.native_symbol is None for row in rejected))
     _weigh_jumps(scales, recent or {}, live)
     _weigh_closings(scales, observed_at, live, offered, unknown_rows)
-    _weigh_fields(scales, live)
+    _weigh_fields(scales, live, observed_at)
     return scales.verdict()
 
 
@@ -236,11 +239,11 @@ def _weigh_closings(scales: _Scales, observed_at: datetime, live: int, offered: 
         scales.refuse(Brake.MASS, f"{text}, more than {limits.unknown_percent} percent")
 
 
-def _weigh_fields(scales: _Scales, live: int) -> None:
-    """Weigh how many symbols change in one and the same field; learning a value is no fault."""
+def _weigh_fields(scales: _Scales, live: int, observed_at: datetime) -> None:
+    """Weigh how many symbols change in one and the same field; learning one that closes nothing is no fault."""
     limits = scales.limits
     changed: dict[str, list[str]] = defaultdict(list)
-    for name, field in _changed_fields(scales):
+    for name, field in _changed_fields(scales, observed_at):
         changed[field].append(name)
     for field, names in sorted(changed.items()):
         if limits.refuses(len(names), limits.field_percent, live):
@@ -248,8 +251,8 @@ def _weigh_fields(scales: _Scales, live: int) -> None:
             scales.refuse(Brake.MASS, f"{text}: {_named(sorted(names))}")
 
 
-def _changed_fields(scales: _Scales) -> Iterable[tuple[str, str]]:
-    """Return each field of a live symbol that held a value and holds another, with the symbol's name."""
+def _changed_fields(scales: _Scales, observed_at: datetime) -> Iterable[tuple[str, str]]:
+    """Return each field of a live symbol that held a value and holds another, or now closes, with the symbol's name."""
     ended = (change for change in scales.changes if change.kind in _ENDED)
     replaced = {change.spec.native_symbol: change.spec for change in ended}
     for change in scales.changes:
@@ -263,8 +266,17 @@ def _changed_fields(scales: _Scales) -> Iterable[tuple[str, str]]:
             told = change.kind is ChangeKind.HALTED  # weighed as such
             for field in change.fields:
                 counts = field.old is not None and field.field not in _NO_RULES
+                counts = counts or _closes(change, field, observed_at)
                 if counts and not (told and field.field in _STATE) and not _is_allowed_jump(scales, name, field.field):
                     yield name, field.field
+
+
+def _closes(change: SymbolChange, field: FieldChange, observed_at: datetime) -> bool:
+    """Return whether a time that is told first closes an open symbol: an end, or an opening that lies ahead."""
+    if field.old is not None or not isinstance(field.new, datetime):
+        return False
+    opened = change.before("status") is SymbolStatus.TRADING
+    return field.field in ENDS or (field.field in _OPENINGS and opened and field.new > observed_at)
 
 
 def _was_live(change: SymbolChange) -> bool:

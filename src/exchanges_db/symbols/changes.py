@@ -20,7 +20,7 @@ from exchanges_db.symbols.models import Symbol, SymbolSpec
 
 _INTERRUPTED = frozenset((SymbolStatus.HALTED, SymbolStatus.CLOSE_ONLY, SymbolStatus.DELISTING))
 # What a list may have told before of the end of a symbol.
-_ENDS = ("expires_at", "delisting_at", "delisted_at")
+ENDS = ("expires_at", "delisting_at", "delisted_at")
 FieldValue = str | Decimal | bool | int | datetime | tuple[OrderType, ...] | None
 
 
@@ -66,7 +66,7 @@ class SymbolChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def was_announced(self, by: datetime) -> bool:
         """Return whether its end was known before, and lies at or before `by`."""
-        times = (self.before(field) for field in _ENDS)
+        times = (self.before(field) for field in ENDS)
         return any(isinstance(time, datetime) and time <= by for time in times)
 
 
