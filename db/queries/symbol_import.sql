@@ -240,9 +240,15 @@ SET read_digest = r.digest
 FROM json_to_recordset(@digests::json) AS r(id integer, spec_version integer, digest text)
 WHERE s.id = r.id AND s.spec_version = r.spec_version AND s.exchange_id = @exchange_id;
 
--- name: HasPassedTurningPoint :one
--- Has an announced time of a live symbol of this list come after one observation of it and by another?
-SELECT EXISTS (
+-- name: GetWorthRecording :one
+-- Has an announced time of a live symbol of this list come after one observation of it and by another, or has the ledger
+-- no import of it that was applied, as after an upgrade?
+SELECT (NOT EXISTS (
+    SELECT FROM public.symbol_imports AS i
+    WHERE i.exchange_id = @exchange_id AND i.outcome = 'APPLIED' AND i.kind = @kind::text
+      AND i.settle IS NOT DISTINCT FROM sqlc.narg(settle)::text
+      AND i.underlying IS NOT DISTINCT FROM sqlc.narg(underlying)::text
+) OR EXISTS (
     SELECT FROM public.symbols AS s
     WHERE s.exchange_id = @exchange_id AND s.is_live AND s.kind = @kind::text
       AND (sqlc.narg(settle)::text IS NULL OR s.settle = sqlc.narg(settle)::text)
@@ -251,7 +257,7 @@ SELECT EXISTS (
            OR (s.sell_opens_at > @after::timestamptz AND s.sell_opens_at <= @observed_at::timestamptz)
            OR (s.delisting_at > @after::timestamptz AND s.delisting_at <= @observed_at::timestamptz)
            OR (s.delisted_at > @after::timestamptz AND s.delisted_at <= @observed_at::timestamptz))
-)::boolean AS has_passed;
+))::boolean AS is_new;
 
 -- name: RecordSymbolRaw :execrows
 -- Of how many symbols was the row of the payload written?

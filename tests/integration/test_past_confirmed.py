@@ -19,7 +19,9 @@ from exchanges_db import (
     list_symbols_as_of,
     prune_history,
 )
+from exchanges_db.database.dsn import Dsn
 from exchanges_db.symbols.freshness import server_time
+from tests.factories import connected
 from tests.symbol_rows import as_spec_fields
 
 PLACE = "GATEIO_SPOT"
@@ -66,3 +68,17 @@ async def test_the_past_is_judged_by_a_list_that_changed_nothing_after_an_announ
     assert fresh.confirmations == 3
     await prune_history(told_at, db=database)
     assert bool(await can_trade(PLACE, "BTC/USDT", "BUY", told_at, db=database)) is open_now
+
+
+async def test_the_first_list_after_an_upgrade_is_recorded_though_it_changes_nothing(
+    database: Database, dsn: Dsn
+) -> None:
+    """Earlier versions kept no ledger: until one is there, what they confirmed would be nothing to the past."""
+    spec = SymbolSpec(**as_spec_fields("spot"))
+    await load(database, spec)
+    async with connected(dsn) as conn, conn.transaction():
+        await conn.execute("SELECT set_config('exchanges_db.prune_before', clock_timestamp()::text, true)")
+        await conn.execute("DELETE FROM symbol_imports")
+    confirmed = [(await load(database, spec)).import_id for _ in range(3)]
+    assert [one.id for one in await list_imports(PLACE, db=database)] == confirmed[:1]
+    assert confirmed[1:] == [None, None]

@@ -19,7 +19,7 @@ from exchanges_db.symbols.raw_rows import digest
 from exchanges_db.symbols.report import ImportReport
 from exchanges_sql.symbol_import import (
     AsyncQuerier,
-    HasPassedTurningPointParams,
+    GetWorthRecordingParams,
     InsertSymbolsParams,
     RecordSymbolListParams,
 )
@@ -174,15 +174,18 @@ async def record_list(
     )
 
 
-async def has_passed_turning_point(
+async def is_worth_recording(
     querier: AsyncQuerier, exchange_id: int, report: ImportReport, newest: datetime | None
 ) -> bool:
-    """Return whether an announced time of a symbol has come since its list was observed before, at `newest`."""
+    """Return whether the past must know of a list that changes nothing; `newest`: when it was observed before.
+
+    It must where an announced time has come since, and where the ledger has no import of the list yet.
+    """
     if newest is None:
         return False
     listing = report.listing
-    found = await querier.has_passed_turning_point(
-        HasPassedTurningPointParams(
+    found = await querier.get_worth_recording(
+        GetWorthRecordingParams(
             exchange_id=exchange_id,
             kind=listing.kind.value,
             settle=listing.settle,

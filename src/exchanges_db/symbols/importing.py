@@ -21,7 +21,7 @@ from exchanges_db.moments import check_moment
 from exchanges_db.symbols.allowances import Allowance
 from exchanges_db.symbols.applying import (
     apply_changes,
-    has_passed_turning_point,
+    is_worth_recording,
     record_confirmed,
     record_doubts,
     record_list,
@@ -234,7 +234,7 @@ class _Run(msgspec.Struct, frozen=True):
         doubted = await record_doubts(querier, exchange_id, known, report.listing, report.held_back, moment)
         unchanged = not (report.changes or report.brakes or doubted)
         # The judge heeds an announced time until a list comes that was observed after it: the past must know which.
-        eventful = not unchanged or await has_passed_turning_point(querier, exchange_id, report, newest)
+        eventful = not unchanged or await is_worth_recording(querier, exchange_id, report, newest)
         changed_at = moment if report.changes else None
         await record_list(querier, exchange_id, report, changed_at=changed_at, confirmed=unchanged)
         report = msgspec.structs.replace(report, applied=True, moment=moment if eventful else None)

@@ -125,8 +125,13 @@ SELECT current_setting('transaction_isolation')\\:\\:text AS isolation
 """
 
 
-HAS_PASSED_TURNING_POINT = """-- name: has_passed_turning_point \\:one
-SELECT EXISTS (
+GET_WORTH_RECORDING = """-- name: get_worth_recording \\:one
+SELECT (NOT EXISTS (
+    SELECT FROM public.symbol_imports AS i
+    WHERE i.exchange_id = :p1 AND i.outcome = 'APPLIED' AND i.kind = :p2\\:\\:text
+      AND i.settle IS NOT DISTINCT FROM :p3\\:\\:text
+      AND i.underlying IS NOT DISTINCT FROM :p4\\:\\:text
+) OR EXISTS (
     SELECT FROM public.symbols AS s
     WHERE s.exchange_id = :p1 AND s.is_live AND s.kind = :p2\\:\\:text
       AND (:p3\\:\\:text IS NULL OR s.settle = :p3\\:\\:text)
@@ -135,12 +140,12 @@ SELECT EXISTS (
            OR (s.sell_opens_at > :p5\\:\\:timestamptz AND s.sell_opens_at <= :p6\\:\\:timestamptz)
            OR (s.delisting_at > :p5\\:\\:timestamptz AND s.delisting_at <= :p6\\:\\:timestamptz)
            OR (s.delisted_at > :p5\\:\\:timestamptz AND s.delisted_at <= :p6\\:\\:timestamptz))
-)\\:\\:boolean AS has_passed
+))\\:\\:boolean AS is_new
 """
 
 
 @dataclasses.dataclass()
-class HasPassedTurningPointParams:
+class GetWorthRecordingParams:
     exchange_id: int
     kind: str
     settle: Optional[str]
@@ -429,8 +434,8 @@ class AsyncQuerier:
             return None
         return row[0]
 
-    async def has_passed_turning_point(self, arg: HasPassedTurningPointParams) -> Optional[bool]:
-        row = (await self._conn.execute(sqlalchemy.text(HAS_PASSED_TURNING_POINT), {
+    async def get_worth_recording(self, arg: GetWorthRecordingParams) -> Optional[bool]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_WORTH_RECORDING), {
             "p1": arg.exchange_id,
             "p2": arg.kind,
             "p3": arg.settle,
