@@ -381,6 +381,15 @@ CREATE FUNCTION public.symbol_imports_stamp() RETURNS trigger
 BEGIN
     NEW.ended_at := clock_timestamp();
     NEW.began_at := least(NEW.began_at, NEW.ended_at);
+    -- The next import follows it: one that lies ahead of all that is known would keep every later one from being dated.
+    IF NEW.moment > NEW.ended_at THEN
+        NEW.moment := least(NEW.moment, greatest(
+            NEW.ended_at,
+            (SELECT max(s.updated_at) FROM public.symbols AS s WHERE s.exchange_id = NEW.exchange_id),
+            (SELECT max(upper(h.valid)) FROM public.symbol_history AS h WHERE h.exchange_id = NEW.exchange_id),
+            (SELECT max(i.moment) FROM public.symbol_imports AS i
+             WHERE i.exchange_id = NEW.exchange_id AND i.moment IS NOT NULL)) + interval '1 microsecond');
+    END IF;
     NEW.imported_by := session_user::text;
     NEW.application_name := current_setting('application_name');
     RETURN NEW;
@@ -1319,7 +1328,8 @@ CREATE TABLE public.symbol_doubts (
     reason text NOT NULL,
     since timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
-    CONSTRAINT symbol_doubts_ends_after_since CHECK ((ended_at >= since))
+    CONSTRAINT symbol_doubts_ends_after_since CHECK ((ended_at >= since)),
+    CONSTRAINT symbol_doubts_times_are_dates CHECK ((((since AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((since AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone) AND ((ended_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone)))
 );
 
 
@@ -1358,7 +1368,7 @@ CREATE TABLE public.symbol_lists (
     CONSTRAINT symbol_lists_parts_fit_kind CHECK ((((settle IS NULL) OR (kind <> 'SPOT'::text)) AND ((underlying IS NULL) OR (kind = 'OPTION'::text)))),
     CONSTRAINT symbol_lists_settle_printable CHECK (((settle <> ''::text) AND (length(settle) <= 50) AND (settle !~ '^ | $|[\x01-\x1f\x7f]'::text))),
     CONSTRAINT symbol_lists_source_printable CHECK (((source <> ''::text) AND (length(source) <= 100) AND (source !~ '^ | $|[\x01-\x1f\x7f]'::text))),
-    CONSTRAINT symbol_lists_times_are_dates CHECK ((((observed_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((observed_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone) AND ((changed_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((changed_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone))),
+    CONSTRAINT symbol_lists_times_are_dates CHECK ((((observed_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((observed_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone) AND ((changed_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((changed_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone) AND ((imported_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((imported_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone))),
     CONSTRAINT symbol_lists_underlying_printable CHECK (((underlying <> ''::text) AND (length(underlying) <= 101) AND (underlying !~ '^ | $|[\x01-\x1f\x7f]'::text)))
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='100');
@@ -1981,7 +1991,7 @@ CREATE TABLE public.symbol_imports (
     CONSTRAINT symbol_imports_moment_fits_outcome CHECK (((outcome = 'APPLIED'::text) = (moment IS NOT NULL))),
     CONSTRAINT symbol_imports_outcome_known CHECK ((outcome = ANY (ARRAY['APPLIED'::text, 'REFUSED'::text, 'FAILED'::text]))),
     CONSTRAINT symbol_imports_sha256_is_hex CHECK ((payload_sha256 ~ '^[0-9a-f]{64}$'::text)),
-    CONSTRAINT symbol_imports_times_are_dates CHECK ((((observed_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((observed_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone) AND ((moment AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((moment AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone)))
+    CONSTRAINT symbol_imports_times_are_dates CHECK ((((observed_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((observed_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone) AND ((began_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((ended_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone) AND ((moment AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((moment AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone)))
 );
 
 
@@ -2883,7 +2893,7 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp;
 -- Name: symbols symbols_stamp_insert; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER symbols_stamp_insert BEFORE INSERT ON public.symbols FOR EACH ROW WHEN (((new.spec_version <> 1) OR (new.created_at <> new.updated_at) OR (new.updated_at IS DISTINCT FROM (NULLIF(current_setting('exchanges_db.moment'::text, true), ''::text))::timestamp with time zone))) EXECUTE FUNCTION public.symbols_stamp();
+CREATE TRIGGER symbols_stamp_insert BEFORE INSERT ON public.symbols FOR EACH ROW WHEN (((new.spec_version <> 1) OR (new.created_at <> new.updated_at) OR (new.updated_at IS DISTINCT FROM (NULLIF(current_setting('exchanges_db.moment'::text, true), ''::text))::timestamp with time zone) OR (new.updated_at < now()) OR (new.updated_at >= (statement_timestamp() + '1 day'::interval)))) EXECUTE FUNCTION public.symbols_stamp();
 
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp_insert;
 

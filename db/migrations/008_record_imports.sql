@@ -66,6 +66,7 @@ CREATE TABLE public.symbol_imports (
         CHECK (payload_size >= 0 AND listed_rows >= 0 AND rejected_rows >= 0 AND unchanged_rows >= 0),
     CONSTRAINT symbol_imports_times_are_dates
         CHECK (observed_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND observed_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
+           AND began_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND ended_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
            AND moment AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND moment AT TIME ZONE 'UTC' < '9999-12-31'::timestamp)
 );
 
@@ -94,7 +95,10 @@ CREATE TABLE public.symbol_doubts (
     since TIMESTAMPTZ NOT NULL,
     ended_at TIMESTAMPTZ,
     CONSTRAINT symbol_doubts_pkey PRIMARY KEY (id),
-    CONSTRAINT symbol_doubts_ends_after_since CHECK (ended_at >= since)
+    CONSTRAINT symbol_doubts_ends_after_since CHECK (ended_at >= since),
+    CONSTRAINT symbol_doubts_times_are_dates
+        CHECK (since AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND since AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
+           AND ended_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp)
 );
 
 -- A symbol is in one doubt at a time.
@@ -176,6 +180,15 @@ AS $$
 BEGIN
     NEW.ended_at := clock_timestamp();
     NEW.began_at := least(NEW.began_at, NEW.ended_at);
+    -- The next import follows it: one that lies ahead of all that is known would keep every later one from being dated.
+    IF NEW.moment > NEW.ended_at THEN
+        NEW.moment := least(NEW.moment, greatest(
+            NEW.ended_at,
+            (SELECT max(s.updated_at) FROM public.symbols AS s WHERE s.exchange_id = NEW.exchange_id),
+            (SELECT max(upper(h.valid)) FROM public.symbol_history AS h WHERE h.exchange_id = NEW.exchange_id),
+            (SELECT max(i.moment) FROM public.symbol_imports AS i
+             WHERE i.exchange_id = NEW.exchange_id AND i.moment IS NOT NULL)) + interval '1 microsecond');
+    END IF;
     NEW.imported_by := session_user::text;
     NEW.application_name := current_setting('application_name');
     RETURN NEW;

@@ -88,7 +88,8 @@ ALTER TABLE public.symbol_lists
     DROP CONSTRAINT symbol_lists_observed_at_is_date,
     ADD CONSTRAINT symbol_lists_times_are_dates
         CHECK (observed_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND observed_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
-           AND changed_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND changed_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp);
+           AND changed_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND changed_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
+           AND imported_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND imported_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp);
 
 CREATE UNIQUE INDEX symbols_live_native_symbol_key ON public.symbols (exchange_id, native_symbol)
     WHERE is_live;
@@ -691,7 +692,9 @@ DROP TRIGGER symbols_stamp_insert ON public.symbols;
 CREATE TRIGGER symbols_stamp_insert BEFORE INSERT ON public.symbols
     FOR EACH ROW
     WHEN (NEW.spec_version <> 1 OR NEW.created_at <> NEW.updated_at
-          OR NEW.updated_at IS DISTINCT FROM nullif(current_setting('exchanges_db.moment', true), '')::timestamptz)
+          OR NEW.updated_at IS DISTINCT FROM nullif(current_setting('exchanges_db.moment', true), '')::timestamptz
+          -- A statement can change the setting while it runs: what symbols_moment() does not take is not taken here.
+          OR NEW.updated_at < now() OR NEW.updated_at >= statement_timestamp() + interval '1 day')
     EXECUTE FUNCTION public.symbols_stamp();
 CREATE TRIGGER symbols_prepare_insert BEFORE INSERT ON public.symbols
     FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_prepare_insert();

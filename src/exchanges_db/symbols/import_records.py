@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
-from exchanges_db.database.rows import from_database
+from exchanges_db.database.rows import readable, unreadable
 from exchanges_db.errors import InvalidArgument, shown
 from exchanges_db.exchanges.names import check_key
 from exchanges_db.exchanges.names import exchange_id as id_of
@@ -87,6 +87,8 @@ async def list_imports(
     listing: only of this list. outcome: only those that ended so. since: only those that ended then or later.
     limit: at most so many.
 
+    A row that cannot be read is left out, and logged as an error.
+
     Raises:
         InvalidArgument: one of them is unusable; `.field` names it.
         ExchangeNotFound: no exchange has that name; one that was deleted is asked for by its id.
@@ -108,7 +110,7 @@ async def list_imports(
             since=begin,
             most=limit,
         )
-        return [_record(row) async for row in AsyncQuerier(conn).list_imports(arguments)]
+        return readable([row async for row in AsyncQuerier(conn).list_imports(arguments)], _record)
 
     return await run(db, work)
 
@@ -138,4 +140,7 @@ def _record(row: ListImportsRow | GetImportRow) -> ImportRecord:
     fields["listing"] = None if kind is None else {"kind": kind, "settle": settle, "underlying": underlying}
     for field in ("changes", "brakes", "held_back"):
         fields[field] = msgspec.json.decode(fields[field])
-    return from_database(fields, ImportRecord)
+    try:
+        return msgspec.convert(fields, ImportRecord)
+    except msgspec.ValidationError as exc:
+        raise unreadable(f"import {row.id}: ", str(exc)) from exc

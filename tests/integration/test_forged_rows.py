@@ -1,0 +1,96 @@
+"""What a role with the documented rights writes by SQL of its own dates nothing back and hides no row of others."""
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from exchanges_db import Database, get_symbol_as_of, import_symbols, list_imports
+from exchanges_db.database.dsn import Dsn
+from tests.factories import connected
+from tests.payload_rows import SPOT, payload, spot
+
+LONG_AGO = datetime(1980, 1, 1, tzinfo=UTC)
+LEDGER = "INSERT INTO symbol_imports (exchange_id, exchange, outcome, began_at, ended_at, moment, changes) VALUES "
+
+
+@pytest.fixture
+async def importer(stocked_dsn: Dsn) -> AsyncIterator[Dsn]:
+    """The login of a role that imports, with no right more than it needs."""
+    name = f"exchanges_db_importer_{os.getpid()}"
+    async with connected(stocked_dsn) as owner:
+        await owner.execute(f"""
+            CREATE ROLE {name} LOGIN;
+            GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name};
+            GRANT INSERT, UPDATE ON symbols, symbol_lists, symbol_raw, symbol_doubts TO {name};
+            GRANT INSERT ON symbol_imports TO {name};
+        """)
+        yield replace(stocked_dsn, user=name)
+        await owner.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
+
+
+@pytest.mark.parametrize("moment", ["1980-01-01 00:00:00+00", "2980-01-01 00:00:00+00"])
+async def test_a_setting_made_within_the_statement_dates_no_row(importer: Dsn, moment: str) -> None:
+    """The check before the statement cannot see what a row's own expression sets."""
+    async with connected(importer) as conn:
+        row = await conn.fetchrow(
+            """
+            INSERT INTO symbols (exchange_id, native_symbol, symbol, base, quote, kind, price_tick, quantity_step,
+                status, sides, api_tradable, source, observed_at, created_at, updated_at)
+            SELECT exchange_id, 'FORGED', 'FORGED/USDT', 'FORGED', quote, kind, price_tick, quantity_step, status,
+                sides, api_tradable, source, observed_at, set_config('exchanges_db.moment', $1, true)::timestamptz,
+                $1::text::timestamptz
+            FROM symbols WHERE kind = 'SPOT' LIMIT 1
+            RETURNING updated_at, created_at, spec_hash = symbol_spec_hash(symbols) AS is_hashed
+            """,
+            moment,
+        )
+    assert row is not None
+    assert row["updated_at"] == row["created_at"]
+    assert row["is_hashed"]
+    assert abs(row["updated_at"] - datetime.now(UTC)) < timedelta(minutes=1)
+    async with Database(importer) as database:
+        assert await get_symbol_as_of(SPOT, "FORGED", LONG_AGO, db=database) is None
+
+
+async def test_a_moment_that_was_made_up_keeps_no_import_from_being_dated(importer: Dsn) -> None:
+    """An import takes a moment after every one that is known."""
+    async with connected(importer) as conn:
+        await conn.execute(LEDGER + "(2, 'GATEIO_SPOT', 'APPLIED', now(), now(), '9999-12-30', '{}')")
+    async with Database(importer) as database:
+        rows = payload(SPOT, [spot(), spot("ETH"), spot("NEW")])
+        report = await import_symbols(SPOT, rows, db=database)
+        assert report.moment is not None
+        assert report.moment - datetime.now(UTC) < timedelta(minutes=1)
+
+
+async def test_a_row_of_the_ledger_that_cannot_be_read_hides_no_other(
+    importer: Dsn, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its number is logged, and the rest is returned."""
+    async with Database(importer) as database:
+        before = await list_imports(db=database)
+        async with connected(importer) as conn:
+            await conn.execute(LEDGER + "(2, 'GATEIO_SPOT', 'REFUSED', now(), now(), NULL, '[]')")
+        assert await list_imports(db=database) == before
+    assert f"import {before[0].id + 1}: " in caplog.text
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        LEDGER + "(2, 'GATEIO_SPOT', 'REFUSED', '-infinity', now(), NULL, '{}')",
+        LEDGER + "(2, 'GATEIO_SPOT', 'REFUSED', '4000-01-01 BC', now(), NULL, '{}')",
+        "INSERT INTO symbol_doubts (symbol_id, brake, reason, since) VALUES (1, 'JUMP', 'r', 'infinity')",
+        "INSERT INTO symbol_doubts (symbol_id, brake, reason, since, ended_at) VALUES (1, 'X', '', now(), 'infinity')",
+        "UPDATE symbol_lists SET imported_at = '20000-01-01'",
+    ],
+)
+async def test_times_that_nobody_can_read_are_refused(importer: Dsn, statement: str) -> None:
+    """Times are bounded in every table that a role writes itself."""
+    async with connected(importer) as conn:
+        with pytest.raises(asyncpg.CheckViolationError, match="times_are_dates"):
+            await conn.execute(statement)
