@@ -1,5 +1,6 @@
 """The environment: every variable, its limits, and what is said when one is unusable."""
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -59,6 +60,7 @@ def test_a_pool_that_is_smaller_than_its_floor_is_refused() -> None:
     [
         {"pool_min": 2, "pool_max": 1}, {"pool_max": 0}, {"pool_min": -1}, {"command_timeout": 0},
         {"connect_timeout": None}, {"acquire_timeout": "5"}, {"pooler": "session"}, {"pool_max": 1.5},
+        {"command_timeout": 10**400}, {"connect_timeout": Decimal("sNaN")},
     ],
 )  # fmt: skip
 def test_settings_made_in_code_obey_the_same_limits(wrong: dict[str, Any]) -> None:

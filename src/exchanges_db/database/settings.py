@@ -52,7 +52,7 @@ def check_settings(settings: msgspec.Struct, called: Callable[[str], str]) -> No
     for field in msgspec.structs.fields(type(settings)):
         try:
             msgspec.convert(getattr(settings, field.name), field.type)
-        except msgspec.ValidationError as exc:
+        except (msgspec.ValidationError, ValueError) as exc:  # a Decimal of sNaN is no float
             raise ConfigurationError(f"{called(field.name)} is unusable: {exc}") from exc
 
 

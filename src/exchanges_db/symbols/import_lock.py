@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 from datetime import UTC
-from math import isfinite
 
 from exchanges_db.errors import ImportBusy, InvalidArgument, shown
 from exchanges_sql.symbol_import import AsyncQuerier, ListImportsRunningRow
@@ -18,12 +18,14 @@ log = logging.getLogger("exchanges_db")
 
 LOCK_CLASS = int.from_bytes(b"symb")
 _SECONDS_APART = 0.1
+_LONGEST_WAIT = sys.float_info.max
 _READS_ALL = ("read committed", "read uncommitted")
 
 
 def check_wait(wait: float) -> float:
     """Return how many seconds an import may wait for another; raise InvalidArgument where it is no such number."""
-    if type(wait) not in (int, float) or not (wait >= 0 and isfinite(wait)):
+    # math.isfinite would turn an int into a float, which may be too small for it.
+    if type(wait) not in (int, float) or not 0 <= wait <= _LONGEST_WAIT:
         raise InvalidArgument(f"wait must be a number of seconds, 0 or more, not {shown(wait)}", field="wait")
     return wait
 
