@@ -353,6 +353,34 @@ $$;
 
 
 --
+-- Name: symbol_doubts_stamp(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.symbol_doubts_stamp() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.since < now() THEN
+            NEW.since := statement_timestamp();
+        END IF;
+        NEW.ended_at := NULL;
+        RETURN NEW;
+    END IF;
+    IF OLD.ended_at IS NOT NULL OR (NEW.id, NEW.symbol_id, NEW.brake, NEW.reason, NEW.since)
+       IS DISTINCT FROM (OLD.id, OLD.symbol_id, OLD.brake, OLD.reason, OLD.since) THEN
+        RAISE EXCEPTION 'a doubt can be ended, once, and not be changed' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF NEW.ended_at < now() THEN
+        NEW.ended_at := greatest(statement_timestamp(), OLD.since);
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+
+--
 -- Name: symbol_imports_refuse(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -2788,6 +2816,15 @@ ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_stamp;
 CREATE TRIGGER symbol_doubts_record_prune AFTER DELETE ON public.symbol_doubts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT WHEN ((COALESCE(current_setting('exchanges_db.prune_before'::text, true), ''::text) <> ''::text)) EXECUTE FUNCTION public.history_record_prune();
 
 ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_record_prune;
+
+
+--
+-- Name: symbol_doubts symbol_doubts_stamp; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbol_doubts_stamp BEFORE INSERT OR UPDATE ON public.symbol_doubts FOR EACH ROW EXECUTE FUNCTION public.symbol_doubts_stamp();
+
+ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_stamp;
 
 
 --

@@ -209,8 +209,33 @@ BEGIN
 END
 $$;
 
+-- Whoever imports writes doubts himself: none begins or ends in the past, or says something else later.
+CREATE FUNCTION public.symbol_doubts_stamp() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.since < now() THEN
+            NEW.since := statement_timestamp();
+        END IF;
+        NEW.ended_at := NULL;
+        RETURN NEW;
+    END IF;
+    IF OLD.ended_at IS NOT NULL OR (NEW.id, NEW.symbol_id, NEW.brake, NEW.reason, NEW.since)
+       IS DISTINCT FROM (OLD.id, OLD.symbol_id, OLD.brake, OLD.reason, OLD.since) THEN
+        RAISE EXCEPTION 'a doubt can be ended, once, and not be changed' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF NEW.ended_at < now() THEN
+        NEW.ended_at := greatest(statement_timestamp(), OLD.since);
+    END IF;
+    RETURN NEW;
+END
+$$;
+
 -- PUBLIC could otherwise hang them on a table of its own.
 REVOKE ALL ON FUNCTION public.history_record_prune() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.symbol_doubts_stamp() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.symbol_imports_stamp() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.symbol_imports_refuse() FROM PUBLIC;
 
@@ -221,6 +246,8 @@ CREATE TRIGGER symbol_imports_refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON publ
 CREATE TRIGGER symbol_imports_record_prune AFTER DELETE ON public.symbol_imports
     REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION public.history_record_prune();
+CREATE TRIGGER symbol_doubts_stamp BEFORE INSERT OR UPDATE ON public.symbol_doubts
+    FOR EACH ROW EXECUTE FUNCTION public.symbol_doubts_stamp();
 CREATE TRIGGER symbol_history_record_prune AFTER DELETE ON public.symbol_history
     REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION public.history_record_prune();
@@ -243,6 +270,7 @@ ALTER TABLE public.symbol_imports ENABLE ALWAYS TRIGGER symbol_imports_record_pr
 ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_record_prune;
 ALTER TABLE public.exchange_history ENABLE ALWAYS TRIGGER exchange_history_record_prune;
 ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_record_prune;
+ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_stamp;
 ALTER TABLE public.history_prunes ENABLE ALWAYS TRIGGER history_prunes_refuse;
 
 -- migrate:down
@@ -270,6 +298,7 @@ BEGIN
     DROP TABLE public.history_prunes;
     DROP TABLE public.symbol_doubts;
     DROP TABLE public.symbol_imports;
+    DROP FUNCTION public.symbol_doubts_stamp();
     DROP FUNCTION public.symbol_imports_refuse();
     DROP FUNCTION public.symbol_imports_stamp();
     DROP FUNCTION public.history_record_prune();

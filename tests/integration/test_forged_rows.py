@@ -15,6 +15,7 @@ from tests.payload_rows import SPOT, payload, spot
 
 LONG_AGO = datetime(1980, 1, 1, tzinfo=UTC)
 LEDGER = "INSERT INTO symbol_imports (exchange_id, exchange, outcome, began_at, ended_at, moment, changes) VALUES "
+DOUBT = "INSERT INTO symbol_doubts (symbol_id, brake, reason, since) VALUES (1, 'JUMP', 'r', '1980-01-01')"
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ async def test_a_row_of_the_ledger_that_cannot_be_read_hides_no_other(
         LEDGER + "(2, 'GATEIO_SPOT', 'REFUSED', '-infinity', now(), NULL, '{}')",
         LEDGER + "(2, 'GATEIO_SPOT', 'REFUSED', '4000-01-01 BC', now(), NULL, '{}')",
         "INSERT INTO symbol_doubts (symbol_id, brake, reason, since) VALUES (1, 'JUMP', 'r', 'infinity')",
-        "INSERT INTO symbol_doubts (symbol_id, brake, reason, since, ended_at) VALUES (1, 'X', '', now(), 'infinity')",
+        "INSERT INTO symbol_doubts (symbol_id, brake, reason, since) VALUES (1, 'JUMP', 'r', '9999-12-31 12:00+00')",
         "UPDATE symbol_lists SET imported_at = '20000-01-01'",
     ],
 )
@@ -94,3 +95,32 @@ async def test_times_that_nobody_can_read_are_refused(importer: Dsn, statement: 
     async with connected(importer) as conn:
         with pytest.raises(asyncpg.CheckViolationError, match="times_are_dates"):
             await conn.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "since = '1980-01-01'",
+        "symbol_id = symbol_id + 1",
+        "reason = 'another one'",
+        "brake = 'MASS'",
+    ],
+)
+async def test_what_a_doubt_says_cannot_be_changed(importer: Dsn, change: str) -> None:
+    """Or answers about the past would change."""
+    async with connected(importer) as conn:
+        await conn.execute(DOUBT)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="a doubt can be ended"):
+            await conn.execute(f"UPDATE symbol_doubts SET {change}")  # the test's own text
+
+
+async def test_a_doubt_begins_and_ends_when_it_is_written(importer: Dsn) -> None:
+    """Not in the past, and it does not begin again."""
+    async with connected(importer) as conn:
+        await conn.execute(DOUBT)
+        await conn.execute("UPDATE symbol_doubts SET ended_at = since")
+        row = await conn.fetchrow("SELECT since, ended_at FROM symbol_doubts")
+        assert row is not None
+        assert LONG_AGO < row["since"] < row["ended_at"]
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="a doubt can be ended"):
+            await conn.execute("UPDATE symbol_doubts SET ended_at = NULL")
