@@ -1951,7 +1951,7 @@ CREATE TABLE public.symbol_history (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT symbol_history_operation_known CHECK ((operation = ANY (ARRAY['UPDATE'::text, 'DELETE'::text, 'TRUNCATE'::text]))),
     CONSTRAINT symbol_history_times_are_dates CHECK ((((lower(valid) AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((upper(valid) AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone))),
-    CONSTRAINT symbol_history_valid_closed CHECK (((NOT isempty(valid)) AND (NOT lower_inf(valid)) AND (NOT upper_inf(valid))))
+    CONSTRAINT symbol_history_valid_closed CHECK (((NOT isempty(valid)) AND (NOT lower_inf(valid)) AND (NOT upper_inf(valid)) AND lower_inc(valid) AND (NOT upper_inc(valid))))
 );
 
 

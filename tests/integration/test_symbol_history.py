@@ -274,6 +274,9 @@ async def test_overlapping_ranges_are_refused(conn: asyncpg.Connection) -> None:
         ("valid", "'UPDATE'", "symbol_history_no_overlap"),
         ("tstzrange(lower(valid), NULL)", "'UPDATE'", "symbol_history_valid_closed"),
         ("'empty'::tstzrange", "'UPDATE'", "symbol_history_valid_closed"),
+        # Where a version ends, the next one begins: no microsecond belongs to both.
+        ("tstzrange(lower(valid) - interval '1 s', lower(valid), '[]')", "'UPDATE'", "symbol_history_valid_closed"),
+        ("tstzrange(lower(valid) - interval '1 s', lower(valid), '()')", "'UPDATE'", "symbol_history_valid_closed"),
         ("tstzrange('1999-01-01', '2000-01-01')", "'INSERT'", "symbol_history_operation_known"),
         ("tstzrange('1999-01-01', 'infinity')", "'UPDATE'", "symbol_history_times_are_dates"),
         ("tstzrange('1969-01-01', '2000-01-01')", "'UPDATE'", "symbol_history_times_are_dates"),
