@@ -281,6 +281,9 @@ async def test_the_ledger_is_asked_by_exchange_list_outcome_and_time(database: D
 @pytest.mark.parametrize(
     ("origin", "stored"),
     [
+        ("//u:pw@h/x", "h/x"),
+        ("https:/u:p@w@h/x?key=1", "h/x"),
+        ("u:pw@h?key=1", "h"),
         (None, None),
         ("/data/spot.json", "/data/spot.json"),
         ("C:\\lists\\spot.json", "C:\\lists\\spot.json"),

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -18,6 +18,7 @@ from exchanges_db import (
     InvalidArgument,
     Obstacle,
     SchemaMismatch,
+    Symbol,
     can_trade,
     diff_symbols,
     get_exchange_as_of,
@@ -314,13 +315,15 @@ async def test_a_row_that_cannot_be_read_is_named_and_hides_no_other(
         with pytest.raises(SchemaMismatch, match="ETH_USDT"):
             await get_symbol_as_of(MEXC, "ETH/USDT", now, db=conn)
         with caplog.at_level(logging.ERROR, logger="exchanges_db"):
-            for ask in (
+            asks: tuple[Callable[[], Awaitable[list[Symbol]]], ...] = (
                 lambda: list_symbols_as_of(MEXC, now, tradable=None, db=conn),
                 lambda: list_symbols(MEXC, tradable=None, db=conn),
                 lambda: search_symbols("USDT", db=conn),
-            ):
+            )
+            for ask in asks:
                 caplog.clear()
-                assert [one.symbol for one in await ask()] == ["BTC/USDT"]
+                listed: list[Symbol] = await ask()
+                assert [one.symbol for one in listed] == ["BTC/USDT"]
                 assert "ETH_USDT" in caplog.text
         with pytest.raises(SchemaMismatch, match="ETH_USDT"):
             await get_symbol(MEXC, "ETH/USDT", db=conn)

@@ -36,7 +36,7 @@ def adopt(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this nothing is written.")] = False,
 ) -> None:
-    """Take over exchanges and symbols of your own tables, and keep their ids.
+    """Take over tables of your own, and keep their ids.
 
     Says what it would do; with --yes it does it, all of it or nothing. See docs/moving-in.md.
     """

@@ -56,7 +56,7 @@ def migrate(
 
 @command(app, example="status || exchanges-db migrate", lists=True)
 def status(migrations_table: MigrationsTable = None) -> None:
-    """List applied and pending migrations, and how old the lists of symbols are.
+    """List migrations, and how old the lists of symbols are.
 
     Exit code 1 when one is pending, when its file was changed after it was applied, or when another project has
     applied a file of the same version.

@@ -111,7 +111,9 @@ def holds_(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="List those of EXCHANGE that ended, too, oldest first.")] = False,
 ) -> None:
-    """List what is held: whole exchanges, and symbols by the exchange's own name.
+    """List what is held, and why.
+
+    Whole exchanges, and symbols by the exchange's own name.
 
     Shows who held it, when and why; with --all also what ended it.
     """

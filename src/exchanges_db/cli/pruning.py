@@ -22,7 +22,7 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be deleted.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete what is old of the ledger of imports and of the histories, for ever.
+    """Delete what is old of ledger and histories, for ever.
 
     For the owner of the tables only, and itself recorded. What held at that time or since stays; a question about a
     time before it is refused where its answer may have been deleted.
@@ -50,5 +50,5 @@ def _sentence(report: PruneReport) -> str:
 
 @command(app, example="prunes", lists=True)
 def prunes() -> None:
-    """List what was pruned of ledger and histories, up to which time, when and by whom."""
+    """List what was pruned, up to when, and by whom."""
     output.show(run(lambda database: list_prunes(db=database)), tables.PRUNES, nothing="nothing was ever pruned")

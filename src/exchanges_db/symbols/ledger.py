@@ -6,6 +6,7 @@ An import that confirms what is known already is counted in `symbol_lists`: a ro
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -29,6 +30,8 @@ from exchanges_sql.symbol_ledger import AsyncQuerier, InsertImportParams
 log = logging.getLogger("exchanges_db")
 
 _LONGEST = 2000
+# USER:PASSWORD@ at its beginning, after whatever is left of a scheme.
+_AUTHORITY = re.compile(r"(?:[A-Za-z][\w+.-]*:)?/{0,2}[^/@\s]+:[^@]*@")
 
 
 class Attempt(msgspec.Struct, kw_only=True):
@@ -190,7 +193,8 @@ def plain_origin(origin: str | None) -> str | None:
         raise InvalidArgument(f"origin must be the URL or file of the payload, not {shown(origin)}", field="origin")
     scheme, mark, rest = origin.partition("://")
     if not mark:
-        return _storable(origin)
+        # A file; but a URL that lacks its scheme, or was spelt wrongly, has its secrets before an @ and behind ? or #.
+        return _storable(origin.rpartition("@")[2].partition("?")[0] if _AUTHORITY.match(origin) else origin)
     for end in "?#":
         rest = rest.partition(end)[0]
     # A password may hold slashes, where nobody escaped them: whatever stands before the last @ goes.
