@@ -17,7 +17,8 @@ WITH ended AS (
                 THEN 'its version is ' || s.spec_version || ', and that of its history ' || coalesce(p.spec_version, 0)
                 WHEN s.updated_at < p.ended_at THEN 'it holds from before its last version ended'
                 WHEN s.created_at > s.updated_at THEN 'it was changed before it was made'
-                WHEN s.updated_at > clock_timestamp() + interval '1 day' THEN 'it was changed in the future' END AS fault
+                WHEN s.updated_at > clock_timestamp() + interval '1 day' THEN 'it was changed in the future'
+                WHEN s.observed_at > clock_timestamp() + interval '1 day' THEN 'it was observed in the future' END AS fault
     FROM public.symbols AS s
     LEFT JOIN ended AS p ON p.symbol_id = s.id
 )
@@ -55,7 +56,8 @@ LIMIT 3;
 WITH versions AS (
     SELECT h.symbol_id, h.exchange_id, h.native_symbol, h.spec_version, h.valid, h.operation,
            lag(h.spec_version) OVER one AS earlier, lag(h.operation) OVER one AS earlier_operation,
-           lag(upper(h.valid)) OVER one AS earlier_end, lead(h.spec_version) OVER one AS later
+           lag(upper(h.valid)) OVER one AS earlier_end, lead(h.spec_version) OVER one AS later,
+           lead(h.exchange_id) OVER one AS later_exchange, lead(h.native_symbol) OVER one AS later_name
     FROM public.symbol_history AS h
     WINDOW one AS (PARTITION BY h.symbol_id ORDER BY h.spec_version)
 ), broken AS (
@@ -67,6 +69,10 @@ WITH versions AS (
                 WHEN lower(v.valid) < v.earlier_end THEN 'version ' || v.spec_version || ' begins before the one before it ended'
                 WHEN v.earlier_operation = 'UPDATE' AND lower(v.valid) > v.earlier_end
                 THEN 'between the versions ' || v.earlier || ' and ' || v.spec_version || ' nothing is known for a time'
+                WHEN v.operation = 'UPDATE'
+                     AND (coalesce(v.later_exchange, s.exchange_id) <> v.exchange_id
+                          OR coalesce(v.later_name, s.native_symbol) <> v.native_symbol)
+                THEN 'version ' || v.spec_version || ' has another exchange or name than what followed it'
                 WHEN v.later IS NULL AND v.operation = 'UPDATE' AND s.id IS NULL
                 THEN 'version ' || v.spec_version || ' was changed, and the symbol is gone past the triggers'
                 WHEN v.later IS NULL AND v.operation = 'UPDATE' AND s.updated_at > upper(v.valid)
