@@ -138,6 +138,15 @@ async def test_every_id_is_kept_and_is_known_by_name_only(old: asyncpg.Connectio
     assert await list_symbols(tradable=None, db=db) == []
 
 
+async def test_a_transaction_that_sees_an_old_state_is_refused(old: asyncpg.Connection) -> None:
+    """It waits for imports, and would then not see what they have done; to tell what would be done is no harm."""
+    async with old.transaction(isolation="repeatable_read"):
+        await adopt(old, dry_run=True)
+        with pytest.raises(InvalidArgument, match="READ COMMITTED") as info:
+            await adopt(old)
+    assert info.value.field == "db"
+
+
 async def test_a_second_run_changes_nothing(old: asyncpg.Connection, db: Database) -> None:
     """Also after the lists have given rules, and after a symbol was delisted and listed anew with another id."""
     await adopt(db)

@@ -363,7 +363,8 @@ DAMAGE = {
         "after version 3 nothing is known for a time",
     ),
     "a version of another name": Damage(
-        past("symbol_history", "UPDATE symbol_history SET native_symbol = 'ZZ' WHERE symbol_id = 1 AND spec_version = 1"),
+        past("symbol_history", "UPDATE symbol_history SET native_symbol = 'ZZ' "
+             "WHERE symbol_id = 1 AND spec_version = 1"),
         HISTORIES,
         "version 1 has another exchange or name than what followed it",
     ),

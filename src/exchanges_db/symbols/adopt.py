@@ -29,11 +29,12 @@ from exchanges_db.symbols.adoption import (
     plan_exchanges,
     plan_symbols,
 )
-from exchanges_db.symbols.import_lock import LOCK_CLASS
+from exchanges_db.symbols.import_lock import LOCK_CLASS, check_isolation
 from exchanges_db.symbols.models import NamedSymbol
 from exchanges_db.symbols.old_rows import check_columns, read_exchanges, read_symbols
 from exchanges_sql.adopt import AsyncQuerier, InsertKeptExchangeParams, InsertNamedSymbolsParams
 from exchanges_sql.exchanges import AsyncQuerier as ExchangeQuerier
+from exchanges_sql.symbol_import import AsyncQuerier as ImportQuerier
 
 log = logging.getLogger("exchanges_db")
 
@@ -96,6 +97,7 @@ async def adopt_symbols(
     async def work(conn: AsyncConnection) -> AdoptionReport:
         querier = AsyncQuerier(conn)
         if not dry_run:
+            await check_isolation(ImportQuerier(conn))
             _ = [row async for row in querier.lock_symbol_imports(lock_class=LOCK_CLASS)]
             await querier.lock_adoption()
         problems: list[str] = []

@@ -35,8 +35,8 @@ async def check_isolation(querier: AsyncQuerier) -> None:
     isolation = await querier.get_transaction_isolation()
     if isolation not in _READS_ALL:
         raise InvalidArgument(
-            f"an import needs a transaction that is READ COMMITTED, and this one is {str(isolation).upper()}: it would "
-            "compare the list with what was known when it began",
+            f"this needs a transaction that is READ COMMITTED, and this one is {str(isolation).upper()}: "
+            "it would go by what was known when it began",
             field="db",
         )
 
