@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from exchanges_db import (
     AssetClass,
     ContractDirection,
+    ImportLimits,
     InvalidSymbol,
     Listing,
     OptionType,
@@ -188,7 +189,7 @@ async def main(ccxt_id: str, exchange: str, listing: str) -> None:
         rejected={one.native_symbol: one.reason for one in rejected},
         observed_at=observed_at,
         # Most of what is rejected was never imported.
-        allow=["rejected"],
+        limits=ImportLimits(rejected_percent=100),
     )
     print(report.counts(), f"{report.unchanged} unchanged, {len(rejected)} rejected")
 

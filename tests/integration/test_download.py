@@ -306,8 +306,8 @@ async def test_retries_are_told_by_our_logger_alone(caplog: pytest.LogCaptureFix
             "stamina.retry_scheduled"
         ]
     assert ours == [
-        ("WARNING", "127.0.0.1/list answers with status 503; next try in 0.0 s"),
-        ("WARNING", "127.0.0.1/list answers with status 503; next try in 0.0 s"),
+        ("WARNING", "127.0.0.1/list answers with status 503: it says '[1]'; next try in 0.0 s"),
+        ("WARNING", "127.0.0.1/list answers with status 503: it says '[1]'; next try in 0.0 s"),
     ]
 
 

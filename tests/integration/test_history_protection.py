@@ -252,7 +252,7 @@ async def test_every_trigger_fires_always(conn: asyncpg.Connection) -> None:
         "symbols_record_truncate", "symbols_prepare_insert", "symbols_refuse_used_id", "symbol_history_refuse",
         "account_fees_stamp", "account_fees_refuse", "symbol_imports_stamp", "symbol_imports_refuse",
         "symbol_imports_record_prune", "symbol_history_record_prune", "exchange_history_record_prune",
-        "symbol_doubts_record_prune", "history_prunes_refuse", "holds_stamp", "holds_record_end",
+        "symbol_doubts_record_prune", "symbol_doubts_stamp", "history_prunes_refuse", "holds_stamp", "holds_record_end",
         "holds_record_truncate", "hold_history_refuse", "hold_history_record_prune",
     }  # fmt: skip
     assert {row["tgenabled"] for row in rows} == {b"A"}

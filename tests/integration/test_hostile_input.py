@@ -5,6 +5,7 @@ import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -166,9 +167,15 @@ async def test_text_for_a_field_name_is_refused(guarded: asyncpg.Connection) -> 
     ("call", "parameter", "hint"), PARAMETERS, ids=[f"{call.name}-{name}" for call, name, _ in PARAMETERS]
 )
 async def test_whatever_a_parameter_is_given_is_answered_or_refused(
-    stocked: asyncpg.Connection, call: Case, parameter: str, hint: Any
+    stocked: asyncpg.Connection,
+    call: Case,
+    parameter: str,
+    hint: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Every parameter of every function: by an error of ours, before the server stumbles over it."""
+    monkeypatch.chdir(tmp_path)  # where the name of a folder is one, it is made
     texts: list[Any] = list(HOSTILE if hint is str or re.search(r"\bstr\b", str(hint)) else HOSTILE[:5])
     if "Collection" in str(hint):
         texts = [[text] for text in texts]

@@ -17,6 +17,7 @@ from exchanges_db import (
     ExchangeEnum,
     ImportRecord,
     MarketType,
+    SidesAllowed,
     Symbol,
     SymbolKind,
 )
@@ -37,7 +38,10 @@ TOLD_AGAIN = {("symbol_imports", "kind"): SymbolKind, ("symbol_lists", "kind"): 
 # What the history of symbols records ends a version; the other members belong to the trail of exchanges.
 ENDS_A_VERSION = {"UPDATE", "DELETE", "TRUNCATE"}
 # No column holds these: the order's and the caller's words, and what is worked out from rows.
-NOT_STORED = {"Brake", "ChangeKind", "DifferenceKind", "FeeSource", "Obstacle", "OrderRule", "Rounding", "Side"}
+NOT_STORED = {
+    "Brake", "ChangeKind", "DifferenceKind", "ExchangeStep", "FeeSource", "HoldEnd", "Obstacle", "OrderRule",
+    "Rounding", "Side", "SyncOutcome",
+}  # fmt: skip
 # Exchanges may be added to a database without a program that knows them; each member has its row all the same.
 FREE_TEXT = {"ExchangeEnum"}
 LISTS = r"""
@@ -78,7 +82,13 @@ async def test_the_enums_are_what_the_tables_take_and_nothing_more(conn: asyncpg
     lists = {(table, column): set(re.findall(r"'(\w+)'", text)) for table, column, text in await conn.fetch(LISTS)}
     expected = {place: {member.value for member in enum} for place, enum in (stored() | TOLD_AGAIN).items()}
     assert {member.value for member in ChangeOperation} > ENDS_A_VERSION
-    assert lists == {**expected, ("symbol_history", "operation"): ENDS_A_VERSION}
+    others = {
+        ("symbol_history", "operation"): ENDS_A_VERSION,
+        ("hold_history", "operation"): ENDS_A_VERSION,
+        # What holds no side is no hold.
+        ("holds", "sides"): {side.value for side in SidesAllowed} - {"NONE"},
+    }
+    assert lists == {**expected, **others}
 
 
 async def test_the_rows_of_the_migrations_are_the_defaults(conn: asyncpg.Connection) -> None:

@@ -220,7 +220,7 @@ async def test_contracts_that_count_in_quote_share_no_lot(loaded: Database) -> N
     """One inverse contract is another amount of coin at each price."""
     inverse = [futures("BTC", "USDT", type="inverse", quanto_multiplier="0")]
     data = payload(FUTURES, inverse)
-    await import_symbols(FUTURES, data, listing="PERPETUAL:BTC", allow=allowed(data, ["foreign"]), db=loaded)
+    await import_symbols(FUTURES, data, listing="PERPETUAL:BTC", allow=allowed(data), db=loaded)
     pairs = await common_symbols(SPOT, FUTURES, db=loaded)
     assert [pair.quantity_step for pair in pairs if pair.b.settle == "BTC"] == [None]
 

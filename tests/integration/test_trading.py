@@ -135,7 +135,7 @@ async def test_it_answers_for_the_time_that_is_asked(dsn: Dsn) -> None:
 async def test_a_moment_ago_is_judged_by_what_is_recorded(dsn: Dsn) -> None:
     """A launch that was put off, as the list said again after its time, in an import that changed nothing else.
 
-    That one counts for now alone: of the past, only what the ledger has is known, and the answer stays as it is.
+    The ledger has it, because an announced time lay in between: the past is as closed as now was, and stays so.
     """
     async with connected(dsn) as conn:
         now: datetime = await conn.fetchval("SELECT clock_timestamp()")
@@ -151,9 +151,10 @@ async def test_a_moment_ago_is_judged_by_what_is_recorded(dsn: Dsn) -> None:
             assert (await can_trade(symbol, "BUY", db=conn)).obstacle is Obstacle.NOT_OPEN_YET
             assert (await can_trade(FUTURES, "ETH_USDT", "BUY", db=conn)).obstacle is Obstacle.NOT_OPEN_YET
             assert await list_symbols(FUTURES, db=conn) == []
-            assert await can_trade(symbol, "BUY", a_moment_ago, db=conn)
-            assert await can_trade(FUTURES, "ETH_USDT", "BUY", a_moment_ago, db=conn)
-            assert await list_symbols_as_of(FUTURES, a_moment_ago, db=conn) == [symbol]
+            then = await can_trade(symbol, "BUY", a_moment_ago, db=conn)
+            assert then.obstacle is Obstacle.NOT_OPEN_YET
+            assert not await can_trade(FUTURES, "ETH_USDT", "BUY", a_moment_ago, db=conn)
+            assert await list_symbols_as_of(FUTURES, a_moment_ago, db=conn) == []
             await import_symbols(FUTURES, late, listing="PERPETUAL:USDT", db=conn)
 
 

@@ -91,7 +91,7 @@ async def adopt_symbols(
     wanted = check_columns(columns or {})
     chosen = _chosen(exchanges or {})
     for field, name in (("schema", schema), ("exchanges_table", exchanges_table), ("symbols_table", symbols_table)):
-        if not isinstance(name, str) or not name or "\x00" in name or len(name.encode(errors="replace")) > 63:
+        if not isinstance(name, str) or not name.isprintable() or not 0 < len(name.encode()) <= 63:
             raise InvalidArgument(f"{field} must be a name of 1 to 63 bytes, not {shown(name)}", field=field)
 
     async def work(conn: AsyncConnection) -> AdoptionReport:

@@ -103,7 +103,8 @@ async def _count(conn: AsyncConnection, before: datetime, *, dry_run: bool) -> d
     pruner = await querier.get_pruner()
     if pruner is not None and pruner.asking != pruner.owner and not dry_run:
         raise AccessDenied(
-            f"only {pruner.owner}, the owner of the histories, may prune them, and this is {pruner.asking}",
+            f"only {pruner.owner}, the owner of the histories, may prune them, and this is {pruner.asking} "
+            f"(SQLSTATE {_INSUFFICIENT_PRIVILEGE})",
             sqlstate=_INSUFFICIENT_PRIVILEGE,
         )
     counted = await querier.count_prunable(before=before)

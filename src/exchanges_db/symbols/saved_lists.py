@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from exchanges_db.errors import ConfigurationError
+from exchanges_db.errors import ConfigurationError, shown
 from exchanges_db.symbols.listing import Listing
 
 
@@ -51,9 +51,10 @@ class ListFolder:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         try:
             self._folder = Path(folder)
+            str(self._folder).encode()  # it stands in the index, which is UTF-8
             self._folder.mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError, TypeError) as exc:
-            raise ConfigurationError(f"lists cannot be kept in {folder!r}: {_reason(exc)}") from exc
+            raise ConfigurationError(f"lists cannot be kept in {shown(folder)}: {_reason(exc)}") from exc
 
     def save(
         self,
