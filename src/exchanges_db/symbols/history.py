@@ -18,7 +18,7 @@ from exchanges_db.moments import check_moment
 from exchanges_db.symbols.changes import SymbolChange, find_changes_between
 from exchanges_db.symbols.circumstances import Circumstances, circumstances_then
 from exchanges_db.symbols.enums import SymbolKind
-from exchanges_db.symbols.import_lock import LOCK_CLASS
+from exchanges_db.symbols.import_lock import LOCK_CLASS, READS_ALL
 from exchanges_db.symbols.judge import is_tradable
 from exchanges_db.symbols.look_ups import check_filters, check_tradable
 from exchanges_db.symbols.models import Symbol, SymbolVersion
@@ -26,8 +26,6 @@ from exchanges_db.symbols.names import check_name, the_one
 from exchanges_db.symbols.past import Then, all_then, called_then, spelled_then
 from exchanges_db.symbols.pruning import check_not_pruned
 from exchanges_sql.symbol_history import AsyncQuerier, ListChangedSymbolRowsRow, ListSymbolVersionsRow
-
-_STRICTER = ("repeatable read", "serializable")
 
 
 class SymbolDiff(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +180,7 @@ async def diff_symbols(
         await querier.lock_symbols_shared(lock_class=LOCK_CLASS, exchange_id=exchange_id)
         newest = await querier.get_newest_symbol_moment(exchange_id=exchange_id)
         assert newest is not None  # a SELECT without FROM always gives one row
-        if newest.isolation in _STRICTER:
+        if newest.isolation not in READS_ALL:
             raise InvalidArgument(
                 f"diff_symbols needs a READ COMMITTED transaction: one that is {newest.isolation.upper()} does not see "
                 "what is committed while it waits",

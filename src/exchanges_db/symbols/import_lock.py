@@ -19,7 +19,8 @@ log = logging.getLogger("exchanges_db")
 LOCK_CLASS = int.from_bytes(b"symb")
 _SECONDS_APART = 0.1
 _LONGEST_WAIT = sys.float_info.max
-_READS_ALL = ("read committed", "read uncommitted")
+# Isolations whose statements each see what was committed up to then.
+READS_ALL = ("read committed", "read uncommitted")
 
 
 def check_wait(wait: float) -> float:
@@ -33,7 +34,7 @@ def check_wait(wait: float) -> float:
 async def check_isolation(querier: AsyncQuerier) -> None:
     """Raise InvalidArgument on a transaction that would not see what another import commits while this one waits."""
     isolation = await querier.get_transaction_isolation()
-    if isolation not in _READS_ALL:
+    if isolation not in READS_ALL:
         raise InvalidArgument(
             f"this needs a transaction that is READ COMMITTED, and this one is {str(isolation).upper()}: "
             "it would go by what was known when it began",

@@ -51,7 +51,10 @@ class Attempt(msgspec.Struct, kw_only=True):
 async def begin_attempt(
     exchange: str, observed_at: datetime | None, origin: str | None, db: DatabaseOrConnection | None
 ) -> Attempt:
-    """Return an import that begins now, by the server's clock. Raises ExchangeNotFound."""
+    """Return an import that begins now, by the server's clock; `origin` as `plain_origin` gives it.
+
+    Raises ExchangeNotFound.
+    """
 
     async def work(conn: AsyncConnection) -> Attempt:
         querier = ImportQuerier(conn)
@@ -65,7 +68,7 @@ async def begin_attempt(
             exchange=exact,
             began_at=row.asked_at,
             observed_at=observed_at or row.asked_at,
-            origin=plain_origin(origin),
+            origin=origin,
         )
 
     return await run(db, work)
@@ -107,7 +110,7 @@ async def record_failure(
 
     Raises ExchangeNotFound, as every import does.
     """
-    attempt = await begin_attempt(check_exchange(exchange), observed_at, origin, db)
+    attempt = await begin_attempt(check_exchange(exchange), observed_at, plain_origin(origin), db)
     attempt.listing = listing
     return await _record_end(attempt, db, None, error)
 
