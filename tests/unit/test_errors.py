@@ -13,7 +13,7 @@ import sqlalchemy.exc
 
 import exchanges_db
 from exchanges_db import errors
-from exchanges_db.database.driver_errors import CONSTRAINTS, DRIVER_ERRORS, translate
+from exchanges_db.database.driver_errors import CONSTRAINTS, DRIVER_ERRORS, Consequence, consequence, translate
 from exchanges_db.errors import (
     AccessDenied,
     ConfigurationError,
@@ -158,7 +158,7 @@ def test_a_constraint_of_somebody_else_is_kept_by_name() -> None:
 @pytest.mark.parametrize(
     "lost",
     [
-        ConnectionResetError(), BrokenPipeError(), TimeoutError(), ssl.SSLError(), asyncpg.InterfaceError("closed"),
+        ConnectionResetError(), BrokenPipeError(), TimeoutError(), ssl.SSLError(),
         asyncio.IncompleteReadError(b"", 1), asyncpg.ConnectionDoesNotExistError(), asyncpg.AdminShutdownError(),
     ],
 )  # fmt: skip
@@ -167,6 +167,13 @@ def test_a_lost_write_is_unknown_and_a_lost_read_is_not(lost: BaseException) -> 
     assert isinstance(translate(lost, unknown_if_lost=True), OutcomeUnknown)
     expected = QueryCancelled if isinstance(lost, TimeoutError) else DatabaseUnavailable
     assert type(translate(lost)) is expected
+
+
+@pytest.mark.parametrize("lost", [asyncpg.InterfaceError("closed"), asyncpg.InternalClientError("not connected")])
+def test_a_write_that_was_never_sent_is_not_unknown(lost: Exception) -> None:
+    """A connection known to be dead before anything is sent, COMMIT too, leaves no doubt."""
+    assert type(translate(lost, unknown_if_lost=True, still_open=False)) is DatabaseUnavailable
+    assert consequence(lost, closed=True) is Consequence.UNSENT
 
 
 @pytest.mark.parametrize("unknown", [False, True])

@@ -10,9 +10,11 @@ import asyncio
 import asyncpg
 import sqlalchemy.exc
 
+from exchanges_db.database.class_verdicts import BY_ANSWER, by_class
+from exchanges_db.database.verdicts import CHANGED_PLAN, REFUSED_SETTING, Decision, by_sqlstate
+from exchanges_db.database.verdicts import Consequence as Consequence
 from exchanges_db.errors import (
     AccessDenied,
-    ConfigurationError,
     Conflict,
     ConstraintViolated,
     DatabaseError,
@@ -178,35 +180,13 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "migration_checksums_sha256_hex": ("sha256", "must be 64 hexadecimal digits"),
 }
 
-# The longest prefix of the SQLSTATE wins. https://www.postgresql.org/docs/current/errcodes-appendix.html
-_BY_SQLSTATE: dict[str, tuple[type[DatabaseError], str]] = {
-    "08": (DatabaseUnavailable, "the connection to the server failed"),
-    "22": (DatabaseError, "the server could not use a value"),
-    "23": (ConstraintViolated, "the database refused the row"),
-    "25006": (DatabaseUnavailable, "the server is read-only: connect to the primary"),
-    "25P01": (DatabaseError, "this needs a transaction: pass a connection that has begun one"),
-    "25P02": (DatabaseError, "an earlier statement of this transaction failed, so nothing of it stays: begin another"),
-    "25P03": (DatabaseUnavailable, "the server ended an idle transaction"),
-    "25P04": (QueryCancelled, "the transaction took longer than the server allows"),
-    "26000": (DatabaseError, "the pooler lost a prepared statement: set EXCHANGES_DB_POOLER=transaction"),
-    "28": (AccessDenied, "the server refused the login: check user, password and pg_hba.conf"),
-    "3D000": (DatabaseUnavailable, "the database does not exist: create it, or check DATABASE_URL"),
-    "3F000": (SchemaMismatch, "a schema is missing: run `exchanges-db migrate`"),
-    "40": (Conflict, "another transaction was in the way: retry"),
-    "42501": (AccessDenied, "the database role lacks the right to do this"),
-    "42703": (SchemaMismatch, "a column is missing: run `exchanges-db migrate`"),
-    "42883": (SchemaMismatch, "a function is missing: run `exchanges-db migrate`"),
-    "42P01": (SchemaMismatch, "a table is missing: run `exchanges-db migrate`"),
-    "53": (DatabaseUnavailable, "the server has no resources left"),
-    "55P03": (Conflict, "a lock was not free in time: retry"),
-    "57": (DatabaseUnavailable, "the server is shutting down or starting up"),
-    "57014": (QueryCancelled, "the statement took too long or was cancelled"),
-}
-# These come only with the end of the session, so it is not certain whether the statement took effect.
-_SESSION_LOST = ("08", "57P")
-
 # asyncpg's errors have three base classes.
 ASYNCPG_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_MAYBE_DONE = (Consequence.LOST, Consequence.DOUBTFUL)
+# The function of the server that refuses a plan older than its table; absent where a driver does not tell.
+_REVALIDATION = ("RevalidateCachedQuery", None)
+_ENDS_SESSION = ("FATAL", "PANIC")
+
 # A TimeoutError is an OSError.
 DRIVER_ERRORS: tuple[type[BaseException], ...] = (
     *ASYNCPG_ERRORS,
@@ -215,48 +195,84 @@ DRIVER_ERRORS: tuple[type[BaseException], ...] = (
     sqlalchemy.exc.SQLAlchemyError,
 )
 
+# What asyncpg raises as itself when it cannot read an answer. Catch these round a call of the driver, and nowhere else:
+# a ValueError of our own or of a caller's is one of them.
+ANSWER_ERRORS: tuple[type[BaseException], ...] = tuple(BY_ANSWER)
 
-def translate(exc: BaseException, *, unknown_if_lost: bool = False, still_open: bool = False) -> ExchangesDBError:
-    """Return our error for one of DRIVER_ERRORS; the caller raises it `from exc`.
 
-    unknown_if_lost: the failed statement was COMMIT, or a write outside of a transaction, so that a lost connection
-        or a time limit means OutcomeUnknown.
-    still_open: the connection is still open, so that an InterfaceError is about how it was used.
+def translate(exc: BaseException, *, unknown_if_lost: bool = False, still_open: bool | None = None) -> ExchangesDBError:
+    """Return our error for one of DRIVER_ERRORS or ANSWER_ERRORS; the caller raises it `from exc`.
+
+    unknown_if_lost: the failed statement was COMMIT, or a write outside of a transaction, so that a connection lost
+        after it was sent, a time limit, or an answer that cannot be read means OutcomeUnknown.
+    still_open: whether the connection is open, asked at once when the error came; None where nobody knows.
     """
-    if isinstance(exc, sqlalchemy.exc.DBAPIError) and exc.orig is not None:
-        exc = exc.orig.__cause__ or exc.orig
-    sqlstate = getattr(exc, "sqlstate", None)
-    if isinstance(exc, asyncpg.PostgresError) and sqlstate:
-        return _from_sqlstate(exc, sqlstate, unknown_if_lost)
-    if isinstance(exc, asyncpg.ClientConfigurationError):
-        return ConfigurationError("the connection settings are unusable: check DATABASE_URL")
-    if isinstance(exc, asyncpg.TargetServerAttributeNotMatched):
-        return DatabaseUnavailable("no server has the wanted target_session_attrs")
-    if isinstance(exc, asyncpg.InterfaceError) and isinstance(exc, ValueError):
-        return DatabaseError("the driver could not encode a value for the server")
-    if isinstance(exc, asyncpg.InterfaceError) and still_open:
-        return DatabaseError("the connection is busy with another task, or its transaction is over: one task at a time")
-    # When a server ends an idle session, as at a restart, asyncpg raises an InternalClientError.
-    lost = isinstance(exc, OSError | asyncio.IncompleteReadError | asyncpg.InterfaceError | asyncpg.InternalClientError)
-    if lost and unknown_if_lost:
-        return OutcomeUnknown("the connection was lost or too slow before the answer: read before repeating")
-    if isinstance(exc, TimeoutError):
-        return QueryCancelled("the statement took longer than its time limit")
-    if lost:
-        return DatabaseUnavailable(f"the connection failed: {type(exc).__name__}")
-    return DatabaseError(f"the database driver failed: {type(exc).__name__}")
-
-
-def _from_sqlstate(exc: asyncpg.PostgresError, sqlstate: str, unknown_if_lost: bool) -> DatabaseError:
+    exc = _innermost(exc)
+    decision = _decide(exc, None if still_open is None else not still_open)
+    sqlstate = _sqlstate(exc)
+    kind, words = decision.kind, decision.words
+    if unknown_if_lost and (decision.answered or decision.consequence in _MAYBE_DONE):
+        kind, words = OutcomeUnknown, f"{words}, and the write may have been done: read before repeating"
     constraint: str | None = getattr(exc, "constraint_name", None)
-    if unknown_if_lost and sqlstate.startswith(_SESSION_LOST):
-        return OutcomeUnknown("the session ended before the answer: read before repeating", sqlstate=sqlstate)
-    if constraint in CONSTRAINTS and sqlstate.startswith("23"):
+    if kind is ConstraintViolated and constraint in CONSTRAINTS:
         field, rule = CONSTRAINTS[constraint]
-        kind = DuplicateExchange if sqlstate == "23505" and constraint.startswith("exchanges_") else ConstraintViolated
+        taken = sqlstate == "23505" and constraint.startswith("exchanges_")
+        kind = DuplicateExchange if taken else ConstraintViolated
         return kind(f"{field} {rule}", sqlstate=sqlstate, constraint=constraint)
-    for length in (5, 3, 2):
-        if sqlstate[:length] in _BY_SQLSTATE:
-            kind_, text = _BY_SQLSTATE[sqlstate[:length]]
-            return kind_(f"{text} (SQLSTATE {sqlstate})", sqlstate=sqlstate, constraint=constraint)
-    return DatabaseError(f"the server reported SQLSTATE {sqlstate}", sqlstate=sqlstate, constraint=constraint)
+    words = f"{words} (SQLSTATE {sqlstate})" if sqlstate else f"{words} ({type(exc).__name__})"
+    if issubclass(kind, DatabaseError):
+        return kind(words, sqlstate=sqlstate, constraint=constraint)
+    return kind(words)
+
+
+def consequence(exc: BaseException, *, closed: bool, connecting: bool = False) -> Consequence:
+    """Return what one of DRIVER_ERRORS or ANSWER_ERRORS says about the connection that it came from.
+
+    closed: whether that connection is closed, asked at once when the error came.
+    connecting: it came while a connection was being made, so that there is none yet: REFUSED_FOR_NOW or FINAL.
+    """
+    decision = _decide(_innermost(exc), closed)
+    if not connecting or decision.consequence is Consequence.FINAL:
+        return decision.consequence
+    passing = issubclass(decision.kind, DatabaseUnavailable | QueryCancelled | Conflict)
+    return Consequence.REFUSED_FOR_NOW if passing else Consequence.FINAL
+
+
+def _innermost(exc: BaseException) -> BaseException:
+    """Return the driver's error: SQLAlchemy wraps it twice."""
+    if isinstance(exc, sqlalchemy.exc.DBAPIError) and exc.orig is not None:
+        inner = exc.orig.__cause__ or exc.orig
+        return inner if isinstance(inner, DRIVER_ERRORS) or _sqlstate(inner) else exc
+    return exc
+
+
+def _sqlstate(exc: BaseException) -> str | None:
+    """Return the SQLSTATE of the error, or of what the server said before it ended the connection."""
+    if isinstance(exc, asyncpg.ConnectionDoesNotExistError) and isinstance(exc.__cause__, asyncpg.PostgresError):
+        exc = exc.__cause__
+    sqlstate = getattr(exc, "sqlstate", None)
+    return sqlstate if isinstance(sqlstate, str) and sqlstate else None
+
+
+def _decide(exc: BaseException, closed: bool | None) -> Decision:
+    sqlstate = _sqlstate(exc)
+    if sqlstate is None:
+        return by_class(exc, closed=closed)
+    decision = by_sqlstate(sqlstate)
+    if isinstance(exc, asyncpg.ConnectionDoesNotExistError):
+        if decision.consequence is not Consequence.UNSENT:
+            decision = decision._replace(consequence=Consequence.LOST)
+        # What the server said before it hung up was about the session, whatever it would mean for a statement.
+        kept = issubclass(decision.kind, DatabaseUnavailable | QueryCancelled)
+        return decision if kept else by_sqlstate("08003")
+    if sqlstate == "0A000" and getattr(exc, "server_source_function", None) in _REVALIDATION:
+        return CHANGED_PLAN
+    if getattr(exc, "severity_en", None) not in _ENDS_SESSION:
+        return decision
+    if decision.kind in (DatabaseError, SchemaMismatch):
+        return REFUSED_SETTING
+    if decision.kind is AccessDenied:
+        return decision._replace(consequence=Consequence.FINAL)
+    return (
+        decision if decision.consequence is not Consequence.NOTHING else decision._replace(consequence=Consequence.LOST)
+    )
