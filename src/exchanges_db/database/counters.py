@@ -7,7 +7,7 @@ Every Database has one `Counters`. Who adds to which, once for each time that it
 | lookups | `Database._run` with write=False: at its beginning, once per call, however often the call is tried |
 | writes | `Database._run` with write=True: likewise |
 | transactions | `Database.transaction`: where BEGIN was answered |
-| retries | wherever work is sent again: a read after a loss, what was refused as read-only, a transaction's own repetition |
+| retries | wherever work is sent again: after a loss, a refusal as read-only, a transaction's own repetition |
 | opened, reconnects | `add_opened()`: where a connection is open, logged in and belongs to the pool |
 | failed_opens | where an attempt to open one failed; a list of hosts that all failed is one attempt |
 | lost | `add_lost()`: where one is found ended by server or network, or we end it after a time limit or a cancel |
@@ -18,7 +18,7 @@ Every Database has one `Counters`. Who adds to which, once for each time that it
 | cancelled | where a caller was cancelled, or its own time limit ended, while a statement was under way |
 | read_only | where the server refused a statement as read-only (25006) |
 | unknown_outcomes | where OutcomeUnknown is raised, and where a cancelled write was already sent |
-| pool_waits, pool_wait_seconds | `add_wait(seconds)`: where `acquire` could not hand out a connection at once and has ended |
+| pool_waits, pool_wait_seconds | `add_wait(seconds)`: where `acquire` had to wait and has ended, in vain or not |
 | pool_timeouts | where PoolTimeout is raised |
 
 Calls inside of a transaction are not counted as look-ups or writes: the transaction is.
