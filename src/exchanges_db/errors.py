@@ -20,15 +20,15 @@
     │   └── MigrationLocked            another process is migrating
     └── DatabaseError                  .sqlstate, .constraint; __cause__ is the driver's error
         ├── AccessDenied               wrong password or missing rights
-        ├── Conflict                   another transaction was faster, or a deadlock: read again, then retry
+        ├── Conflict                   another transaction was faster, a deadlock, or a table was changed: read, retry
         ├── ConstraintViolated
         │   └── DuplicateExchange
         ├── DatabaseUnavailable        no connection; nothing was written
         │   └── PoolTimeout            every connection was in use until the deadline
         ├── ImportBusy                 another import of that exchange was still running
-        ├── OutcomeUnknown             a write was sent and no answer came: read before you repeat it
+        ├── OutcomeUnknown             a write was sent and no answer came that can be read: read before you repeat it
         ├── QueryCancelled             time limit or cancellation; nothing was written
-        └── SchemaMismatch             a table or column is missing: migrate
+        └── SchemaMismatch             a table or column is missing: migrate; or a stored value that cannot be read
 
 The drivers' errors become these in one place, database/driver_errors.py.
 """
@@ -186,7 +186,7 @@ class ImportBusy(DatabaseError):
 
 
 class OutcomeUnknown(DatabaseError):
-    """A write was sent but its answer never came: it may or may not have happened. Read before repeating it."""
+    """A write was sent but its answer never came, or cannot be read: it may have happened. Read before repeating it."""
 
 
 class QueryCancelled(DatabaseError):
@@ -194,7 +194,7 @@ class QueryCancelled(DatabaseError):
 
 
 class SchemaMismatch(DatabaseError):
-    """The database's schema is not the one this version needs."""
+    """The database's schema is not the one this version needs, or holds a value that this version cannot read."""
 
 
 def shown(value: object) -> str:

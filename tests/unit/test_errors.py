@@ -1,19 +1,32 @@
 """The error tree and the mapper from the drivers' errors."""
 
 import asyncio
+import errno
 import inspect
 import re
+import socket
 import ssl
+import struct
 from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 import sqlalchemy.exc
 
 import exchanges_db
 from exchanges_db import errors
-from exchanges_db.database.driver_errors import CONSTRAINTS, DRIVER_ERRORS, Consequence, consequence, translate
+from exchanges_db.database.class_verdicts import BY_ANSWER, BY_CLASS
+from exchanges_db.database.driver_errors import (
+    CONSTRAINTS,
+    DRIVER_ERRORS,
+    Consequence,
+    UnreadableAnswer,
+    consequence,
+    translate,
+)
+from exchanges_db.database.verdicts import BY_SQLSTATE, CHANGED_PLAN, UNKNOWN_SQLSTATE
 from exchanges_db.errors import (
     AccessDenied,
     ConfigurationError,
@@ -79,6 +92,189 @@ def test_every_class_says_what_it_means() -> None:
     kinds = [c for c in vars(errors).values() if inspect.isclass(c) and issubclass(c, ExchangesDBError)]
     assert kinds
     assert all("__doc__" in vars(c) and c.__doc__ for c in kinds)
+
+
+# Appendix A of PostgreSQL's manual, by class.
+MANUAL = [
+    "00", "01", "02", "03", "08", "09", "0A", "0B", "0F", "0L", "0P", "0Z", "10", "20", "21", "22", "23", "24",
+    "25", "26", "27", "28", "2B", "2D", "2F", "34", "38", "39", "3B", "3D", "3F", "40", "42", "44", "53", "54",
+    "55", "57", "58", "72", "F0", "HV", "P0", "XX",
+]  # fmt: skip
+# asyncpg has classes for the server's notices too, which are logged and never raised.
+RAISED = [c for c in _asyncpg_classes() if issubclass(c, Exception) and not issubclass(c, Warning)]
+WITHOUT_SQLSTATE = [
+    *(c for c in RAISED if not getattr(c, "sqlstate", None)),
+    *(c for c in CLIENT_ERRORS if not c.__module__.startswith("asyncpg")),
+    *sorted({c for c in _subclasses(sqlalchemy.exc.SQLAlchemyError) if c.__module__ == "sqlalchemy.exc"}, key=str),
+]
+
+
+def _every_error() -> list[BaseException]:
+    return [_made(kind) if kind.__module__ != "sqlalchemy.exc" else BaseException.__new__(kind) for kind in
+            (*RAISED, *WITHOUT_SQLSTATE, *BY_ANSWER)]  # fmt: skip
+
+
+def test_the_lists_below_are_not_empty() -> None:
+    """They are derived from the drivers, so that an import that changed would leave nothing to prove."""
+    assert len(RAISED) > 250
+    assert len(WITHOUT_SQLSTATE) > 60
+
+
+def test_each_sqlstate_class_is_decided() -> None:
+    """Of the manual and of the driver; a class that is not in the table makes this red."""
+    of_driver = {c.sqlstate[:2] for c in _asyncpg_classes() if getattr(c, "sqlstate", None)}
+    assert {*MANUAL, *of_driver} == {key for key in BY_SQLSTATE if len(key) == 2}
+
+
+def test_each_class_without_a_sqlstate_is_decided() -> None:
+    """Not by a base class of it, but in a line of its own."""
+    assert [kind for kind in WITHOUT_SQLSTATE if kind not in BY_CLASS] == []
+
+
+def test_no_default_is_hit() -> None:
+    """What stands for an unknown SQLSTATE is reached by no class that the driver knows."""
+    for exc in _every_error():
+        for closed in (False, True):
+            assert consequence(exc, closed=closed) in Consequence
+        if not isinstance(exc, asyncpg.UnknownPostgresError):
+            assert UNKNOWN_SQLSTATE.words not in str(translate(exc))
+    with pytest.raises(TypeError, match="no error of a driver"):
+        consequence(KeyboardInterrupt(), closed=False)
+
+
+def test_plain_database_error_has_a_reason() -> None:
+    """It tells a caller nothing, so each use of it is a decision that is written down; others need no reason."""
+    decisions = [*BY_SQLSTATE.values(), *BY_CLASS.values(), *BY_ANSWER.values(), CHANGED_PLAN, UNKNOWN_SQLSTATE]
+    assert [d for d in decisions if (d.kind is DatabaseError) != bool(d.why)] == []
+
+
+def test_without_a_connection_there_is_only_later_or_never() -> None:
+    """While connecting, nothing can be replaced, pinged or repeated elsewhere."""
+    found = {consequence(exc, closed=closed, connecting=True) for exc in _every_error() for closed in (False, True)}
+    assert found == {Consequence.REFUSED_FOR_NOW, Consequence.FINAL}
+
+
+def test_a_lost_connection_is_never_called_fine() -> None:
+    """What says that the server hung up, or that nobody knows, is no NOTHING; and a refused row is nothing else."""
+    for exc in _every_error():
+        told = consequence(exc, closed=False)
+        if type(translate(exc)) is ConstraintViolated:
+            assert told is Consequence.NOTHING
+        if isinstance(translate(exc, unknown_if_lost=True, still_open=True), OutcomeUnknown):
+            assert told not in (Consequence.UNSENT, Consequence.REFUSED_FOR_NOW, Consequence.READ_ONLY)
+
+
+def _server(sqlstate: str, **fields: str) -> asyncpg.PostgresError:
+    names = {"severity": "V", "function": "R"}
+    return asyncpg.PostgresError.new(
+        {"S": "ERROR", "C": sqlstate, "M": CANARY, **{names[name]: text for name, text in fields.items()}}
+    )
+
+
+def _hung_up(cause: BaseException | None) -> asyncpg.ConnectionDoesNotExistError:
+    """Return what asyncpg raises when the connection is lost after sending; the server's last word is its cause."""
+    exc = asyncpg.ConnectionDoesNotExistError(CANARY)
+    exc.__cause__ = cause
+    return exc
+
+
+def _tls(reason: str) -> ssl.SSLError:
+    exc = ssl.SSLError(1, CANARY)
+    exc.reason = reason
+    return exc
+
+
+def _unreadable(cause: Exception) -> UnreadableAnswer:
+    exc = UnreadableAnswer()
+    exc.__cause__ = cause
+    return exc
+
+
+@pytest.mark.parametrize(
+    ("exc", "closed", "kind", "written", "told"),
+    [
+        # An idle session that was ended: before the end was seen, while it was seen, and after.
+        (asyncpg.InternalClientError("cannot switch"), True, DatabaseUnavailable, DatabaseUnavailable, "unsent"),
+        (asyncpg.InterfaceError("connection is closed"), True, DatabaseUnavailable, DatabaseUnavailable, "unsent"),
+        (_hung_up(_server("57P05", severity="FATAL")), True, DatabaseUnavailable, DatabaseUnavailable, "unsent"),
+        (_hung_up(_server("25P03", severity="FATAL")), True, DatabaseUnavailable, DatabaseUnavailable, "unsent"),
+        (_hung_up(_server("57P01", severity="FATAL")), True, DatabaseUnavailable, OutcomeUnknown, "lost"),
+        (_hung_up(_server("25P04", severity="FATAL")), True, QueryCancelled, OutcomeUnknown, "lost"),
+        (_hung_up(_server("53200", severity="FATAL")), True, DatabaseUnavailable, OutcomeUnknown, "lost"),
+        (_hung_up(_server("57P03", severity="FATAL")), True, DatabaseUnavailable, OutcomeUnknown, "lost"),
+        (_hung_up(_server("42501", severity="FATAL")), True, DatabaseUnavailable, OutcomeUnknown, "lost"),
+        (_hung_up(BrokenPipeError()), True, DatabaseUnavailable, OutcomeUnknown, "lost"),
+        (_hung_up(None), True, DatabaseUnavailable, OutcomeUnknown, "lost"),
+        # Time limits: the client's, and the system's, which has given the connection up.
+        (TimeoutError(), False, QueryCancelled, OutcomeUnknown, "doubtful"),
+        (TimeoutError(errno.ETIMEDOUT, CANARY), True, DatabaseUnavailable, OutcomeUnknown, "lost"),
+        (_server("57014"), False, QueryCancelled, QueryCancelled, "nothing"),
+        # A damaged stream.
+        (asyncpg.ProtocolError(CANARY), False, DatabaseUnavailable, OutcomeUnknown, "lost"),
+        (asyncpg.InternalClientError(CANARY), False, DatabaseUnavailable, OutcomeUnknown, "lost"),
+        (_unreadable(struct.error(CANARY)), False, DatabaseUnavailable, OutcomeUnknown, "lost"),
+        (_unreadable(BufferError(CANARY)), False, DatabaseUnavailable, OutcomeUnknown, "lost"),
+        (_unreadable(AssertionError(CANARY)), False, DatabaseUnavailable, OutcomeUnknown, "lost"),
+        # Stored data.
+        (_unreadable(ValueError(CANARY)), False, SchemaMismatch, OutcomeUnknown, "nothing"),
+        (_unreadable(OverflowError(CANARY)), False, SchemaMismatch, OutcomeUnknown, "nothing"),
+        (_unreadable(UnicodeDecodeError("utf-8", CANARY.encode(), 0, 1, CANARY)), False, SchemaMismatch, OutcomeUnknown,
+         "nothing"),
+        (msgspec.ValidationError(CANARY), False, SchemaMismatch, OutcomeUnknown, "nothing"),
+        (msgspec.DecodeError(CANARY), False, SchemaMismatch, OutcomeUnknown, "nothing"),
+        # A schema that has changed.
+        (_server("0A000", function="RevalidateCachedQuery"), False, Conflict, Conflict, "stale_schema"),
+        (_server("0A000"), False, Conflict, Conflict, "stale_schema"),
+        (_server("0A000", function="standard_ProcessUtility"), False, DatabaseError, DatabaseError, "nothing"),
+        (_server("XX000"), False, DatabaseError, DatabaseError, "stale_schema"),
+        (asyncpg.OutdatedSchemaCacheError(CANARY), False, Conflict, OutcomeUnknown, "stale_schema"),
+        # A standby, and servers that are full, starting, or gone.
+        (_server("25006"), False, DatabaseUnavailable, DatabaseUnavailable, "read_only"),
+        (_server("53300"), True, DatabaseUnavailable, DatabaseUnavailable, "refused_for_now"),
+        (_server("57P03"), True, DatabaseUnavailable, DatabaseUnavailable, "refused_for_now"),
+        (ConnectionRefusedError(), True, DatabaseUnavailable, DatabaseUnavailable, "refused_for_now"),
+        (socket.gaierror(socket.EAI_AGAIN, CANARY), True, DatabaseUnavailable, DatabaseUnavailable, "refused_for_now"),
+        # What no trying again mends.
+        (socket.gaierror(socket.EAI_NONAME, CANARY), True, DatabaseUnavailable, DatabaseUnavailable, "final"),
+        (ssl.SSLCertVerificationError(CANARY), True, ConfigurationError, ConfigurationError, "final"),
+        (_tls("TLSV13_ALERT_CERTIFICATE_REQUIRED"), True, ConfigurationError, ConfigurationError, "final"),
+        (_tls("WRONG_VERSION_NUMBER"), True, DatabaseUnavailable, OutcomeUnknown, "lost"),
+        (_server("28P01", severity="FATAL"), True, AccessDenied, AccessDenied, "final"),
+        (_server("42501", severity="FATAL"), True, AccessDenied, AccessDenied, "final"),
+        (_server("42704", severity="FATAL"), True, ConfigurationError, ConfigurationError, "final"),
+        (_server("3D000", severity="FATAL"), True, DatabaseUnavailable, DatabaseUnavailable, "final"),
+        # And a connection that is fine.
+        (asyncpg.InterfaceError("another operation"), False, DatabaseError, DatabaseError, "nothing"),
+        (_server("42501"), False, AccessDenied, AccessDenied, "nothing"),
+        (_server("23505"), False, ConstraintViolated, ConstraintViolated, "nothing"),
+        (_server("40001"), False, Conflict, Conflict, "nothing"),
+        # The server itself is ending, whatever it says why.
+        (_server("53200", severity="PANIC"), True, DatabaseUnavailable, OutcomeUnknown, "lost"),
+    ],
+)  # fmt: skip
+def test_an_error_says_what_it_means_for_its_connection(
+    exc: BaseException, closed: bool, kind: type[ExchangesDBError], written: type[ExchangesDBError], told: str
+) -> None:
+    """`kind` in a transaction or for a read, `written` for a write that commits by itself."""
+    assert consequence(exc, closed=closed) is Consequence(told)
+    for unknown, expected in ((False, kind), (True, written)):
+        error = translate(exc, unknown_if_lost=unknown, still_open=not closed)
+        assert type(error) is expected
+        assert CANARY not in f"{error!r}{error}"
+
+
+def test_the_last_word_of_the_server_is_kept() -> None:
+    """Asyncpg's own error has the SQLSTATE of a lost connection, and says nothing of a restart."""
+    error = translate(_hung_up(_server("57P01", severity="FATAL")))
+    assert isinstance(error, DatabaseUnavailable)
+    assert error.sqlstate == "57P01"
+
+
+def test_advice_fits_its_error() -> None:
+    """A certificate is named as one, and a write in doubt is to be read first."""
+    assert "sslrootcert" in str(translate(ssl.SSLCertVerificationError(CANARY)))
+    assert "sslcert" in str(translate(_tls("SSLV3_ALERT_CERTIFICATE_EXPIRED")))
+    assert "read before repeating" in str(translate(TimeoutError(), unknown_if_lost=True))
 
 
 @pytest.mark.parametrize("unknown", [False, True])
@@ -204,6 +400,10 @@ def test_sqlalchemy_wraps_twice_and_is_unwrapped() -> None:
     error = translate(sqlalchemy.exc.DBAPIError("INSERT", {"p1": CANARY}, dialect))
     assert isinstance(error, DuplicateExchange)
     assert CANARY not in str(error)
+    other = RuntimeError("another driver")
+    other.sqlstate = "40001"  # type: ignore[attr-defined]
+    assert type(translate(sqlalchemy.exc.DBAPIError("INSERT", {}, other))) is Conflict
+    assert type(translate(sqlalchemy.exc.OperationalError("INSERT", {}, RuntimeError()))) is DatabaseUnavailable
     direct = translate(sqlalchemy.exc.DBAPIError("INSERT", {}, ConnectionResetError()))
     assert type(direct) is DatabaseUnavailable
 

@@ -20,6 +20,8 @@ from sqlalchemy import TextClause
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from exchanges_db.database.driver_errors import ANSWER_ERRORS, DRIVER_ERRORS, UnreadableAnswer
+
 if TYPE_CHECKING:
     RawConnection: TypeAlias = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
 else:  # asyncpg's classes are generic for type checkers only, and typing.get_type_hints evaluates this at run time
@@ -115,6 +117,10 @@ class AsyncpgBridge:
                 return await fetch(sql, *arguments)
             finally:
                 await self._connection.reset_type_codec("timestamptz", schema="pg_catalog")
+        except DRIVER_ERRORS:
+            raise
+        except ANSWER_ERRORS as exc:
+            raise UnreadableAnswer from exc
 
     # Results are fetched whole: a cursor would add round trips and need a transaction.
     stream = execute

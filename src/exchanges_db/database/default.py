@@ -88,7 +88,7 @@ async def run(db: DatabaseOrConnection | None, work: Work[T], *, write: bool = F
             commits = write and await _is_autocommit(db)
             return await work(db)
     except DRIVER_ERRORS as exc:
-        still_open = not isinstance(db, AsyncConnection) and not is_closed(db)
+        still_open = None if isinstance(db, AsyncConnection) else not is_closed(db)
         raise translate(exc, unknown_if_lost=commits, still_open=still_open) from exc
     raise _unusable(db)
 

@@ -180,8 +180,13 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "migration_checksums_sha256_hex": ("sha256", "must be 64 hexadecimal digits"),
 }
 
-# asyncpg's errors have three base classes.
-ASYNCPG_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+class UnreadableAnswer(Exception):
+    """The driver could not read an answer; `__cause__` says why. Raised round a call of it, to be told from our own."""
+
+
+# asyncpg's errors have three base classes; the fourth is made of what it lets through.
+ASYNCPG_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, UnreadableAnswer)
 _MAYBE_DONE = (Consequence.LOST, Consequence.DOUBTFUL)
 # The function of the server that refuses a plan older than its table; absent where a driver does not tell.
 _REVALIDATION = ("RevalidateCachedQuery", None)
@@ -195,8 +200,8 @@ DRIVER_ERRORS: tuple[type[BaseException], ...] = (
     sqlalchemy.exc.SQLAlchemyError,
 )
 
-# What asyncpg raises as itself when it cannot read an answer. Catch these round a call of the driver, and nowhere else:
-# a ValueError of our own or of a caller's is one of them.
+# What asyncpg lets through when it cannot read an answer. They are caught round a call of the driver alone, after
+# DRIVER_ERRORS, and raised as UnreadableAnswer: a ValueError of our own or of a caller's is one of them too.
 ANSWER_ERRORS: tuple[type[BaseException], ...] = tuple(BY_ANSWER)
 
 
@@ -239,7 +244,9 @@ def consequence(exc: BaseException, *, closed: bool, connecting: bool = False) -
 
 
 def _innermost(exc: BaseException) -> BaseException:
-    """Return the driver's error: SQLAlchemy wraps it twice."""
+    """Return the driver's error: SQLAlchemy wraps it twice, we wrap it once."""
+    if isinstance(exc, UnreadableAnswer) and exc.__cause__ is not None:
+        return exc.__cause__
     if isinstance(exc, sqlalchemy.exc.DBAPIError) and exc.orig is not None:
         inner = exc.orig.__cause__ or exc.orig
         return inner if isinstance(inner, DRIVER_ERRORS) or _sqlstate(inner) else exc

@@ -64,5 +64,5 @@ def from_database_json(document: str, decoder: msgspec.json.Decoder[Answer]) -> 
     """Return a JSON document of the database as what `decoder` makes; raise SchemaMismatch as `from_database` does."""
     try:
         return decoder.decode(document)
-    except msgspec.ValidationError as exc:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         raise SchemaMismatch(f"the database holds a row that this version cannot read: {exc}") from exc

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
-from exchanges_db.database.rows import from_database
+from exchanges_db.database.rows import from_database, from_database_json
 from exchanges_db.errors import ExchangeNotFound
 from exchanges_db.exchanges.models import ExchangeChange, StoredExchange
 from exchanges_db.exchanges.names import check_key, check_known, pick, spelled
@@ -19,6 +19,8 @@ from exchanges_db.moments import check_moment
 from exchanges_sql.exchange_history import AsyncQuerier
 
 LAST = datetime.max.replace(tzinfo=UTC)
+
+_json_decoder = msgspec.json.Decoder()
 
 
 async def get_exchange_history(
@@ -105,4 +107,4 @@ def _change(row: Any) -> ExchangeChange:
 
 def _json(value: Any) -> Any:
     # asyncpg gives jsonb as text unless the connection has a codec for it.
-    return msgspec.json.decode(value) if isinstance(value, str) else value
+    return from_database_json(value, _json_decoder) if isinstance(value, str) else value

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from exchanges_db.database.rows import from_database_json
 from exchanges_db.errors import Conflict, shown
 from exchanges_db.symbols.brakes import HeldBack
 from exchanges_db.symbols.changes import SymbolChange
@@ -75,7 +76,7 @@ async def apply_changes(
                 specs=_inserts(part, known, report.observed_at),
             )
         )
-        ids |= _ids_decoder.decode(document or "{}")
+        ids |= from_database_json(document or "{}", _ids_decoder)
         done += len(part)
         on_progress(done, total)
     return ids

@@ -138,9 +138,9 @@ def _record(row: ListImportsRow | GetImportRow) -> ImportRecord:
     fields: dict[str, Any] = {field: getattr(row, field) for field in row.__dataclass_fields__}
     kind, settle, underlying = (fields.pop(part) for part in ("kind", "settle", "underlying"))
     fields["listing"] = None if kind is None else {"kind": kind, "settle": settle, "underlying": underlying}
-    for field in ("changes", "brakes", "held_back"):
-        fields[field] = msgspec.json.decode(fields[field])
     try:
+        for field in ("changes", "brakes", "held_back"):
+            fields[field] = msgspec.json.decode(fields[field])
         return msgspec.convert(fields, ImportRecord)
-    except msgspec.ValidationError as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise unreadable(f"import {row.id}: ", str(exc)) from exc
