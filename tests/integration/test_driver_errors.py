@@ -64,8 +64,8 @@ async def _fails(
 
 def _receive(connection: RawConnection, kind: bytes, body: bytes) -> None:
     """Have the driver receive a message that the server did not send."""
-    protocol: Any = connection._protocol
-    protocol.data_received(kind + (len(body) + 4).to_bytes(4, "big") + body)
+    driver: Any = connection
+    driver._protocol.data_received(kind + (len(body) + 4).to_bytes(4, "big") + body)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from exchanges_db.database.driver_errors import (
     consequence,
     translate,
 )
+from exchanges_db.database.rows import from_database_json
 from exchanges_db.database.verdicts import BY_SQLSTATE, CHANGED_PLAN, UNKNOWN_SQLSTATE
 from exchanges_db.errors import (
     AccessDenied,
@@ -122,7 +123,7 @@ def test_the_lists_below_are_not_empty() -> None:
 
 def test_each_sqlstate_class_is_decided() -> None:
     """Of the manual and of the driver; a class that is not in the table makes this red."""
-    of_driver = {c.sqlstate[:2] for c in _asyncpg_classes() if getattr(c, "sqlstate", None)}
+    of_driver = {state[:2] for c in _asyncpg_classes() if (state := getattr(c, "sqlstate", None))}
     assert {*MANUAL, *of_driver} == {key for key in BY_SQLSTATE if len(key) == 2}
 
 
@@ -261,6 +262,13 @@ def test_an_error_says_what_it_means_for_its_connection(
         error = translate(exc, unknown_if_lost=unknown, still_open=not closed)
         assert type(error) is expected
         assert CANARY not in f"{error!r}{error}"
+
+
+@pytest.mark.parametrize("document", ["{", '["a"]', '{"a": "\ud800"}', "[" * 5000], ids=range(4))
+def test_a_stored_document_that_cannot_be_read_is_a_schema_mismatch(document: str) -> None:
+    """Whether it is no JSON, another type, no Unicode, or nested too deeply."""
+    with pytest.raises(SchemaMismatch, match="the database holds a row that this version cannot read"):
+        from_database_json(document, msgspec.json.Decoder(dict[str, Any]))
 
 
 def test_the_last_word_of_the_server_is_kept() -> None:

@@ -76,7 +76,8 @@ async def apply_changes(
                 specs=_inserts(part, known, report.observed_at),
             )
         )
-        ids |= from_database_json(document or "{}", _ids_decoder)
+        inserted = from_database_json(document or "{}", _ids_decoder)
+        ids |= inserted
         done += len(part)
         on_progress(done, total)
     return ids
