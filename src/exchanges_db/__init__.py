@@ -13,10 +13,12 @@ from exchanges_db._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from exchanges_db.database import embedded
+    from exchanges_db.database.counters import DatabaseStats
     from exchanges_db.database.default import DatabaseOrConnection, close_default_database, default_database
     from exchanges_db.database.dsn import Dsn, Secret
-    from exchanges_db.database.pool import Database, Isolation, Transaction
+    from exchanges_db.database.pool import Database, Isolation
     from exchanges_db.database.settings import Seconds, Settings
+    from exchanges_db.database.transactions import Transaction
     from exchanges_db.errors import (
         AccessDenied,
         AdoptionRefused,
@@ -179,6 +181,7 @@ __all__ = [
     "Database",
     "DatabaseError",
     "DatabaseOrConnection",
+    "DatabaseStats",
     "DatabaseUnavailable",
     "Document",
     "DownloadFailed",
@@ -336,10 +339,12 @@ __all__ = [
 # The module that each name is defined in; a test compares this and __all__ with the imports above.
 _HOMES = {
     "database": "embedded",
+    "database.counters": "DatabaseStats",
     "database.default": "DatabaseOrConnection close_default_database default_database",
     "database.dsn": "Dsn Secret",
-    "database.pool": "Database Isolation Transaction",
+    "database.pool": "Database Isolation",
     "database.settings": "Seconds Settings",
+    "database.transactions": "Transaction",
     "errors": (
         "AccessDenied AdoptionRefused AmbiguousSymbol ConfigurationError Conflict ConstraintViolated "
         "DatabaseError DatabaseUnavailable DownloadFailed DuplicateExchange ExchangeNotFound ExchangesDBError "

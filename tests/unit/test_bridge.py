@@ -40,6 +40,6 @@ async def test_rows_answer_the_three_questions_of_generated_code() -> None:
 
 
 def test_the_bridge_offers_no_more_than_generated_code_calls() -> None:
-    """Whatever generated code calls on its connection, the bridge has, and nothing else."""
+    """Whatever generated code calls on its connection, the bridge has, and beside it only a count for the pool."""
     called = {name for module in MODULES for name in re.findall(r"self\._conn\.(\w+)", inspect.getsource(module))}
-    assert called == {name for name in vars(AsyncpgBridge) if not name.startswith("_")}
+    assert called | {"statements"} == {name for name in vars(AsyncpgBridge) if not name.startswith("_")}

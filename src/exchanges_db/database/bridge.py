@@ -6,6 +6,7 @@ nothing more. Users never get it: those who have a SQLAlchemy engine pass a genu
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import types
@@ -18,7 +19,7 @@ import sqlalchemy
 from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import TextClause
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncResult, AsyncTransaction
 
 from exchanges_db.database.driver_errors import ANSWER_ERRORS, DRIVER_ERRORS, UnreadableAnswer
 
@@ -29,6 +30,7 @@ else:  # asyncpg's classes are generic for type checkers only, and typing.get_ty
 
 _HEADER = re.compile(r"-- name: \w+ :(one|many|exec|execrows)\n")
 
+_WRITES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
 
 # From which the server counts.
 _BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
@@ -85,23 +87,30 @@ class Rows:
 class AsyncpgBridge:
     """An asyncpg connection as generated code uses a connection."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "statements")
 
     def __init__(self, connection: RawConnection) -> None:
         self._connection = connection
+        self.statements = 0  # that were handed to the driver
 
     async def execute(self, clause: TextClause, parameters: Mapping[str, Any] | None = None) -> Rows:
         """Run a generated statement and return its whole result."""
         statement = translate_statement(clause)
         arguments = [parameters[name] for name in statement.parameters] if parameters else ()
-        if statement.command == "one":
-            row = await self._fetch(self._connection.fetchrow, statement.sql, arguments)
-            return Rows((), 0) if row is None else Rows((row,), 1)
-        if statement.command == "many":
-            rows = await self._fetch(self._connection.fetch, statement.sql, arguments)
-            return Rows(rows, len(rows))
-        # The status is a command with a count, such as "UPDATE 3", or without one, such as "SET".
-        status = await self._connection.execute(statement.sql, *arguments)
+        self.statements += 1
+        try:
+            if statement.command == "one":
+                row = await self._fetch(self._connection.fetchrow, statement.sql, arguments)
+                return Rows((), 0) if row is None else Rows((row,), 1)
+            if statement.command == "many":
+                rows = await self._fetch(self._connection.fetch, statement.sql, arguments)
+                return Rows(rows, len(rows))
+            # The status is a command with a count, such as "UPDATE 3", or without one, such as "SET".
+            status = await self._connection.execute(statement.sql, *arguments)
+        except DRIVER_ERRORS:
+            raise
+        except ANSWER_ERRORS as exc:
+            raise UnreadableAnswer from exc
         count = status.rpartition(" ")[2]
         return Rows((), int(count) if count.isdigit() else -1)
 
@@ -110,6 +119,8 @@ class AsyncpgBridge:
         try:
             return await fetch(sql, *arguments)
         except OverflowError:
+            if _WRITES.search(sql):
+                raise  # it is done, and must not be done twice
             await self._connection.set_type_codec(
                 "timestamptz", schema="pg_catalog", encoder=_written, decoder=_read, format="tuple"
             )
@@ -137,6 +148,48 @@ def _read(microseconds: tuple[int]) -> datetime | str:
         return f"{microseconds[0]} microseconds after 2000"
 
 
+class Guarded:
+    """A genuine SQLAlchemy connection, of which an answer that cannot be read is told in the same way."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    def begin_nested(self) -> AsyncTransaction:
+        """Begin a savepoint."""
+        return self._connection.begin_nested()
+
+    async def execute(self, clause: TextClause, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Run a generated statement and return its whole result."""
+        with _telling_what_cannot_be_read():
+            return await self._connection.execute(clause, parameters)
+
+    async def stream(self, clause: TextClause, parameters: Mapping[str, Any] | None = None) -> AsyncIterator[Any]:
+        """Run a generated statement and return its rows, as they come."""
+        with _telling_what_cannot_be_read():
+            return _told(await self._connection.stream(clause, parameters))
+
+
+async def _told(rows: AsyncResult[Any]) -> AsyncIterator[Any]:
+    with _telling_what_cannot_be_read():
+        async for row in rows:
+            yield row
+
+
+@contextlib.contextmanager
+def _telling_what_cannot_be_read() -> Iterator[None]:
+    try:
+        yield
+    except DRIVER_ERRORS:
+        raise
+    except ANSWER_ERRORS as exc:
+        raise UnreadableAnswer from exc
+
+
+def guarded(connection: AsyncConnection) -> AsyncConnection:
+    """Return a genuine SQLAlchemy connection, guarded, as the type that generated code is annotated to take."""
+    return cast("AsyncConnection", Guarded(connection))
+
+
 def reuse_texts(module: types.ModuleType) -> None:
     """Have a generated module make each text() once: it is the same every time, and slow to make.
 
@@ -155,4 +208,9 @@ def is_closed(connection: RawConnection) -> bool:
 
 def bridge(connection: RawConnection) -> AsyncConnection:
     """Return `connection` as the type that generated code is annotated to take."""
-    return cast("AsyncConnection", AsyncpgBridge(connection))
+    return as_connection(AsyncpgBridge(connection))
+
+
+def as_connection(executor: AsyncpgBridge) -> AsyncConnection:
+    """Return the bridge as the type that generated code is annotated to take."""
+    return cast("AsyncConnection", executor)

@@ -15,10 +15,12 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from exchanges_db.database.bridge import RawConnection, bridge, is_closed
-from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, translate
-from exchanges_db.database.pool import Database, Transaction, Work, run_in_savepoint, run_on
+from exchanges_db.database.bridge import RawConnection, bridge, guarded, is_closed
+from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
+from exchanges_db.database.loops import running_loop
+from exchanges_db.database.pool import Database, run_in_own_transaction, run_on
 from exchanges_db.database.settings import load_dsn
+from exchanges_db.database.transactions import Transaction, Work, run_in_savepoint
 from exchanges_db.errors import ConfigurationError, DatabaseUnavailable
 
 T = TypeVar("T")
@@ -42,7 +44,7 @@ async def default_database() -> Database:
     Raises:
         ConfigurationError: DATABASE_URL is unset or unusable.
     """
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     entry = _defaults.get(loop)
     if entry is None:
         database = Database(load_dsn())
@@ -55,7 +57,7 @@ async def default_database() -> Database:
 
 async def close_default_database() -> None:
     """Close this event loop's default database, if there is one; the next call that needs it opens another."""
-    entry = _defaults.pop(asyncio.get_running_loop(), None)
+    entry = _defaults.pop(running_loop(), None)
     if entry is not None:
         await entry[1].aclose()
 
@@ -65,7 +67,7 @@ async def _close_with_loop(database: Database) -> AsyncGenerator[None, None]:
         yield
     finally:
         # A Database can refer to its loop, and would keep it, and so itself, in the weak dictionary for ever.
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         if loop in _defaults and _defaults[loop][0] is database:
             del _defaults[loop]
         await database.close()
@@ -86,7 +88,7 @@ async def run(db: DatabaseOrConnection | None, work: Work[T], *, write: bool = F
             return await work(bridge(db))
         if isinstance(db, AsyncConnection):
             commits = write and await _is_autocommit(db)
-            return await work(db)
+            return await work(guarded(db))
     except DRIVER_ERRORS as exc:
         still_open = None if isinstance(db, AsyncConnection) else not is_closed(db)
         raise translate(exc, unknown_if_lost=commits, still_open=still_open) from exc
@@ -104,18 +106,20 @@ async def run_in_transaction(
     if db is None:
         db = await default_database()
     if isinstance(db, Database):
-        async with db.transaction(readonly=readonly) as transaction:
-            return await run_on(transaction, work)
+        return await run_in_own_transaction(db, work, readonly=readonly)
     if savepoint and isinstance(db, Transaction):
         return await run_in_savepoint(db, work)
     if savepoint and isinstance(db, AsyncConnection):
         return await run(db, partial(_nested, work), write=not readonly)
     if isinstance(db, asyncpg.Connection | PoolConnectionProxy) and not is_closed(db):
+        commits, committing = not db.is_in_transaction(), False
         try:
             async with db.transaction():
-                return await work(bridge(db))
-        except (*ASYNCPG_ERRORS, OSError) as exc:
-            raise translate(exc, unknown_if_lost=not db.is_in_transaction()) from exc
+                result = await work(bridge(db))
+                committing = commits
+        except DRIVER_ERRORS as exc:
+            raise translate(exc, unknown_if_lost=committing, still_open=not is_closed(db)) from exc
+        return result
     return await run(db, work, write=not readonly)
 
 

@@ -5,66 +5,62 @@ asyncpg has one time limit for all hosts together: a first host that never answe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import asyncpg
 
 from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.session import Session
+from exchanges_db.database.settings import Settings
 from exchanges_db.errors import AccessDenied, ConfigurationError, DatabaseError, DatabaseUnavailable, ExchangesDBError
 
 # The oldest version that the tests run on. The schema itself needs only 13, for min_scale().
 OLDEST_POSTGRESQL = 15
 
-if TYPE_CHECKING:
-    _Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
-else:  # asyncpg's class is generic for type checkers only
-    _Connection = asyncpg.Connection
 
+async def connect(dsn: Dsn, settings: Settings, *, limit: float, application_name: str = "exchanges_db") -> Session:
+    """Return a connection to the first host that answers and fits the Dsn's target_session_attrs.
 
-class Session(_Connection):
-    """An asyncpg connection that remembers what the server answered to the last `execute`.
+    Each host has its share of `limit` seconds, and at most the connect_timeout of Dsn or settings. As with libpq, a
+    refused login ends the search.
 
-    asyncpg drops the answer to COMMIT; where a statement had failed, that answer is ROLLBACK, and no error is raised.
+    Raises:
+        DatabaseUnavailable: no host can be used now.
+        AccessDenied: the login was refused.
+        ConfigurationError: the Dsn is unusable, or the server is too old.
     """
-
-    last_status: str = ""
-
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109  # asyncpg's
-        """Execute as asyncpg does, and remember the status."""
-        self.last_status = await super().execute(query, *args, timeout=timeout)
-        return self.last_status
-
-
-async def connect_to_one_host(
-    *args: Any,
-    host: list[Any] | None = None,
-    port: list[Any] | None = None,
-    target_session_attrs: Any = None,
-    **options: Any,
-) -> asyncpg.Connection[asyncpg.Record]:
-    """Return a connection to the first host that answers within `timeout` and fits `target_session_attrs`.
-
-    As with libpq, a refused login ends the search. Raises the driver's errors, and ConfigurationError where the server
-    is too old.
-    """
-    rounds = ["standby", "any"] if target_session_attrs == "prefer-standby" else [target_session_attrs]
-    connect: Any = asyncpg.connect  # its overloads do not fit arguments that are passed through
+    arguments = dsn.asyncpg_arguments()
+    arguments["server_settings"].setdefault("application_name", application_name)
+    wanted: Any = arguments.pop("target_session_attrs", None)
+    rounds: list[Any] = ["standby", "any"] if wanted == "prefer-standby" else [wanted]
+    hosts = list(zip(arguments.pop("host", [None]), arguments.pop("port", [None]), strict=True))
+    if settings.pooler == "transaction":
+        arguments["statement_cache_size"] = 0
+    limit = min(dsn.connect_timeout or settings.connect_timeout, limit / len(hosts))
     failure: BaseException | None = None
-    for wanted in rounds:
-        for one_host, one_port in zip(host or [None], port or [None], strict=True):
-            address = {"host": one_host, "port": one_port, "target_session_attrs": wanted}
+    for attribute in rounds:
+        for host, port in hosts:
             try:
-                connection: asyncpg.Connection[asyncpg.Record] = await connect(*args, **address, **options)
+                session: Session = await asyncpg.connect(
+                    **arguments,
+                    host=host,
+                    port=port,
+                    target_session_attrs=attribute,
+                    timeout=limit,
+                    command_timeout=settings.command_timeout,
+                    connection_class=Session,
+                )
             except DRIVER_ERRORS as exc:
                 if isinstance(translate(exc), AccessDenied | ConfigurationError):
-                    raise
+                    raise connect_error(dsn, exc) from exc
                 failure = exc
             else:
-                refuse_old_server(connection)
-                return connection
+                refuse_old_server(session)
+                session.is_pooled = settings.pooler == "transaction"
+                return session
     assert failure is not None  # there is at least one host
-    raise failure
+    raise connect_error(dsn, failure) from failure
 
 
 def refuse_old_server(connection: asyncpg.Connection[asyncpg.Record]) -> None:
@@ -86,10 +82,10 @@ def refuse_old_server(connection: asyncpg.Connection[asyncpg.Record]) -> None:
 def connect_error(dsn: Dsn, exc: BaseException) -> ExchangesDBError:
     """Return our error for one of DRIVER_ERRORS raised while connecting; it says where to, and why it failed."""
     error = translate(exc)
+    if not isinstance(error, DatabaseError):
+        return error
     if isinstance(exc, TimeoutError):
         return DatabaseUnavailable(f"cannot connect to {dsn}: no answer in time")
     if isinstance(exc, OSError):
         return DatabaseUnavailable(f"cannot connect to {dsn}: {exc.strerror or type(exc).__name__}")
-    if isinstance(error, DatabaseError):
-        return type(error)(f"cannot connect to {dsn}: {error}", sqlstate=error.sqlstate)
-    return error
+    return type(error)(f"cannot connect to {dsn}: {error}", sqlstate=error.sqlstate)

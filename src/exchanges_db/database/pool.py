@@ -1,88 +1,49 @@
-"""A database: its connections, its transactions, and what happens when one of them fails.
+"""A database: its connections, and what happens when one of them fails.
 
-`run_on` borrows a connection for a public function, sets the time limits, turns driver errors into ours, and repeats a
-read once when its connection was lost. A write is repeated only where the server refused it as read-only.
+`run_on` borrows a connection for a public function, turns driver errors into ours, and repeats once what was certainly
+not done: a read whose connection was lost, a statement that was never sent, and one that the server refused as
+read-only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeVar, cast
+from typing import Literal, Self, TypeVar
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db.database.bridge import bridge, is_closed
-from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, translate
+from exchanges_db.database.bridge import AsyncpgBridge, as_connection
+from exchanges_db.database.counters import Counters, DatabaseStats, Occupancy
+from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, consequence, translate
 from exchanges_db.database.dsn import Dsn, parse_dsn
-from exchanges_db.database.hosts import Session, connect_error, connect_to_one_host
+from exchanges_db.database.hosts import connect
 from exchanges_db.database.lending import AllLent, Lender
+from exchanges_db.database.loops import check_loop, running_loop
+from exchanges_db.database.session import Session
 from exchanges_db.database.settings import Settings, load_settings
-from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable, OutcomeUnknown, PoolTimeout
+from exchanges_db.database.transactions import Transaction, Work
+from exchanges_db.database.verdicts import Consequence
+from exchanges_db.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    ExchangesDBError,
+    OutcomeUnknown,
+    PoolTimeout,
+)
 
 log = logging.getLogger("exchanges_db")
 
 T = TypeVar("T")
-Work = Callable[[AsyncConnection], Awaitable[T]]
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
 
-# asyncpg's own reset leaves SET ROLE and temporary tables in place; the next borrower must see neither.
-_FULL_RESET = """
-SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE;
-DISCARD TEMP; DISCARD SEQUENCES
-"""
-_READ_ONLY_SERVER = "25006"
-
-
-async def _no_reset(connection: asyncpg.Connection[Any]) -> None:
-    """Do nothing: our statements leave no trace in a session, and asyncpg's reset takes another round trip per call."""
-
-
-@dataclass
-class _Course:
-    """What happened in a transaction, as `Database.transaction` needs to know it at the end."""
-
-    lent: bool = False
-    discarded: bool = False
-    failure: Exception | None = None  # the first of our errors, even if a savepoint has undone its effect
-
-
-class Transaction:
-    """One open transaction; pass it as `db=` to several functions. Made by `Database.transaction`."""
-
-    def __init__(self, connection: PoolConnectionProxy[Any], course: _Course) -> None:
-        self._connection = connection
-        self._course = course
-
-    @property
-    def connection(self) -> PoolConnectionProxy[Any]:
-        """The asyncpg connection, for SQL of your own; its session is reset when the transaction ends."""
-        self._course.lent = True
-        return self._connection
-
-    def discard(self) -> None:
-        """Mark the transaction to be rolled back at its end, without an exception."""
-        self._course.discarded = True
-
-    async def _run(self, work: Work[T]) -> T:
-        try:
-            return await work(bridge(self._connection))
-        except DRIVER_ERRORS as exc:
-            error = translate(exc, still_open=not is_closed(self._connection))
-            self._course.failure = self._course.failure or error
-            raise error from exc
-
-    async def _run_in_savepoint(self, work: Work[T]) -> T:
-        async def inside(connection: AsyncConnection) -> T:
-            async with self._connection.transaction():
-                return await work(connection)
-
-        return await self._run(inside)
+_CLOSE_LIMIT = 1.0  # seconds
+_GONE = (Consequence.LOST, Consequence.UNSENT)
+_NOT_DONE = (Consequence.UNSENT, Consequence.READ_ONLY)
+_claiming = threading.Lock()
 
 
 class Database:
@@ -91,6 +52,8 @@ class Database:
     Opened on first use or by `async with`; belongs to the event loop that opened it.
     """
 
+    _dsn: Dsn | None = None  # while it is being made
+
     def __init__(self, dsn: str | Dsn, settings: Settings | None = None) -> None:
         if not isinstance(dsn, str | Dsn):
             raise ConfigurationError(f"a Database is made of a URL or a Dsn, not of {type(dsn).__name__}")
@@ -98,9 +61,9 @@ class Database:
             raise ConfigurationError(f"settings must be a Settings, not a {type(settings).__name__}")
         self._dsn = parse_dsn(dsn) if isinstance(dsn, str) else dsn
         self._settings = settings or load_settings()
+        self._counters = Counters()
         self._lender: Lender | None = None
-        self._opening = asyncio.Lock()
-        self._closed = False
+        self._is_closed = False
 
     async def open(self) -> Self:
         """Open the pool, whose first connection proves that the server answers.
@@ -110,23 +73,20 @@ class Database:
             AccessDenied: the server refuses the login.
             ConfigurationError: the settings are unusable, or the server is too old.
         """
-        await self._open_pool()
+        lender = self._claim()
+        lender.keep(await self._acquire(lender, write=True))
+        log.info("opened %s", self._dsn)
         return self
 
     async def close(self) -> None:
         """Close every connection; those still in use after a second are ended."""
         lender = self._lender
         if lender is not None:
-            lender.check_loop()
-        self._lender, self._closed = None, True
-        if lender is None:
-            return
-        try:
-            async with asyncio.timeout(1):
-                await lender.close()
-        except DRIVER_ERRORS:
-            lender.terminate()
-        log.info("closed %s", self._dsn)
+            check_loop(lender.loop)
+        self._lender, self._is_closed = None, True
+        if lender is not None:
+            await lender.close(_CLOSE_LIMIT)
+            log.info("closed %s", self._dsn)
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -135,7 +95,13 @@ class Database:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<Database {self._dsn}>"
+        return f"<Database {self._dsn or 'that could not be made'}>"
+
+    def stats(self) -> DatabaseStats:
+        """Return what this Database has done since it was made, and where its connections are; asks no server."""
+        lender, settings = self._lender, self._settings
+        occupancy = Occupancy() if lender is None else lender.occupancy()
+        return self._counters.stats(occupancy, settings.pool_min, settings.pool_max)
 
     @asynccontextmanager
     async def transaction(
@@ -145,150 +111,179 @@ class Database:
 
         Raises:
             DatabaseError: a statement inside failed and its error was caught: the server rolled everything back.
+            DatabaseUnavailable: the connection was lost before COMMIT was sent: nothing was written.
             OutcomeUnknown: the connection was lost while committing.
         """
-        lender = self._lender or await self._open_pool()
-        connection = await self._acquire(lender)
-        course = _Course()
+        lender = self._claim()
+        session, inner = await self._begin(lender, isolation, readonly)
+        self._counters.transactions += 1
+        transaction = Transaction(lender, session)
         try:
-            inner = connection.transaction(isolation=isolation, readonly=readonly)
             try:
-                await inner.start()
-            except DRIVER_ERRORS as exc:
-                raise translate(exc) from exc
-            try:
-                yield Transaction(connection, course)
+                yield transaction
             except BaseException as exc:
-                await _roll_back(inner)
+                await transaction._roll_back(inner, exc)  # noqa: SLF001 - users see no such method
                 # An OSError or TimeoutError here may be the caller's own.
                 if isinstance(exc, ASYNCPG_ERRORS):
                     raise translate(exc) from exc
                 raise
-            if course.discarded:
-                await _roll_back(inner)
-                return
-            try:
-                await inner.commit()
-            except DRIVER_ERRORS as exc:
-                raise translate(exc, unknown_if_lost=True) from exc
-            # The pool's proxy passes attributes of the connection on.
-            if cast("Session", connection).last_status != "COMMIT":
-                failure = course.failure
-                raise DatabaseError(
-                    f"nothing was written: an earlier statement failed: {failure or 'one on the connection itself'}",
-                    sqlstate="25P02",
-                ) from failure
+            if transaction._is_discarded:  # noqa: SLF001 - as above
+                await transaction._roll_back(inner, None)  # noqa: SLF001 - as above
+            else:
+                await transaction._commit(inner)  # noqa: SLF001 - as above
+        except OutcomeUnknown as exc:
+            self._note_unknown(exc)
+            raise
         finally:
-            await self._release(lender, connection, reset=course.lent)
+            await transaction._give_back()  # noqa: SLF001 - as above
+
+    async def _begin(
+        self, lender: Lender, isolation: Isolation, readonly: bool
+    ) -> tuple[Session, asyncpg.transaction.Transaction]:
+        """Return a connection on which BEGIN was answered, which also proves that it lives."""
+        new = False
+        while True:
+            session = await self._acquire(lender, new=new)
+            inner = session.transaction(isolation=isolation, readonly=readonly)
+            try:
+                await inner.start()
+            except DRIVER_ERRORS as exc:
+                verdict = consequence(exc, closed=session.is_closed())
+                self._give_up(lender, session, verdict)
+                if new or verdict not in _GONE:
+                    raise translate(exc) from exc
+                self._counters.retries += 1
+                new = True
+            except BaseException:
+                lender.drop(session)
+                raise
+            else:
+                return session, inner
 
     async def _run(self, work: Work[T], *, write: bool = False) -> T:
-        for last_try in (False, True):
-            lender = self._lender or await self._open_pool()
-            connection = await self._acquire(lender)
-            kept = False
+        lender = self._claim()
+        if write:
+            self._counters.writes += 1
+        else:
+            self._counters.lookups += 1
+        new = False
+        while True:
+            session = await self._acquire(lender, write=write, new=new)
+            executor = AsyncpgBridge(session)
             try:
-                result = await work(bridge(connection))
+                result = await work(as_connection(executor))
             except DRIVER_ERRORS as exc:
-                error = translate(exc, unknown_if_lost=write)
-                if last_try or not await self._may_repeat(error, write):
+                verdict = consequence(exc, closed=session.is_closed())
+                # What came after another statement may have been done in part.
+                not_done = verdict in _NOT_DONE and executor.statements == 1
+                error = translate(exc, unknown_if_lost=write and not not_done)
+                again = self._give_up(lender, session, verdict) and (not_done or not write) and not new
+                self._note(error, again)
+                if not again:
                     raise error from exc
+                self._counters.retries += 1
+                new = True
+            except ExchangesDBError:
+                lender.keep(session)
+                raise
+            except BaseException as exc:
+                lender.drop(session)
+                if isinstance(exc, asyncio.CancelledError):
+                    self._note_cancelled(write and executor.statements > 0)
+                raise
             else:
-                kept = lender.keep(connection)
+                lender.keep(session)
                 return result
-            finally:
-                if not kept:
-                    await self._release(lender, connection)
-        raise AssertionError("unreachable")
 
-    async def _may_repeat(self, error: Exception, write: bool) -> bool:
-        if not isinstance(error, DatabaseUnavailable):
-            if isinstance(error, OutcomeUnknown):
-                log.error("a write to %s has an unknown outcome: %s", self._dsn, error)
-            return False
-        read_only = error.sqlstate == _READ_ONLY_SERVER
-        if read_only and self._lender is not None:
-            # A demoted primary still answers reads: replace all connections to it, so that the new primary is found.
-            await self._lender.expire()
-        repeat = read_only or not write
-        log.warning("%s: %s%s", self._dsn, error, "; trying once more" if repeat else "")
-        return repeat
+    def _give_up(self, lender: Lender, session: Session, verdict: Consequence) -> bool:
+        """Give a connection back on which a statement failed; return whether another may do better."""
+        better = lender.learn(session, verdict)
+        if verdict is Consequence.NOTHING or (verdict is Consequence.READ_ONLY and not better):
+            lender.keep(session)
+        else:
+            lender.drop(session)
+        if verdict is Consequence.DOUBTFUL:
+            self._counters.timeouts += 1
+        return better
 
-    async def _open_pool(self) -> Lender:
-        async with self._opening:
+    def _note(self, error: ExchangesDBError, again: bool) -> None:
+        if isinstance(error, OutcomeUnknown):
+            self._note_unknown(error)
+        elif isinstance(error, DatabaseUnavailable) or again:
+            log.warning("%s: %s%s", self._dsn, error, "; trying once more" if again else "")
+
+    def _note_unknown(self, error: OutcomeUnknown) -> None:
+        self._counters.unknown_outcomes += 1
+        log.error("a write to %s has an unknown outcome: %s", self._dsn, error)
+
+    def _note_cancelled(self, sent: bool) -> None:
+        self._counters.cancelled += 1
+        if sent:
+            self._counters.unknown_outcomes += 1
+            log.warning("%s: a write was cancelled after it was sent: it may or may not have been done", self._dsn)
+
+    def _claim(self) -> Lender:
+        """Return the pool, which belongs to the event loop that asks for it first."""
+        lender = self._lender
+        if lender is None:
+            lender = self._make_lender()
+        check_loop(lender.loop)
+        return lender
+
+    def _make_lender(self) -> Lender:
+        running_loop()
+        with _claiming:  # two threads, each with a loop of its own, may come at once
+            if self._is_closed:
+                raise DatabaseUnavailable("this Database is closed: make a new one")
             if self._lender is None:
-                if self._closed:
-                    raise DatabaseUnavailable("this Database is closed: make a new one")
                 settings = self._settings
-                options: dict[str, Any] = {"connect": connect_to_one_host, "connection_class": Session}
-                if settings.pooler == "transaction":
-                    options["statement_cache_size"] = 0
-                arguments = self._dsn.asyncpg_arguments()
-                arguments["server_settings"].setdefault("application_name", "exchanges_db")
-                timeout = self._dsn.connect_timeout or settings.connect_timeout
-                if len(self._dsn.hosts) > 1:
-                    # Each host gets its share of the time that a caller waits; asyncpg gives all of it to the first.
-                    timeout = min(timeout, settings.acquire_timeout / len(self._dsn.hosts))
-                try:
-                    pool = await asyncpg.create_pool(
-                        min_size=settings.pool_min,
-                        max_size=settings.pool_max,
-                        timeout=timeout,
-                        command_timeout=settings.command_timeout,
-                        reset=_no_reset,
-                        **arguments,
-                        **options,
-                    )
-                except DRIVER_ERRORS as exc:
-                    raise connect_error(self._dsn, exc) from exc
-                self._lender = Lender(pool)
-                log.info("opened %s", self._dsn)
+                self._lender = Lender(
+                    self._connect, floor=settings.pool_min, ceiling=settings.pool_max, counters=self._counters
+                )
             return self._lender
 
-    async def _acquire(self, lender: Lender) -> PoolConnectionProxy[Any]:
+    async def _connect(self, limit: float) -> Session:
+        assert self._dsn is not None
+        return await connect(self._dsn, self._settings, limit=limit)
+
+    async def _acquire(self, lender: Lender, *, write: bool = False, new: bool = False) -> Session:
         try:
-            return await lender.acquire(self._settings.acquire_timeout)
+            return await lender.acquire(self._settings.acquire_timeout, write=write, new=new)
         except AllLent as exc:
+            self._counters.pool_timeouts += 1
             raise PoolTimeout(
                 f"all {self._settings.pool_max} connections to {self._dsn} were in use for "
                 f"{self._settings.acquire_timeout:g} s: raise EXCHANGES_DB_POOL_MAX or shorten transactions"
             ) from exc
-        except DRIVER_ERRORS as exc:
-            raise connect_error(self._dsn, exc) from exc
-
-    async def _release(self, lender: Lender, connection: PoolConnectionProxy[Any], *, reset: bool = False) -> None:
-        try:
-            try:
-                if reset:
-                    await connection.execute(_FULL_RESET)
-            except BaseException:
-                connection.terminate()
-                raise
-            finally:
-                await lender.release(connection)
-        except DRIVER_ERRORS as exc:
-            # asyncpg has ended the connection and will open another; the statement itself has succeeded.
-            log.warning("%s: a connection was lost while it was given back: %s", self._dsn, type(exc).__name__)
 
 
 async def run_on(db: Database | Transaction, work: Work[T], *, write: bool = False) -> T:
     """Return what `work` returns, given a connection of `db`; `write` says that a repetition could write twice.
 
-    A read whose connection was lost is repeated once; a write whose connection was lost raises OutcomeUnknown. What the
-    server refused as read-only is repeated once on another connection. In a transaction nothing is repeated.
+    A read whose connection was lost is repeated once; a write whose connection was lost raises OutcomeUnknown, unless
+    it is certain that nothing was sent. What the server refused as read-only is repeated once on another connection. In
+    a transaction nothing is repeated.
     """
     if isinstance(db, Transaction):
-        return await db._run(work)  # noqa: SLF001 - private to this module, so that users see no `run`
+        return await db._run(work)  # noqa: SLF001 - private to these modules, so that users see no `run`
     return await db._run(work, write=write)  # noqa: SLF001 - as above
 
 
-async def run_in_savepoint(db: Transaction, work: Work[T]) -> T:
-    """Return what `work` returns; where it fails, the transaction goes on without what it wrote."""
-    return await db._run_in_savepoint(work)  # noqa: SLF001 - as above
+async def run_in_own_transaction(db: Database, work: Work[T], *, readonly: bool) -> T:
+    """Return what `work` returns in a transaction of its own.
 
-
-async def _roll_back(transaction: asyncpg.transaction.Transaction) -> None:
-    try:
-        await transaction.rollback()
-    except DRIVER_ERRORS as exc:
-        # The server rolls back on its own when the session ends.
-        log.debug("rollback was not confirmed: %s", type(exc).__name__)
+    Repeated once where nothing was written and another connection may do better: the server was read-only, or the
+    connection was lost and the transaction was for reading.
+    """
+    repeated = False
+    while True:
+        transaction = None
+        try:
+            async with db.transaction(readonly=readonly) as transaction:
+                return await run_on(transaction, work)
+        except ExchangesDBError as exc:
+            if repeated or transaction is None or not transaction._may_be_repeated(exc, readonly):  # noqa: SLF001
+                raise
+            repeated = True
+            db._counters.retries += 1  # noqa: SLF001 - private to this module
+            log.warning("%r: %s; trying once more", db, exc)

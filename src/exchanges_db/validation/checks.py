@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from exchanges_db.database.default import run
-from exchanges_db.database.pool import Database, Transaction
+from exchanges_db.database.pool import Database
+from exchanges_db.database.transactions import Transaction
 from exchanges_db.errors import AccessDenied
 from exchanges_db.exchanges.enums import ExchangeEnum, MarketType
 from exchanges_db.exchanges.look_ups import get_all_exchanges, get_exchange_by_enum

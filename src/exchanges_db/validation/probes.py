@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from exchanges_db.database.default import run
-from exchanges_db.database.pool import Database, Transaction, Work
+from exchanges_db.database.pool import Database
+from exchanges_db.database.transactions import Transaction, Work
 from exchanges_db.errors import Conflict, ConstraintViolated, InvalidExchange, shown
 from exchanges_db.exchanges.enums import ChangeOperation, MarketType
 from exchanges_db.exchanges.history import get_exchange_history

@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from exchanges_db.database.default import run
-from exchanges_db.database.pool import Database, Transaction, Work
+from exchanges_db.database.pool import Database
+from exchanges_db.database.transactions import Transaction, Work
 from exchanges_db.errors import AccessDenied, Conflict, DatabaseError, shown
 from exchanges_db.validation.checks import CheckFailed, Context, expect
 from exchanges_db.validation.probes import expect_refused
