@@ -61,6 +61,7 @@ schema: install ## write db/schema.sql and db/schema.json from the migrations
 bench: .venv/.bench .venv-peers/.installed ## compare our speed with asyncpg and with other libraries, in one run
 	python -m benchmarks
 	python -m benchmarks.past
+	python -m benchmarks.scale
 	.venv-peers/bin/python -m benchmarks.symbols $(if $(EXCHANGES_DB_PAYLOADS),--payload $(EXCHANGES_DB_PAYLOADS)/gateio_spot_currency_pairs.json)
 
 peers: .venv-peers/.installed ## compare our readers with ccxt's, row by row; EXCHANGES_DB_PAYLOADS=FOLDER adds recorded answers

@@ -37,7 +37,7 @@ def running_server() -> Iterator[Dsn]:
         os.environ["DATABASE_URL"] = url
         dsn = parse_dsn(url)
         migrate(dsn)
-        _separate(folder)
+        separate(folder)
         yield dsn
     finally:
         os.environ.pop("DATABASE_URL", None)
@@ -45,7 +45,8 @@ def running_server() -> Iterator[Dsn]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _separate(data: Path) -> None:
+def separate(data: Path) -> None:
+    """Give this process one processor, and the server whose data folder it is another, where there are two."""
     processors = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
     if len(processors) > 1:
         # What the postmaster starts from now on, the connections' processes, inherits its processor.

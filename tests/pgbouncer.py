@@ -33,16 +33,20 @@ needs_pgbouncer = pytest.mark.skipif(pgbouncer_program() is None, reason="PgBoun
 
 
 @contextmanager
-def pgbouncer_process(server: Dsn, *, sessions: int = 2) -> Iterator[tuple[psutil.Process, Dsn]]:
+def pgbouncer_process(
+    server: Dsn, *, sessions: int = 2, by_socket: bool = False
+) -> Iterator[tuple[psutil.Process, Dsn]]:
     """Run PgBouncer before `server`; gives its process, and the Dsn of the same database through it.
 
     sessions: how many connections it keeps to each database of the server.
+    by_socket: whether the Dsn leads to a unix socket, as that of an embedded server does, and not to a port.
     """
     folder = Path(tempfile.mkdtemp(prefix="exchanges_db_pgbouncer_"))
     try:
         process, port = _started(folder, server, sessions)
         try:
-            yield psutil.Process(process.pid), replace(server, hosts=(("127.0.0.1", port),), sslmode="disable")
+            host = str(folder) if by_socket else "127.0.0.1"
+            yield psutil.Process(process.pid), replace(server, hosts=((host, port),), sslmode="disable")
         finally:
             process.kill()
             process.wait(_SECONDS)
@@ -93,9 +97,9 @@ def _configure(folder: Path, server: Dsn, port: int, sessions: int) -> Path:
     configuration = folder / "pgbouncer.ini"
     configuration.write_text(
         f"[databases]\n* = host={host} port={server_port}\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir = {folder}\n"
         f"auth_type = trust\nauth_file = {users}\n"
-        f"pool_mode = transaction\ndefault_pool_size = {sessions}\nmax_client_conn = 1000\n"
+        f"pool_mode = transaction\ndefault_pool_size = {sessions}\nmax_client_conn = 2000\n"
         "log_connections = 0\nlog_disconnections = 0\nlog_stats = 0\n"
     )
     return configuration
