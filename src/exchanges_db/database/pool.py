@@ -65,6 +65,11 @@ class Database:
         self._lender: Lender | None = None
         self._is_closed = False
 
+    @property
+    def settings(self) -> Settings:
+        """How it behaves: as given, else as the environment said when it was made."""
+        return self._settings
+
     async def open(self) -> Self:
         """Open the pool, whose first connection proves that the server answers.
 

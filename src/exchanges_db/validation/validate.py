@@ -16,7 +16,7 @@ from exchanges_db.schema.ledger import parse_ledger
 from exchanges_db.symbols.freshness import check_max_age
 from exchanges_db.symbols.look_ups import get_symbol_stats
 from exchanges_db.symbols.models import SymbolStats
-from exchanges_db.validation import catalog, checks, freshness, probes, rows, symbol_probes
+from exchanges_db.validation import catalog, checks, freshness, probes, rows, sessions, symbol_probes, wire
 from exchanges_db.validation.checks import CheckFailed, Context
 from exchanges_db.validation.latency import Latency
 
@@ -62,6 +62,12 @@ Check = Callable[[Context], Awaitable[str]]
 
 CHECKS: dict[str, Check] = {
     "table reachable": checks.check_reachable,
+    "connection encrypted": wire.check_encryption,
+    "clocks agree": wire.check_clocks,
+    "pooler as set": wire.check_pooler,
+    "no long transactions": sessions.check_transactions,
+    "notifications read": sessions.check_notifications,
+    "connections left": sessions.check_connections,
     "migrations are ours": checks.check_migrations,
     "schema as recorded": checks.check_recorded_schema,
     "owners and rights": catalog.check_owners_and_rights,
