@@ -33,7 +33,7 @@ WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.usesysi
 
 -- name: GetNotificationQueueUsage :one
 -- Which share of the queue of notifications is taken by those that a listener has not read?
-SELECT pg_notification_queue_usage()::double precision AS share;
+SELECT pg_notification_queue_usage()::numeric AS share;
 
 -- name: ListConnectionLimits :many
 -- How many connections may there be at once, of all roles, of this one and in this database, and how many are there?

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def failing(checks: dict[str, tuple[bool, str]]) -> set[str]:
     return {name for name, (passed, _) in checks.items() if not passed}
 
 
-def set_bounds(monkeypatch: pytest.MonkeyPatch, **changed: float) -> None:
+def set_bounds(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
     for module in (sessions, wire):
         monkeypatch.setattr(module, "BOUNDS", msgspec.structs.replace(BOUNDS, **changed))
 
@@ -255,7 +256,7 @@ async def test_notifications_that_nobody_reads_fail(
     database: Database, dsn: Dsn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real queue, of which a listener in a transaction reads nothing, with a bound that so few go beyond."""
-    set_bounds(monkeypatch, notification_queue=0.0)
+    set_bounds(monkeypatch, notification_queue=Decimal(0))
     async with connected(dsn) as other, connected(dsn) as listener:
         await listener.execute("LISTEN news")
         async with listener.transaction():
@@ -303,5 +304,5 @@ def test_the_bounds_are_those_of_the_document() -> None:
     for said in ("more than 2 s", "more than 300 s", "more than 60 s", "more than 1 %", "90 % or more"):
         assert said in text
     assert Bounds() == Bounds(
-        clock_skew=2.0, transaction=300, idle_in_transaction=60, notification_queue=0.01, connections=0.9
+        clock_skew=2.0, transaction=300, idle_in_transaction=60, notification_queue=Decimal("0.01"), connections=0.9
     )

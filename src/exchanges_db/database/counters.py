@@ -26,6 +26,7 @@ Calls inside of a transaction are not counted as look-ups or writes: the transac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -102,7 +103,7 @@ COUNTED = DatabaseStats.__struct_fields__[: DatabaseStats.__struct_fields__.inde
 class Counters:
     """The counts of one Database; plain attributes, because a look-up must not pay for being counted."""
 
-    __slots__ = (*COUNTED, "_vacancies")
+    __slots__ = (*COUNTED, "_vacancies", "hear_wait")
 
     lookups: int
     writes: int
@@ -127,6 +128,7 @@ class Counters:
         for name in COUNTED:
             setattr(self, name, 0)
         self.pool_wait_seconds = 0.0
+        self.hear_wait: Callable[[float], None] | None = None  # called with each wait
         self._vacancies = 0  # lost or expired connections in whose place none was opened yet
 
     def add_opened(self) -> None:
@@ -150,6 +152,8 @@ class Counters:
         """Count a call that had to wait for a connection, in vain or not."""
         self.pool_waits += 1
         self.pool_wait_seconds += seconds
+        if self.hear_wait is not None:
+            self.hear_wait(seconds)
 
     def stats(self, occupancy: Occupancy, pool_min: int, pool_max: int) -> DatabaseStats:
         """Return the counts as they are now, with where the connections are."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 
@@ -19,7 +21,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     clock_skew: float = 2.0
     transaction: int = 300
     idle_in_transaction: int = 60
-    notification_queue: float = 0.01
+    notification_queue: Decimal = Decimal("0.01")
     connections: float = 0.9
 
 

@@ -4,6 +4,7 @@
 # source: server_health.sql
 import dataclasses
 import datetime
+import decimal
 from typing import AsyncIterator, Optional
 
 import sqlalchemy
@@ -32,7 +33,7 @@ class GetClockRow:
 
 
 GET_NOTIFICATION_QUEUE_USAGE = """-- name: get_notification_queue_usage \\:one
-SELECT pg_notification_queue_usage()\\:\\:double precision AS share
+SELECT pg_notification_queue_usage()\\:\\:numeric AS share
 """
 
 
@@ -114,7 +115,7 @@ class AsyncQuerier:
             backend_pid=row[1],
         )
 
-    async def get_notification_queue_usage(self) -> Optional[float]:
+    async def get_notification_queue_usage(self) -> Optional[decimal.Decimal]:
         row = (await self._conn.execute(sqlalchemy.text(GET_NOTIFICATION_QUEUE_USAGE))).first()
         if row is None:
             return None
