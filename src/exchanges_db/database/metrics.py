@@ -123,6 +123,7 @@ class Gauges:
         self._imports: dict[tuple[str, str, str], int] = defaultdict(int)
         self._lists: dict[tuple[str, str], float] = {}  # when each was confirmed, by this process's monotonic clock
         self._waits: Histogram | None = None
+        self._showing = threading.Lock()  # another one: an SDK that collects holds its own and waits for ours
         self._is_shown = False
 
     def watch(self, database: Watched, dsn: Dsn, counters: Counters) -> None:
@@ -191,12 +192,10 @@ class Gauges:
         self._forget_gone()
         totals: dict[str, dict[str, float]] = {pool: {**past} for pool, past in self._past.items()}
         for watch in self._watches:
-            database = watch.database()
-            if database is None:  # gone since a moment ago
-                continue
-            stats, total = database.stats(), totals.setdefault(watch.pool, {})
-            for field in DatabaseStats.__struct_fields__:
-                total[field] = total.get(field, 0) + getattr(stats, field)
+            database, total = watch.database(), totals.setdefault(watch.pool, {})
+            counts: Counters | DatabaseStats = watch.counters if database is None else database.stats()
+            for field in COUNTED if database is None else DatabaseStats.__struct_fields__:
+                total[field] = total.get(field, 0) + getattr(counts, field)
         return totals
 
     def _forget_gone(self) -> None:
@@ -214,10 +213,12 @@ class Gauges:
         """Make the instruments of the process, once; the import takes 8 ms, and most of what is imported needs none."""
         if self._is_shown:
             return
-        self._is_shown = True
         from opentelemetry.metrics import get_meter
 
-        self.make_instruments(get_meter("exchanges_db", __version__))
+        with self._showing:
+            if not self._is_shown:
+                self.make_instruments(get_meter("exchanges_db", __version__))
+                self._is_shown = True
 
 
 gauges = Gauges()

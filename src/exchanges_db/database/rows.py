@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from exchanges_db.errors import SchemaMismatch, shown
+from exchanges_db.events import event
 
 log = logging.getLogger("exchanges_db")
 
@@ -45,7 +46,7 @@ def readable_pairs(rows: Iterable[Row], convert: Callable[[Row], Item]) -> list[
         except SchemaMismatch as exc:
             wrong.append(exc)
     for one in wrong:
-        log.error("left out of a list: %s", one)
+        log.error("left out of a list: %s", one, extra=event("row_unreadable"))
     return found
 
 

@@ -19,6 +19,7 @@ from exchanges_db.database.bridge import reuse_texts
 from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database
 from exchanges_db.errors import Conflict, InvalidExchange
+from exchanges_db.events import event
 from exchanges_db.exchanges.enums import MarketType, enum_text
 from exchanges_db.exchanges.models import Exchange, StoredExchange, check_updates
 from exchanges_db.exchanges.rules import CHECKS, INTEGER_MAX, check_exchange_id, check_field
@@ -106,7 +107,8 @@ async def insert_exchange(exchange: Exchange, *, db: DatabaseOrConnection | None
     parameters = InsertExchangeParams(**{field: getattr(exchange, field) for field in CHECKS})
     exchange_id = await run(db, lambda conn: AsyncQuerier(conn).insert_exchange(parameters), write=True)
     assert exchange_id is not None  # INSERT ... RETURNING gives a row or an error
-    log.info("inserted exchange %s with id %s", exchange.name, exchange_id)
+    told = event("exchange_inserted", exchange=exchange.enum_value, exchange_id=exchange_id)
+    log.info("inserted exchange %s with id %s", exchange.name, exchange_id, extra=told)
     return exchange_id
 
 
@@ -158,10 +160,12 @@ async def update_exchange(
     if version is not None:
         raise Conflict(f"exchange {exchange_id} has version {version}, not {if_version}: read it again, then retry")
     if updated is None:
-        log.warning("no exchange has id %s", exchange_id)
+        log.warning("no exchange has id %s", exchange_id, extra=event("exchange_missing", exchange_id=exchange_id))
         return False
     if fields:
-        log.info("updated exchange %s: %s", exchange_id, ", ".join(fields))
+        names = ", ".join(fields)
+        told = event("exchange_updated", exchange_id=exchange_id, fields=names)
+        log.info("updated exchange %s: %s", exchange_id, names, extra=told)
     return True
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run, run_in_transaction
 from exchanges_db.errors import DuplicateExchange, InvalidExchange, shown
+from exchanges_db.events import event
 from exchanges_db.exchanges.defaults import CATALOGUE
 from exchanges_db.exchanges.enums import ExchangeEnum, enum_members, enum_text
 from exchanges_db.exchanges.look_ups import as_exchange
@@ -77,7 +78,8 @@ async def ensure_exchanges_populated(
 
     created = await run_in_transaction(db, insert)
     for exchange in created:
-        log.info("created exchange %s with id %s", exchange.name, exchange.id)
+        told = event("exchange_created", exchange=exchange.enum_value, exchange_id=exchange.id)
+        log.info("created exchange %s with id %s", exchange.name, exchange.id, extra=told)
     return created
 
 

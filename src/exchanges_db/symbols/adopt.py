@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run_in_transaction
 from exchanges_db.errors import AdoptionRefused, InvalidArgument, shown
+from exchanges_db.events import event
 from exchanges_db.exchanges.defaults import CATALOGUE
 from exchanges_db.exchanges.models import Exchange
 from exchanges_db.exchanges.names import check_exchange
@@ -123,7 +124,8 @@ async def adopt_symbols(
 
     report = await run_in_transaction(db, work, readonly=dry_run)
     if report.applied:
-        log.info("adopted %s symbols of schema %s", len(report.symbols), schema)
+        count = len(report.symbols)
+        log.info("adopted %s symbols of schema %s", count, schema, extra=event("adopted", schema=schema, symbols=count))
     return report
 
 

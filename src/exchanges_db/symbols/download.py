@@ -21,6 +21,7 @@ from aiolimiter import AsyncLimiter
 from stamina.instrumentation import RetryDetails, RetryHook, get_on_retry_hooks, set_on_retry_hooks
 
 from exchanges_db.errors import ConfigurationError, DownloadFailed, shown
+from exchanges_db.events import event
 from exchanges_db.symbols.download_settings import DownloadSettings
 from exchanges_db.symbols.payloads.document import in_its_words
 
@@ -125,7 +126,8 @@ class Downloader:
                 return False
             wait: float = max(asked, min(settings.first_wait * 2.0 ** (failures - 1), settings.longest_wait))
             if failures < settings.attempts:
-                log.warning("%s %s; next try in %.1f s", place, exc, wait)
+                told = event("download_retried", place=place, status=exc.status, attempt=failures, seconds=wait)
+                log.warning("%s %s; next try in %.1f s", place, exc, wait, extra=told)
                 on_retry(str(exc), wait)
             return wait
 

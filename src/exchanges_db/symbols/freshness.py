@@ -8,6 +8,7 @@ from enum import Enum
 import msgspec
 
 from exchanges_db.database.default import DatabaseOrConnection, run
+from exchanges_db.database.metrics import gauges
 from exchanges_db.errors import InvalidArgument, shown
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.lists import list_symbol_lists
@@ -44,6 +45,8 @@ async def get_freshness(
     A list that was never imported is not among them: of its symbols nothing is known.
     """
     found = await list_symbol_lists(exchange, db=db)
+    for one in found:
+        gauges.saw_list(one.exchange, str(one.listing), one.age)
     return [
         ListFreshness(
             exchange=one.exchange,

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database
 from exchanges_db.errors import InvalidArgument, InvalidSymbol, SymbolNotFound, shown
+from exchanges_db.events import event
 from exchanges_db.exchanges.names import ask_as_spelled, check_exchange, check_key, check_known, exchange_id
 from exchanges_db.moments import check_moment
 from exchanges_db.symbols.enums import Side, SidesAllowed
@@ -205,7 +206,8 @@ async def _hold(
 
     changed = await run(db, work, write=True)
     if changed:
-        log.info("hold on %s of %s: %s", name or "all symbols", place, which)
+        told = event("hold_set", exchange=place, symbol=name, sides=which.value)
+        log.info("hold on %s of %s: %s", name or "all symbols", place, which, extra=told)
     return changed
 
 
@@ -222,7 +224,8 @@ async def _release(
 
     released = await run(db, work, write=True)
     if released:
-        log.info("released %s of %s", name or "all symbols", place)
+        told = event("hold_released", exchange=place, symbol=name)
+        log.info("released %s of %s", name or "all symbols", place, extra=told)
     return released
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC
 
 from exchanges_db.errors import ImportBusy, InvalidArgument, shown
+from exchanges_db.events import event
 from exchanges_sql.symbol_import import AsyncQuerier, ListImportsRunningRow
 
 log = logging.getLogger("exchanges_db")
@@ -62,7 +63,8 @@ async def take_lock(
             raise ImportBusy(f"{running or told or f'another import of {exchange} runs'}: waited {wait:g} s for it")
         if running and running != told:
             told = running
-            log.info("%s: waiting for up to %.0f s", told, left)
+            waiting = event("import_waiting", exchange=exchange, seconds=left)
+            log.info("%s: waiting for up to %.0f s", told, left, extra=waiting)
             on_wait(told)
         await asyncio.sleep(min(_SECONDS_APART, left))
 

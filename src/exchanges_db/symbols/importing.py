@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from hashlib import sha256
+from time import monotonic
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run_in_transaction
+from exchanges_db.database.metrics import gauges
 from exchanges_db.errors import DatabaseError, InvalidArgument, shown
+from exchanges_db.events import event
 from exchanges_db.exchanges.names import check_exchange
 from exchanges_db.moments import check_moment
 from exchanges_db.symbols.allowances import Allowance
@@ -30,6 +33,7 @@ from exchanges_db.symbols.applying import (
 from exchanges_db.symbols.comparing import Offer, compare, report_of
 from exchanges_db.symbols.import_limits import ImportLimits
 from exchanges_db.symbols.import_lock import check_isolation, check_wait, take_lock
+from exchanges_db.symbols.import_records import ImportOutcome
 from exchanges_db.symbols.known import Known, fetch_known, fetch_recent
 from exchanges_db.symbols.ledger import Attempt, begin_attempt, noted, plain_origin, record_applied
 from exchanges_db.symbols.listing import Listing
@@ -186,9 +190,34 @@ class _Run(msgspec.Struct, frozen=True):
         self.attempt.listing, self.attempt.source = self.read.listing, self.read.source
         report = await run_in_transaction(db, self._work, readonly=self.dry_run, savepoint=True)
         if report.applied:
-            counts = ", ".join(f"{count} {kind}" for kind, count in report.counts().items() if count)
-            log.info("imported %s of %s: %s", report.listing, report.exchange, counts or "nothing changed")
+            self._tell(report)
         return report
+
+    def _tell(self, report: ImportReport) -> None:
+        """Log and count an import that was applied, and how old the list is by now, all of it by the server's clock."""
+        attempt, listing = self.attempt, str(report.listing)
+        outcome = "UNCHANGED" if report.import_id is None else ImportOutcome.APPLIED.value
+        seconds = monotonic() - attempt.began
+        counts = ", ".join(f"{count} {kind}" for kind, count in report.counts().items() if count)
+        log.info(
+            "imported %s of %s: %s",
+            listing,
+            report.exchange,
+            counts or "nothing changed",
+            extra=event(
+                "imported",
+                exchange=report.exchange,
+                listing=listing,
+                outcome=outcome,
+                changes=len(report.changes),
+                unchanged=report.unchanged,
+                held_back=len(report.held_back),
+                seconds=seconds,
+            ),
+        )
+        gauges.count_import(report.exchange, listing, outcome)
+        age = max(timedelta(0), attempt.began_at - attempt.observed_at) + timedelta(seconds=seconds)
+        gauges.saw_list(report.exchange, listing, age, may_be_older=False)
 
     async def _work(self, conn: AsyncConnection) -> ImportReport:
         attempt, begin, read = self.attempt, self.begin, self.read

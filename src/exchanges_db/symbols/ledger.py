@@ -11,13 +11,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import Enum
+from time import monotonic
 from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run, run_in_transaction
+from exchanges_db.database.metrics import gauges
 from exchanges_db.errors import ExchangesDBError, InvalidArgument, shown
+from exchanges_db.events import event
 from exchanges_db.exchanges.names import check_exchange, spelled
 from exchanges_db.symbols.brakes import BrakeHit, HeldBack
 from exchanges_db.symbols.import_records import ImportOutcome
@@ -46,6 +49,7 @@ class Attempt(msgspec.Struct, kw_only=True):
     payload_size: int | None = None
     listing: Listing | None = None
     source: str | None = None
+    began: float = msgspec.field(default_factory=monotonic)
 
 
 async def begin_attempt(
@@ -121,6 +125,9 @@ async def _record_end(
     """Record how an import ended that was not applied; what keeps that from being recorded is logged and not raised."""
     outcome = ImportOutcome.REFUSED if error is None else ImportOutcome.FAILED
     params = _params(attempt, outcome, report)
+    known = attempt.listing if report is None else report.listing
+    listing = "unknown" if known is None else str(known)
+    gauges.count_import(attempt.exchange, listing, outcome.value)
     if error is not None:
         params.error = _storable(f"{type(error).__name__}: {error}")
 
@@ -130,7 +137,13 @@ async def _record_end(
     try:
         return await run_in_transaction(db, work, savepoint=True)
     except ExchangesDBError as exc:
-        log.warning("an import of %s that %s is not in the ledger: %s", attempt.exchange, outcome.lower(), exc)
+        log.warning(
+            "an import of %s that %s is not in the ledger: %s",
+            attempt.exchange,
+            outcome.lower(),
+            exc,
+            extra=event("import_unrecorded", exchange=attempt.exchange, listing=listing, outcome=outcome.value),
+        )
         return None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from exchanges_db.errors import ConfigurationError, DownloadFailed, ExchangesDBError, InvalidArgument, PayloadError
+from exchanges_db.events import event
 from exchanges_db.symbols.download_settings import DownloadSettings
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.payloads.asking import absences_in, lists_of
@@ -89,7 +90,7 @@ class SyncSource:
         except (*OF_ONE_ANSWER, TimeoutError) as exc:
             fault = str(exc) or f"{reader.companion.path} gave no answer in {patience:g} s"  # a TimeoutError is silent
             warning = f"{fault}; symbols that the list of {reader.name} has no longer count as delisted now"
-            log.warning("%s", warning)
+            log.warning("%s", warning, extra=event("companion_unread", reader=reader.name, error=type(exc).__name__))
             self.on_warning(warning)
             return None
         return answer

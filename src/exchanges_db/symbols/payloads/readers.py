@@ -15,6 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 import msgspec
 
 from exchanges_db.errors import InvalidArgument, PayloadError, shown
+from exchanges_db.events import event
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.payloads.asking import absences_in, listing_told, lists_of, read_as, recognises
 from exchanges_db.symbols.payloads.document import Document, in_its_words, split
@@ -128,7 +129,13 @@ def _installed() -> tuple[tuple[Reader, ...], tuple[BrokenReader, ...]]:
             reason = f"there is a reader called {shown(reader.name)} already"
             reader = None
         if reader is None:
-            log.warning("the entry point %s of the group %s gives no reader: %s", point.name, GROUP, reason)
+            log.warning(
+                "the entry point %s of the group %s gives no reader: %s",
+                point.name,
+                GROUP,
+                reason,
+                extra=event("reader_broken", entry_point=point.name, group=GROUP),
+            )
             broken.append(BrokenReader(point.name, point.value, reason))
         else:
             good[reader.name] = reader
@@ -221,7 +228,7 @@ def _recognises_another(reader: Reader, document: Document) -> bool:
     try:
         return recognises(reader, document)
     except PayloadError as exc:
-        log.warning("%s", exc)
+        log.warning("%s", exc, extra=event("reader_failed", reader=reader.name))
         return False
 
 
