@@ -53,7 +53,7 @@ def test_all_is_what_type_checkers_see_and_what_is_loaded() -> None:
     [
         ("OrderRules", ("sqlalchemy", "asyncpg", "aiohttp", "rich", "typer")),
         ("DatabaseError", ("msgspec", "sqlalchemy", "asyncpg")),
-        ("Database", ("aiohttp", "rich", "typer")),
+        ("Database", ("aiohttp", "opentelemetry", "rich", "typer")),
     ],
 )
 def test_a_name_loads_only_what_it_rests_on(name: str, unloaded: tuple[str, ...]) -> None:
