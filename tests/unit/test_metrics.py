@@ -26,6 +26,7 @@ class FakeDatabase:
         self.occupancy = Occupancy(open=3, idle=1, in_use=2, waiting=4)
 
     def stats(self) -> DatabaseStats:
+        """Return them, as a Database does."""
         return self.counters.stats(self.occupancy, 1, 8)
 
 
@@ -40,11 +41,13 @@ class Collected:
         self.gauges.make_instruments(self.provider.get_meter("exchanges_db"))
 
     def watch(self, dsn: Dsn = DSN) -> FakeDatabase:
+        """Return a database that is shown from now on."""
         database = FakeDatabase()
         self.gauges.watch(database, dsn, database.counters)
         return database
 
     def points(self, name: str) -> list[Any]:
+        """Return what the SDK has collected of a metric."""
         data = self._reader.get_metrics_data()
         scopes = [] if data is None else [scope for one in data.resource_metrics for scope in one.scope_metrics]
         metrics = [metric for scope in scopes for metric in scope.metrics if metric.name == name]
@@ -52,9 +55,8 @@ class Collected:
 
     def values(self, name: str) -> dict[tuple[Any, ...], float]:
         """Each value by the values of its attributes, sorted by their names."""
-        return {
-            tuple(value for _, value in sorted(point.attributes.items())): point.value for point in self.points(name)
-        }
+        points = self.points(name)
+        return {tuple(value for _, value in sorted(point.attributes.items())): point.value for point in points}
 
 
 @pytest.fixture

@@ -171,8 +171,8 @@ class Gauges:
         """Return each value of a metric with its attributes."""
         with self._lock:
             if metric is IMPORTS:
-                found = [
-                    (float(count), _of_list(exchange, listing) | {"exchanges_db.outcome": outcome})
+                found: list[Reading] = [
+                    (count, _of_list(exchange, listing) | {"exchanges_db.outcome": outcome})
                     for (exchange, listing, outcome), count in self._imports.items()
                 ]
             elif metric is AGE:
