@@ -39,6 +39,7 @@ from exchanges_db import (
     Database,
     DatabaseError,
     DatabaseOrConnection,
+    DatabaseStats,
     DatabaseUnavailable,
     Document,
     DownloadFailed,
@@ -253,6 +254,8 @@ async def connections(
     """What is taken for `db=`, and what a Database gives."""
     async with Database("postgresql://h/d", Settings(pool_max=2)) as database:
         assert_type(database, Database)
+        assert_type(database.stats(), DatabaseStats)
+        assert_type(database.settings, Settings)
         async with database.transaction(isolation="serializable", readonly=True) as transaction:
             assert_type(transaction, Transaction)
             await get_exchange_by_id(1, db=transaction)
