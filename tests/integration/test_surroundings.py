@@ -84,7 +84,10 @@ async def tls_before(dsn: Dsn, folder: Path) -> AsyncIterator[Dsn]:
         await reader.readexactly(8)  # asks for TLS
         writer.write(b"S")
         await writer.start_tls(context)
-        from_server, to_server = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        if host.startswith("/"):
+            from_server, to_server = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        else:
+            from_server, to_server = await asyncio.open_connection(host, port)
         await asyncio.gather(pour(reader, to_server), pour(from_server, writer))
 
     async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -234,7 +237,8 @@ async def a_login(dsn: Dsn, *options: str) -> AsyncIterator[Dsn]:
     """The Dsn of a role that may log in and read."""
     role = f"{dsn.database}_login"
     async with connected(dsn) as owner:
-        await owner.execute(f"CREATE ROLE {role} LOGIN {' '.join(options)}")
+        password = "" if dsn.password is None else f"PASSWORD '{dsn.password.reveal()}'"
+        await owner.execute(f"CREATE ROLE {role} LOGIN {password} {' '.join(options)}")
         try:
             await owner.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
             yield replace(dsn, user=role)
