@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 WORKERS := --numprocesses auto --dist loadfile
 COMPILE := uv pip compile --quiet pyproject.toml --extra embedded
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lowest check fix generate schema bench peers integrate lock clean FORCE
+.PHONY: help install demo test faults lowest check fix generate schema bench peers integrate lock clean FORCE
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 12
@@ -26,11 +26,14 @@ install: .venv/.installed ## make .venv with the pinned dependencies
 demo: install ## the main job from end to end on sample lists: migrate, import, look up, trade, history, validate
 	examples/demo.sh
 
-test: install ## every test except those of `make check`, on a real PostgreSQL, with branch coverage
+test: install ## every test except those of `make check` and `make faults`, on a real PostgreSQL, with branch coverage
 	coverage erase
-	coverage run -m pytest $(WORKERS) tests/acceptance tests/integration tests/typing tests/unit
+	coverage run -m pytest $(WORKERS) -m 'not faults' tests/acceptance tests/faults tests/integration tests/typing tests/unit
 	coverage combine --quiet
 	coverage report
+
+faults: install ## what takes longer: crashes, failovers, restarts and dead networks, on PostgreSQL 15, 17 and 18
+	pytest -q --numprocesses 2 --dist load -m faults -rs tests/faults
 
 lowest: install ## the unit and integration tests on the oldest dependencies that pyproject.toml allows
 	uv venv --quiet --clear --python $(BIN)/python .venv-lowest

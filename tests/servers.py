@@ -119,6 +119,11 @@ class _Session:
 _SESSION = _Session()
 
 
+def running() -> "list[Server]":
+    """Return the servers that run."""
+    return [server for server in _SESSION.servers if server.runs]
+
+
 def end_all() -> None:
     """Stop every server that is left, and remove all folders."""
     _SESSION.end()
@@ -162,19 +167,21 @@ class Server:
         self.version = version
         self.data = data
         self.port = _free_port()
+        self.ca: Path | None = None  # the certificate of the authority that vouches for it, where it has TLS
         self._programs = found
         self._process: subprocess.Popen[bytes] | None = None
         _SESSION.servers.append(self)
 
     @property
     def dsn(self) -> Dsn:
-        """Where it listens: a superuser's address, without TLS."""
+        """Where it listens: a superuser's address; with TLS where the server has it."""
         return Dsn(
             hosts=(("127.0.0.1", self.port),),
             user="postgres",
             password=Secret(_SESSION.password),
             database="postgres",
-            sslmode="disable",
+            sslmode="verify-full" if self.ca else "disable",
+            sslfiles={"sslrootcert": str(self.ca)} if self.ca else {},
         )
 
     @property
@@ -186,6 +193,11 @@ class Server:
     def log(self) -> str:
         """What it has written to its log."""
         return (self.data / "log").read_text(errors="replace")
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started, and not stopped by us."""
+        return self._process is not None
 
     async def start(self, *, ready: bool = True) -> Self:
         """Start it, and wait until it lets somebody in unless `ready` is false."""
@@ -368,3 +380,35 @@ async def standby_of(primary: Server) -> Server:
 
     await until(streams, what="the standby streams")
     return standby
+
+
+async def certificate(folder: Path, name: str, *, subject: str, hosts: str = "", signer: Path | None = None) -> Path:
+    """Write a key and a certificate, `name`.key and `name`.crt, signed by `signer` or by itself; return the latter.
+
+    Where there is no program `openssl` the test is skipped.
+    """
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl here to make certificates with")
+    made, key = folder / f"{name}.crt", folder / f"{name}.key"
+    options = ["-addext", f"subjectAltName={hosts}"] if hosts else []
+    if signer is not None:
+        options += ["-CA", signer, "-CAkey", signer.with_suffix(".key"), "-addext", "basicConstraints=CA:FALSE"]
+    await _run(
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+        "-subj", f"/CN={subject}", "-keyout", key, "-out", made, *options,
+    )  # fmt: skip
+    return made
+
+
+async def with_tls(server: Server) -> Server:
+    """Restart `server` such that it takes connections with TLS only; its certificate is for localhost."""
+    folder = _new_folder()
+    server.ca = await certificate(folder, "ca", subject="an authority of the tests")
+    made = await certificate(
+        folder, "server", subject="localhost", hosts="DNS:localhost,IP:127.0.0.1", signer=server.ca
+    )
+    with (server.data / "postgresql.conf").open("a") as file:
+        file.write(f"ssl = on\nssl_cert_file = '{made}'\nssl_key_file = '{made.with_suffix('.key')}'\n")
+    (server.data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 password\n")
+    await server.restart()
+    return server
