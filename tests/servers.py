@@ -211,15 +211,16 @@ class Server:
                 preexec_fn=prctl and partial(_die_with_parent, prctl, signal.SIGQUIT),
             )  # fmt: skip
         if ready:
-            await until(self._answers, what=f"the server of {self.data} answers")
+            await until(self.answers, what=f"the server of {self.data} answers")
         return self
 
-    async def _answers(self) -> bool:
+    async def answers(self) -> bool:
+        """Return whether it lets somebody in; fail if its process has ended."""
         assert self._process is not None
         assert self._process.poll() is None, self.log
         try:
             connection = await asyncpg.connect(**self.dsn.asyncpg_arguments(), timeout=2)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
             return False
         await connection.close()
         return True
@@ -296,6 +297,14 @@ class Server:
             self._programs / "pg_rewind", "-D", self.data, "--source-server", primary.conninfo, "-R", "--no-sync"
         )
         await self.start()
+
+    async def streams_from(self, primary: "Server") -> None:
+        """Wait until this standby, the only one of `primary`, gets what that one writes."""
+
+        async def streams() -> Any:
+            return await primary.query("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")
+
+        await until(streams, what="the standby streams")
 
     async def catch_up(self, primary: "Server") -> None:
         """Wait until this standby shows all that `primary` has committed by now."""
@@ -375,10 +384,7 @@ async def standby_of(primary: Server) -> Server:
     )
     standby = await Server(primary.version, data).start()
 
-    async def streams() -> Any:
-        return await primary.query("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")
-
-    await until(streams, what="the standby streams")
+    await standby.streams_from(primary)
     return standby
 
 

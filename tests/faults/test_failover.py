@@ -1,0 +1,196 @@
+"""A primary and its standby: crashes, promotions, a demoted primary, and hosts that are no use, on each version."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from exchanges_db import (
+    Database,
+    DatabaseUnavailable,
+    Settings,
+    get_all_exchanges,
+    insert_exchange,
+    update_exchange,
+)
+from exchanges_db.database.dsn import Dsn
+from tests.factories import an_exchange, row_count
+from tests.faults.history import History, Outcome
+from tests.faults.refusing_server import refusing_server
+from tests.servers import Server
+from tests.toxic_proxy import toxic_proxy
+
+LIMITS = Settings(pool_min=2, pool_max=4, connect_timeout=1, acquire_timeout=2, command_timeout=2)
+OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'exchanges_db'"
+
+
+def _both(first: Server, second: Server, **settings: str) -> Dsn:
+    return replace(
+        first.dsn, hosts=(*first.dsn.hosts, *second.dsn.hosts), target_session_attrs="read-write", **settings
+    )
+
+
+class Writers:
+    """Insert exchanges under names of their own until they are told to end, and note what they were told."""
+
+    def __init__(self, database: Database, *, tasks: int = 4) -> None:
+        self.history = History()
+        self._database = database
+        self._numbers = count()
+        self._over = False
+        self._tasks = [asyncio.create_task(self._write()) for _ in range(tasks)]
+
+    async def _write(self) -> None:
+        while not self._over:
+            name = f"TEST_WRITER_{next(self._numbers)}"
+            await self.history.write(name, insert_exchange(an_exchange(name=name, enum_value=name), db=self._database))
+            await asyncio.sleep(0)
+
+    async def acknowledged(self, times: int) -> None:
+        """Wait until so many writes that began from now on are acknowledged."""
+        start = len(self.history.operations)
+        while sum(each.outcome is Outcome.OK for each in self.history.operations[start:]) < times:
+            await asyncio.sleep(0.002)
+
+    async def end(self) -> None:
+        """Let each finish what it is doing."""
+        self._over = True
+        await asyncio.gather(*self._tasks)
+
+
+async def _written(dsn: Dsn) -> list[str]:
+    async with Database(replace(dsn, target_session_attrs=None)) as database:
+        return [each.name for each in await get_all_exchanges(db=database) if each.name.startswith("TEST_WRITER_")]
+
+
+@pytest.mark.faults
+async def test_writers_follow_a_crash_and_a_promotion(primary: Server, standby: Server) -> None:
+    """The standby had confirmed each commit, so none is lost; the first write is at most two seconds after it leads.
+
+    Then the old primary comes back as the standby of the new one, which crashes in turn: the same process follows.
+    """
+    await primary.set(synchronous_standby_names="*")
+    leader, follower = primary, standby
+    async with Database(_both(primary, standby), LIMITS) as database:
+        writers = Writers(database)
+        for _ in range(2):
+            await writers.acknowledged(20)
+            await leader.crash()
+            await follower.promote()
+            promoted = time.monotonic()
+            async with asyncio.timeout(10):
+                await writers.acknowledged(1)
+            assert time.monotonic() - promoted <= 2
+            leader, follower = follower, leader
+            await leader.query("SELECT 1")
+            await follower.rewind_to(leader)
+            assert await leader.query(OURS) > 0
+            assert await follower.query(OURS) == 0
+            await follower.streams_from(leader)
+            await leader.set(synchronous_standby_names="*")
+        await writers.end()
+    assert writers.history.faults_in_rows(await _written(leader.dsn)) == []
+    assert writers.history.counted()[Outcome.OK] >= 42
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "in transactions"])
+async def test_a_demoted_primary_is_left(primary: Server, standby: Server, inside: bool) -> None:
+    """It goes on answering reads: the first write that it refuses makes the pool look for the new primary."""
+    async with Database(_both(primary, standby), LIMITS) as database:
+        await asyncio.gather(*(row_count(database) for _ in range(8)))
+        await standby.catch_up(primary)
+        await standby.promote()
+        await primary.set(default_transaction_read_only="on")
+        await _is_read_only(primary)
+        reads = asyncio.create_task(_read_until_cancelled(database))
+        refused = 0
+        for number in range(6):
+            name = f"TEST_WRITER_{number}"
+            exchange = an_exchange(name=name, enum_value=name)
+            if not inside:
+                await insert_exchange(exchange, db=database)
+                continue
+            try:
+                async with database.transaction() as transaction:
+                    await insert_exchange(exchange, db=transaction)
+            except DatabaseUnavailable as exc:  # the work of the block is the caller's: it cannot be done again
+                assert exc.sqlstate == "25006"
+                refused += 1
+        reads.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reads
+        assert refused <= 1
+        assert await standby.query("SELECT count(*) FROM exchanges WHERE name LIKE 'TEST_WRITER_%'") == 6 - refused
+        assert await primary.query(OURS) == 0
+    await primary.set(default_transaction_read_only="off")
+
+
+async def _read_until_cancelled(database: Database) -> None:
+    while True:
+        assert len(await get_all_exchanges(db=database)) >= 3
+
+
+async def _is_read_only(server: Server) -> None:
+    async with asyncio.timeout(5):
+        while await server.query("SHOW default_transaction_read_only") != "on":
+            await asyncio.sleep(0.01)
+
+
+async def test_a_server_that_is_read_only_for_good_is_not_asked_for_ever_new_sessions(dsn: Dsn) -> None:
+    """Twenty writes fail and say why; the pool looks for another primary now and then, not for each of them."""
+    read_only = replace(dsn, settings={**dsn.settings, "default_transaction_read_only": "on"})
+    async with toxic_proxy(read_only) as (proxy, through), Database(through, LIMITS) as database:
+        for number in range(10):
+            with pytest.raises(DatabaseUnavailable, match="25006"):
+                await update_exchange(1, {"display_name": f"Try {number}"}, db=database)
+            with pytest.raises(DatabaseUnavailable, match="25006"):  # noqa: PT012  # it is the statement that fails
+                async with database.transaction() as transaction:
+                    await update_exchange(1, {"display_name": f"Try {number}"}, db=transaction)
+        assert await row_count(database) == 3
+        assert proxy.accepted <= 2 + 4 + 2
+
+
+@asynccontextmanager
+async def _useless(kind: str, target: Dsn) -> AsyncIterator[Dsn]:
+    if kind in ("53300", "57P03", "EOF"):
+        async with refusing_server(target, kind, refusals=10_000) as (_, through):
+            yield through
+        return
+    async with toxic_proxy(target) as (proxy, through):
+        if kind == "refused":
+            proxy.refuse()
+        proxy.mute = kind == "silent"
+        yield through
+
+
+@pytest.mark.parametrize("kind", ["silent", "refused", "53300", "57P03", "EOF"])
+async def test_a_first_host_that_is_no_use_does_not_hide_the_second(dsn: Dsn, kind: str) -> None:
+    """Each host has its share of the time that a caller waits, and each kind of uselessness leads to the next."""
+    limits = Settings(pool_min=1, pool_max=2, connect_timeout=0.5, acquire_timeout=0.8)
+    async with _useless(kind, dsn) as useless:
+        both = replace(dsn, hosts=(*useless.hosts, *dsn.hosts))
+        began = time.monotonic()
+        async with Database(both, limits) as database:
+            assert await row_count(database) == 3
+        assert time.monotonic() - began < (0.4 if kind == "silent" else 0.1) + 0.3
+
+
+@pytest.mark.faults
+async def test_a_first_host_that_is_a_standby_is_passed_over(primary: Server, standby: Server) -> None:
+    """Whoever asks for a primary gets it at once; whoever asks for a standby first gets that."""
+    began = time.monotonic()
+    async with Database(_both(standby, primary), LIMITS) as database:
+        assert await update_exchange(1, {"display_name": "Written"}, db=database)
+        assert time.monotonic() - began < 0.5
+        assert await standby.query(OURS) == 0
+    await standby.catch_up(primary)
+    prefers = replace(_both(primary, standby), target_session_attrs="prefer-standby")
+    async with Database(prefers, LIMITS) as database:
+        assert len(await get_all_exchanges(db=database)) == 3
+        assert await standby.query(OURS) > 0
+        assert await primary.query(OURS) == 0

@@ -1,0 +1,200 @@
+"""A pool under pressure: cancelled, exhausted, refused. Nothing leaks, and each caller hears in time what is the matter."""
+
+import asyncio
+import itertools
+import random
+import time
+from dataclasses import replace
+
+import asyncpg
+import pytest
+
+from exchanges_db import (
+    Database,
+    DatabaseUnavailable,
+    PoolTimeout,
+    Settings,
+    get_all_exchanges,
+    get_exchange_by_id,
+    insert_exchange,
+    update_exchange,
+)
+from exchanges_db.database.dsn import Dsn, Secret
+from tests.cases import CALLS
+from tests.factories import an_exchange, connected, row_count
+from tests.faults.refusing_server import refusing_server
+from tests.servers import until
+
+SIZE, CANCELLED = 5, 320
+OURS = "FROM pg_stat_activity WHERE application_name = 'exchanges_db' AND datname = current_database()"
+
+
+async def test_a_storm_of_cancellations_in_transactions(dsn: Dsn) -> None:
+    """Cancelled at any instant between BEGIN and COMMIT, a task leaves no transaction open and takes no connection."""
+    chance = random.Random(11)
+    limits = Settings(pool_min=SIZE, pool_max=SIZE, acquire_timeout=10, command_timeout=10)
+    async with Database(dsn, limits) as database, connected(dsn) as other:
+        await asyncio.gather(*(row_count(database) for _ in range(20)))
+
+        async def work(number: int) -> None:
+            async with database.transaction() as transaction:
+                await get_exchange_by_id(1, db=transaction)
+                await update_exchange(1 + number % 3, {"display_name": f"By {number}"}, db=transaction)
+                await get_all_exchanges(db=transaction)
+
+        tasks = [asyncio.create_task(work(number)) for number in range(CANCELLED)]
+        loop = asyncio.get_running_loop()
+        for task in tasks:
+            loop.call_later(chance.random() * 0.6, task.cancel)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(result is None or isinstance(result, asyncio.CancelledError) for result in results), results
+        assert any(result is None for result in results)
+        assert any(isinstance(result, asyncio.CancelledError) for result in results)
+
+        async with asyncio.timeout(1):
+            await row_count(database)
+        # Each has a place of its own again: as many transactions as the pool has connections, all at the same time.
+        all_in = asyncio.Barrier(SIZE)
+
+        async def meet() -> None:
+            async with database.transaction() as transaction:
+                await get_exchange_by_id(1, db=transaction)
+                await all_in.wait()
+
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(meet() for _ in range(SIZE)))
+
+        async def all_idle() -> bool:
+            states = await other.fetch("SELECT state " + OURS)
+            return len(states) == SIZE and {row["state"] for row in states} == {"idle"}
+
+        await until(all_idle, what="all sessions are idle and none is in a transaction", within=3)
+
+
+async def test_an_exhausted_pool_says_so_in_time_to_every_function(stocked_dsn: Dsn) -> None:
+    """Each public function raises PoolTimeout at its deadline, and none of them later than 50 ms after."""
+    limit, late = 0.04, {}
+    async with Database(stocked_dsn, Settings(pool_min=1, pool_max=1, acquire_timeout=limit)) as database:
+        await row_count(database)
+        async with database.transaction():
+            for name, call in CALLS.items():
+                took = []
+                while len(took) < 4 and not (took and min(took) < limit + 0.05):  # the machine may be busy for once
+                    began = time.monotonic()
+                    with pytest.raises(PoolTimeout, match="all 1 connections"):
+                        await call(database)
+                    took.append(time.monotonic() - began)
+                if not limit <= min(took) < limit + 0.05:
+                    late[name] = min(took)
+        assert late == {}
+        assert await row_count(database) == 3
+
+
+@pytest.mark.parametrize("sqlstate", ["53300", "57P03", "EOF"])
+async def test_a_server_that_refuses_at_first_is_asked_again(dsn: Dsn, sqlstate: str) -> None:
+    """Until the caller's time is over; the pauses grow, and are not the same for all."""
+    pauses = []
+    for _ in range(2):
+        async with refusing_server(dsn, sqlstate, refusals=4) as (server, through):
+            limits = Settings(pool_min=0, pool_max=2, connect_timeout=5, acquire_timeout=5)
+            async with asyncio.timeout(5), Database(through, limits) as database:
+                assert await row_count(database) == 3
+            moments = [*server.moments]
+            assert len(moments) == 4
+            pauses.append([after - before for before, after in itertools.pairwise(moments)])
+    assert min(itertools.chain(*pauses)) > 0.001
+    assert pauses[0] != pytest.approx(pauses[1], abs=0.001)
+
+
+@pytest.mark.parametrize("sqlstate", ["53300", "57P03", "EOF"])
+async def test_a_server_that_goes_on_refusing_is_named_without_the_password(dsn: Dsn, sqlstate: str) -> None:
+    """At the caller's time limit, with where and why; after some attempts, not after hundreds."""
+    async with refusing_server(dsn, sqlstate, refusals=10_000) as (server, through):
+        secret = replace(through, password=Secret("hunter2-hunter2"))
+        limits = Settings(pool_min=0, pool_max=4, connect_timeout=0.6, acquire_timeout=0.6)
+        database = Database(secret, limits)
+        began = time.monotonic()
+        results = await asyncio.gather(
+            *(get_all_exchanges(db=database) for _ in range(20)), return_exceptions=True
+        )
+        assert 0.4 < time.monotonic() - began < 0.6 + 0.3
+        await database.close()
+        for error in results:
+            assert isinstance(error, DatabaseUnavailable)
+            assert str(through.hosts[0][1]) in str(error)
+            assert "hunter2" not in str(error)
+            if sqlstate != "EOF":
+                assert error.sqlstate == sqlstate
+                assert sqlstate in str(error)
+        assert 2 <= len(server.moments) < 40
+
+
+async def test_those_who_find_the_server_full_wait_for_a_connection_that_is_kept(dsn: Dsn) -> None:
+    """The server lets two in: eighty reads all go through these two, and none of them fails."""
+    async with connected(dsn) as other:
+        name = f"limited_{dsn.database}"
+        await other.execute(f"CREATE ROLE {name} LOGIN CONNECTION LIMIT 2")
+        try:
+            await other.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}")
+            await _read_eighty_times(dsn, name)
+        finally:
+            await other.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+async def _read_eighty_times(dsn: Dsn, role: str) -> None:
+    limits = Settings(pool_min=2, pool_max=20, connect_timeout=5, acquire_timeout=5)
+    async with Database(replace(dsn, user=role), limits) as database:
+        results = await asyncio.gather(
+            *(get_all_exchanges(db=database) for _ in range(80)), return_exceptions=True
+        )
+        assert [result for result in results if not isinstance(result, list)] == []
+
+
+async def test_nothing_that_a_borrower_left_meets_the_next(dsn: Dsn) -> None:
+    """Role, settings, a table, a lock, a cursor, a listener, a codec, a prepared statement, an open transaction."""
+    limits = Settings(pool_min=1, pool_max=1)
+    async with Database(dsn, limits) as database:
+        before = await _session_of(database)
+        for leave in (
+            "SET ROLE pg_read_all_data",
+            "SET search_path = pg_temp; SET statement_timeout = 12345; SET default_transaction_read_only = on",
+            "CREATE TEMP TABLE exchanges (id int)",
+            "SELECT pg_advisory_lock(42)",
+            "DECLARE held CURSOR WITH HOLD FOR SELECT 1",
+            "LISTEN somebody",
+            "PREPARE left_behind AS SELECT 1",
+        ):
+            async with database.transaction() as transaction:
+                await transaction.connection.execute(leave)
+            assert await _session_of(database) == before, leave
+        async with database.transaction() as transaction:
+            await transaction.connection.set_type_codec(
+                "text", schema="pg_catalog", encoder=str.upper, decoder=str.upper, format="text"
+            )
+        assert await _session_of(database) == before
+        async with database.transaction() as transaction:
+            await transaction.connection.add_listener("somebody", print)
+        assert await _session_of(database) == before
+        async with database.transaction() as transaction:
+            # COMMIT ends the block's own transaction; what begins then is nobody's.
+            await transaction.connection.execute("COMMIT; BEGIN")
+        identity = await insert_exchange(an_exchange(), db=database)
+        async with connected(dsn) as other:
+            assert await other.fetchval("SELECT count(*) FROM exchanges WHERE id = $1", identity) == 1
+
+
+async def _session_of(database: Database) -> tuple[object, ...]:
+    """Return all that a session may be told by which the next borrower would see something else."""
+    names = [each.name for each in await get_all_exchanges(db=database)]
+    async with database.transaction() as transaction:
+        connection = transaction.connection
+        row = await connection.fetchrow(
+            "SELECT current_user, current_setting('search_path'), current_setting('statement_timeout'), "
+            "current_setting('default_transaction_read_only'), "
+            "(SELECT count(*) FROM pg_class WHERE relpersistence = 't'), "
+            "(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), "
+            "(SELECT count(*) FROM pg_cursors), (SELECT count(*) FROM pg_listening_channels()), "
+            "(SELECT count(*) FROM pg_prepared_statements WHERE from_sql)"
+        )
+    assert isinstance(row, asyncpg.Record)
+    return (names, *row.values())
