@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -16,7 +17,7 @@ from tests import servers
 from tests.fix_server import run_dbmate
 from tests.servers import Server, until
 
-_LIMIT = 30.0  # seconds for one test, its fixtures included; the marker `limit` gives another
+_LIMIT = 30.0  # seconds for one test, and as many for its fixtures; the marker `limit` gives another
 _FAULTS = Path(__file__).parent / "faults"
 _LEFT = """
 SELECT count(*) FROM pg_stat_activity
@@ -91,27 +92,53 @@ async def tls_primary(new_primary: Callable[[int], Awaitable[Server]]) -> Server
     return await servers.with_tls(await new_primary(17))
 
 
-@pytest.fixture(autouse=True)
-def hard_limit(request: pytest.FixtureRequest) -> Iterator[None]:
+@contextmanager
+def _hard_limit(item: pytest.Item) -> Iterator[None]:
     """Fail a fault test that takes too long, wherever it hangs."""
-    if _FAULTS not in request.path.parents:
+    if _FAULTS not in item.path.parents:
         yield
         return
-    marker = request.node.get_closest_marker("limit")
+    marker = item.get_closest_marker("limit")
     seconds = float(marker.args[0]) if marker else _LIMIT
 
     def over(number: int, frame: FrameType | None) -> None:
+        with suppress(RuntimeError):  # it did not hang in the event loop
+            for task in asyncio.all_tasks():
+                task.print_stack()
         pytest.fail(f"the test took longer than {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, over)
     signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # again each second, in case that the first is swallowed
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Limit the time for the fixtures."""
+    with _hard_limit(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Limit the time for the test itself."""
+    with _hard_limit(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Limit the time for the ends of the fixtures."""
+    with _hard_limit(item):
+        return (yield)
 
 
 @pytest.fixture
-async def nothing_left(hard_limit: None) -> AsyncIterator[None]:
+async def nothing_left() -> AsyncIterator[None]:
     """Fail a test after which a task or a child process is left; made first, so that all others have ended by then."""
     me = psutil.Process(os.getpid())
     processes, tasks = set(me.children(recursive=True)), asyncio.all_tasks()

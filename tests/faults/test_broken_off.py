@@ -17,7 +17,7 @@ LIMITS = Settings(pool_min=1, pool_max=4, connect_timeout=1, acquire_timeout=2, 
 
 
 def _cut_somewhere(chance: random.Random, proxy: ToxicProxy, hows: tuple[How, ...]) -> None:
-    """A write is some 300 bytes to the server and 100 back, and a login some 1,000: anything in them may be the last."""
+    """A write is some 300 bytes there and 100 back, a login some 1,000: anything in them may be the last."""
     way: Way = chance.choice(("forth", "back"))
     proxy.cut(chance.randrange(1200), chance.choice(hows), way)
 

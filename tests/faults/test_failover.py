@@ -108,7 +108,7 @@ async def test_a_demoted_primary_is_left(primary: Server, standby: Server, insid
         await primary.set(default_transaction_read_only="on")
         await _is_read_only(primary)
         reads = asyncio.create_task(_read_until_cancelled(database))
-        refused = 0
+        refused: list[str | None] = []
         for number in range(6):
             name = f"TEST_WRITER_{number}"
             exchange = an_exchange(name=name, enum_value=name)
@@ -119,13 +119,12 @@ async def test_a_demoted_primary_is_left(primary: Server, standby: Server, insid
                 async with database.transaction() as transaction:
                     await insert_exchange(exchange, db=transaction)
             except DatabaseUnavailable as exc:  # the work of the block is the caller's: it cannot be done again
-                assert exc.sqlstate == "25006"
-                refused += 1
+                refused.append(exc.sqlstate)
         reads.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reads
-        assert refused <= 1
-        assert await standby.query("SELECT count(*) FROM exchanges WHERE name LIKE 'TEST_WRITER_%'") == 6 - refused
+        assert refused in ([], ["25006"])
+        assert await standby.query("SELECT count(*) FROM exchanges WHERE name LIKE 'TEST_WRITER_%'") == 6 - len(refused)
         assert await primary.query(OURS) == 0
     await primary.set(default_transaction_read_only="off")
 
@@ -148,7 +147,7 @@ async def test_a_server_that_is_read_only_for_good_is_not_asked_for_ever_new_ses
         for number in range(10):
             with pytest.raises(DatabaseUnavailable, match="25006"):
                 await update_exchange(1, {"display_name": f"Try {number}"}, db=database)
-            with pytest.raises(DatabaseUnavailable, match="25006"):  # noqa: PT012  # it is the statement that fails
+            with pytest.raises(DatabaseUnavailable, match="25006"):  # it is the statement that fails
                 async with database.transaction() as transaction:
                     await update_exchange(1, {"display_name": f"Try {number}"}, db=transaction)
         assert await row_count(database) == 3

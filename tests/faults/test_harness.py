@@ -1,4 +1,4 @@
-"""The tools of the fault tests do what they say: each server, each verb of the proxy, and the proof that nothing is left."""
+"""The tools of the fault tests do what they say: the servers, the proxy, and the proof that nothing is left."""
 
 import asyncio
 import time

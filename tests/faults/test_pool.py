@@ -1,4 +1,4 @@
-"""A pool under pressure: cancelled, exhausted, refused. Nothing leaks, and each caller hears in time what is the matter."""
+"""A pool under pressure: cancelled, exhausted, refused. Nothing leaks, and each caller is told in time."""
 
 import asyncio
 import itertools
@@ -114,9 +114,7 @@ async def test_a_server_that_goes_on_refusing_is_named_without_the_password(dsn:
         limits = Settings(pool_min=0, pool_max=4, connect_timeout=0.6, acquire_timeout=0.6)
         database = Database(secret, limits)
         began = time.monotonic()
-        results = await asyncio.gather(
-            *(get_all_exchanges(db=database) for _ in range(20)), return_exceptions=True
-        )
+        results = await asyncio.gather(*(get_all_exchanges(db=database) for _ in range(20)), return_exceptions=True)
         assert 0.4 < time.monotonic() - began < 0.6 + 0.3
         await database.close()
         for error in results:
@@ -144,9 +142,7 @@ async def test_those_who_find_the_server_full_wait_for_a_connection_that_is_kept
 async def _read_eighty_times(dsn: Dsn, role: str) -> None:
     limits = Settings(pool_min=2, pool_max=20, connect_timeout=5, acquire_timeout=5)
     async with Database(replace(dsn, user=role), limits) as database:
-        results = await asyncio.gather(
-            *(get_all_exchanges(db=database) for _ in range(80)), return_exceptions=True
-        )
+        results = await asyncio.gather(*(get_all_exchanges(db=database) for _ in range(80)), return_exceptions=True)
         assert [result for result in results if not isinstance(result, list)] == []
 
 

@@ -1,4 +1,4 @@
-"""A server whose sessions are ended, whose processes are killed, and that is restarted, on each version of PostgreSQL."""
+"""A server whose sessions are ended, whose processes are killed, and that is restarted; on each PostgreSQL."""
 
 import asyncio
 import signal

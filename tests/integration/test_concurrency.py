@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tests.factories import an_exchange, connected, row_count
 from tests.fix_server import ROOT, url_of
 
 TASKS, EDITS, PROCESSES = 16, 20, 50
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
 SEQUENCE = "SELECT last_value FROM exchanges_id_seq"
 
 
@@ -66,9 +68,50 @@ async def test_edits_with_if_version_lose_nothing(dsn: Dsn) -> None:
         assert len(await get_exchange_history(1, db=database)) == len(trail) + TASKS * EDITS
 
 
-async def test_of_those_who_read_the_same_version_one_wins(database: Database) -> None:
-    """Every other gets Conflict, and nothing of it is written."""
+async def test_edits_that_are_not_repeated_win_or_conflict(dsn: Dsn) -> None:
+    """Sixteen tasks of twenty edits, each tried once: the trail has an entry per winner, and every loser was told."""
+    results: list[bool | BaseException] = []
+
+    async def edit(number: int) -> None:
+        for step in range(EDITS):
+            exchange = await get_exchange_by_id(1, db=database)
+            assert exchange is not None
+            change = update_exchange(1, {"display_name": f"{number} {step}"}, if_version=exchange.version, db=database)
+            results.extend(await asyncio.gather(change, return_exceptions=True))
+
+    async with Database(dsn, Settings(pool_max=8)) as database:
+        before, trail = await get_exchange_by_id(1, db=database), await get_exchange_history(1, db=database)
+        await asyncio.gather(*(edit(number) for number in range(TASKS)))
+        after, entries = await get_exchange_by_id(1, db=database), await get_exchange_history(1, db=database)
+    won = results.count(True)
+    lost = sum(isinstance(result, Conflict) for result in results)
+    assert won + lost == TASKS * EDITS
+    assert won >= EDITS
+    assert lost > 0
+    assert before is not None
+    assert after is not None
+    assert after.version - before.version == len(entries) - len(trail) == won
+
+
+async def test_an_edit_that_waits_for_a_deletion_is_told_that_the_row_is_gone(database: Database, dsn: Dsn) -> None:
+    """It saw the row, and another transaction was deleting it: there is nothing to read again."""
     before = await get_exchange_by_id(1, db=database)
+    assert before is not None
+    async with connected(dsn) as other:
+        async with other.transaction():
+            await other.execute("DELETE FROM exchanges WHERE id = 1")
+            edit = asyncio.create_task(
+                update_exchange(1, {"display_name": "x"}, if_version=before.version, db=database)
+            )
+            async with asyncio.timeout(10):
+                while not await other.fetchval(WAITING):
+                    await asyncio.sleep(0.01)
+        assert await edit is False
+
+
+async def test_of_those_who_read_the_same_version_one_wins(database: Database) -> None:
+    """Every other gets Conflict, and nothing of it is written: neither the row nor an entry of the trail."""
+    before, trail = await get_exchange_by_id(1, db=database), await get_exchange_history(1, db=database)
     assert before is not None
     edits = [
         update_exchange(1, {"display_name": f"Name {n}"}, if_version=before.version, db=database) for n in range(TASKS)
@@ -79,6 +122,7 @@ async def test_of_those_who_read_the_same_version_one_wins(database: Database) -
     assert exchange is not None
     assert exchange.version == before.version + 1
     assert exchange.display_name == f"Name {results.index(True)}"
+    assert len(await get_exchange_history(1, db=database)) == len(trail) + 1
 
 
 async def test_an_edit_of_a_deleted_row_is_no_conflict(database: Database, dsn: Dsn) -> None:
@@ -123,7 +167,10 @@ async def test_a_serialization_failure_is_a_conflict(database: Database) -> None
 
 
 async def test_fifty_processes_that_populate_at_once_do_it_once(dsn: Dsn, tmp_path: Path) -> None:
-    """No error, every member once, the deactivated one as it was; and a second run writes nothing at all."""
+    """No error, every member once, the deactivated one as it was; and a second run writes nothing at all.
+
+    Another had created the rows and not committed, and is killed once they wait for it: its rows are not there.
+    """
     async with connected(dsn) as other:
         await other.execute("DELETE FROM exchanges WHERE enum_value <> 'GATEIO_SPOT'")
         await other.execute("UPDATE exchanges SET is_active = false")
@@ -133,12 +180,19 @@ async def test_fifty_processes_that_populate_at_once_do_it_once(dsn: Dsn, tmp_pa
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
+        assert program.stdout is not None
         async with asyncio.timeout(60):
+            victim = int(await program.stdout.readline())
+            # A transaction that waits for another's row waits for its end.
+            while await other.fetchval(WAITING) < PROCESSES / 5:
+                await asyncio.sleep(0.01)
+            os.kill(victim, signal.SIGKILL)
             stdout, stderr = await program.communicate()
         assert (program.returncode, stderr) == (0, b"")
-        created = sorted(map(int, stdout.split()))
+        *created, seconds = stdout.split()
         assert len(created) == PROCESSES
-        assert sum(created) == 2
+        assert sum(map(int, created)) == 2
+        assert float(seconds) < 3
 
         rows = await other.fetch("SELECT * FROM exchanges ORDER BY enum_value")
         assert [row["enum_value"] for row in rows] == sorted(member.value for member in ExchangeEnum)
