@@ -29,6 +29,7 @@ NEEDS = {
     "adopt": ["--schema", "legacy"], "hold": ["MEXC_SPOT", "--reason", "why"], "release": ["MEXC_SPOT"],
     "symbols hold": [SPOT, "X", "--native", "--reason", "why"], "symbols release": [SPOT, "X", "--native"],
     "prune": ["--before", "2026-01-01T00:00:00Z", "--yes"],
+    "roles": ["--owner", "o", "--app", "a", "--readonly", "r"],
     "imports show": ["1"],
     "symbols search": ["X"], "symbols common": [SPOT, "MEXC_SPOT"],
 }  # fmt: skip
@@ -50,10 +51,11 @@ def arguments_of(name: str, file: str) -> list[str]:
 ASKING = sorted(name for name, command in COMMANDS.items() if any("--embedded" in p.opts for p in command.params))
 
 
-def test_all_commands_but_two_ask_a_database() -> None:
-    """`schema` prints a file of the package and `readers` what is installed, whatever the environment says."""
-    assert COMMANDS.keys() - set(ASKING) == {"schema", "readers"}
+def test_all_commands_but_three_ask_a_database() -> None:
+    """`schema` prints a file of the package, `roles` SQL for a DBA, and `readers` what is installed."""
+    assert COMMANDS.keys() - set(ASKING) == {"schema", "roles", "readers"}
     for url in (None, "", "nonsense"):
+        assert 'CREATE ROLE "o" NOLOGIN' in ok(*arguments_of("roles", ""), url=url)
         assert "CREATE TABLE public.symbols" in ok("schema", url=url)
         assert "gateio_delivery" in ok("readers", url=url)
 
@@ -109,6 +111,7 @@ READS = {
     "symbols history", "symbols diff", "symbols search", "symbols common", "symbols stats", "symbols lists",
     "symbols holds", "prunes", "symbols raw", "readers", "imports list", "imports show", "fees list", "fees show",
     "fees history",
+    "roles",
 }  # fmt: skip
 # `sync` needs a server in an exchange's place: test_cli_symbols.py has one. `adopt` needs tables: test_cli_adopt.py.
 WRITES = sorted(COMMANDS.keys() - READS - {"sync", "adopt"})
