@@ -1,33 +1,56 @@
-"""docs/operations.md is tried as it stands: its SQL and its commands are run, and then every function as its roles.
+"""docs/operations.md is tried as it stands: its SQL and its commands are run, and what they leave is looked at.
 
-The blocks are taken out of the document; only the names of roles, of the database and of files are others.
+The blocks are taken out of the document; only the names of roles and of databases are others.
 """
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
-import pytest
 
-from exchanges_db import AccessDenied, Database, import_symbols, validate_exchanges
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.embedded_binaries import binaries
 from exchanges_db.schema.comparison import recorded_schema
 from exchanges_db.schema.dbmate import dbmate_program
+from exchanges_db.schema.rights import WRITES, Duty
 from exchanges_db.validation.validate import CHECKS, SLOW
-from tests.cases import CALLS
 from tests.factories import connected
 from tests.fix_server import ROOT, run_dbmate, url_of
 from tests.integration.test_damage import PAST
-from tests.payload_rows import SPOT, payload, spot
+from tests.role_logins import drop_roles, new_names, roles_on
 
 TEXT = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-ROLES = ("reader", "importer", "keeper", "trader")
+STATE = {
+    # A validation records its probe of exchanges, and rolls that back: this one moves on.
+    "sequences": """
+        SELECT sequencename, last_value FROM pg_sequences WHERE sequencename <> 'exchange_history_id_seq' ORDER BY 1
+    """,
+    "triggers": """
+        SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2
+    """,
+    "foreign keys": """
+        SELECT tgrelid::regclass::text, tgfoid::regproc::text, tgenabled, count(*)
+        FROM pg_trigger WHERE tgisinternal GROUP BY 1, 2, 3 ORDER BY 1, 2
+    """,
+    "rights": """
+        SELECT c.name, pg_get_userbyid(c.owner), (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(c.acl) AS a)
+        FROM (
+            SELECT oid::regclass::text, relowner, relacl
+            FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'S')
+            UNION ALL
+            SELECT oid::regprocedure::text, proowner, proacl
+            FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+            UNION ALL
+            SELECT 'what is created: ' || defaclobjtype::text, defaclrole, defaclacl FROM pg_default_acl
+        ) AS c (name, owner, acl)
+        ORDER BY 1
+    """,
+}
 
 
 def section(title: str) -> str:
@@ -75,45 +98,82 @@ async def remember_a_past(dsn: Dsn) -> None:
 
 
 async def content(dsn: Dsn) -> dict[str, list[str]]:
-    """Return all rows of all tables but the ledgers of migrations, and how far the sequences are."""
-    tables = [item.object_name for item in recorded_schema() if item.kind == "table"]
+    """Return all rows of all tables, and how far the sequences are; which triggers fire when, and who may do what."""
     async with connected(dsn) as connection:
+        tables = await connection.fetch(
+            "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+        )
         found = {
             table: [row[0] for row in await connection.fetch(f"SELECT t::text FROM {table} AS t ORDER BY 1")]
-            for table in tables
+            for (table,) in tables
         }
-        found["sequences"] = [
-            str(tuple(row))
-            for row in await connection.fetch(
-                # A validation records its probe of exchanges, and rolls that back: this one moves on.
-                "SELECT sequencename, last_value FROM pg_sequences WHERE sequencename <> 'exchange_history_id_seq'"
-                " ORDER BY 1"
-            )
-        ]
+        assert found.keys() >= {item.object_name for item in recorded_schema() if item.kind == "table"}
+        for what, query in STATE.items():
+            found[what] = [str(tuple(row)) for row in await connection.fetch(query)]
     return found
 
 
+async def change_and_see_it_recorded(dsn: Dsn) -> None:
+    """Fail unless the triggers fire, also where a session says that it only replays changes."""
+    async with connected(dsn) as owner:
+        await owner.execute("SET session_replication_role = replica; UPDATE symbols SET min_quantity = 9 WHERE id = 1")
+        assert await owner.fetchval("SELECT max(spec_version) FROM symbol_history WHERE symbol_id = 1") == 4
+
+
 async def test_a_whole_backup_comes_back(stocked_dsn: Dsn, tmp_path: Path) -> None:
-    """Rows, histories and triggers, although everything was changed meanwhile."""
-    dump_and_restore, _ = blocks(section("Backup and restore"), "sh")
+    """Rows, histories, triggers, owners and rights, although everything was changed meanwhile."""
+    dump_and_restore, *_ = blocks(section("Backup and restore"), "sh")
     dump, restore = dump_and_restore.split("\n", 1)
     await remember_a_past(stocked_dsn)
-    before = await content(stocked_dsn)
-    assert all(before[table] for table in before), {table for table in before if not before[table]}
-    url = url_of(stocked_dsn)
-    result = shell(dump, tmp_path, DATABASE_URL=url)
-    assert result.returncode == 0, result.stderr
-    async with connected(stocked_dsn) as owner:
-        await owner.execute("DELETE FROM symbols; DROP TABLE symbol_imports; UPDATE exchanges SET is_active = false")
-    result = shell(restore.replace("validate", "validate --target-ms 1000"), tmp_path, DATABASE_URL=url)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert await content(stocked_dsn) == before
+    async with roles_on(stocked_dsn):
+        before = await content(stocked_dsn)
+        assert all(before[table] for table in before), {table for table in before if not before[table]}
+        url = url_of(stocked_dsn)
+        result = shell(dump, tmp_path, DATABASE_URL=url)
+        assert result.returncode == 0, result.stderr
+        async with connected(stocked_dsn) as owner:
+            await owner.execute(
+                "DELETE FROM symbols; DROP TABLE symbol_imports; UPDATE exchanges SET is_active = false"
+            )
+        result = shell(restore.replace("validate", "validate --target-ms 1000"), tmp_path, DATABASE_URL=url)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert await content(stocked_dsn) == before
+        await change_and_see_it_recorded(stocked_dsn)
+
+
+async def test_a_backup_is_proven_by_a_restore_beside_it(stocked_dsn: Dsn, tmp_path: Path) -> None:
+    """The commands find it equal, and so it is; one row, trigger or right less, and they do not."""
+    dump_and_restore, proof, _ = blocks(section("Backup and restore"), "sh")
+    dump = dump_and_restore.split("\n", 1)[0]
+    scratch = replace(stocked_dsn, database=f"{stocked_dsn.database}_scratch")
+    urls = {"DATABASE_URL": url_of(stocked_dsn), "SCRATCH_DATABASE_URL": url_of(scratch)}
+    proof = proof.replace("exchanges_scratch", str(scratch.database)).replace("validate", "validate --target-ms 1000")
+    before_diff, diff, after = re.split(r"^(diff .*)$", proof, flags=re.MULTILINE)
+    await remember_a_past(stocked_dsn)
+    async with roles_on(stocked_dsn) as logins:
+        before = await content(stocked_dsn)
+        result = shell(f"{dump}\n{before_diff}{diff}", tmp_path, **urls)
+        assert (result.returncode, result.stdout) == (0, ""), result.stderr
+        assert await content(scratch) == before
+        (again,) = re.findall(r"^pg_dump .*$", before_diff, re.MULTILINE)
+        for change in (
+            "ALTER TABLE holds DISABLE TRIGGER USER; UPDATE holds SET reason = reason || '.'",
+            "ALTER TABLE symbols ENABLE TRIGGER symbols_stamp",
+            f"GRANT DELETE ON symbols TO {logins['app'].user}",
+            "SELECT setval('symbols_id_seq', 12345)",
+        ):
+            async with connected(scratch) as superuser:
+                await superuser.execute(change)
+            assert shell(f"{again}\n{diff}", tmp_path, **urls).returncode == 1, change
+        result = shell(after, tmp_path, **urls)
+        assert "symbols_stamp" in result.stdout  # which validate finds as well, so that nothing after it is done
+        assert shell(after.splitlines()[-1], tmp_path, **urls).returncode == 0
 
 
 async def test_data_alone_comes_into_a_migrated_database(stocked_dsn: Dsn, dsn: Dsn, tmp_path: Path) -> None:
     """By the statements of the document, which leave no trigger out: validate passes, and changes are recorded."""
     text = section("Backup and restore")
-    _, commands = blocks(text, "sh")
+    *_, commands = blocks(text, "sh")
     for block in blocks(text, "sql"):
         name = re.match(r"-- (\w+\.sql)\n", block)
         assert name is not None
@@ -127,10 +187,10 @@ async def test_data_alone_comes_into_a_migrated_database(stocked_dsn: Dsn, dsn: 
         NEW_DATABASE_URL=url_of(dsn),
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert await content(dsn) == before
-    async with connected(dsn) as owner:
-        await owner.execute("SET session_replication_role = replica; UPDATE symbols SET min_quantity = 9 WHERE id = 1")
-        assert await owner.fetchval("SELECT max(spec_version) FROM symbol_history WHERE symbol_id = 1") == 4
+    after = await content(dsn)
+    # The migrated database has a ledger of its own, in which each migration was applied at another time.
+    assert [name for name in before if before[name] != after[name] and not name.endswith("_checksums")] == []
+    await change_and_see_it_recorded(dsn)
 
 
 def test_the_statements_are_about_every_trigger_and_table() -> None:
@@ -188,86 +248,42 @@ async def test_prune_does_what_the_document_says(stocked_dsn: Dsn, tmp_path: Pat
     assert any(line.startswith("symbol_history\t") for line in recorded)
 
 
-@pytest.fixture
-async def roles(stocked_dsn: Dsn) -> AsyncIterator[dict[str, Dsn]]:
-    """The roles of the document, made by its SQL, and the database as each of them."""
-    (sql,) = blocks(section("Roles"), "sql")
-    names = {role: f"{stocked_dsn.database}_{role}" for role in ROLES}
-    for role, name in names.items():
-        sql = re.sub(rf"\b{role}\b", name, sql)
-    async with connected(stocked_dsn) as owner:
-        await owner.execute(sql.replace("DATABASE trading", f"DATABASE {stocked_dsn.database}"))
-    yield {role: replace(stocked_dsn, settings={"role": name}) for role, name in names.items()}
-    async with connected(stocked_dsn) as owner:
-        for name in reversed(names.values()):
-            await owner.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+async def test_the_roles_are_made_as_the_document_says(empty_dsn: Dsn, tmp_path: Path) -> None:
+    """Its commands, on an empty database: printed, run, migrated by the deployer, run again, and checked as the app."""
+    (commands,) = blocks(section("Roles"), "sh")
+    names = new_names()
+    shown = {
+        "owner": "trading_owner",
+        "app": "trading_app",
+        "readonly": "trading_reader",
+        "deployer": "trading_deployer",
+    }
+    for kind, name in shown.items():
+        assert f"--{kind} {name}" in commands
+        commands = commands.replace(name, names[kind])
+    commands = commands.replace("--database trading", f"--database {empty_dsn.database}")
+    urls = {
+        f"{kind.upper()}_DATABASE_URL": url_of(replace(empty_dsn, user=names[kind])) for kind in ("deployer", "app")
+    }
+    try:
+        result = await asyncio.to_thread(shell, commands, tmp_path, ADMIN_DATABASE_URL=url_of(empty_dsn), **urls)
+        assert result.returncode == 0, result.stdout + result.stderr
+    finally:
+        await drop_roles(empty_dsn, names)
 
 
-# What each role calls beside everything that only reads; whatever is named nowhere must be a read.
-WRITES = {
-    "importer": {"import_symbols", "import_specs", "sync_symbols"},
-    "keeper": {"activate_exchange", "deactivate_exchange", "update_exchange"}
-    | {name for name in CALLS if name.startswith(("hold_", "release_"))},
-    "trader": {
-        "insert_exchange", "update_exchange", "activate_exchange", "deactivate_exchange", "set_account_fees",
-        "forget_account_fees",
-    },
-}  # fmt: skip
-OWNER = {name for name in CALLS if name.startswith(("prune_", "adopt"))}
-READS = set(CALLS) - set().union(*WRITES.values()) - OWNER - {"validate_exchanges"}
-
-
-def test_every_function_is_some_roles() -> None:
-    """What no role is said to write is a read, and so it says itself."""
-    assert {CALLS[name].kind for name in READS} == {"read"}
-
-
-@pytest.mark.parametrize("role", ROLES)
-async def test_a_role_can_call_what_it_is_for(roles: dict[str, Dsn], role: str) -> None:
-    """All that reads, and its own writes; what is another's is AccessDenied."""
-    async with Database(roles[role]) as database:
-        for name in sorted(READS):
-            await CALLS[name](database)
-        for name in sorted(WRITES.get(role, ())):
-            await CALLS[name](database)
-        others = set().union(OWNER, *WRITES.values()) - WRITES.get(role, set())
-        for name in sorted(others):
-            # What needs no write here, such as a list that says nothing new, is not asked for a right to it.
-            with pytest.raises(AccessDenied):
-                await CALLS[name](database)
-
-
-async def test_the_readers_validation_is_the_quick_one(roles: dict[str, Dsn]) -> None:
-    """It passes, and so it does where nothing can be written."""
-    for settings in ({}, {"default_transaction_read_only": "on"}):
-        async with Database(replace(roles["reader"], settings={**roles["reader"].settings, **settings})) as database:
-            report = await validate_exchanges(db=database, quick=True)
-        assert {check.name: check.detail for check in report.checks if not check.passed} == {}
-
-
-async def test_who_has_all_four_roles_validates_whole(roles: dict[str, Dsn], stocked_dsn: Dsn) -> None:
-    """But for what none of them may."""
-    async with connected(stocked_dsn) as owner:
-        names = {role: dsn.settings["role"] for role, dsn in roles.items()}
-        await owner.execute(f"GRANT {names['importer']}, {names['keeper']} TO {names['trader']}")
-    async with Database(roles["trader"]) as database:
-        await import_symbols(SPOT, payload(SPOT, [spot(), spot("ETH")]), db=database)
-        report = await validate_exchanges(db=database, lookups=1, target_ms=1000)
-    details = {check.name: (check.passed, check.detail) for check in report.checks}
-    assert [name for name, (passed, _) in details.items() if not passed] == []
-    assert details["symbol round trip"][1].endswith("not tried, because this role may not: deleting")
-
-
-async def test_the_reader_may_read_every_table_and_view(roles: dict[str, Dsn]) -> None:
-    """A table or view that a migration adds fails here until the document gives the right to it."""
-    ours = [item.object_name for item in recorded_schema() if item.kind in ("table", "view")]
-    async with connected(roles["reader"]) as reader:
-        denied = [
-            name
-            for name in ours
-            if not await reader.fetchval("SELECT has_table_privilege($1::text, 'SELECT')", f"public.{name}")
-        ]
-    assert denied == []
+def test_the_tables_of_roles_are_what_the_command_prints() -> None:
+    """Each option, and each right that any of them has beside reading."""
+    options, given = section("Roles").split("Beside that it may do")
+    assert [row[0].strip("`-") for row in rows(options)] == [
+        "owner", "deployer", "app", "importer", "keeper", "trader", "readonly",
+    ]  # fmt: skip
+    duties = (Duty.IMPORT, Duty.KEEP, Duty.TRADE)
+    assert rows(given) == [
+        [f"`{table}`", *(", ".join(decided.get(duty, ())) for duty in duties)]
+        for table, decided in sorted(WRITES.items())
+        if decided
+    ]
 
 
 def test_every_check_is_in_the_document() -> None:
