@@ -18,7 +18,7 @@ app = typer.Typer(rich_markup_mode=None)
 
 @command(
     app,
-    example="roles --owner trading_owner --app trading_app --readonly trading_reader --database trading > roles.sql",
+    example="roles --owner md_owner --app md_app --readonly md_reader --database md > roles.sql",
     answers=False,
     asks=False,
 )
