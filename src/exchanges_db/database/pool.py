@@ -52,8 +52,6 @@ class Database:
     Opened on first use or by `async with`; belongs to the event loop that opened it.
     """
 
-    _dsn: Dsn | None = None  # while it is being made
-
     def __init__(self, dsn: str | Dsn, settings: Settings | None = None) -> None:
         if not isinstance(dsn, str | Dsn):
             raise ConfigurationError(f"a Database is made of a URL or a Dsn, not of {type(dsn).__name__}")
@@ -100,7 +98,7 @@ class Database:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<Database {self._dsn or 'that could not be made'}>"
+        return f"<Database {getattr(self, '_dsn', 'that could not be made')}>"
 
     def stats(self) -> DatabaseStats:
         """Return what this Database has done since it was made, and where its connections are; asks no server."""
@@ -248,7 +246,6 @@ class Database:
             return self._lender
 
     async def _connect(self, limit: float) -> Session:
-        assert self._dsn is not None
         return await connect(self._dsn, self._settings, limit=limit)
 
     async def _acquire(self, lender: Lender, *, write: bool = False, new: bool = False) -> Session:
