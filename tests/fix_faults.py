@@ -157,7 +157,7 @@ async def nothing_left() -> AsyncIterator[None]:
 
 
 def _new_tasks(before: set[asyncio.Task[object]]) -> set[asyncio.Task[object]]:
-    return asyncio.all_tasks() - before - {asyncio.current_task()}  # type: ignore[arg-type]
+    return asyncio.all_tasks() - before - {asyncio.current_task()}
 
 
 def _new_children(me: psutil.Process, before: set[psutil.Process]) -> set[psutil.Process]:

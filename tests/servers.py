@@ -398,7 +398,7 @@ async def certificate(folder: Path, name: str, *, subject: str, hosts: str = "",
     if shutil.which("openssl") is None:
         pytest.skip("there is no openssl here to make certificates with")
     made, key = folder / f"{name}.crt", folder / f"{name}.key"
-    options = ["-addext", f"subjectAltName={hosts}"] if hosts else []
+    options: list[object] = ["-addext", f"subjectAltName={hosts}"] if hosts else []
     if signer is not None:
         options += ["-CA", signer, "-CAkey", signer.with_suffix(".key"), "-addext", "basicConstraints=CA:FALSE"]
     await _run(

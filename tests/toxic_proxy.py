@@ -216,11 +216,11 @@ class ToxicProxy:
         if writer.transport.is_closing():  # that side ended while nothing was passed on: the other learns it now
             link.end("reset")
             return
-        at, how = self._cuts.get(way, (None, "reset"))
-        if at is not None and self.carried[way] + len(piece) > at:
-            writer.write(piece[: max(0, at - self.carried[way])])
+        cut = self._cuts.get(way)
+        if cut is not None and self.carried[way] + len(piece) > cut[0]:
+            writer.write(piece[: max(0, cut[0] - self.carried[way])])
             del self._cuts[way]
-            link.end(how)
+            link.end(cut[1])
             return
         self.carried[way] += len(piece)
         writer.write(piece)

@@ -16,6 +16,7 @@ from exchanges_db import (
     insert_exchange,
     update_exchange,
 )
+from exchanges_db.database import lending
 from exchanges_db.database.dsn import Dsn
 from tests.factories import an_exchange, connected, row_count
 from tests.faults.history import History, Outcome
@@ -156,15 +157,14 @@ async def test_after_a_firewall_forgot_its_flows_no_read_fails_and_few_writes(ds
         assert history.counted() == {Outcome.OK: 10}
 
 
-@pytest.mark.faults
-async def test_a_write_after_an_idle_second_survives_forgotten_flows(dsn: Dsn) -> None:
+async def test_a_write_after_an_idle_second_survives_forgotten_flows(dsn: Dsn, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ping finds out, and the write goes to a new connection: sent once, acknowledged."""
     history = History()
     settings = Settings(pool_min=4, pool_max=4, connect_timeout=2, acquire_timeout=5, command_timeout=5)
     async with toxic_proxy(dsn) as (proxy, through), Database(through, settings) as database:
         await asyncio.gather(*(row_count(database) for _ in range(8)))
         proxy.forget()
-        await asyncio.sleep(1.1)  # the time that a connection has to be idle
+        monkeypatch.setattr(lending, "_SURE", 0.0)  # seconds after which a connection is pinged before a write
         for number in range(8):
             name = f"TEST_IDLE_{number}"
             await history.write(name, insert_exchange(an_exchange(name=name), db=database))

@@ -28,10 +28,8 @@ LIMITS = Settings(pool_min=2, pool_max=4, connect_timeout=1, acquire_timeout=2, 
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'exchanges_db'"
 
 
-def _both(first: Server, second: Server, **settings: str) -> Dsn:
-    return replace(
-        first.dsn, hosts=(*first.dsn.hosts, *second.dsn.hosts), target_session_attrs="read-write", **settings
-    )
+def _both(first: Server, second: Server) -> Dsn:
+    return replace(first.dsn, hosts=(*first.dsn.hosts, *second.dsn.hosts), target_session_attrs="read-write")
 
 
 class Writers:

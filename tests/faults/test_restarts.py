@@ -104,7 +104,7 @@ async def _do(fault: str, server: Server) -> None:
     """Do it, and return when the server lets somebody in."""
     match fault:
         case "fast" | "immediate":
-            await server.restart(fault)  # type: ignore[arg-type]  # one of the two
+            await server.restart(fault)
         case "kill":  # the server ends all other sessions, too, and recovers
             started = await server.query("SELECT pg_postmaster_start_time()")
             server.send_backend(await server.query(PIDS + " LIMIT 1"), signal.SIGKILL)
