@@ -9,8 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from exchanges_db.database.counters import DatabaseStats
+from exchanges_db.database.counters import Counters, DatabaseStats
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.incidents import Incidents
 from exchanges_db.database.metrics import METRICS
+from exchanges_db.errors import DatabaseUnavailable
 from exchanges_db.events import PREFIX, event
 from tests.fix_server import ROOT
 
@@ -60,20 +63,45 @@ def events_of(call: ast.Call, function: ast.AST) -> list[ast.Call]:
     return [one for one in values if isinstance(one, ast.Call) and ast.unparse(one.func) == "event"]
 
 
+# What `**self._facts(error)` stands for in database/incidents.py; a test beside it holds the method to that.
+FACTS = {"database", "error", "sqlstate"}
+
+
 def known_events() -> dict[str, set[str]]:
     """Each event that the code logs, with its fields."""
     found: dict[str, set[str]] = {}
     for _, call, function in log_calls():
         for one in events_of(call, function):
-            name = ast.literal_eval(one.args[0])
-            found.setdefault(name, set()).update(str(word.arg) for word in one.keywords)
+            fields = found.setdefault(ast.literal_eval(one.args[0]), set())
+            for word in one.keywords:
+                if word.arg is None:
+                    assert ast.unparse(word.value) == "self._facts(error)"
+                fields |= FACTS if word.arg is None else {word.arg}
     return found
+
+
+def test_the_facts_of_an_error_are_these() -> None:
+    assert Incidents(Dsn(), Counters())._facts(DatabaseUnavailable("x")).keys() == FACTS
 
 
 def test_every_log_call_says_which_event_it_is() -> None:
     calls = list(log_calls())
     assert len(calls) > 15
     assert [where for where, call, function in calls if not events_of(call, function)] == []
+
+
+def test_no_method_of_a_logger_is_handed_on() -> None:
+    """As a default for a callback, say: what is logged through it has no event."""
+    handed_on = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        handed_on += [
+            f"{path.name}:{node.lineno}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "log" and id(node) not in called
+        ]
+    assert handed_on == []
 
 
 def test_no_log_call_hides_in_another_logger() -> None:

@@ -15,7 +15,7 @@ Every Database has one `Counters`. Who adds to which, once for each time that it
 | retired | where one is ended for no fault: idle for too long, foreign state on it; not when the pool is closed |
 | pings | where a doubtful or long idle connection is asked before its use |
 | timeouts | where a statement ran into the command time limit, the server's or ours |
-| cancelled | where a caller was cancelled, or its own time limit ended, while a statement was under way |
+| cancelled | where a caller was cancelled, or its own time limit ended, in a call or a transaction |
 | read_only | where the server refused a statement as read-only (25006) |
 | unknown_outcomes | where OutcomeUnknown is raised, and where a cancelled write was already sent |
 | pool_waits, pool_wait_seconds | `add_wait(seconds)`: where `acquire` had to wait and has ended, in vain or not |
@@ -57,7 +57,7 @@ class DatabaseStats(msgspec.Struct, frozen=True, kw_only=True):
         retired: connections ended for no fault, because they were idle for too long or carried foreign state.
         pings: connections that were asked before their use.
         timeouts: statements that ran into the command time limit.
-        cancelled: calls that their caller ended while a statement was under way.
+        cancelled: calls and transactions that their caller ended under way.
         read_only: statements that the server refused because it is read-only.
         unknown_outcomes: writes of which nobody can say whether they were committed.
         pool_waits, pool_wait_seconds: calls that had to wait for a connection, and how long they waited together.

@@ -19,6 +19,7 @@ from exchanges_db.database.session import Session
 from exchanges_db.database.verdicts import Consequence
 from exchanges_db.database.waiting import Queue
 from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
+from exchanges_db.events import event
 
 log = logging.getLogger("exchanges_db")
 
@@ -133,8 +134,10 @@ class Lender:
             self._suspect()
             return True
         if verdict is Consequence.DOUBTFUL:
+            self._counters.timeouts += 1
             self._doubted = self._clock()
         elif verdict in (Consequence.READ_ONLY, Consequence.STALE_SCHEMA):
+            self._counters.read_only += verdict is Consequence.READ_ONLY
             return self._lent.get(session) != self._generation or self._replace()
         return False
 
@@ -282,7 +285,7 @@ class Lender:
                     return
                 self.keep(session)
         except ExchangesDBError as exc:
-            log.debug("the pool is not filled: %s", exc)
+            log.debug("the pool is not filled: %s", exc, extra=event("not_filled", error=type(exc).__name__))
 
     # Old ones.
 

@@ -8,7 +8,6 @@ read-only.
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,8 +20,10 @@ from exchanges_db.database.counters import Counters, DatabaseStats, Occupancy
 from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, consequence, translate
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.database.hosts import connect
+from exchanges_db.database.incidents import Incidents
 from exchanges_db.database.lending import AllLent, Lender
 from exchanges_db.database.loops import check_loop, running_loop
+from exchanges_db.database.metrics import gauges
 from exchanges_db.database.session import Session
 from exchanges_db.database.settings import Settings, load_settings
 from exchanges_db.database.transactions import Transaction, Work
@@ -34,8 +35,6 @@ from exchanges_db.errors import (
     OutcomeUnknown,
     PoolTimeout,
 )
-
-log = logging.getLogger("exchanges_db")
 
 T = TypeVar("T")
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
@@ -60,6 +59,7 @@ class Database:
         self._dsn = parse_dsn(dsn) if isinstance(dsn, str) else dsn
         self._settings = settings or load_settings()
         self._counters = Counters()
+        self._told = Incidents(self._dsn, self._counters)
         self._lender: Lender | None = None
         self._is_closed = False
 
@@ -78,7 +78,7 @@ class Database:
         """
         lender = self._claim()
         lender.keep(await self._acquire(lender, write=True))
-        log.info("opened %s", self._dsn)
+        self._told.note_opened()
         return self
 
     async def close(self) -> None:
@@ -89,7 +89,7 @@ class Database:
         self._lender, self._is_closed = None, True
         if lender is not None:
             await lender.close(_CLOSE_LIMIT)
-            log.info("closed %s", self._dsn)
+            self._told.note_closed()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -135,7 +135,10 @@ class Database:
             else:
                 await transaction._commit(inner)  # noqa: SLF001 - as above
         except OutcomeUnknown as exc:
-            self._note_unknown(exc)
+            self._told.note_unknown(exc)
+            raise
+        except asyncio.CancelledError:
+            self._told.note_cancelled(transaction._is_sent)  # noqa: SLF001 - as above
             raise
         finally:
             await transaction._give_back()  # noqa: SLF001 - as above
@@ -181,10 +184,9 @@ class Database:
                 not_done = verdict in _NOT_DONE and executor.statements == 1
                 error = translate(exc, unknown_if_lost=write and not not_done)
                 again = self._give_up(lender, session, verdict) and (not_done or not write) and not new
-                self._note(error, again)
+                self._told.note_error(error, again)
                 if not again:
                     raise error from exc
-                self._counters.retries += 1
                 new = True
             except ExchangesDBError:
                 lender.keep(session)
@@ -192,7 +194,7 @@ class Database:
             except BaseException as exc:
                 lender.drop(session)
                 if isinstance(exc, asyncio.CancelledError):
-                    self._note_cancelled(write and executor.statements > 0)
+                    self._told.note_cancelled(write and executor.statements > 0)
                 raise
             else:
                 lender.keep(session)
@@ -205,25 +207,7 @@ class Database:
             lender.keep(session)
         else:
             lender.drop(session)
-        if verdict is Consequence.DOUBTFUL:
-            self._counters.timeouts += 1
         return better
-
-    def _note(self, error: ExchangesDBError, again: bool) -> None:
-        if isinstance(error, OutcomeUnknown):
-            self._note_unknown(error)
-        elif isinstance(error, DatabaseUnavailable) or again:
-            log.warning("%s: %s%s", self._dsn, error, "; trying once more" if again else "")
-
-    def _note_unknown(self, error: OutcomeUnknown) -> None:
-        self._counters.unknown_outcomes += 1
-        log.error("a write to %s has an unknown outcome: %s", self._dsn, error)
-
-    def _note_cancelled(self, sent: bool) -> None:
-        self._counters.cancelled += 1
-        if sent:
-            self._counters.unknown_outcomes += 1
-            log.warning("%s: a write was cancelled after it was sent: it may or may not have been done", self._dsn)
 
     def _claim(self) -> Lender:
         """Return the pool, which belongs to the event loop that asks for it first."""
@@ -243,6 +227,8 @@ class Database:
                 self._lender = Lender(
                     self._connect, floor=settings.pool_min, ceiling=settings.pool_max, counters=self._counters
                 )
+                assert self._dsn is not None
+                gauges.watch(self, self._dsn, self._counters)
             return self._lender
 
     async def _connect(self, limit: float) -> Session:
@@ -287,5 +273,4 @@ async def run_in_own_transaction(db: Database, work: Work[T], *, readonly: bool)
             if repeated or transaction is None or not transaction._may_be_repeated(exc, readonly):  # noqa: SLF001
                 raise
             repeated = True
-            db._counters.retries += 1  # noqa: SLF001 - private to this module
-            log.warning("%r: %s; trying once more", db, exc)
+            db._told.note_error(exc, again=True)  # noqa: SLF001 - private to this module

@@ -12,6 +12,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from exchanges_db.database.driver_errors import DRIVER_ERRORS
+from exchanges_db.events import event
 
 log = logging.getLogger("exchanges_db")
 
@@ -90,7 +91,8 @@ class Session(_Connection):
         try:
             await self.close(timeout=limit)
         except DRIVER_ERRORS as exc:
-            log.debug("a connection did not end orderly: %s", type(exc).__name__)
+            error = type(exc).__name__
+            log.debug("a connection did not end orderly: %s", error, extra=event("end_unconfirmed", error=error))
         finally:
             if not self.is_closed():
                 self.terminate()

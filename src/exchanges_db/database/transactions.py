@@ -18,6 +18,7 @@ from exchanges_db.database.lending import Lender
 from exchanges_db.database.session import Session
 from exchanges_db.database.verdicts import Consequence
 from exchanges_db.errors import Conflict, DatabaseError, DatabaseUnavailable, ExchangesDBError
+from exchanges_db.events import event
 
 log = logging.getLogger("exchanges_db")
 
@@ -38,6 +39,7 @@ class Transaction:
         self._stand_in: PoolConnectionProxy[Any] | None = None
         self._is_over = False
         self._is_discarded = False
+        self._is_sent = False  # whether COMMIT was, when the caller ended it
         self._is_broken = False  # whether the connection is to be ended rather than asked for anything
         self._failure: ExchangesDBError | None = None  # the first of our errors that no savepoint has undone
         self._may_repeat = False  # whether all of it may succeed on another connection
@@ -152,8 +154,7 @@ class Transaction:
                 raise DatabaseUnavailable(_NOT_WRITTEN) from exc
             raise translate(exc, unknown_if_lost=True) from exc
         except asyncio.CancelledError:
-            self._is_broken = True
-            log.warning("cancelled after COMMIT was sent: what the transaction wrote may or may not be there")
+            self._is_broken = self._is_sent = True
             raise
         if session.last_status != "COMMIT":
             raise DatabaseError(
@@ -175,7 +176,8 @@ class Transaction:
                 await inner.rollback()
         except DRIVER_ERRORS as exc:
             self._is_broken = True
-            log.debug("rollback was not confirmed: %s", type(exc).__name__)
+            error = type(exc).__name__
+            log.debug("rollback was not confirmed: %s", error, extra=event("rollback_unconfirmed", error=error))
         except BaseException:
             self._is_broken = True
             raise
@@ -192,7 +194,10 @@ class Transaction:
         except DRIVER_ERRORS as exc:
             # What was asked for is done: the transaction has ended as it should.
             self._is_broken = True
-            log.warning("a connection was lost while it was given back: %s", type(exc).__name__)
+            error = type(exc).__name__
+            log.warning(
+                "a connection was lost while it was given back: %s", error, extra=event("lost_at_return", error=error)
+            )
         except BaseException:
             self._is_broken = True
             raise

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,11 +29,10 @@ from exchanges_db.schema.ledger import (
     record_checksums,
     what_is_wrong,
 )
+from exchanges_db.schema.lines import log_line
 from exchanges_db.schema.migration_files import read_files
 from exchanges_db.schema.sql_files import migrations_directory
 from exchanges_sql.migration_ledger import AsyncQuerier
-
-log = logging.getLogger("exchanges_db")
 
 # Any constant will do; this one is the first eight bytes of "exchanges_db" read as an integer.
 LOCK_KEY = int.from_bytes(b"exchange")
@@ -66,7 +64,7 @@ async def migrate(
     lock_timeout: float = 300.0,
     directory: Path | None = None,
     migrations_table: str | None = None,
-    on_line: Callable[[str], None] = log.info,
+    on_line: Callable[[str], None] = log_line,
 ) -> list[str]:
     """Apply the pending migrations with dbmate and return the names of their files.
 
@@ -121,7 +119,7 @@ async def rollback(
     lock_timeout: float = 300.0,
     directory: Path | None = None,
     migrations_table: str | None = None,
-    on_line: Callable[[str], None] = log.info,
+    on_line: Callable[[str], None] = log_line,
 ) -> str | None:
     """Undo our newest applied migration with dbmate, data included, and return its file's name; None if none is left.
 
