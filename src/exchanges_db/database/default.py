@@ -21,9 +21,10 @@ from exchanges_db.database.loops import running_loop
 from exchanges_db.database.pool import Database, run_in_own_transaction, run_on
 from exchanges_db.database.settings import load_dsn
 from exchanges_db.database.transactions import Transaction, Work, run_in_savepoint
-from exchanges_db.errors import ConfigurationError, DatabaseUnavailable
+from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
 
 T = TypeVar("T")
+_ROLLBACK_LIMIT = 1.0  # seconds
 DatabaseOrConnection: TypeAlias = Database | Transaction | RawConnection | AsyncConnection
 
 _defaults: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Database, AsyncGenerator[None, None]]] = (
@@ -112,15 +113,46 @@ async def run_in_transaction(
     if savepoint and isinstance(db, AsyncConnection):
         return await run(db, partial(_nested, work), write=not readonly)
     if isinstance(db, asyncpg.Connection | PoolConnectionProxy) and not is_closed(db):
-        commits, committing = not db.is_in_transaction(), False
-        try:
-            async with db.transaction():
-                result = await work(bridge(db))
-                committing = commits
-        except DRIVER_ERRORS as exc:
-            raise translate(exc, unknown_if_lost=committing, still_open=not is_closed(db)) from exc
-        return result
+        return await _in_transaction_of(db, work)
     return await run(db, work, write=not readonly)
+
+
+async def _in_transaction_of(db: RawConnection, work: Work[T]) -> T:
+    """Return what `work` returns, in a transaction on an asyncpg connection of the user's, or in a savepoint there."""
+    commits, committing = not db.is_in_transaction(), False
+    inner = db.transaction()
+    try:
+        await inner.start()
+    except asyncpg.InterfaceError as exc:
+        if not commits and not is_closed(db):
+            raise DatabaseError(
+                "the connection is in a transaction that a BEGIN of your own has begun, in which the driver makes no "
+                "savepoint: begin it by `async with connection.transaction():`"
+            ) from exc
+        raise translate(exc, still_open=not is_closed(db)) from exc
+    except DRIVER_ERRORS as exc:
+        raise translate(exc, still_open=not is_closed(db)) from exc
+    try:
+        try:
+            result = await work(bridge(db))
+        except BaseException:
+            await _roll_back(db, inner)
+            raise
+        committing = commits
+        await inner.commit()
+    except DRIVER_ERRORS as exc:
+        raise translate(exc, unknown_if_lost=committing, still_open=not is_closed(db)) from exc
+    return result
+
+
+async def _roll_back(db: RawConnection, inner: asyncpg.transaction.Transaction) -> None:
+    """Roll back; where no answer comes, end the connection, which nobody can use in that state."""
+    try:
+        async with asyncio.timeout(_ROLLBACK_LIMIT):
+            await inner.rollback()
+    except DRIVER_ERRORS:
+        if not is_closed(db):
+            db.terminate()
 
 
 async def _nested(work: Work[T], connection: AsyncConnection) -> T:

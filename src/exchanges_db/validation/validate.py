@@ -11,7 +11,7 @@ import msgspec
 from exchanges_db._version import __version__
 from exchanges_db.database.default import default_database
 from exchanges_db.database.pool import Database
-from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable, ExchangesDBError
+from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable, ExchangesDBError, PoolTimeout
 from exchanges_db.schema.ledger import parse_ledger
 from exchanges_db.symbols.freshness import check_max_age
 from exchanges_db.symbols.look_ups import get_symbol_stats
@@ -129,6 +129,7 @@ async def validate_exchanges(
     Raises:
         ConfigurationError: an argument, DATABASE_URL or DBMATE_MIGRATIONS_TABLE is unusable.
         InvalidArgument: `max_age` is no positive timedelta.
+        PoolTimeout: every connection of `db` was in use.
     """
     if type(lookups) is not int or lookups < 1 or not target_ms > 0:
         raise ConfigurationError("lookups must be a positive integer and target_ms positive")
@@ -169,6 +170,8 @@ async def _make(name: str, check: Check, context: Context) -> tuple[CheckResult,
     error: Exception | None = None
     try:
         detail = await check(context)
+    except PoolTimeout:
+        raise  # it says nothing of the database: this process has lent all its connections
     except (CheckFailed, ExchangesDBError) as exc:
         error, detail = exc, str(exc)
     return CheckResult(name=name, passed=error is None, detail=detail, seconds=perf_counter() - began), error
