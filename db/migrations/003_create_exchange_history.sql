@@ -4,7 +4,8 @@
 -- and without the pin a temporary table called exchange_history would catch their rows.
 
 -- migrate:up
--- First of all, so that the down part knows whose transaction it is in.
+SET LOCAL lock_timeout = '200ms';
+-- Before all else, so that the down part knows whose transaction it is in.
 DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 
 DO $$
@@ -193,6 +194,7 @@ ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_record_truncate;
 ALTER TABLE public.exchange_history ENABLE ALWAYS TRIGGER exchange_history_refuse;
 
 -- migrate:down
+SET LOCAL lock_timeout = '200ms';
 -- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
 -- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
 DO $$

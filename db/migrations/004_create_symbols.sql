@@ -4,7 +4,8 @@
 -- with the range it held for; ranges of one symbol never overlap. Prices, funding and open interest are no part of it.
 
 -- migrate:up
--- First of all, so that the down part knows whose transaction it is in.
+SET LOCAL lock_timeout = '200ms';
+-- Before all else, so that the down part knows whose transaction it is in.
 DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 
 DO $$
@@ -330,6 +331,7 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_truncate;
 ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_refuse;
 
 -- migrate:down
+SET LOCAL lock_timeout = '200ms';
 -- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
 -- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
 DO $$

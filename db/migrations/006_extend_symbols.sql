@@ -5,7 +5,8 @@
 -- opens when is learnt from the next list.
 
 -- migrate:up
--- First of all, so that the down part knows whose transaction it is in.
+SET LOCAL lock_timeout = '200ms';
+-- Before all else, so that the down part knows whose transaction it is in.
 DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 
 -- What follows changes tables that are there. psql goes on after an error, unless it is told not to: where this file was
@@ -362,6 +363,7 @@ END
 $$;
 
 -- migrate:down
+SET LOCAL lock_timeout = '200ms';
 -- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
 -- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
 -- What migration 004 has no column for is lost, in symbols and in their history.

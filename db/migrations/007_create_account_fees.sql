@@ -6,7 +6,8 @@
 -- older than the exchange or symbol that has its id now belongs to another one, and counts for nothing.
 
 -- migrate:up
--- First of all, so that the down part knows whose transaction it is in.
+SET LOCAL lock_timeout = '200ms';
+-- Before all else, so that the down part knows whose transaction it is in.
 DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 
 -- psql goes on after an error, unless it is told not to: where this file was applied before, or its name is taken, nothing
@@ -137,6 +138,7 @@ ALTER TABLE public.account_fees ENABLE ALWAYS TRIGGER account_fees_stamp;
 ALTER TABLE public.account_fees ENABLE ALWAYS TRIGGER account_fees_refuse;
 
 -- migrate:down
+SET LOCAL lock_timeout = '200ms';
 -- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
 -- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
 DO $$

@@ -3,7 +3,8 @@
 -- Ledger and histories are append-only for everybody. Only their owner may prune them, which is recorded.
 
 -- migrate:up
--- First of all, so that the down part knows whose transaction it is in.
+SET LOCAL lock_timeout = '200ms';
+-- Before all else, so that the down part knows whose transaction it is in.
 DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 
 -- psql goes on after an error, unless it is told not to: where this file was applied before, or one of its names is taken,
@@ -274,6 +275,7 @@ ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_stamp;
 ALTER TABLE public.history_prunes ENABLE ALWAYS TRIGGER history_prunes_refuse;
 
 -- migrate:down
+SET LOCAL lock_timeout = '200ms';
 -- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
 -- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
 -- Doubts become the ids of unread symbols that 006 has a column for; the ledger and what was pruned are lost.

@@ -4,7 +4,8 @@
 -- whose name is given to another coin, is held still. One row for each that holds; those that ended are in hold_history.
 
 -- migrate:up
--- First of all, so that the down part knows whose transaction it is in.
+SET LOCAL lock_timeout = '200ms';
+-- Before all else, so that the down part knows whose transaction it is in.
 DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 
 -- psql goes on after an error, unless it is told not to: where this file was applied before, or one of its names is taken,
@@ -175,6 +176,7 @@ ALTER TABLE public.hold_history ENABLE ALWAYS TRIGGER hold_history_refuse;
 ALTER TABLE public.hold_history ENABLE ALWAYS TRIGGER hold_history_record_prune;
 
 -- migrate:down
+SET LOCAL lock_timeout = '200ms';
 -- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
 -- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
 DO $down$

@@ -5,7 +5,8 @@
 -- id for foreign keys, and gets its rules from the first list that has it.
 
 -- migrate:up
--- First of all, so that the down part knows whose transaction it is in.
+SET LOCAL lock_timeout = '200ms';
+-- Before all else, so that the down part knows whose transaction it is in.
 DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 
 -- psql goes on after an error, unless it is told not to: where this file was applied before, or a row has no place in what
@@ -718,6 +719,7 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_delete;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_truncate;
 
 -- migrate:down
+SET LOCAL lock_timeout = '200ms';
 -- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
 -- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
 -- Versions go back to JSON, with the fields that 006 has; digests and hashes are lost.
