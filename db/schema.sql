@@ -455,6 +455,7 @@ CREATE TABLE public.symbols (
     list_maker_fee numeric,
     list_taker_fee numeric,
     status text,
+    is_live boolean GENERATED ALWAYS AS (COALESCE((status <> ALL (ARRAY['DELISTED'::text, 'EXPIRED'::text])), false)) STORED NOT NULL,
     sides text NOT NULL,
     api_tradable boolean NOT NULL,
     delisting_at timestamp with time zone,
@@ -494,7 +495,6 @@ CREATE TABLE public.symbols (
     exchange_changed_at timestamp with time zone,
     source text,
     observed_at timestamp with time zone,
-    is_live boolean GENERATED ALWAYS AS (COALESCE((status <> ALL (ARRAY['DELISTED'::text, 'EXPIRED'::text])), false)) STORED NOT NULL,
     read_digest text,
     spec_hash bigint,
     CONSTRAINT symbols_asset_class_known CHECK ((asset_class = ANY (ARRAY['CRYPTO'::text, 'STOCK'::text, 'INDEX'::text, 'COMMODITY'::text, 'FX'::text]))),
@@ -613,6 +613,13 @@ COMMENT ON COLUMN public.symbols.list_taker_fee IS 'As list_maker_fee';
 --
 
 COMMENT ON COLUMN public.symbols.status IS 'NULL, as symbol, kind, price_tick and quantity_step are: known by name only, from another database';
+
+
+--
+-- Name: COLUMN symbols.is_live; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.symbols.is_live IS 'Follows from status: whether the exchange still knows it, traded or not';
 
 
 --
@@ -774,13 +781,6 @@ COMMENT ON COLUMN public.symbols.source IS 'The reader, or the user''s own sourc
 --
 
 COMMENT ON COLUMN public.symbols.observed_at IS 'When the exchange gave the list that brought this specification; NULL where that was not kept';
-
-
---
--- Name: COLUMN symbols.is_live; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.symbols.is_live IS 'Follows from status: whether the exchange still knows it, traded or not';
 
 
 --
@@ -2979,4 +2979,6 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('007'),
     ('008'),
     ('009'),
-    ('010');
+    ('010'),
+    ('011'),
+    ('012');

@@ -45,7 +45,8 @@ CREATE TABLE public.symbols (
     taker_fee NUMERIC,
     status TEXT NOT NULL,
     is_active BOOLEAN NOT NULL GENERATED ALWAYS AS (status = 'TRADING') STORED,
-    is_live BOOLEAN NOT NULL GENERATED ALWAYS AS (status NOT IN ('DELISTED', 'EXPIRED')) STORED,
+    -- coalesce for migration 012, which lets a symbol have no status: another expression would write every row anew.
+    is_live BOOLEAN NOT NULL GENERATED ALWAYS AS (coalesce(status NOT IN ('DELISTED', 'EXPIRED'), false)) STORED,
     sides TEXT NOT NULL,
     api_tradable BOOLEAN NOT NULL,
     listed_at TIMESTAMPTZ,

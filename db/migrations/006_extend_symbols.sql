@@ -96,16 +96,49 @@ COMMENT ON TABLE public.symbol_raw IS 'What the exchange last said of each symbo
 COMMENT ON COLUMN public.symbol_raw.digest IS 'Of the row without what moves by the minute; NULL: not known, so that the next import writes the row anew';
 COMMENT ON COLUMN public.symbol_raw.observed_at IS 'When the exchange said so; NULL where that was not kept';
 
--- Nobody else may write to symbols meanwhile. In a block, because psql refuses LOCK outside of a transaction.
-DO $$ BEGIN LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE; END $$;
-INSERT INTO public.symbol_raw (symbol_id, raw) SELECT id, raw FROM public.symbols WHERE raw IS NOT NULL;
+-- Copied while symbols is in use; what changes meanwhile is copied again under the lock: it was written by a transaction
+-- that is none of those which had ended when this one began.
+DO $$
+BEGIN
+    PERFORM set_config('exchanges_db.copied_up_to', pg_snapshot_xmin(pg_current_snapshot())::text, false);
+    INSERT INTO public.symbol_raw (symbol_id, raw) SELECT s.id, s.raw FROM public.symbols AS s WHERE s.raw IS NOT NULL;
+END
+$$;
 
+-- Rights on what is made anew are given again, below.
+DO $$
+BEGIN
+    PERFORM set_config('exchanges_db.rights', coalesce((
+        SELECT json_agg(json_build_object('relation', c.relname, 'role', coalesce(r.rolname, 'public'), 'is_public', a.grantee = 0,
+                                          'privilege', a.privilege_type, 'is_grantable', a.is_grantable))
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+        LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relname IN ('symbol_rows', 'symbol_versions')
+          AND a.grantee <> c.relowner)::text, '[]'), false);
+END
+$$;
+
+-- Views before the tables that they read, as every look-up locks them: who holds one of these locks does not wait for
+-- another that is held here. From here on everything is short.
 DROP VIEW public.symbol_versions;
 DROP VIEW public.symbol_rows;
+-- In a block, because psql refuses LOCK outside of a transaction.
+DO $$ BEGIN LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE; END $$;
+DO $$
+BEGIN
+    INSERT INTO public.symbol_raw AS r (symbol_id, raw)
+    SELECT s.id, s.raw
+    FROM public.symbols AS s
+    WHERE s.raw IS NOT NULL AND age(s.xmin) <= age(current_setting('exchanges_db.copied_up_to')::xid8::xid)
+    ON CONFLICT (symbol_id) DO UPDATE SET raw = excluded.raw;
+    DELETE FROM public.symbol_raw AS r
+    WHERE NOT EXISTS (SELECT FROM public.symbols AS s WHERE s.id = r.symbol_id AND s.raw IS NOT NULL);
+END
+$$;
 
 ALTER TABLE public.symbols
     DROP CONSTRAINT symbols_times_are_dates,
-    DROP CONSTRAINT symbols_fees_are_fractions,
     DROP COLUMN is_active,
     DROP COLUMN listed_at,
     DROP COLUMN raw,
@@ -142,46 +175,43 @@ ALTER TABLE public.symbols
     ADD COLUMN observed_at TIMESTAMPTZ;
 ALTER TABLE public.symbols RENAME COLUMN maker_fee TO list_maker_fee;
 ALTER TABLE public.symbols RENAME COLUMN taker_fee TO list_taker_fee;
--- symbols/rules.py checks the same first.
+-- symbols/rules.py checks the same first. They hold for what is written from here on; 012 looks at the rows that are there.
 ALTER TABLE public.symbols
-    ADD CONSTRAINT symbols_option_type_known CHECK (option_type IN ('CALL', 'PUT')),
+    ADD CONSTRAINT symbols_option_type_known CHECK (option_type IN ('CALL', 'PUT')) NOT VALID,
     ADD CONSTRAINT symbols_option_terms_fit_kind
-        CHECK ((kind = 'OPTION') = (strike IS NOT NULL) AND (kind = 'OPTION') = (option_type IS NOT NULL)),
-    ADD CONSTRAINT symbols_strike_positive CHECK (strike > 0 AND strike < 'Infinity'),
+        CHECK ((kind = 'OPTION') = (strike IS NOT NULL) AND (kind = 'OPTION') = (option_type IS NOT NULL)) NOT VALID,
+    ADD CONSTRAINT symbols_strike_positive CHECK (strike > 0 AND strike < 'Infinity') NOT VALID,
     ADD CONSTRAINT symbols_market_quantity_limits
         CHECK (market_min_quantity >= 0 AND market_min_quantity < 'Infinity'
            AND market_max_quantity > 0 AND market_max_quantity < 'Infinity'
-           AND market_min_quantity <= market_max_quantity),
+           AND market_min_quantity <= market_max_quantity) NOT VALID,
     ADD CONSTRAINT symbols_market_notional_limits
         CHECK (market_min_notional >= 0 AND market_min_notional < 'Infinity'
            AND market_max_notional > 0 AND market_max_notional < 'Infinity'
-           AND market_min_notional <= market_max_notional),
+           AND market_min_notional <= market_max_notional) NOT VALID,
     ADD CONSTRAINT symbols_ratios_not_negative
         CHECK (price_band_up >= 0 AND price_band_up < 'Infinity'
            AND price_band_down >= 0 AND price_band_down < 'Infinity'
            AND market_slip_ratio >= 0 AND market_slip_ratio < 'Infinity'
-           AND funding_cap >= 0 AND funding_cap < 'Infinity'),
-    ADD CONSTRAINT symbols_price_band_of_known CHECK (price_band_of IN ('MARK', 'INDEX', 'LAST', 'OTHER')),
+           AND funding_cap >= 0 AND funding_cap < 'Infinity') NOT VALID,
+    ADD CONSTRAINT symbols_price_band_of_known CHECK (price_band_of IN ('MARK', 'INDEX', 'LAST', 'OTHER')) NOT VALID,
     ADD CONSTRAINT symbols_order_types_known
         CHECK (order_types <@ ARRAY['LIMIT', 'MARKET', 'LIMIT_MAKER', 'IMMEDIATE_OR_CANCEL', 'FILL_OR_KILL']
-           AND array_position(order_types, NULL) IS NULL),
+           AND array_position(order_types, NULL) IS NULL) NOT VALID,
     ADD CONSTRAINT symbols_leverage_limits
         CHECK (leverage_min > 0 AND leverage_min < 'Infinity'
            AND leverage_max > 0 AND leverage_max < 'Infinity'
-           AND leverage_min <= leverage_max),
+           AND leverage_min <= leverage_max) NOT VALID,
     ADD CONSTRAINT symbols_margin_rates_are_fractions
         CHECK (initial_margin_rate >= 0 AND initial_margin_rate <= 1
-           AND maintenance_margin_rate >= 0 AND maintenance_margin_rate <= 1),
-    ADD CONSTRAINT symbols_counts_positive CHECK (funding_interval > 0 AND max_open_orders > 0),
+           AND maintenance_margin_rate >= 0 AND maintenance_margin_rate <= 1) NOT VALID,
+    ADD CONSTRAINT symbols_counts_positive CHECK (funding_interval > 0 AND max_open_orders > 0) NOT VALID,
     ADD CONSTRAINT symbols_full_name_printable
-        CHECK (full_name <> '' AND length(full_name) <= 200 AND full_name !~ '^ | $|[\x01-\x1f\x7f]'),
+        CHECK (full_name <> '' AND length(full_name) <= 200 AND full_name !~ '^ | $|[\x01-\x1f\x7f]') NOT VALID,
     ADD CONSTRAINT symbols_contract_address_printable
-        CHECK (contract_address <> '' AND length(contract_address) <= 200 AND contract_address !~ '^ | $|[\x01-\x1f\x7f]'),
-    ADD CONSTRAINT symbols_asset_class_known CHECK (asset_class IN ('CRYPTO', 'STOCK', 'INDEX', 'COMMODITY', 'FX')),
-    ADD CONSTRAINT symbols_source_printable CHECK (source <> '' AND length(source) <= 100 AND source !~ '^ | $|[\x01-\x1f\x7f]'),
-    -- Fractions. A fee given in percent is a hundred times too high and does not fit.
-    ADD CONSTRAINT symbols_fees_are_fractions
-        CHECK (abs(list_maker_fee) <= 0.05 AND abs(list_taker_fee) <= 0.05),
+        CHECK (contract_address <> '' AND length(contract_address) <= 200 AND contract_address !~ '^ | $|[\x01-\x1f\x7f]') NOT VALID,
+    ADD CONSTRAINT symbols_asset_class_known CHECK (asset_class IN ('CRYPTO', 'STOCK', 'INDEX', 'COMMODITY', 'FX')) NOT VALID,
+    ADD CONSTRAINT symbols_source_printable CHECK (source <> '' AND length(source) <= 100 AND source !~ '^ | $|[\x01-\x1f\x7f]') NOT VALID,
     -- Not 'infinity' and no year that Python's datetime lacks: one such row, and no list of symbols could be read.
     -- No BETWEEN: a restored dump spells several of them otherwise, and would not be the schema of record.
     ADD CONSTRAINT symbols_times_are_dates
@@ -191,7 +221,7 @@ ALTER TABLE public.symbols
            AND date_part('year', delisted_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', delisted_at AT TIME ZONE 'UTC') <= 9999
            AND date_part('year', expires_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', expires_at AT TIME ZONE 'UTC') <= 9999
            AND date_part('year', exchange_changed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', exchange_changed_at AT TIME ZONE 'UTC') <= 9999
-           AND date_part('year', observed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', observed_at AT TIME ZONE 'UTC') <= 9999);
+           AND date_part('year', observed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', observed_at AT TIME ZONE 'UTC') <= 9999) NOT VALID;
 
 COMMENT ON COLUMN public.symbols.symbol IS 'Canonical name: BASE/QUOTE[:SETTLE[-YYMMDD[-STRIKE-C|P]]]';
 COMMENT ON COLUMN public.symbols.strike IS 'Of an option, in quote';
@@ -362,6 +392,21 @@ BEGIN
 END
 $$;
 
+DO $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN SELECT r.relation, r.role, r.is_public, r.privilege, r.is_grantable
+               FROM json_to_recordset(current_setting('exchanges_db.rights')::json)
+                   AS r(relation text, role text, is_public boolean, privilege text, is_grantable boolean) LOOP
+        EXECUTE format('GRANT %s ON public.%I TO %s%s', one.privilege, one.relation,
+                       CASE WHEN one.is_public THEN 'PUBLIC' ELSE quote_ident(one.role) END,
+                       CASE WHEN one.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+    END LOOP;
+    PERFORM set_config('exchanges_db.rights', '[]', false);
+END
+$$;
+
 -- migrate:down
 SET LOCAL lock_timeout = '200ms';
 -- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
@@ -373,9 +418,9 @@ BEGIN
         RAISE WARNING 'migration 006 was not undone: only dbmate runs its down part, by dbmate rollback';
         RETURN;
     END IF;
-    LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE;
     DROP VIEW public.symbol_versions;
     DROP VIEW public.symbol_rows;
+    LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE;
     ALTER TABLE public.symbols
         DROP CONSTRAINT symbols_times_are_dates,
         DROP COLUMN strike, DROP COLUMN option_type, DROP COLUMN tick_assumed, DROP COLUMN step_assumed,

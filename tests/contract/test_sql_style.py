@@ -58,7 +58,7 @@ def unqualified_tables(sql: str) -> list[str]:
     known = {name.lower() for name in re.findall(r"(\w+) AS (?:NOT )?(?:MATERIALIZED )?\(", text)}
     named = re.findall(
         r"(?:\b(?<!DISTINCT )FROM|\bJOIN) (?:ONLY |LATERAL )?+([\w.]+)\b(?! ?\()"
-        r"|\b(?:INTO|(?<!DO )(?<!FOR )UPDATE|TABLE)(?: IF(?: NOT)? EXISTS)?(?: ONLY)? ([\w.]+)",
+        r"|\b(?:INTO|(?<!DO )(?<!FOR )(?<!KEY )UPDATE|TABLE)(?: IF(?: NOT)? EXISTS)?(?: ONLY)? ([\w.]+)",
         _without_plpgsql_into(text),
         re.IGNORECASE,
     )
@@ -96,11 +96,16 @@ def unnamed_constraints(sql: str) -> list[str]:
 
 def missing_directions(sql: str) -> list[str]:
     """Name the direction, up or down, that a migration lacks or leaves empty."""
-    parts = re.split(r"^-- migrate:(up|down)\b.*$", sql, flags=re.MULTILINE)
-    found = dict(zip(parts[1::2], parts[2::2], strict=True))
-    if parts[1::2] != ["up", "down"]:
-        return [f"sections: {parts[1::2]}"]
-    return [direction for direction, body in found.items() if not code(body).strip()]
+    parts = re.split(r"^-- migrate:(up|down)\b(.*)$", sql, flags=re.MULTILINE)
+    if parts[1::3] != ["up", "down"]:
+        return [f"sections: {parts[1::3]}"]
+    # A file that commits in between is one statement, or it could not: where older files undo what it does, nothing follows.
+    whole = [
+        direction for direction, options in zip(parts[1::3], parts[2::3], strict=True) if "transaction:false" in options
+    ]
+    may_be_empty = {"down"} if whole == ["up", "down"] else set()
+    found = dict(zip(parts[1::3], parts[3::3], strict=True))
+    return [one for one, body in found.items() if one not in may_be_empty and not code(body).strip()]
 
 
 QUERY_LINTS: tuple[Lint, ...] = (
@@ -211,6 +216,8 @@ def test_bookkeeping_is_ascii_and_has_a_header() -> None:
         (missing_directions, "-- migrate:up\nSELECT 1;\n"),
         (missing_directions, "-- migrate:up\nSELECT 1;\n-- migrate:down\n-- nothing\n"),
         (missing_directions, "-- migrate:up\n-- migrate:down\nSELECT 1;\n"),
+        (missing_directions, "-- migrate:up transaction:false\nSELECT 1;\n-- migrate:down\n-- nothing\n"),
+        (missing_directions, "-- migrate:up transaction:false\n-- migrate:down transaction:false\nSELECT 1;\n"),
     ],
 )
 def test_a_lint_can_fail(lint: Lint, sql: str) -> None:

@@ -117,7 +117,7 @@ async def test_it_can_be_undone_and_done_again(old_dsn: tuple[Dsn, int, datetime
         assert {**after[0], "spec_version": 2, "updated_at": before[0]["updated_at"]} == kept[0]
         own = {key: value for key, value in after[2].items() if key in kept[1]}
         assert {**own, "raw": kept[0]["raw"]} == {**kept[0], "spec_version": 2}
-        # 010 gives every version the fields of now, and going back takes none of them away.
+        # 012 gives every version the fields of now, and going back takes none of them away.
         assert {key: after[1][key] for key in before[1] if key != "listed_at"} == {
             key: value for key, value in before[1].items() if key != "listed_at"
         }

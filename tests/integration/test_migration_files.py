@@ -48,7 +48,9 @@ async def test_psql_applies_every_file_and_undoes_none(empty_dsn: Dsn, dsn: Dsn,
     for file in FILES:
         run = run_psql(empty_dsn, file, *options)
         assert (run.returncode, "ERROR" in run.stderr) == (0, False), run.stderr
-        assert f"migration {file.name[:3]} was not undone: only dbmate runs its down part" in run.stderr
+        # 011 has no statement to undo: what it copied goes with the table of 010.
+        told = f"migration {file.name[:3]} was not undone: only dbmate runs its down part" in run.stderr
+        assert told is not file.name.startswith("011")
     async with connected(empty_dsn) as conn, connected(dsn) as migrated:
         assert await relations(conn) == await relations(migrated) != set()
         assert await conn.fetchval("SELECT count(*) FROM exchanges") == 3
@@ -153,6 +155,7 @@ FOREIGN = {
     "public.history_prunes": "CREATE VIEW history_prunes AS SELECT 1 AS id",
     "public.holds": "CREATE TABLE holds (id int)",
     "public.hold_history": "CREATE TABLE hold_history (id int)",
+    "public.symbol_history_typed": "CREATE TABLE symbol_history_typed (id int)",
     "public.symbol_states": "CREATE TABLE symbol_states (id int)",
     "public.current_symbols": "CREATE VIEW current_symbols AS SELECT 1 AS id",
     "public.symbol_history, public.symbols": "CREATE TABLE symbols (id int); CREATE TABLE symbol_history (id int)",

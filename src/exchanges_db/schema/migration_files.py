@@ -25,6 +25,10 @@ _MADE = re.compile(
 _DROPPED = re.compile(
     rf"\bDROP (?:{_KINDS}|CONSTRAINT) (?:CONCURRENTLY )?(?:IF EXISTS )?(?:public\.)?(\w+)", re.IGNORECASE
 )
+# What is given another name is not there by its old one any more, as if it were dropped and the other made.
+_RENAMED = re.compile(
+    r"\bALTER (?:TABLE|INDEX) (?:public\.)?(\w+) RENAME TO (\w+)|\bRENAME CONSTRAINT (\w+) TO (\w+)", re.IGNORECASE
+)
 
 
 class MigrationFile(msgspec.Struct, frozen=True):
@@ -58,8 +62,9 @@ def read_files(directory: Path) -> dict[str, MigrationFile]:
             raise MigrationError(f"{path.name} and {files[match['version']].name} have the same version")
         content = path.read_bytes()
         code = _up_code(content.decode(errors="replace"))
-        dropped |= set(_DROPPED.findall(code))
-        made = {one or other for one, other in _MADE.findall(code)}
+        renamed = {(one or two): (new or other) for one, new, two, other in _RENAMED.findall(code)}
+        dropped |= set(_DROPPED.findall(code)) | renamed.keys()
+        made = {one or other for one, other in _MADE.findall(code)} | set(renamed.values())
         files[match["version"]] = MigrationFile(
             match["version"], path.name, hashlib.sha256(content).hexdigest(), frozenset(made - dropped)
         )

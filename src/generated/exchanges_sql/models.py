@@ -238,6 +238,8 @@ class Symbol:
     list_taker_fee: Optional[decimal.Decimal]
     # NULL, as symbol, kind, price_tick and quantity_step are: known by name only, from another database
     status: Optional[str]
+    # Follows from status: whether the exchange still knows it, traded or not
+    is_live: bool
     sides: str
     api_tradable: bool
     # From then on positions can only be closed
@@ -300,8 +302,6 @@ class Symbol:
     source: Optional[str]
     # When the exchange gave the list that brought this specification; NULL where that was not kept
     observed_at: Optional[datetime.datetime]
-    # Follows from status: whether the exchange still knows it, traded or not
-    is_live: bool
     # Of the specification as its reader gave it: an import that gives the same changes nothing. NULL: not known, as after a change by hand
     read_digest: Optional[str]
     # symbol_spec_hash of the row when it was written: another one shows a change past the triggers

@@ -1,28 +1,22 @@
--- Migration 010: the past as columns instead of JSON, symbols that are known by name only, and one moment per import.
+-- Migration 012: the past as columns instead of JSON, symbols that are known by name only, and one moment per import.
 --
 -- symbol_history has the columns of symbols: a question about the past reads an index and no JSON. A symbol without
 -- status, kind, canonical name, tick and step is known by name only: it was brought along from another database, has an
 -- id for foreign keys, and gets its rules from the first list that has it.
+--
+-- What takes long was done by 010 and 011. From here on code of before does not run: it reads columns that go.
 
 -- migrate:up
 SET LOCAL lock_timeout = '200ms';
 -- Before all else, so that the down part knows whose transaction it is in.
 DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 
--- psql goes on after an error, unless it is told not to: where this file was applied before, or a row has no place in what
--- it makes, nothing more is written in this session.
+-- psql goes on after an error, unless it is told not to: where this file was applied before, or what it rests on is not
+-- there, nothing more is written in this session.
 DO $$
-DECLARE
-    stopped boolean := to_regclass('public.idx_exchange_history_enum_value') IS NOT NULL
-        OR to_regclass('public.symbol_states') IS NOT NULL OR to_regclass('public.current_symbols') IS NOT NULL
-        OR to_regclass('public.symbols') IS NULL;
 BEGIN
-    IF NOT stopped THEN
-        stopped := EXISTS (SELECT FROM public.symbols AS s
-                           WHERE least(s.buy_opens_at, s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.observed_at) < '1970-01-01 00:00:00+00'
-                              OR greatest(s.buy_opens_at, s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.observed_at) >= '9999-12-31 00:00:00+00');
-    END IF;
-    IF stopped THEN
+    IF to_regclass('public.symbol_history_typed') IS NULL OR to_regclass('public.symbol_states') IS NOT NULL
+       OR to_regclass('public.current_symbols') IS NOT NULL THEN
         PERFORM set_config('default_transaction_read_only', 'on', false), set_config('transaction_read_only', 'on', false);
     END IF;
 END
@@ -31,59 +25,221 @@ $$;
 DO $$
 DECLARE
     taken text;
-    wrong text;
 BEGIN
     SELECT string_agg('public.' || own.name, ', ' ORDER BY own.name) INTO taken
     FROM (VALUES ('symbol_states'), ('current_symbols')) AS own (name)
     WHERE to_regclass('public.' || own.name) IS NOT NULL;
     IF taken IS NOT NULL THEN
-        RAISE EXCEPTION '% is there already and was not made by migration 010 of exchanges_db: rename or move it, or give exchanges_db a database of its own', taken
+        RAISE EXCEPTION '% is there already and was not made by migration 012 of exchanges_db: rename or move it, or give exchanges_db a database of its own', taken
             USING ERRCODE = 'duplicate_table';
     END IF;
-    IF to_regclass('public.idx_exchange_history_enum_value') IS NOT NULL THEN
-        RAISE EXCEPTION 'migration 010 of exchanges_db was applied already, or public.idx_exchange_history_enum_value is another program''s'
-            USING ERRCODE = 'duplicate_table';
-    END IF;
-    SELECT string_agg(s.native_symbol, ', ' ORDER BY s.id) INTO wrong
-    FROM public.symbols AS s
-    WHERE least(s.buy_opens_at, s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.observed_at) < '1970-01-01 00:00:00+00'
-       OR greatest(s.buy_opens_at, s.sell_opens_at, s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, s.observed_at) >= '9999-12-31 00:00:00+00';
-    IF wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'these symbols have times before 1970 or after 9999-12-30: %. Set those to NULL: no exchange gave them', left(wrong, 1000)
-            USING ERRCODE = 'check_violation', TABLE = 'symbols', CONSTRAINT = 'symbols_times_are_dates';
+    IF to_regclass('public.symbol_history_typed') IS NULL THEN
+        RAISE EXCEPTION 'public.symbol_history_typed is not there: migration 010 of exchanges_db makes it'
+            USING ERRCODE = 'undefined_table';
     END IF;
 END
 $$;
 
--- Nobody else may write to symbols meanwhile. In a block, because psql refuses LOCK outside of a transaction.
-DO $$ BEGIN LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE; END $$;
+-- Nothing, where 011 was applied. Where another project's file stood for it in a shared ledger, all of it.
+DO $$
+BEGIN
+    PERFORM public.symbol_history_copy(array_agg(h.symbol_id), array_agg(h.spec_version))
+    FROM public.symbol_history AS h
+    WHERE NOT EXISTS (SELECT FROM public.symbol_history_typed AS t
+                      WHERE t.symbol_id = h.symbol_id AND t.spec_version = h.spec_version);
+END
+$$;
 
+-- Of 006 and 010. This looks at every symbol, and keeps nobody from reading or writing one.
+ALTER TABLE public.symbols
+    VALIDATE CONSTRAINT symbols_option_type_known,
+    VALIDATE CONSTRAINT symbols_option_terms_fit_kind,
+    VALIDATE CONSTRAINT symbols_strike_positive,
+    VALIDATE CONSTRAINT symbols_market_quantity_limits,
+    VALIDATE CONSTRAINT symbols_market_notional_limits,
+    VALIDATE CONSTRAINT symbols_ratios_not_negative,
+    VALIDATE CONSTRAINT symbols_price_band_of_known,
+    VALIDATE CONSTRAINT symbols_order_types_known,
+    VALIDATE CONSTRAINT symbols_leverage_limits,
+    VALIDATE CONSTRAINT symbols_margin_rates_are_fractions,
+    VALIDATE CONSTRAINT symbols_counts_positive,
+    VALIDATE CONSTRAINT symbols_full_name_printable,
+    VALIDATE CONSTRAINT symbols_contract_address_printable,
+    VALIDATE CONSTRAINT symbols_asset_class_known,
+    VALIDATE CONSTRAINT symbols_source_printable,
+    VALIDATE CONSTRAINT symbols_rules_whole,
+    VALIDATE CONSTRAINT symbols_named_is_closed,
+    VALIDATE CONSTRAINT symbols_times_are_near;
+
+-- Which exchange had a name at a time; else which one has it now; else which one had it last. NULL: none ever.
+CREATE FUNCTION public.exchange_id_as_of(wanted text, moment timestamptz) RETURNS integer
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found integer;
+BEGIN
+    SELECT h.exchange_id INTO found
+    FROM public.exchange_history AS h
+    WHERE h.new_row ->> 'enum_value' = wanted AND h.changed_at <= moment
+      AND NOT EXISTS (SELECT FROM public.exchange_history AS later
+                      WHERE later.exchange_id = h.exchange_id AND later.changed_at <= moment
+                        AND (later.changed_at, later.id) > (h.changed_at, h.id))
+    ORDER BY h.changed_at DESC
+    LIMIT 1;
+    IF found IS NULL THEN
+        SELECT e.id INTO found FROM public.exchanges AS e WHERE e.enum_value = wanted;
+    END IF;
+    IF found IS NULL THEN
+        SELECT h.exchange_id INTO found
+        FROM public.exchange_history AS h
+        WHERE h.new_row ->> 'enum_value' = wanted
+        ORDER BY h.changed_at DESC
+        LIMIT 1;
+    END IF;
+    RETURN found;
+END
+$$;
+
+COMMENT ON FUNCTION public.exchange_id_as_of(text, timestamptz) IS 'The id of the exchange that had this enum_value at a time; else of the one that has it now, or had it last';
+
+-- Whether the statement that calls this sees every import that changes what was known at a time: an import takes its
+-- moment under a lock and commits later. It waits for one that runs, unless that is known to have begun after the time.
+-- Where it says false, the statement began before such an import was committed: it must be sent again.
+--
+-- seen: max(imported_at) of the exchange's lists, as the calling statement sees it. Each query in a volatile function
+-- sees what was committed up to then, so that an import which ended in between shows. No lock is held afterwards.
+CREATE FUNCTION public.symbols_settled(lock_class integer, exchange integer, moment timestamptz, seen timestamptz) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    began timestamptz;
+BEGIN
+    IF moment > statement_timestamp() THEN
+        RETURN true;
+    END IF;
+    IF pg_try_advisory_lock_shared(lock_class, exchange) THEN
+        PERFORM pg_advisory_unlock_shared(lock_class, exchange);
+    ELSE
+        SELECT a.xact_start INTO began
+        FROM pg_catalog.pg_locks AS l
+        JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ExclusiveLock'
+          AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
+          AND l.classid = lock_class::oid AND l.objid = exchange::oid AND l.objsubid = 2;
+        IF began IS NULL OR began <= moment THEN
+            PERFORM pg_advisory_lock_shared(lock_class, exchange);
+            PERFORM pg_advisory_unlock_shared(lock_class, exchange);
+            RETURN false;
+        END IF;
+    END IF;
+    RETURN seen IS NOT DISTINCT FROM (SELECT max(l.imported_at) FROM public.symbol_lists AS l WHERE l.exchange_id = exchange);
+END
+$$;
+
+COMMENT ON FUNCTION public.symbols_settled(integer, integer, timestamptz, timestamptz) IS 'Whether no import that changes what was known at a time is missing from what the calling statement sees';
+
+-- The moment that an import has taken under its lock; without an import, that of the statement. One that lies before the
+-- transaction, or a day ahead, is not taken: it would change the past, or keep the future from being written.
+CREATE FUNCTION public.symbols_moment() RETURNS timestamptz
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    given text := current_setting('exchanges_db.moment', true);
+    moment timestamptz;
+BEGIN
+    IF given = '' THEN
+        RETURN statement_timestamp();
+    END IF;
+    -- No text of this form is refused as a time. Entering a block that catches errors takes longer, and a row each does it.
+    IF given ~ '^[1-9]\d{3}-(0[1-9]|1[0-2])-([01][1-9]|10|2[0-8]) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?\+00$' THEN
+        moment := given::timestamptz;
+    ELSE
+        BEGIN
+            moment := given::timestamptz;
+        EXCEPTION WHEN data_exception THEN
+            moment := NULL;
+        END;
+    END IF;
+    IF moment >= now() AND moment < clock_timestamp() + interval '1 day' THEN
+        RETURN moment;
+    END IF;
+    RETURN statement_timestamp();
+END
+$$;
+
+-- Rights on what is made anew are given again, below.
+DO $$
+BEGIN
+    PERFORM set_config('exchanges_db.rights', coalesce((
+        SELECT json_agg(json_build_object('relation', c.relname, 'role', coalesce(r.rolname, 'public'), 'is_public', a.grantee = 0,
+                                          'privilege', a.privilege_type, 'is_grantable', a.is_grantable))
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+        LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relname IN ('symbol_rows', 'symbol_versions', 'symbol_history')
+          AND a.grantee <> c.relowner)::text, '[]'), false);
+END
+$$;
+
+-- Views before the tables that they read, as every look-up locks them: who holds one of these locks does not wait for
+-- another that is held here. From here on everything is short.
 DROP VIEW public.symbol_versions;
 DROP VIEW public.symbol_rows;
+-- In a block, because psql refuses LOCK outside of a transaction.
+DO $$ BEGIN LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE; END $$;
+
+-- What was written since 011, or while 011 was there. No version of a symbol begins here: a hash is no part of one.
+UPDATE public.symbols AS s SET spec_hash = public.symbol_spec_hash(s) WHERE s.spec_hash IS NULL;
 
 ALTER TABLE public.symbols
     DROP CONSTRAINT symbols_times_are_dates,
-    DROP COLUMN is_live,
     ALTER COLUMN symbol DROP NOT NULL,
     ALTER COLUMN kind DROP NOT NULL,
     ALTER COLUMN price_tick DROP NOT NULL,
     ALTER COLUMN quantity_step DROP NOT NULL,
-    ALTER COLUMN status DROP NOT NULL,
-    ADD COLUMN is_live BOOLEAN NOT NULL GENERATED ALWAYS AS (coalesce(status NOT IN ('DELISTED', 'EXPIRED'), false)) STORED,
-    ADD COLUMN read_digest TEXT,
-    ADD COLUMN spec_hash BIGINT,
-    ADD CONSTRAINT symbols_rules_whole
-        CHECK (num_nulls(symbol, kind, price_tick, quantity_step, status) IN (0, 5)),
-    ADD CONSTRAINT symbols_named_is_closed CHECK (status IS NOT NULL OR (sides = 'NONE' AND NOT api_tradable)),
-    -- Finite, and what every program reads. As times without a zone, so that no session's time zone is in the definition.
-    ADD CONSTRAINT symbols_times_are_dates
-        CHECK (buy_opens_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND buy_opens_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
-           AND sell_opens_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND sell_opens_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
-           AND delisting_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND delisting_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
-           AND delisted_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND delisted_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
-           AND expires_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND expires_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
-           AND exchange_changed_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND exchange_changed_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
-           AND observed_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND observed_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp);
+    ALTER COLUMN status DROP NOT NULL;
+ALTER TABLE public.symbols RENAME CONSTRAINT symbols_times_are_near TO symbols_times_are_dates;
+COMMENT ON COLUMN public.symbols.status IS 'NULL, as symbol, kind, price_tick and quantity_step are: known by name only, from another database';
+
+DROP TABLE public.symbol_history;
+DROP FUNCTION public.symbol_history_copy(integer[], integer[]);
+DROP FUNCTION public.symbol_history_copy_insert();
+DROP FUNCTION public.symbol_history_copy_delete();
+ALTER TABLE public.symbol_history_typed RENAME CONSTRAINT symbol_history_typed_pkey TO symbol_history_pkey;
+ALTER TABLE public.symbol_history_typed RENAME CONSTRAINT symbol_history_typed_no_overlap TO symbol_history_no_overlap;
+ALTER TABLE public.symbol_history_typed RENAME TO symbol_history;
+ALTER INDEX public.idx_symbol_history_typed_symbol RENAME TO idx_symbol_history_symbol;
+ALTER INDEX public.idx_symbol_history_typed_native_symbol RENAME TO idx_symbol_history_native_symbol;
+ALTER INDEX public.idx_symbol_history_typed_exchange RENAME TO idx_symbol_history_exchange;
+ALTER INDEX public.idx_symbol_history_typed_began RENAME TO idx_symbol_history_began;
+CREATE TRIGGER symbol_history_refuse BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON public.symbol_history
+    FOR EACH STATEMENT EXECUTE FUNCTION public.history_refuse();
+CREATE TRIGGER symbol_history_record_prune AFTER DELETE ON public.symbol_history
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION public.history_record_prune();
+ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_refuse;
+ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_record_prune;
+
+COMMENT ON TABLE public.symbol_history IS 'Specifications that no longer hold, and when they did; the one that holds is the row of symbols. Written by trigger, append-only';
+COMMENT ON COLUMN public.symbol_history.valid IS 'From the change that made it up to the change that ended it';
+COMMENT ON COLUMN public.symbol_history.ended_by IS 'session_user of the change that ended it';
+COMMENT ON COLUMN public.symbol_history.created_at IS 'Of the row of symbols';
+
+-- Code of before went on to note unread rows after 008: what it noted since are doubts, of then and not of now.
+ALTER TABLE public.symbol_doubts DISABLE TRIGGER symbol_doubts_stamp;
+UPDATE public.symbol_doubts AS d
+SET ended_at = greatest(clock_timestamp(), d.since)
+WHERE d.ended_at IS NULL AND NOT EXISTS (SELECT FROM public.symbol_lists AS l WHERE d.symbol_id = ANY (l.unread));
+INSERT INTO public.symbol_doubts (symbol_id, brake, reason, since)
+SELECT DISTINCT ON (one.symbol_id) one.symbol_id, 'REJECTED', 'its row in the newest list could not be read', l.observed_at
+FROM public.symbol_lists AS l
+CROSS JOIN LATERAL unnest(l.unread) AS one (symbol_id)
+WHERE NOT EXISTS (SELECT FROM public.symbol_doubts AS d WHERE d.symbol_id = one.symbol_id AND d.ended_at IS NULL)
+ORDER BY one.symbol_id, l.observed_at;
+ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_stamp;
 ALTER TABLE public.symbol_lists
     DROP COLUMN unread,
     DROP CONSTRAINT symbol_lists_observed_at_is_date,
@@ -91,164 +247,6 @@ ALTER TABLE public.symbol_lists
         CHECK (observed_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND observed_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
            AND changed_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND changed_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp
            AND imported_at AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND imported_at AT TIME ZONE 'UTC' < '9999-12-31'::timestamp);
-
-CREATE UNIQUE INDEX symbols_live_native_symbol_key ON public.symbols (exchange_id, native_symbol)
-    WHERE is_live;
-
-COMMENT ON COLUMN public.symbols.is_live IS 'Follows from status: whether the exchange still knows it, traded or not';
-COMMENT ON COLUMN public.symbols.status IS 'NULL, as symbol, kind, price_tick and quantity_step are: known by name only, from another database';
-COMMENT ON COLUMN public.symbols.read_digest IS 'Of the specification as its reader gave it: an import that gives the same changes nothing. NULL: not known, as after a change by hand';
-COMMENT ON COLUMN public.symbols.spec_hash IS 'symbol_spec_hash of the row when it was written: another one shows a change past the triggers';
-
-CREATE FUNCTION public.symbol_spec_hash(one public.symbols) RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-    SELECT pg_catalog.hash_record_extended(ROW(
-        one.native_symbol, one.symbol, one.base, one.quote, one.settle, one.kind, one.direction, one.contract_size,
-        one.strike, one.option_type, one.price_tick, one.tick_assumed, one.quantity_step, one.step_assumed,
-        one.min_quantity, one.max_quantity, one.min_notional, one.max_notional, one.market_min_quantity,
-        one.market_max_quantity, one.market_min_notional, one.market_max_notional, one.price_band_up,
-        one.price_band_down, one.price_band_of, one.market_slip_ratio, one.order_types, one.leverage_min,
-        one.leverage_max, one.initial_margin_rate, one.maintenance_margin_rate, one.funding_interval, one.funding_cap,
-        one.max_open_orders, one.margin_allowed, one.full_name, one.contract_address, one.is_risky, one.is_premarket,
-        one.asset_class, one.list_maker_fee, one.list_taker_fee, one.status, one.sides, one.api_tradable,
-        one.buy_opens_at, one.sell_opens_at, one.delisting_at, one.delisted_at, one.expires_at,
-        one.exchange_changed_at), 0)
-$$;
-
-COMMENT ON FUNCTION public.symbol_spec_hash(public.symbols) IS 'Of everything that an exchange says of a symbol';
-
--- No version of a symbol begins here.
-ALTER TABLE public.symbols DISABLE TRIGGER USER;
-UPDATE public.symbols AS s SET spec_hash = public.symbol_spec_hash(s);
-
--- Indexes are made again after every row was written anew: each row in each of them takes many times as long.
-DROP INDEX public.idx_symbol_history_spelling;
-DROP INDEX public.idx_symbol_history_symbol;
-DROP INDEX public.idx_symbol_history_native_symbol;
-DROP INDEX public.idx_symbol_history_exchange;
-ALTER TABLE public.symbol_history DISABLE TRIGGER USER;
-ALTER TABLE public.symbol_history
-    DROP CONSTRAINT symbol_history_no_overlap,
-    ADD COLUMN native_symbol TEXT,
-    ADD COLUMN symbol TEXT,
-    ADD COLUMN base TEXT,
-    ADD COLUMN quote TEXT,
-    ADD COLUMN settle TEXT,
-    ADD COLUMN kind TEXT,
-    ADD COLUMN direction TEXT,
-    ADD COLUMN contract_size NUMERIC,
-    ADD COLUMN strike NUMERIC,
-    ADD COLUMN option_type TEXT,
-    ADD COLUMN price_tick NUMERIC,
-    ADD COLUMN tick_assumed BOOLEAN,
-    ADD COLUMN quantity_step NUMERIC,
-    ADD COLUMN step_assumed BOOLEAN,
-    ADD COLUMN min_quantity NUMERIC,
-    ADD COLUMN max_quantity NUMERIC,
-    ADD COLUMN min_notional NUMERIC,
-    ADD COLUMN max_notional NUMERIC,
-    ADD COLUMN market_min_quantity NUMERIC,
-    ADD COLUMN market_max_quantity NUMERIC,
-    ADD COLUMN market_min_notional NUMERIC,
-    ADD COLUMN market_max_notional NUMERIC,
-    ADD COLUMN price_band_up NUMERIC,
-    ADD COLUMN price_band_down NUMERIC,
-    ADD COLUMN price_band_of TEXT,
-    ADD COLUMN market_slip_ratio NUMERIC,
-    ADD COLUMN order_types TEXT[],
-    ADD COLUMN leverage_min NUMERIC,
-    ADD COLUMN leverage_max NUMERIC,
-    ADD COLUMN initial_margin_rate NUMERIC,
-    ADD COLUMN maintenance_margin_rate NUMERIC,
-    ADD COLUMN funding_interval INTEGER,
-    ADD COLUMN funding_cap NUMERIC,
-    ADD COLUMN max_open_orders INTEGER,
-    ADD COLUMN margin_allowed BOOLEAN,
-    ADD COLUMN full_name TEXT,
-    ADD COLUMN contract_address TEXT,
-    ADD COLUMN is_risky BOOLEAN,
-    ADD COLUMN is_premarket BOOLEAN,
-    ADD COLUMN asset_class TEXT,
-    ADD COLUMN list_maker_fee NUMERIC,
-    ADD COLUMN list_taker_fee NUMERIC,
-    ADD COLUMN status TEXT,
-    ADD COLUMN sides TEXT,
-    ADD COLUMN api_tradable BOOLEAN,
-    ADD COLUMN buy_opens_at TIMESTAMPTZ,
-    ADD COLUMN sell_opens_at TIMESTAMPTZ,
-    ADD COLUMN delisting_at TIMESTAMPTZ,
-    ADD COLUMN delisted_at TIMESTAMPTZ,
-    ADD COLUMN expires_at TIMESTAMPTZ,
-    ADD COLUMN exchange_changed_at TIMESTAMPTZ,
-    ADD COLUMN price_decimals SMALLINT,
-    ADD COLUMN quantity_decimals SMALLINT,
-    ADD COLUMN is_live BOOLEAN,
-    ADD COLUMN source TEXT,
-    ADD COLUMN observed_at TIMESTAMPTZ,
-    ADD COLUMN created_at TIMESTAMPTZ;
--- A version of before migration 006 has the names of then.
-UPDATE public.symbol_history AS h
-SET native_symbol = r.native_symbol, symbol = r.symbol, base = r.base, quote = r.quote, settle = r.settle, kind = r.kind, direction = r.direction, contract_size = r.contract_size, strike = r.strike, option_type = r.option_type, price_tick = r.price_tick, tick_assumed = r.tick_assumed, quantity_step = r.quantity_step, step_assumed = r.step_assumed, min_quantity = r.min_quantity, max_quantity = r.max_quantity, min_notional = r.min_notional, max_notional = r.max_notional, market_min_quantity = r.market_min_quantity, market_max_quantity = r.market_max_quantity, market_min_notional = r.market_min_notional, market_max_notional = r.market_max_notional, price_band_up = r.price_band_up, price_band_down = r.price_band_down, price_band_of = r.price_band_of, market_slip_ratio = r.market_slip_ratio, order_types = r.order_types, leverage_min = r.leverage_min, leverage_max = r.leverage_max, initial_margin_rate = r.initial_margin_rate, maintenance_margin_rate = r.maintenance_margin_rate, funding_interval = r.funding_interval, funding_cap = r.funding_cap, max_open_orders = r.max_open_orders, margin_allowed = r.margin_allowed, full_name = r.full_name, contract_address = r.contract_address, is_risky = r.is_risky, is_premarket = r.is_premarket, asset_class = r.asset_class, list_maker_fee = r.list_maker_fee, list_taker_fee = r.list_taker_fee, status = r.status, sides = r.sides, api_tradable = r.api_tradable, buy_opens_at = r.buy_opens_at, sell_opens_at = r.sell_opens_at, delisting_at = r.delisting_at, delisted_at = r.delisted_at, expires_at = r.expires_at, exchange_changed_at = r.exchange_changed_at, price_decimals = r.price_decimals, quantity_decimals = r.quantity_decimals, is_live = r.is_live, source = r.source, observed_at = r.observed_at, created_at = r.created_at
-FROM public.symbol_history AS v
-CROSS JOIN LATERAL jsonb_populate_record(NULL::public.symbols, jsonb_build_object('tick_assumed', false, 'step_assumed', false)
-    || CASE WHEN v.spec ? 'maker_fee'
-            THEN (v.spec - '{maker_fee,taker_fee,listed_at,is_active}'::text[])
-                 || jsonb_build_object('list_maker_fee', v.spec -> 'maker_fee', 'list_taker_fee', v.spec -> 'taker_fee')
-            ELSE v.spec END) AS r
-WHERE v.symbol_id = h.symbol_id AND v.spec_version = h.spec_version;
-ALTER TABLE public.symbol_history
-    DROP COLUMN spec,
-    ALTER COLUMN native_symbol SET NOT NULL,
-    ALTER COLUMN symbol SET NOT NULL,
-    ALTER COLUMN base SET NOT NULL,
-    ALTER COLUMN quote SET NOT NULL,
-    ALTER COLUMN kind SET NOT NULL,
-    ALTER COLUMN price_tick SET NOT NULL,
-    ALTER COLUMN tick_assumed SET NOT NULL,
-    ALTER COLUMN quantity_step SET NOT NULL,
-    ALTER COLUMN step_assumed SET NOT NULL,
-    ALTER COLUMN status SET NOT NULL,
-    ALTER COLUMN sides SET NOT NULL,
-    ALTER COLUMN api_tradable SET NOT NULL,
-    ALTER COLUMN price_decimals SET NOT NULL,
-    ALTER COLUMN quantity_decimals SET NOT NULL,
-    ALTER COLUMN is_live SET NOT NULL,
-    ALTER COLUMN created_at SET NOT NULL,
-    -- A box of id and microseconds: one key, which costs a quarter of what a range of ids and a range of times do. Boxes
-    -- that touch overlap, so each ends a microsecond early; float8 holds every microsecond up to the year 2255.
-    ADD CONSTRAINT symbol_history_no_overlap EXCLUDE USING gist (
-        box(point(symbol_id, (extract(epoch FROM lower(valid) AT TIME ZONE 'UTC') * 1000000)::float8),
-            point(symbol_id, (extract(epoch FROM upper(valid) AT TIME ZONE 'UTC') * 1000000 - 1)::float8)) WITH &&
-    ),
-    -- A range that has its end in it, which no trigger writes, would share that microsecond with the next one.
-    DROP CONSTRAINT symbol_history_valid_closed,
-    ADD CONSTRAINT symbol_history_valid_closed
-        CHECK (NOT isempty(valid) AND NOT lower_inf(valid) AND NOT upper_inf(valid) AND lower_inc(valid) AND NOT upper_inc(valid)),
-    ADD CONSTRAINT symbol_history_times_are_dates
-        CHECK (lower(valid) AT TIME ZONE 'UTC' >= '1970-01-01'::timestamp AND upper(valid) AT TIME ZONE 'UTC' < '9999-12-31'::timestamp);
-ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_refuse;
-ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_record_prune;
-
--- By canonical name, in whatever case it is spelt. The exchange's own name of a symbol never changes, so that the row of
--- symbols has it, and of one that was deleted, its last version.
-CREATE INDEX idx_symbol_history_symbol ON public.symbol_history (lower(symbol), exchange_id);
-CREATE INDEX idx_symbol_history_native_symbol ON public.symbol_history (exchange_id, native_symbol)
-    WHERE operation <> 'UPDATE';
--- What changed within a time: versions that ended, and those that follow no other.
-CREATE INDEX idx_symbol_history_exchange ON public.symbol_history (exchange_id, upper(valid));
-CREATE INDEX idx_symbol_history_began ON public.symbol_history (exchange_id, lower(valid))
-    WHERE spec_version = 1 OR lower(valid) = created_at;
--- Which exchange had a name at a time.
-CREATE INDEX idx_exchange_history_enum_value ON public.exchange_history ((new_row ->> 'enum_value'), changed_at);
-
-COMMENT ON TABLE public.symbol_history IS 'Specifications that no longer hold, and when they did; the one that holds is the row of symbols. Written by trigger, append-only';
-COMMENT ON COLUMN public.symbol_history.created_at IS 'Of the row of symbols';
-
--- They are read all the time and written in bursts: dead rows and stale figures are cleared away sooner than by default.
-ALTER TABLE public.symbols SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
-ALTER TABLE public.symbol_raw SET (autovacuum_vacuum_scale_factor = 0.05);
-ALTER TABLE public.symbol_lists SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100);
 
 CREATE VIEW public.symbol_rows AS
 SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol::text AS symbol, s.base, s.quote, s.settle,
@@ -366,105 +364,6 @@ COMMENT ON VIEW public.current_symbols IS 'What symbols are now, to build on: ev
 COMMENT ON COLUMN public.current_symbols.confirmed_at IS 'When the exchange gave the newest list that says the same';
 COMMENT ON COLUMN public.current_symbols.is_doubtful IS 'A list has said something of it that is not believed';
 COMMENT ON COLUMN public.current_symbols.is_held IS 'A person has forbidden to trade it, or its exchange, on one side at least';
-
--- Which exchange had a name at a time; else which one has it now; else which one had it last. NULL: none ever.
-CREATE FUNCTION public.exchange_id_as_of(wanted text, moment timestamptz) RETURNS integer
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    found integer;
-BEGIN
-    SELECT h.exchange_id INTO found
-    FROM public.exchange_history AS h
-    WHERE h.new_row ->> 'enum_value' = wanted AND h.changed_at <= moment
-      AND NOT EXISTS (SELECT FROM public.exchange_history AS later
-                      WHERE later.exchange_id = h.exchange_id AND later.changed_at <= moment
-                        AND (later.changed_at, later.id) > (h.changed_at, h.id))
-    ORDER BY h.changed_at DESC
-    LIMIT 1;
-    IF found IS NULL THEN
-        SELECT e.id INTO found FROM public.exchanges AS e WHERE e.enum_value = wanted;
-    END IF;
-    IF found IS NULL THEN
-        SELECT h.exchange_id INTO found
-        FROM public.exchange_history AS h
-        WHERE h.new_row ->> 'enum_value' = wanted
-        ORDER BY h.changed_at DESC
-        LIMIT 1;
-    END IF;
-    RETURN found;
-END
-$$;
-
-COMMENT ON FUNCTION public.exchange_id_as_of(text, timestamptz) IS 'The id of the exchange that had this enum_value at a time; else of the one that has it now, or had it last';
-
--- Whether the statement that calls this sees every import that changes what was known at a time: an import takes its
--- moment under a lock and commits later. It waits for one that runs, unless that is known to have begun after the time.
--- Where it says false, the statement began before such an import was committed: it must be sent again.
---
--- seen: max(imported_at) of the exchange's lists, as the calling statement sees it. Each query in a volatile function
--- sees what was committed up to then, so that an import which ended in between shows. No lock is held afterwards.
-CREATE FUNCTION public.symbols_settled(lock_class integer, exchange integer, moment timestamptz, seen timestamptz) RETURNS boolean
-LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    began timestamptz;
-BEGIN
-    IF moment > statement_timestamp() THEN
-        RETURN true;
-    END IF;
-    IF pg_try_advisory_lock_shared(lock_class, exchange) THEN
-        PERFORM pg_advisory_unlock_shared(lock_class, exchange);
-    ELSE
-        SELECT a.xact_start INTO began
-        FROM pg_catalog.pg_locks AS l
-        JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
-        WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ExclusiveLock'
-          AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
-          AND l.classid = lock_class::oid AND l.objid = exchange::oid AND l.objsubid = 2;
-        IF began IS NULL OR began <= moment THEN
-            PERFORM pg_advisory_lock_shared(lock_class, exchange);
-            PERFORM pg_advisory_unlock_shared(lock_class, exchange);
-            RETURN false;
-        END IF;
-    END IF;
-    RETURN seen IS NOT DISTINCT FROM (SELECT max(l.imported_at) FROM public.symbol_lists AS l WHERE l.exchange_id = exchange);
-END
-$$;
-
-COMMENT ON FUNCTION public.symbols_settled(integer, integer, timestamptz, timestamptz) IS 'Whether no import that changes what was known at a time is missing from what the calling statement sees';
-
--- The moment that an import has taken under its lock; without an import, that of the statement. One that lies before the
--- transaction, or a day ahead, is not taken: it would change the past, or keep the future from being written.
-CREATE FUNCTION public.symbols_moment() RETURNS timestamptz
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    given text := current_setting('exchanges_db.moment', true);
-    moment timestamptz;
-BEGIN
-    IF given = '' THEN
-        RETURN statement_timestamp();
-    END IF;
-    -- No text of this form is refused as a time. Entering a block that catches errors takes longer, and a row each does it.
-    IF given ~ '^[1-9]\d{3}-(0[1-9]|1[0-2])-([01][1-9]|10|2[0-8]) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?\+00$' THEN
-        moment := given::timestamptz;
-    ELSE
-        BEGIN
-            moment := given::timestamptz;
-        EXCEPTION WHEN data_exception THEN
-            moment := NULL;
-        END;
-    END IF;
-    IF moment >= now() AND moment < clock_timestamp() + interval '1 day' THEN
-        RETURN moment;
-    END IF;
-    RETURN statement_timestamp();
-END
-$$;
 
 CREATE OR REPLACE FUNCTION public.symbols_stamp() RETURNS trigger
 LANGUAGE plpgsql
@@ -718,26 +617,51 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_update;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_delete;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_record_truncate;
 
+DO $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN SELECT r.relation, r.role, r.is_public, r.privilege, r.is_grantable
+               FROM json_to_recordset(current_setting('exchanges_db.rights')::json)
+                   AS r(relation text, role text, is_public boolean, privilege text, is_grantable boolean) LOOP
+        EXECUTE format('GRANT %s ON public.%I TO %s%s', one.privilege, one.relation,
+                       CASE WHEN one.is_public THEN 'PUBLIC' ELSE quote_ident(one.role) END,
+                       CASE WHEN one.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+    END LOOP;
+    PERFORM set_config('exchanges_db.rights', '[]', false);
+END
+$$;
+
 -- migrate:down
 SET LOCAL lock_timeout = '200ms';
 -- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
 -- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
--- Versions go back to JSON, with the fields that 006 has; digests and hashes are lost.
+-- Versions go back to JSON, with the fields that 006 has, and stay in the copy of 010; which digests there are is lost.
 DO $down$
+DECLARE
+    one record;
 BEGIN
     IF current_setting('exchanges_db.direction', true) = 'up' OR transaction_timestamp() = statement_timestamp() THEN
-        RAISE WARNING 'migration 010 was not undone: only dbmate runs its down part, by dbmate rollback';
+        RAISE WARNING 'migration 012 was not undone: only dbmate runs its down part, by dbmate rollback';
         RETURN;
     END IF;
     IF EXISTS (SELECT FROM public.symbols AS s WHERE s.status IS NULL) THEN
-        RAISE EXCEPTION 'symbols has rows that are known by name only, which migration 009 has no place for: delete them first'
+        RAISE EXCEPTION 'symbols has rows that are known by name only, which migration 011 has no place for: delete them first'
             USING ERRCODE = 'check_violation', TABLE = 'symbols', CONSTRAINT = 'symbols_rules_whole';
     END IF;
-    LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE;
+    PERFORM set_config('exchanges_db.rights', coalesce((
+        SELECT json_agg(json_build_object('relation', c.relname, 'role', coalesce(r.rolname, 'public'), 'is_public', a.grantee = 0,
+                                          'privilege', a.privilege_type, 'is_grantable', a.is_grantable))
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+        LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relname IN ('symbol_rows', 'symbol_versions', 'symbol_history')
+          AND a.grantee <> c.relowner)::text, '[]'), false);
     DROP VIEW public.current_symbols;
     DROP VIEW public.symbol_versions;
     DROP VIEW public.symbol_states;
     DROP VIEW public.symbol_rows;
+    LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE;
     DROP FUNCTION public.symbols_settled(integer, integer, timestamptz, timestamptz);
     DROP FUNCTION public.exchange_id_as_of(text, timestamptz);
     DROP TRIGGER symbols_refuse_used_id ON public.symbols;
@@ -745,62 +669,143 @@ BEGIN
     DROP TRIGGER symbols_stamp_insert ON public.symbols;
     DROP FUNCTION public.symbols_continue_history();
     DROP FUNCTION public.symbols_prepare_insert();
-    DROP INDEX public.idx_exchange_history_enum_value;
-    DROP INDEX public.idx_symbol_history_began;
-    ALTER TABLE public.symbol_history
-        DROP CONSTRAINT symbol_history_times_are_dates,
-        DROP CONSTRAINT symbol_history_no_overlap,
-        DROP CONSTRAINT symbol_history_valid_closed,
-        ADD CONSTRAINT symbol_history_valid_closed
-            CHECK (NOT isempty(valid) AND NOT lower_inf(valid) AND NOT upper_inf(valid));
-    DROP INDEX public.idx_symbol_history_exchange;
-    DROP INDEX public.idx_symbol_history_symbol;
-    DROP INDEX public.idx_symbol_history_native_symbol;
-    ALTER TABLE public.symbol_history DISABLE TRIGGER USER;
-    ALTER TABLE public.symbol_history ADD COLUMN spec JSONB;
+    DROP TRIGGER symbol_history_refuse ON public.symbol_history;
+    DROP TRIGGER symbol_history_record_prune ON public.symbol_history;
+    ALTER TABLE public.symbol_history RENAME TO symbol_history_typed;
+    ALTER TABLE public.symbol_history_typed RENAME CONSTRAINT symbol_history_pkey TO symbol_history_typed_pkey;
+    ALTER TABLE public.symbol_history_typed RENAME CONSTRAINT symbol_history_no_overlap TO symbol_history_typed_no_overlap;
+    ALTER INDEX public.idx_symbol_history_symbol RENAME TO idx_symbol_history_typed_symbol;
+    ALTER INDEX public.idx_symbol_history_native_symbol RENAME TO idx_symbol_history_typed_native_symbol;
+    ALTER INDEX public.idx_symbol_history_exchange RENAME TO idx_symbol_history_typed_exchange;
+    ALTER INDEX public.idx_symbol_history_began RENAME TO idx_symbol_history_typed_began;
+    COMMENT ON TABLE public.symbol_history_typed IS 'What symbol_history will be: filled by migration 011, put in its place by 012';
+    COMMENT ON COLUMN public.symbol_history_typed.valid IS NULL;
+    COMMENT ON COLUMN public.symbol_history_typed.ended_by IS NULL;
+    COMMENT ON COLUMN public.symbol_history_typed.created_at IS NULL;
+    CREATE TABLE public.symbol_history (
+        symbol_id INTEGER CONSTRAINT symbol_history_symbol_id_not_null NOT NULL,
+        exchange_id SMALLINT CONSTRAINT symbol_history_exchange_id_not_null NOT NULL,
+        spec_version INTEGER CONSTRAINT symbol_history_spec_version_not_null NOT NULL,
+        valid TSTZRANGE CONSTRAINT symbol_history_valid_not_null NOT NULL,
+        spec JSONB CONSTRAINT symbol_history_spec_not_null NOT NULL,
+        operation TEXT CONSTRAINT symbol_history_operation_not_null NOT NULL,
+        ended_by TEXT CONSTRAINT symbol_history_ended_by_not_null NOT NULL,
+        application_name TEXT CONSTRAINT symbol_history_application_name_not_null NOT NULL,
+        CONSTRAINT symbol_history_pkey PRIMARY KEY (symbol_id, spec_version),
+        CONSTRAINT symbol_history_operation_known CHECK (operation IN ('UPDATE', 'DELETE', 'TRUNCATE')),
+        CONSTRAINT symbol_history_valid_closed
+            CHECK (NOT isempty(valid) AND NOT lower_inf(valid) AND NOT upper_inf(valid))
+    );
+    EXECUTE format('ALTER TABLE public.symbol_history OWNER TO %I',
+                   (SELECT pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class AS c WHERE c.oid = 'public.symbol_history_typed'::regclass));
     PERFORM set_config('timezone', 'UTC', true);
-    UPDATE public.symbol_history AS h
-    SET spec = (to_jsonb(h) - '{symbol_id,valid,spec,operation,ended_by,application_name}'::text[])
-               || jsonb_build_object('id', h.symbol_id, 'updated_at', lower(h.valid));
+    INSERT INTO public.symbol_history (symbol_id, exchange_id, spec_version, valid, spec, operation, ended_by, application_name)
+    SELECT h.symbol_id, h.exchange_id, h.spec_version, h.valid,
+           (to_jsonb(h) - '{symbol_id,valid,operation,ended_by,application_name}'::text[])
+           || jsonb_build_object('id', h.symbol_id, 'updated_at', lower(h.valid)),
+           h.operation, h.ended_by, h.application_name
+    FROM public.symbol_history_typed AS h;
     ALTER TABLE public.symbol_history
         ADD CONSTRAINT symbol_history_no_overlap
-            EXCLUDE USING gist (int4range(symbol_id, symbol_id, '[]') WITH &&, valid WITH &&),
-        ALTER COLUMN spec SET NOT NULL,
-        DROP COLUMN native_symbol, DROP COLUMN symbol, DROP COLUMN base, DROP COLUMN quote, DROP COLUMN settle, DROP
-        COLUMN kind, DROP COLUMN direction, DROP COLUMN contract_size, DROP COLUMN strike, DROP COLUMN option_type, DROP
-        COLUMN price_tick, DROP COLUMN tick_assumed, DROP COLUMN quantity_step, DROP COLUMN step_assumed, DROP COLUMN
-        min_quantity, DROP COLUMN max_quantity, DROP COLUMN min_notional, DROP COLUMN max_notional, DROP COLUMN
-        market_min_quantity, DROP COLUMN market_max_quantity, DROP COLUMN market_min_notional, DROP COLUMN
-        market_max_notional, DROP COLUMN price_band_up, DROP COLUMN price_band_down, DROP COLUMN price_band_of, DROP
-        COLUMN market_slip_ratio, DROP COLUMN order_types, DROP COLUMN leverage_min, DROP COLUMN leverage_max, DROP COLUMN
-        initial_margin_rate, DROP COLUMN maintenance_margin_rate, DROP COLUMN funding_interval, DROP COLUMN funding_cap,
-        DROP COLUMN max_open_orders, DROP COLUMN margin_allowed, DROP COLUMN full_name, DROP COLUMN contract_address, DROP
-        COLUMN is_risky, DROP COLUMN is_premarket, DROP COLUMN asset_class, DROP COLUMN list_maker_fee, DROP COLUMN
-        list_taker_fee, DROP COLUMN status, DROP COLUMN sides, DROP COLUMN api_tradable, DROP COLUMN buy_opens_at, DROP
-        COLUMN sell_opens_at, DROP COLUMN delisting_at, DROP COLUMN delisted_at, DROP COLUMN expires_at, DROP COLUMN
-        exchange_changed_at, DROP COLUMN price_decimals, DROP COLUMN quantity_decimals, DROP COLUMN is_live, DROP COLUMN
-        source, DROP COLUMN observed_at, DROP COLUMN created_at;
-    ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_refuse;
-    ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_record_prune;
+            EXCLUDE USING gist (int4range(symbol_id, symbol_id, '[]') WITH &&, valid WITH &&);
     CREATE INDEX idx_symbol_history_exchange ON public.symbol_history (exchange_id);
     CREATE INDEX idx_symbol_history_symbol ON public.symbol_history ((spec ->> 'symbol'), exchange_id);
     CREATE INDEX idx_symbol_history_native_symbol ON public.symbol_history ((spec ->> 'native_symbol'), exchange_id);
     CREATE INDEX idx_symbol_history_spelling ON public.symbol_history (lower(spec ->> 'symbol'), exchange_id);
+    COMMENT ON TABLE public.symbol_history IS 'Specifications that no longer hold, and when they did; the one that holds is the row of symbols. Written by trigger, append-only';
+    COMMENT ON COLUMN public.symbol_history.valid IS 'From the change that made it up to the change that ended it';
     COMMENT ON COLUMN public.symbol_history.spec IS 'The row of symbols as it was; one of before migration 006 has the names of then';
+    COMMENT ON COLUMN public.symbol_history.ended_by IS 'session_user of the change that ended it';
+    CREATE TRIGGER symbol_history_refuse BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON public.symbol_history
+        FOR EACH STATEMENT EXECUTE FUNCTION public.history_refuse();
+    CREATE TRIGGER symbol_history_record_prune AFTER DELETE ON public.symbol_history
+        REFERENCING OLD TABLE AS old_rows
+        FOR EACH STATEMENT EXECUTE FUNCTION public.history_record_prune();
+    ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_refuse;
+    ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_record_prune;
+    CREATE FUNCTION public.symbol_history_copy(ids integer[], versions integer[]) RETURNS void
+    LANGUAGE sql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+        INSERT INTO public.symbol_history_typed
+            (symbol_id, exchange_id, spec_version, valid, operation, ended_by, application_name,
+             native_symbol, symbol, base, quote, settle, kind, direction, contract_size, strike,
+             option_type, price_tick, tick_assumed, quantity_step, step_assumed, min_quantity,
+             max_quantity, min_notional, max_notional, market_min_quantity, market_max_quantity,
+             market_min_notional, market_max_notional, price_band_up, price_band_down, price_band_of,
+             market_slip_ratio, order_types, leverage_min, leverage_max, initial_margin_rate,
+             maintenance_margin_rate, funding_interval, funding_cap, max_open_orders, margin_allowed,
+             full_name, contract_address, is_risky, is_premarket, asset_class, list_maker_fee,
+             list_taker_fee, status, sides, api_tradable, buy_opens_at, sell_opens_at, delisting_at,
+             delisted_at, expires_at, exchange_changed_at, price_decimals, quantity_decimals, is_live,
+             source, observed_at, created_at)
+        SELECT h.symbol_id, h.exchange_id, h.spec_version, h.valid, h.operation, h.ended_by, h.application_name,
+               r.native_symbol, r.symbol, r.base, r.quote, r.settle, r.kind, r.direction, r.contract_size, r.strike,
+               r.option_type, r.price_tick, r.tick_assumed, r.quantity_step, r.step_assumed, r.min_quantity,
+               r.max_quantity, r.min_notional, r.max_notional, r.market_min_quantity, r.market_max_quantity,
+               r.market_min_notional, r.market_max_notional, r.price_band_up, r.price_band_down, r.price_band_of,
+               r.market_slip_ratio, r.order_types, r.leverage_min, r.leverage_max, r.initial_margin_rate,
+               r.maintenance_margin_rate, r.funding_interval, r.funding_cap, r.max_open_orders, r.margin_allowed,
+               r.full_name, r.contract_address, r.is_risky, r.is_premarket, r.asset_class, r.list_maker_fee,
+               r.list_taker_fee, r.status, r.sides, r.api_tradable, r.buy_opens_at, r.sell_opens_at, r.delisting_at,
+               r.delisted_at, r.expires_at, r.exchange_changed_at, r.price_decimals, r.quantity_decimals, r.is_live,
+               r.source, r.observed_at, r.created_at
+        FROM unnest(ids, versions) AS wanted (symbol_id, spec_version)
+        JOIN public.symbol_history AS h ON h.symbol_id = wanted.symbol_id AND h.spec_version = wanted.spec_version
+        CROSS JOIN LATERAL jsonb_populate_record(
+            NULL::public.symbols,
+            jsonb_build_object('tick_assumed', false, 'step_assumed', false)
+            || CASE WHEN h.spec ? 'maker_fee'
+                    THEN (h.spec - '{maker_fee,taker_fee,listed_at,is_active}'::text[])
+                         || jsonb_build_object('list_maker_fee', h.spec -> 'maker_fee', 'list_taker_fee', h.spec -> 'taker_fee')
+                    ELSE h.spec END) AS r
+        FOR KEY SHARE OF h
+        ON CONFLICT (symbol_id, spec_version) DO NOTHING
+    $$;
+
+    CREATE FUNCTION public.symbol_history_copy_insert() RETURNS trigger
+    LANGUAGE plpgsql
+    SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    BEGIN
+        PERFORM public.symbol_history_copy(array_agg(n.symbol_id), array_agg(n.spec_version)) FROM new_rows AS n;
+        RETURN NULL;
+    END
+    $$;
+
+    CREATE FUNCTION public.symbol_history_copy_delete() RETURNS trigger
+    LANGUAGE plpgsql
+    SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    BEGIN
+        DELETE FROM public.symbol_history_typed AS c
+        USING old_rows AS o
+        WHERE c.symbol_id = o.symbol_id AND c.spec_version = o.spec_version;
+        RETURN NULL;
+    END
+    $$;
+
+    REVOKE ALL ON FUNCTION public.symbol_history_copy(integer[], integer[]) FROM PUBLIC;
+    REVOKE ALL ON FUNCTION public.symbol_history_copy_insert() FROM PUBLIC;
+    REVOKE ALL ON FUNCTION public.symbol_history_copy_delete() FROM PUBLIC;
+
+    CREATE TRIGGER symbol_history_copy_insert AFTER INSERT ON public.symbol_history
+        REFERENCING NEW TABLE AS new_rows
+        FOR EACH STATEMENT EXECUTE FUNCTION public.symbol_history_copy_insert();
+    CREATE TRIGGER symbol_history_copy_delete AFTER DELETE ON public.symbol_history
+        REFERENCING OLD TABLE AS old_rows
+        FOR EACH STATEMENT EXECUTE FUNCTION public.symbol_history_copy_delete();
+    ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_copy_insert;
+    ALTER TABLE public.symbol_history ENABLE ALWAYS TRIGGER symbol_history_copy_delete;
+    ALTER TABLE public.symbols RENAME CONSTRAINT symbols_times_are_dates TO symbols_times_are_near;
     ALTER TABLE public.symbols
-        DROP CONSTRAINT symbols_times_are_dates,
-        DROP CONSTRAINT symbols_rules_whole,
-        DROP CONSTRAINT symbols_named_is_closed,
-        DROP COLUMN read_digest,
-        DROP COLUMN spec_hash,
-        DROP COLUMN is_live,
         ALTER COLUMN symbol SET NOT NULL,
         ALTER COLUMN kind SET NOT NULL,
         ALTER COLUMN price_tick SET NOT NULL,
         ALTER COLUMN quantity_step SET NOT NULL,
         ALTER COLUMN status SET NOT NULL,
-        ADD COLUMN is_live BOOLEAN NOT NULL GENERATED ALWAYS AS (status NOT IN ('DELISTED', 'EXPIRED')) STORED,
-        RESET (autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor),
         ADD CONSTRAINT symbols_times_are_dates
             CHECK (date_part('year', buy_opens_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', buy_opens_at AT TIME ZONE 'UTC') <= 9999
                AND date_part('year', sell_opens_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', sell_opens_at AT TIME ZONE 'UTC') <= 9999
@@ -809,19 +814,13 @@ BEGIN
                AND date_part('year', expires_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', expires_at AT TIME ZONE 'UTC') <= 9999
                AND date_part('year', exchange_changed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', exchange_changed_at AT TIME ZONE 'UTC') <= 9999
                AND date_part('year', observed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', observed_at AT TIME ZONE 'UTC') <= 9999);
-    DROP FUNCTION public.symbol_spec_hash(public.symbols);
-    ALTER TABLE public.symbol_raw RESET (autovacuum_vacuum_scale_factor);
     ALTER TABLE public.symbol_lists
-        RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold),
         ADD COLUMN unread INTEGER[] NOT NULL DEFAULT '{}',
         DROP CONSTRAINT symbol_lists_times_are_dates,
         ADD CONSTRAINT symbol_lists_observed_at_is_date
             CHECK (date_part('year', observed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', observed_at AT TIME ZONE 'UTC') <= 9999);
     COMMENT ON COLUMN public.symbol_lists.unread IS 'Ids of symbols whose row in that list could not be read';
-    COMMENT ON COLUMN public.symbols.is_live IS 'Follows from status: whether the exchange still knows it, traded or not';
     COMMENT ON COLUMN public.symbols.status IS NULL;
-    CREATE UNIQUE INDEX symbols_live_native_symbol_key ON public.symbols (exchange_id, native_symbol)
-        WHERE is_live;
     CREATE VIEW public.symbol_rows AS
     SELECT e.enum_value AS exchange, s.id, s.exchange_id, s.native_symbol, s.symbol, s.base, s.quote, s.settle, s.kind,
            s.direction, s.contract_size, s.strike, s.option_type, s.price_tick, s.tick_assumed, s.quantity_step,
@@ -870,7 +869,6 @@ BEGIN
     COMMENT ON VIEW public.symbol_versions IS 'What symbols were and are: every specification, those of symbol_history and the one that holds, with the exchange''s enum_value in it';
     COMMENT ON COLUMN public.symbol_versions.valid IS 'When it held, from valid_from up to valid_to; without an end for the one that holds now';
 
-
     CREATE OR REPLACE FUNCTION public.symbols_stamp() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -882,6 +880,7 @@ BEGIN
             NEW.spec_version := 1;
             NEW.created_at := now();
             NEW.updated_at := now();
+            NEW.spec_hash := public.symbol_spec_hash(NEW);
             RETURN NEW;
         END IF;
         IF (NEW.id, NEW.exchange_id, NEW.native_symbol) IS DISTINCT FROM (OLD.id, OLD.exchange_id, OLD.native_symbol) THEN
@@ -898,6 +897,8 @@ BEGIN
         candidate.price_decimals := OLD.price_decimals;
         candidate.quantity_decimals := OLD.quantity_decimals;
         candidate.is_live := OLD.is_live;
+        candidate.read_digest := OLD.read_digest;
+        candidate.spec_hash := OLD.spec_hash;
         IF candidate IS DISTINCT FROM OLD THEN
             NEW.spec_version := OLD.spec_version + 1;
             -- now(), so that all changes of one import hold from one moment; later than the change it follows in any case.
@@ -906,6 +907,7 @@ BEGIN
             NEW.source := OLD.source;
             NEW.observed_at := OLD.observed_at;
         END IF;
+        NEW.spec_hash := public.symbol_spec_hash(NEW);
         RETURN NEW;
     END
     $$;
@@ -998,5 +1000,13 @@ BEGIN
         FOR EACH STATEMENT EXECUTE FUNCTION public.symbols_refuse_used_id();
     ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_stamp_insert;
     ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_refuse_used_id;
+    FOR one IN SELECT r.relation, r.role, r.is_public, r.privilege, r.is_grantable
+               FROM json_to_recordset(current_setting('exchanges_db.rights')::json)
+                   AS r(relation text, role text, is_public boolean, privilege text, is_grantable boolean) LOOP
+        EXECUTE format('GRANT %s ON public.%I TO %s%s', one.privilege, one.relation,
+                       CASE WHEN one.is_public THEN 'PUBLIC' ELSE quote_ident(one.role) END,
+                       CASE WHEN one.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+    END LOOP;
+    PERFORM set_config('exchanges_db.rights', '[]', false);
 END
 $down$;
