@@ -99,7 +99,7 @@ def missing_directions(sql: str) -> list[str]:
     parts = re.split(r"^-- migrate:(up|down)\b(.*)$", sql, flags=re.MULTILINE)
     if parts[1::3] != ["up", "down"]:
         return [f"sections: {parts[1::3]}"]
-    # A file that commits in between is one statement, or it could not: where older files undo what it does, nothing follows.
+    # A file that commits in between has to be one statement: its down part may be without one.
     whole = [
         direction for direction, options in zip(parts[1::3], parts[2::3], strict=True) if "transaction:false" in options
     ]
