@@ -45,45 +45,6 @@ BEGIN
 END
 $$;
 
-CREATE TABLE public.symbol_lists (
-    id INTEGER GENERATED ALWAYS AS IDENTITY,
-    exchange_id SMALLINT NOT NULL,
-    kind TEXT NOT NULL,
-    settle TEXT,
-    underlying TEXT,
-    source TEXT NOT NULL,
-    observed_at TIMESTAMPTZ NOT NULL,
-    unread INTEGER[] NOT NULL DEFAULT '{}',
-    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    CONSTRAINT symbol_lists_pkey PRIMARY KEY (id),
-    CONSTRAINT symbol_lists_exchange_id_fkey FOREIGN KEY (exchange_id) REFERENCES public.exchanges (id) ON DELETE CASCADE,
-    CONSTRAINT symbol_lists_list_key UNIQUE NULLS NOT DISTINCT (exchange_id, kind, settle, underlying),
-    CONSTRAINT symbol_lists_kind_known CHECK (kind IN ('SPOT', 'PERPETUAL', 'FUTURE', 'OPTION')),
-    CONSTRAINT symbol_lists_settle_printable CHECK (settle <> '' AND length(settle) <= 50 AND settle !~ '^ | $|[\x01-\x1f\x7f]'),
-    CONSTRAINT symbol_lists_underlying_printable
-        CHECK (underlying <> '' AND length(underlying) <= 101 AND underlying !~ '^ | $|[\x01-\x1f\x7f]'),
-    CONSTRAINT symbol_lists_source_printable CHECK (source <> '' AND length(source) <= 100 AND source !~ '^ | $|[\x01-\x1f\x7f]'),
-    CONSTRAINT symbol_lists_parts_fit_kind
-        CHECK ((settle IS NULL OR kind <> 'SPOT') AND (underlying IS NULL OR kind = 'OPTION')),
-    CONSTRAINT symbol_lists_observed_at_is_date
-        CHECK (date_part('year', observed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', observed_at AT TIME ZONE 'UTC') <= 9999),
-    -- Every symbol stands in one list at most: where it stood in two, symbol_rows would have it twice. NULL overlaps
-    -- everything. Ranges of hashes, because text has no operator class for gist without the extension btree_gist.
-    CONSTRAINT symbol_lists_no_overlap EXCLUDE USING gist (
-        int4range(exchange_id, exchange_id, '[]') WITH &&,
-        int8range(hashtextextended(kind, 0), hashtextextended(kind, 0), '[]') WITH &&,
-        int8range(hashtextextended(settle, 0), hashtextextended(settle, 0), '[]') WITH &&,
-        int8range(hashtextextended(underlying, 0), hashtextextended(underlying, 0), '[]') WITH &&
-    )
-);
-
-COMMENT ON TABLE public.symbol_lists IS 'Every list of symbols that was ever imported: only its own symbols can vanish from it';
-COMMENT ON COLUMN public.symbol_lists.settle IS 'NULL for spot, and where one list holds every settlement';
-COMMENT ON COLUMN public.symbol_lists.underlying IS 'BASE_QUOTE of a list of options';
-COMMENT ON COLUMN public.symbol_lists.source IS 'The reader, or the user''s own source, that gave it last';
-COMMENT ON COLUMN public.symbol_lists.observed_at IS 'When the exchange gave the list that was last applied, or confirmed what is known';
-COMMENT ON COLUMN public.symbol_lists.unread IS 'Ids of symbols whose row in that list could not be read';
-
 CREATE TABLE public.symbol_raw (
     symbol_id INTEGER NOT NULL,
     raw JSONB NOT NULL,
@@ -249,6 +210,46 @@ COMMENT ON COLUMN public.symbols.exchange_changed_at IS 'When the exchange last 
 COMMENT ON COLUMN public.symbols.source IS 'The reader, or the user''s own source, that gave this specification; NULL for rows of before that was kept';
 COMMENT ON COLUMN public.symbols.observed_at IS 'When the exchange gave the list that brought this specification; NULL where that was not kept';
 COMMENT ON COLUMN public.symbol_history.spec IS 'The row of symbols as it was; one of before migration 006 has the names of then';
+
+-- Its foreign key keeps exchanges from being written to until this ends: so it is made late.
+CREATE TABLE public.symbol_lists (
+    id INTEGER GENERATED ALWAYS AS IDENTITY,
+    exchange_id SMALLINT NOT NULL,
+    kind TEXT NOT NULL,
+    settle TEXT,
+    underlying TEXT,
+    source TEXT NOT NULL,
+    observed_at TIMESTAMPTZ NOT NULL,
+    unread INTEGER[] NOT NULL DEFAULT '{}',
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT symbol_lists_pkey PRIMARY KEY (id),
+    CONSTRAINT symbol_lists_exchange_id_fkey FOREIGN KEY (exchange_id) REFERENCES public.exchanges (id) ON DELETE CASCADE,
+    CONSTRAINT symbol_lists_list_key UNIQUE NULLS NOT DISTINCT (exchange_id, kind, settle, underlying),
+    CONSTRAINT symbol_lists_kind_known CHECK (kind IN ('SPOT', 'PERPETUAL', 'FUTURE', 'OPTION')),
+    CONSTRAINT symbol_lists_settle_printable CHECK (settle <> '' AND length(settle) <= 50 AND settle !~ '^ | $|[\x01-\x1f\x7f]'),
+    CONSTRAINT symbol_lists_underlying_printable
+        CHECK (underlying <> '' AND length(underlying) <= 101 AND underlying !~ '^ | $|[\x01-\x1f\x7f]'),
+    CONSTRAINT symbol_lists_source_printable CHECK (source <> '' AND length(source) <= 100 AND source !~ '^ | $|[\x01-\x1f\x7f]'),
+    CONSTRAINT symbol_lists_parts_fit_kind
+        CHECK ((settle IS NULL OR kind <> 'SPOT') AND (underlying IS NULL OR kind = 'OPTION')),
+    CONSTRAINT symbol_lists_observed_at_is_date
+        CHECK (date_part('year', observed_at AT TIME ZONE 'UTC') >= 1 AND date_part('year', observed_at AT TIME ZONE 'UTC') <= 9999),
+    -- Every symbol stands in one list at most: where it stood in two, symbol_rows would have it twice. NULL overlaps
+    -- everything. Ranges of hashes, because text has no operator class for gist without the extension btree_gist.
+    CONSTRAINT symbol_lists_no_overlap EXCLUDE USING gist (
+        int4range(exchange_id, exchange_id, '[]') WITH &&,
+        int8range(hashtextextended(kind, 0), hashtextextended(kind, 0), '[]') WITH &&,
+        int8range(hashtextextended(settle, 0), hashtextextended(settle, 0), '[]') WITH &&,
+        int8range(hashtextextended(underlying, 0), hashtextextended(underlying, 0), '[]') WITH &&
+    )
+);
+
+COMMENT ON TABLE public.symbol_lists IS 'Every list of symbols that was ever imported: only its own symbols can vanish from it';
+COMMENT ON COLUMN public.symbol_lists.settle IS 'NULL for spot, and where one list holds every settlement';
+COMMENT ON COLUMN public.symbol_lists.underlying IS 'BASE_QUOTE of a list of options';
+COMMENT ON COLUMN public.symbol_lists.source IS 'The reader, or the user''s own source, that gave it last';
+COMMENT ON COLUMN public.symbol_lists.observed_at IS 'When the exchange gave the list that was last applied, or confirmed what is known';
+COMMENT ON COLUMN public.symbol_lists.unread IS 'Ids of symbols whose row in that list could not be read';
 
 -- A symbol stands in one list; statement_timestamp() is the clock that what is read here is judged by.
 CREATE VIEW public.symbol_rows AS

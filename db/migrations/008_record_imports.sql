@@ -128,16 +128,6 @@ CREATE TABLE public.history_prunes (
 
 COMMENT ON TABLE public.history_prunes IS 'What was deleted of ledger and histories, up to which time, when and by whom. Written by trigger, append-only';
 
-ALTER TABLE public.symbol_lists
-    ADD COLUMN changed_at TIMESTAMPTZ,
-    ADD COLUMN imported_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
-    ADD COLUMN confirmations BIGINT NOT NULL DEFAULT 0,
-    ADD CONSTRAINT symbol_lists_confirmations_not_negative CHECK (confirmations >= 0);
-
-COMMENT ON COLUMN public.symbol_lists.changed_at IS 'The moment of its last import that changed a symbol; NULL: none since that is kept';
-COMMENT ON COLUMN public.symbol_lists.imported_at IS 'When its last import was stored, by the server''s clock';
-COMMENT ON COLUMN public.symbol_lists.confirmations IS 'How many imports have changed nothing';
-
 CREATE OR REPLACE FUNCTION public.history_refuse() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -273,6 +263,17 @@ ALTER TABLE public.exchange_history ENABLE ALWAYS TRIGGER exchange_history_recor
 ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_record_prune;
 ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_stamp;
 ALTER TABLE public.history_prunes ENABLE ALWAYS TRIGGER history_prunes_refuse;
+
+-- Last, as an import writes to its list last, and because every look-up of a symbol reads this table.
+ALTER TABLE public.symbol_lists
+    ADD COLUMN changed_at TIMESTAMPTZ,
+    ADD COLUMN imported_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    ADD COLUMN confirmations BIGINT NOT NULL DEFAULT 0,
+    ADD CONSTRAINT symbol_lists_confirmations_not_negative CHECK (confirmations >= 0);
+
+COMMENT ON COLUMN public.symbol_lists.changed_at IS 'The moment of its last import that changed a symbol; NULL: none since that is kept';
+COMMENT ON COLUMN public.symbol_lists.imported_at IS 'When its last import was stored, by the server''s clock';
+COMMENT ON COLUMN public.symbol_lists.confirmations IS 'How many imports have changed nothing';
 
 -- migrate:down
 SET LOCAL lock_timeout = '200ms';
