@@ -96,13 +96,14 @@ class Watch:
         self.calls: dict[str, int] = defaultdict(int)
         self.errors: list[tuple[float, str, ExchangesDBError]] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._going = True
 
     def start(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
         """Begin to call one operation again and again."""
         self._tasks[name] = asyncio.create_task(self._repeat(name, call))
 
     async def _repeat(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
-        while True:
+        while self._going:
             began = time.monotonic()
             try:
                 await call()
@@ -137,10 +138,9 @@ class Watch:
         return longest
 
     async def stop(self) -> None:
-        """End all operations, in the middle if need be."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        """Let every operation end, so that what was acknowledged is known."""
+        self._going = False
+        await asyncio.gather(*self._tasks.values())
 
 
 def watch_exchanges(watch: Watch, database: Database) -> None:
@@ -246,6 +246,7 @@ async def prepare(dsn: Dsn, folder: Path) -> None:
 ENDS = {"004": "006", "006": "012"}
 
 
+@pytest.mark.limit(120)
 async def test_code_of_before_goes_on_while_each_migration_is_applied(empty_dsn: Dsn, tmp_path: Path) -> None:
     """No error but SchemaMismatch, and that from the file on which takes a column away; no call of half a second."""
     await prepare(empty_dsn, tmp_path)
@@ -315,12 +316,14 @@ async def nothing_is_lost(dsn: Dsn, changed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "statements",
-    ["LOCK TABLE exchanges IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(1)",
-     "ALTER TABLE exchanges RENAME COLUMN base_url TO address; "],
+    ("statements", "stalls", "fails"),
+    [("LOCK TABLE exchanges IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(1)", True, False),
+     ("ALTER TABLE exchanges RENAME COLUMN base_url TO address", False, True)],
     ids=["a lock for a second", "a column that is read"],
 )  # fmt: skip
-async def test_a_file_that_is_in_the_way_is_noticed(dsn: Dsn, tmp_path: Path, statements: str) -> None:
+async def test_a_file_that_is_in_the_way_is_noticed(
+    dsn: Dsn, tmp_path: Path, statements: str, stalls: bool, fails: bool
+) -> None:
     """The watch is one that can fail: it sees a stall of a second, and an error."""
     for file in FILES:
         shutil.copy(file, tmp_path)
@@ -330,12 +333,15 @@ async def test_a_file_that_is_in_the_way_is_noticed(dsn: Dsn, tmp_path: Path, st
     watch = Watch()
     async with Database(dsn, Settings(pool_max=5)) as database:
         watch_exchanges(watch, database)
-        await watch.round()
-        watch.forget()
-        await apply(dsn, tmp_path)
-        await watch.round()
-        await watch.stop()
-    assert max(watch.forget().values()) > LONGEST or watch.errors
+        try:
+            await watch.round(20)
+            usual = max(watch.forget().values())
+            await apply(dsn, tmp_path)
+            await watch.round()
+        finally:
+            await watch.stop()
+    assert not stalls or max(watch.forget().values()) > LONGEST + usual
+    assert bool(watch.errors) is fails
 
 
 async def test_a_lock_that_is_not_had_is_given_up_soon(empty_dsn: Dsn, tmp_path: Path) -> None:
