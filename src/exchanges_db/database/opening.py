@@ -14,7 +14,7 @@ from exchanges_db.database.driver_errors import Consequence, consequence
 from exchanges_db.database.session import Session
 from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between attempts, as they fail
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between attempts, as they fail
 
 
 class Opener:
@@ -49,8 +49,9 @@ class Opener:
         except ExchangesDBError as exc:
             self._counters.failed_opens += 1
             self._succeeded = False
-            self.not_before = self._clock() + self._pause * (0.5 + random.random())  # noqa: S311 - jitter, no secret
-            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            if self._clock() >= self.not_before:  # what fails together is one failure
+                self.not_before = self._clock() + self._pause * (0.5 + random.random())  # noqa: S311 - no secret
+                self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             if not isinstance(exc, DatabaseUnavailable) or not _passes(exc):
                 raise
             self.failure = exc
