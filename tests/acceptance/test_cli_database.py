@@ -113,6 +113,14 @@ def test_validate_passes_and_writes_its_page(dsn: Dsn, tmp_path: Path) -> None:
     assert "<svg" in page.read_text()
 
 
+def test_validate_quick_fails_for_what_stands_around_the_tables_too(dsn: Dsn) -> None:
+    """A deploy that forgot that there is no pooler stops there, and a program can read why."""
+    result = run("validate", "--quick", "--json", url=url_of(dsn), EXCHANGES_DB_POOLER="transaction")
+    report = json.loads(result.stdout)
+    assert (result.returncode, report["passed"]) == (1, False)
+    assert [check["name"] for check in report["checks"] if not check["passed"]] == ["pooler as set"]
+
+
 def test_validate_fails_on_an_unmigrated_database(url: str) -> None:
     """Exit code 1, the failed checks on stdout, no traceback."""
     result = run("validate", "--lookups", "100", url=url)
