@@ -1,4 +1,10 @@
-"""Text that has broken programs: quotes, comments, encodings, lengths, and attempts to be taken for something else."""
+"""Text that has broken programs: quotes, comments, encodings, lengths, and attempts to be taken for something else.
+
+`HOSTILE` is our own list. `NAUGHTY` is both that and the big list of naughty strings (MIT; its notice is in the file).
+"""
+
+import json
+from pathlib import Path
 
 HOSTILE = [
     # SQL that hopes to be pasted
@@ -29,3 +35,5 @@ HOSTILE = [
     "HTTPS://H", "wss://h", "https://user:pw@h/?q='x'#f", "https://h/" + "a" * 245, "wss:///x",
     "https://\u202egro.h", "https://h/%00", "https://h/a b", "https://h\\@g",
 ]  # fmt: skip
+_FOREIGN = json.loads((Path(__file__).parent / "naughty_strings.json").read_text(encoding="utf-8"))["strings"]
+NAUGHTY: list[str] = list(dict.fromkeys([*HOSTILE, *_FOREIGN]))
