@@ -1,8 +1,6 @@
 """What a role with the documented rights writes by SQL of its own dates nothing back and hides no row of others."""
 
-import os
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -12,6 +10,7 @@ from exchanges_db import Database, get_symbol_as_of, import_symbols, list_import
 from exchanges_db.database.dsn import Dsn
 from tests.factories import connected
 from tests.payload_rows import SPOT, payload, spot
+from tests.role_logins import roles_on
 
 LONG_AGO = datetime(1980, 1, 1, tzinfo=UTC)
 LEDGER = "INSERT INTO symbol_imports (exchange_id, exchange, outcome, began_at, ended_at, moment, changes) VALUES "
@@ -20,17 +19,9 @@ DOUBT = "INSERT INTO symbol_doubts (symbol_id, brake, reason, since) VALUES (1, 
 
 @pytest.fixture
 async def importer(stocked_dsn: Dsn) -> AsyncIterator[Dsn]:
-    """The login of a role that imports, with no right more than it needs."""
-    name = f"exchanges_db_importer_{os.getpid()}"
-    async with connected(stocked_dsn) as owner:
-        await owner.execute(f"""
-            CREATE ROLE {name} LOGIN;
-            GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name};
-            GRANT INSERT, UPDATE ON symbols, symbol_lists, symbol_raw, symbol_doubts TO {name};
-            GRANT INSERT ON symbol_imports TO {name};
-        """)
-        yield replace(stocked_dsn, user=name)
-        await owner.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
+    """The login of a role that imports, as `exchanges-db roles` makes it."""
+    async with roles_on(stocked_dsn) as logins:
+        yield logins["importer"]
 
 
 @pytest.mark.parametrize("moment", ["1980-01-01 00:00:00+00", "2980-01-01 00:00:00+00"])

@@ -41,7 +41,7 @@ from tests.hostile_text import HOSTILE, NAUGHTY
 from tests.integration.test_hostile_input import PARAMETERS, TEXT_FIELDS
 from tests.payload_rows import SPOT
 
-SHARE = int(os.environ.get("NAUGHTY_SHARE", "24"))
+SHARE = int(os.environ.get("NAUGHTY_SHARE", "32"))
 TEXTS = [
     (call, name, str(hint))
     for call, name, hint in PARAMETERS
