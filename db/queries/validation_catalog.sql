@@ -62,6 +62,15 @@ WHERE g.grantee = 0
 GROUP BY g.object_name
 ORDER BY 1;
 
+-- name: ListTriggerFunctionGrants :many
+-- Which roles beside its owner may put a function of a trigger on a table of their own, by a right of their own?
+SELECT f.proname::text AS function_name, pg_get_userbyid(a.grantee)::text AS role_name
+FROM pg_catalog.pg_proc AS f, aclexplode(f.proacl) AS a (grantor, grantee, privilege_type, is_grantable)
+WHERE f.pronamespace = 'public'::regnamespace AND f.prorettype = 'pg_catalog.trigger'::regtype
+  AND f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')' = ANY(@functions::text[])
+  AND a.grantee NOT IN (0, f.proowner)
+ORDER BY 1, 2;
+
 -- name: ListEventTriggers :many
 -- Which event triggers are there, but those of extensions?
 SELECT g.evtname::text AS trigger_name, g.evtevent::text AS event, f.proname::text AS function_name

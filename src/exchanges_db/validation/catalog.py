@@ -58,6 +58,11 @@ async def check_owners_and_rights(context: Context) -> str:
             f"{row.kind} {row.object_name} belongs to {row.owner}, and public.exchanges to {row.expected_owner}"
             async for row in querier.list_other_owners(tables=tables(), functions=functions())
         ]
+        # As what a migration makes is, until `exchanges-db roles` is run again: history could be written with it.
+        found += [
+            f"{row.role_name} may use {row.function_name}() on tables of its own: run what `exchanges-db roles` prints"
+            async for row in querier.list_trigger_function_grants(functions=functions())
+        ]
         granted = querier.list_public_grants(tables=tables(), functions=functions())
         return found + [f"PUBLIC, which is everybody, has {row.rights} on {row.object_name}" async for row in granted]
 

@@ -219,6 +219,22 @@ class ListRelativesRow:
     child: str
 
 
+LIST_TRIGGER_FUNCTION_GRANTS = """-- name: list_trigger_function_grants \\:many
+SELECT f.proname\\:\\:text AS function_name, pg_get_userbyid(a.grantee)\\:\\:text AS role_name
+FROM pg_catalog.pg_proc AS f, aclexplode(f.proacl) AS a (grantor, grantee, privilege_type, is_grantable)
+WHERE f.pronamespace = 'public'\\:\\:regnamespace AND f.prorettype = 'pg_catalog.trigger'\\:\\:regtype
+  AND f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')' = ANY(:p1\\:\\:text[])
+  AND a.grantee NOT IN (0, f.proowner)
+ORDER BY 1, 2
+"""
+
+
+@dataclasses.dataclass()
+class ListTriggerFunctionGrantsRow:
+    function_name: str
+    role_name: str
+
+
 LIST_VACUUM_OPTIONS = """-- name: list_vacuum_options \\:many
 SELECT c.relname\\:\\:text AS table_name, split_part(o.option, '=', 1)\\:\\:text AS option_name,
        split_part(o.option, '=', 2)\\:\\:text AS option_value
@@ -314,6 +330,14 @@ class AsyncQuerier:
             yield ListRelativesRow(
                 parent=row[0],
                 child=row[1],
+            )
+
+    async def list_trigger_function_grants(self, *, functions: List[str]) -> AsyncIterator[ListTriggerFunctionGrantsRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_TRIGGER_FUNCTION_GRANTS), {"p1": functions})
+        async for row in result:
+            yield ListTriggerFunctionGrantsRow(
+                function_name=row[0],
+                role_name=row[1],
             )
 
     async def list_vacuum_options(self, *, tables: List[str]) -> AsyncIterator[ListVacuumOptionsRow]:
