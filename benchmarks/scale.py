@@ -42,7 +42,13 @@ BACKENDS = "SELECT pid FROM pg_catalog.pg_stat_activity WHERE application_name =
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """Medians of one call, by so many processes at once, in one way; microseconds of processor time per call."""
+    """One call, by so many processes at once, in one way.
+
+    Attributes:
+        per_second: calls a second of all processes together, the median of the rounds.
+        client, server, pooler: microseconds of processor time per call, the least of the rounds: others who use the
+            machine only add to it.
+    """
 
     call: str
     way: str
@@ -63,8 +69,8 @@ class ScaleRun(msgspec.Struct, frozen=True):
 
 
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds in which every number of processes has its turn.")] = 5,
-    seconds: Annotated[float, typer.Option(min=0.05, help="Length of a turn.")] = 0.3,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds in which every number of processes has its turn.")] = 12,
+    seconds: Annotated[float, typer.Option(min=0.05, help="Length of a turn.")] = 0.1,
     symbols: Annotated[int, typer.Option(min=10, help="Symbols of the list that is read.")] = 2000,
     out: Annotated[Path, typer.Option(help="Folder for the JSON.")] = Path("benchmarks/results"),
 ) -> None:
@@ -124,7 +130,7 @@ def _named(dsn: Dsn, way: str) -> Dsn:
 
 
 def _in_turns(clients: Clients, dsn: Dsn, pooler: psutil.Process | None, rounds: int, seconds: float) -> list[Figure]:
-    """Return the medians of all turns; who begins moves on by one every round."""
+    """Return what all turns gave; who begins moves on by one every round."""
     ways = WAYS if pooler else WAYS[:1]
     turns = [(LOOK_UP, way, count) for count in PROCESSES for way in ways]
     turns += [(call, way, 1) for call in ("get_symbol", "list_symbols") for way in ways]
@@ -144,7 +150,11 @@ def _in_turns(clients: Clients, dsn: Dsn, pooler: psutil.Process | None, rounds:
             spent = (sum(one.processor for one in done), after[0] - before[0], after[1] - before[1])
             rate = sum(one.calls / one.seconds for one in done)
             found[turn].append((rate, *(1e6 * each / calls for each in spent)))
-    return [Figure(*turn, *map(statistics.median, zip(*rows, strict=True))) for turn, rows in found.items()]
+    figures = []
+    for turn, rows in found.items():
+        rates, *processor = zip(*rows, strict=True)
+        figures.append(Figure(*turn, statistics.median(rates), *map(min, processor)))
+    return figures
 
 
 async def _backends(dsn: Dsn, way: str) -> list[int]:
