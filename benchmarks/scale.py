@@ -11,7 +11,8 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from benchmarks.connections import PoolerSizes, Sizes, connections, pooler_sizes
 from benchmarks.processes import processor_seconds
 from benchmarks.report import new_folder
 from benchmarks.server import migrate, separate
-from exchanges_db import Database, import_symbols
+from exchanges_db import Database, Symbol, import_symbols, list_symbols
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from tests.payload_rows import SPOT, many, payload
@@ -59,6 +60,14 @@ class Figure(msgspec.Struct, frozen=True):
     pooler: float
 
 
+class Snapshot(msgspec.Struct, frozen=True):
+    """The list as one JSON document, written once and read by many: bytes, and microseconds of processor time."""
+
+    size: int
+    encode: float
+    decode: float
+
+
 class ScaleRun(msgspec.Struct, frozen=True):
     """Everything one run found."""
 
@@ -66,6 +75,7 @@ class ScaleRun(msgspec.Struct, frozen=True):
     figures: list[Figure]
     sizes: Sizes
     pooler: PoolerSizes | None
+    snapshot: Snapshot
 
 
 def main(
@@ -81,8 +91,9 @@ def main(
     if pgbouncer_program() is None:
         sys.stderr.write("PgBouncer is not installed: only direct connections are measured\n")
     with _embedded_server() as (dsn, server):
-        asyncio.run(_fill(dsn, symbols))
-        run = _measure(dsn, server, rounds, seconds, symbols)
+        snapshot = asyncio.run(_fill(dsn, symbols))
+        figures, own, pooler = _measure(dsn, server, rounds, seconds)
+    run = ScaleRun(symbols, figures, own, pooler, snapshot)
     print_tables(run, Console())
     (new_folder(out) / "scale.json").write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2))
 
@@ -100,33 +111,49 @@ def _embedded_server() -> Iterator[tuple[Dsn, int]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _fill(dsn: Dsn, symbols: int) -> None:
+async def _fill(dsn: Dsn, symbols: int) -> Snapshot:
     async with Database(dsn) as database:
         await import_symbols(SPOT, payload(SPOT, many(SPOT, symbols)), db=database)
         async with database.transaction() as tx:
             await tx.connection.execute("ANALYZE")
+        listed = await list_symbols(SPOT, db=database)
+    decoder = msgspec.json.Decoder(list[Symbol])
+    document = msgspec.json.encode(listed)
+    assert decoder.decode(document) == listed
+    encode, decode = _least(lambda: msgspec.json.encode(listed)), _least(lambda: decoder.decode(document))
+    return Snapshot(len(document), encode, decode)
 
 
-def _measure(dsn: Dsn, server: int, rounds: int, seconds: float, symbols: int) -> ScaleRun:
+def _least(work: Callable[[], object]) -> float:
+    """Return the microseconds of processor time of the quickest of some calls."""
+    times = []
+    for _ in range(10):
+        begin = time.process_time()
+        work()
+        times.append(time.process_time() - begin)
+    return 1e6 * min(times)
+
+
+def _measure(dsn: Dsn, server: int, rounds: int, seconds: float) -> tuple[list[Figure], Sizes, PoolerSizes | None]:
     if pgbouncer_program() is None:
         with running_clients(max(PROCESSES), {DIRECT: _named(dsn, DIRECT)}) as clients:
             figures = _in_turns(clients, dsn, None, rounds, seconds)
-            return ScaleRun(symbols, figures, asyncio.run(_sizes(dsn, server)), None)
+            return figures, asyncio.run(_sizes(dsn, server)), None
     with pgbouncer_process(dsn, sessions=SESSIONS, by_socket=True) as (pooler, through):
         pooler.cpu_affinity(psutil.Process(server).cpu_affinity())
         dsns = {DIRECT: _named(dsn, DIRECT), POOLED: _named(through, POOLED)}
         with running_clients(max(PROCESSES), dsns) as clients:
             figures = _in_turns(clients, dsn, pooler, rounds, seconds)
             own = asyncio.run(_sizes(dsn, server))
-        return ScaleRun(symbols, figures, own, asyncio.run(pooler_sizes(through, pooler)))
-
-
-async def _sizes(dsn: Dsn, server: int) -> Sizes:
-    return await sizes(dsn, server, await _backends(dsn, DIRECT))
+        return figures, own, asyncio.run(pooler_sizes(through, pooler))
 
 
 def _named(dsn: Dsn, way: str) -> Dsn:
     return replace(dsn, settings={"application_name": way})
+
+
+async def _sizes(dsn: Dsn, server: int) -> Sizes:
+    return await sizes(dsn, server, await _backends(dsn, DIRECT))
 
 
 def _in_turns(clients: Clients, dsn: Dsn, pooler: psutil.Process | None, rounds: int, seconds: float) -> list[Figure]:
@@ -178,9 +205,10 @@ def print_tables(run: ScaleRun, console: Console) -> None:
                 row = (str(figure.processes), f"{figure.per_second:.0f}", f"{grown:.2f}", *numbers, f"{beside:.2f}")
                 table.add_row(figure.way, *row)
         console.print(table)
-    for part in (run.sizes, run.pooler):
+    for part in (run.sizes, run.pooler, run.snapshot):
         if part is not None:
-            console.print(", ".join(f"{name} {value:.0f}" for name, value in msgspec.structs.asdict(part).items()))
+            values = msgspec.structs.asdict(part).items()
+            console.print(", ".join(f"{name} {value:.{0 if value >= 10 else 1}f}" for name, value in values))
 
 
 if __name__ == "__main__":

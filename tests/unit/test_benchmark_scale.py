@@ -10,7 +10,7 @@ from rich.console import Console
 from benchmarks.clients import DIRECT, POOLED
 from benchmarks.connections import PoolerSizes, Sizes
 from benchmarks.processes import memory, processor_seconds
-from benchmarks.scale import Figure, ScaleRun, print_tables
+from benchmarks.scale import Figure, ScaleRun, Snapshot, print_tables
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc of Linux")
 
@@ -35,11 +35,14 @@ def test_tables_set_a_pooler_beside_the_direct_way() -> None:
         Figure("get_symbol", POOLED, 1, 400.0, 200.0, 125.0, 75.0),
         Figure("get_symbol", DIRECT, 2, 1500.0, 110.0, 50.0, 0.0),
     ]
-    run = ScaleRun(10, figures, Sizes(1000.0, 2000.0, 2500.0, 300.0), PoolerSizes(1.5, 90.0))
+    run = ScaleRun(
+        10, figures, Sizes(1000.0, 2000.0, 2500.0, 300.0), PoolerSizes(1.5, 90.0), Snapshot(9000, 10.0, 20.0)
+    )
     output = StringIO()
     print_tables(run, Console(file=output, width=200))
     rows = [line.split() for line in output.getvalue().splitlines()]
     assert ["PgBouncer", "1", "400", "1.00", "200", "125", "75", "2.50"] in rows
     assert ["direct", "2", "1500", "1.50", "110", "50", "0", "1.00"] in rows
     assert "backend_own 2000" in output.getvalue()
-    assert "per_client 2" in output.getvalue()
+    assert "per_client 1.5" in output.getvalue()
+    assert "size 9000, encode 10, decode 20" in output.getvalue()
