@@ -21,6 +21,10 @@ SELECT (to_regclass(quote_ident(@ledger::text)) IS NOT NULL)::boolean AS has_led
 -- The text of the one statement that cannot be static, because a user chooses the table; the server quotes its name.
 SELECT format('SELECT version::text FROM %I', @ledger::text)::text AS query;
 
+-- name: GetLedgerInsertion :one
+-- The same for the statement that says that a version is applied.
+SELECT format('INSERT INTO %I (version) VALUES ($1) ON CONFLICT DO NOTHING', @ledger::text)::text AS query;
+
 -- name: ListMigrationChecksums :many
 -- Which checksums did the applied files of this ledger have?
 SELECT version, file_name, sha256 FROM migration_checksums WHERE ledger = @ledger ORDER BY version;
@@ -57,3 +61,42 @@ DELETE FROM migration_checksums WHERE ledger = @ledger AND version = @version;
 -- name: TryMigrationLock :one
 -- Take the lock for migrating, unless another session has it.
 SELECT pg_try_advisory_lock(@key::bigint) AS locked;
+
+-- name: ReleaseMigrationLock :one
+-- Give the lock for migrating back.
+SELECT pg_advisory_unlock(@key::bigint) AS released;
+
+-- name: GetServerProcess :one
+-- The process that answers. Where it is not the one that greeted, there is a pooler in between.
+SELECT pg_backend_pid() AS pid;
+
+-- name: SetNoIdleLimit :one
+-- Keep this session, which holds the lock and waits for dbmate, however long it has nothing to do.
+SELECT set_config('idle_session_timeout', '0', false) AS idle_session_timeout;
+
+-- name: SetConnectionCheck :one
+-- Will the server look, while it works for a client, whether that is still there? Not every platform can.
+SELECT set_config('client_connection_check_interval', '1s', false) AS client_connection_check_interval;
+
+-- name: ListDbmateSessions :many
+-- Which sessions of a dbmate that we started are there in this database, and which processes does each wait for?
+SELECT a.pid::int AS pid, array_to_string(pg_blocking_pids(a.pid), ', ')::text AS blockers
+FROM pg_catalog.pg_stat_activity AS a
+WHERE a.datname = current_database() AND a.application_name = @application_name::text
+ORDER BY a.pid;
+
+-- name: ListInvalidIndexes :many
+-- Which indexes did a CREATE INDEX CONCURRENTLY leave that has failed?
+SELECT format('%I.%I', n.nspname, c.relname)::text AS index_name
+FROM pg_catalog.pg_index AS i
+JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE NOT i.indisvalid AND n.nspname NOT IN ('pg_catalog', 'pg_toast')
+ORDER BY 1;
+
+-- name: CheckIndex :one
+-- How many indexes of that name are there, and how many of them are valid?
+SELECT count(*) AS present, count(*) FILTER (WHERE i.indisvalid) AS valid
+FROM pg_catalog.pg_index AS i
+JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+WHERE c.relname = @index_name::text;

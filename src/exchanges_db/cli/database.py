@@ -14,6 +14,7 @@ from exchanges_db.cli.commands import command
 from exchanges_db.cli.confirmation import confirm
 from exchanges_db.cli.progress import waiting
 from exchanges_db.cli.session import note_written, parse_duration, resolve_dsn, run, where
+from exchanges_db.cli.signals import run_until_signal
 from exchanges_db.errors import AccessDenied, ConfigurationError, SchemaMismatch
 from exchanges_db.schema import migrations
 from exchanges_db.schema.ledger import parse_ledger, what_is_wrong
@@ -42,10 +43,10 @@ def migrate(
     """Apply the pending migrations, with dbmate.
 
     One process at a time: others wait. Refuses when a file changed after it was applied, or when another project
-    has applied a file of the same version.
+    has applied a file of the same version. Ended early, it says what is applied and what is not.
     """
     dsn = resolve_dsn()
-    applied = asyncio.run(
+    applied = run_until_signal(
         migrations.migrate(
             dsn, strict=strict, lock_timeout=lock_timeout, migrations_table=migrations_table, on_line=output.note
         )
@@ -61,7 +62,9 @@ def status(migrations_table: MigrationsTable = None) -> None:
     Exit code 1 when one is pending, when its file was changed after it was applied, or when another project has
     applied a file of the same version.
     """
-    found = asyncio.run(migrations.get_migrations(resolve_dsn(), migrations_table=migrations_table))
+    found = asyncio.run(
+        migrations.get_migrations(resolve_dsn(), migrations_table=migrations_table, on_line=output.note)
+    )
     ages = _ages()
     if output.is_json():
         output.show_json({"migrations": found, "lists": ages})
@@ -109,7 +112,7 @@ def rollback(
     dsn = resolve_dsn()
     if not yes:
         confirm(f"Undo the newest migration of {where()}, with the data in its tables?")
-    undone = asyncio.run(
+    undone = run_until_signal(
         migrations.rollback(dsn, lock_timeout=lock_timeout, migrations_table=migrations_table, on_line=output.note)
     )
     note_written()

@@ -1,17 +1,48 @@
-"""Runs the program dbmate on one database, with no settings but those that are passed to it here."""
+"""Runs the program dbmate on one database, with no settings but those that are passed to it here.
+
+dbmate ends when this process does, and its sessions have a name of their own, by which the next deployer knows them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shutil
+import signal
+import sys
 import sysconfig
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import ConfigurationError, MigrationError
 from exchanges_db.schema.ledger import Ledger
+
+APPLICATION_NAME = "exchanges_db dbmate"
+_KEEPER = Path(__file__).with_name("dbmate_keeper.py")
+_STOP_SECONDS = 5.0
+# All that is handed on: where programs, homes and certificates are, and what tells the driver where to connect to.
+# Anything else may change what runs: PGOPTIONS, PGSERVICE, PGCLIENTENCODING, DBMATE_*.
+_HANDED_ON = (
+    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR", "PGHOST", "PGPORT",
+    "PGUSER", "PGPASSWORD", "PGPASSFILE", "PGDATABASE",
+)  # fmt: skip
+_LOCK_NOT_FREE = ("(55P03)", "canceling statement due to lock timeout")  # the code is printed by newer dbmates alone
+
+
+class DbmateFailed(MigrationError):
+    """dbmate ended with an error, which `said` has in its words."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+
+    @property
+    def is_lock_timeout(self) -> bool:
+        """Whether a lock on a table was not free in time."""
+        return any(sign in self.said for sign in _LOCK_NOT_FREE)
 
 
 def dbmate_program() -> str:
@@ -23,18 +54,27 @@ def dbmate_program() -> str:
     return found
 
 
-async def run_dbmate(dsn: Dsn, ledger: Ledger, directory: Path, on_line: Callable[[str], None], *command: str) -> None:
-    """Run `dbmate COMMAND` on the files of `directory`; raise MigrationError, with its last line, where it fails."""
-    # The URL goes through the environment, because every user of the machine can read a command line.
-    # Variables DBMATE_* of the caller and a .env file in the working directory must not change what runs.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DBMATE_")}
-    environment["DATABASE_URL"] = dsn.dbmate_url()
-    environment["DBMATE_MIGRATIONS_TABLE"] = ledger.name
-    environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} -c lock_timeout=5s".strip()
+def _environment(dsn: Dsn, ledger: Ledger, settings: dict[str, str]) -> dict[str, str]:
+    # The URL goes through the environment, because every user of the machine can read a command line. Settings by name
+    # win over those that options= in the user's URL makes.
+    own = replace(dsn, settings={**dsn.settings, **settings, "application_name": APPLICATION_NAME})
+    environment = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+    return environment | {"DATABASE_URL": own.dbmate_url(), "DBMATE_MIGRATIONS_TABLE": ledger.name}
+
+
+async def run_dbmate(
+    dsn: Dsn, ledger: Ledger, directory: Path, on_line: Callable[[str], None], *command: str, settings: dict[str, str]
+) -> None:
+    """Run `dbmate COMMAND` on the files of `directory`, in sessions with these settings; end it when cancelled.
+
+    Raises:
+        DbmateFailed: it ended with an error, whose last line is in the message.
+    """
     process = await asyncio.create_subprocess_exec(
-        dbmate_program(), "--env-file", os.devnull, "--no-dump-schema", "--migrations-dir", str(directory), *command,
-        env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        sys.executable, "-I", "-S", str(_KEEPER), dbmate_program(), "--env-file", os.devnull, "--no-dump-schema",
+        "--migrations-dir", str(directory), *command,
+        env=_environment(dsn, ledger, settings), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT, start_new_session=True,  # a group of its own, to be ended whole
     )  # fmt: skip
     assert process.stdout is not None
     last = ""
@@ -48,8 +88,23 @@ async def run_dbmate(dsn: Dsn, ledger: Ledger, directory: Path, on_line: Callabl
                 on_line(line)
         returncode = await process.wait()
     finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
+        await _end(process)
     if returncode != 0:
-        raise MigrationError(f"dbmate {command[0]} failed, nothing of the failing file was kept: {last}")
+        raise DbmateFailed(f"dbmate {command[0]} failed: {last}", last)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End what is left of dbmate: first by the end of its keeper's stdin, then the whole group."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        if process.returncode is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await process.wait()
+    finally:
+        # The keeper ends after dbmate, except where it was itself killed.
+        if process.returncode is None or process.returncode < 0:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()

@@ -98,7 +98,7 @@ async def read_ledger(connection: RawConnection, ledger: Ledger, files: Mapping[
         await querier.pin_ledger(schema_name=ledger.schema_name)
         tables = await querier.check_ledger(ledger=ledger.table_name)
         assert tables is not None  # a SELECT without FROM always gives one row
-        applied = await _applied_versions(connection, ledger) if tables.has_ledger else set()
+        applied = await applied_versions(connection, ledger) if tables.has_ledger else set()
         kept = {}
         if tables.has_checksums:
             kept = {row.version: row async for row in querier.list_migration_checksums(ledger=tables.ledger)}
@@ -114,7 +114,8 @@ async def read_ledger(connection: RawConnection, ledger: Ledger, files: Mapping[
     return migrations[::-1]
 
 
-async def _applied_versions(connection: RawConnection, ledger: Ledger) -> set[str]:
+async def applied_versions(connection: RawConnection, ledger: Ledger) -> set[str]:
+    """Return every version in the ledger, on which search_path must be pinned."""
     # The one statement that is not static: a user names the table. The server quotes the name, with format('%I').
     query = await AsyncQuerier(bridge(connection)).get_ledger_query(ledger=ledger.table_name)
     assert query is not None  # a SELECT without FROM always gives one row
@@ -174,7 +175,7 @@ async def record_checksums(connection: RawConnection, ledger: Ledger, files: Map
         await connection.execute(bookkeeping_file().read_text())
         tables = await querier.check_ledger(ledger=ledger.table_name)
         assert tables is not None  # a SELECT without FROM always gives one row
-        applied = await _applied_versions(connection, ledger)
+        applied = await applied_versions(connection, ledger)
         for version, file in files.items():
             if version in applied:
                 await querier.record_migration_checksum(

@@ -1,25 +1,19 @@
 """Migrates a database with dbmate: one process at a time, and only if the files applied before are unchanged.
 
 dbmate keeps no checksums, by default takes no lock, and passes the password to pg_dump on a command line. So it runs
-under our own advisory lock, after a check of its ledger, and without its dump.
+under our own advisory lock, after a check of its ledger, and without its dump. What is applied is what the ledger says
+afterwards, whatever else was heard.
 """
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import asyncpg
-
-from exchanges_db.database.bridge import bridge
-from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.database.hosts import connect_error, refuse_old_server
-from exchanges_db.errors import MigrationError, MigrationLocked
-from exchanges_db.schema.dbmate import run_dbmate
+from exchanges_db.errors import MigrationError
+from exchanges_db.schema.connecting import connect_to_migrate, limited, refuse_pooler_of_settings
+from exchanges_db.schema.interrupted import refuse_invalid_indexes, settle
 from exchanges_db.schema.ledger import (
     OWN_LEDGER,
     Ledger,
@@ -30,31 +24,39 @@ from exchanges_db.schema.ledger import (
     what_is_wrong,
 )
 from exchanges_db.schema.lines import log_line
-from exchanges_db.schema.migration_files import read_files
+from exchanges_db.schema.lock import LOCK_KEY, LockSession, locked
+from exchanges_db.schema.migration_files import MigrationFile, read_files
+from exchanges_db.schema.outcome import Run
+from exchanges_db.schema.running import apply_files, undo_file
 from exchanges_db.schema.sql_files import migrations_directory
-from exchanges_sql.migration_ledger import AsyncQuerier
 
-# Any constant will do; this one is the first eight bytes of "exchanges_db" read as an integer.
-LOCK_KEY = int.from_bytes(b"exchange")
-_POLL_SECONDS = 0.1
-_CONNECT_SECONDS = 5.0
+__all__ = ["LOCK_KEY", "get_migrations", "migrate", "rollback"]
 
 
 async def get_migrations(
-    dsn: Dsn, *, directory: Path | None = None, migrations_table: str | None = None
+    dsn: Dsn,
+    *,
+    directory: Path | None = None,
+    migrations_table: str | None = None,
+    on_line: Callable[[str], None] = log_line,
 ) -> list[Migration]:
     """Return every migration that has a file or stands in the ledger, by version.
 
     migrations_table: dbmate's ledger, TABLE or SCHEMA.TABLE; None means DBMATE_MIGRATIONS_TABLE.
+    on_line: called with what goes on, where it takes longer than a second.
 
     Raises:
         ConfigurationError: migrations_table is unusable, or the server is older than the oldest that is supported.
-        DatabaseError: the database cannot be asked.
+        DatabaseError: the database cannot be asked, or does not answer in time.
         MigrationError: two files have the same version.
     """
     ledger = parse_ledger(migrations_table)
-    async with _connection(dsn, read_only=True) as (connection, _):
-        return await read_ledger(connection, ledger, read_files(directory or migrations_directory()))
+    connection, _ = await connect_to_migrate(dsn, on_line, read_only=True)
+    try:
+        async with limited(connection):
+            return await read_ledger(connection, ledger, read_files(directory or migrations_directory()))
+    finally:
+        connection.terminate()
 
 
 async def migrate(
@@ -69,35 +71,49 @@ async def migrate(
     """Apply the pending migrations with dbmate and return the names of their files.
 
     strict: refuse a pending file whose version is lower than an applied one.
-    lock_timeout: seconds to wait for another process that is migrating.
+    lock_timeout: seconds to wait for another process that is migrating, and for locks on tables.
     migrations_table: dbmate's ledger, TABLE or SCHEMA.TABLE; None means DBMATE_MIGRATIONS_TABLE.
-    on_line: called with each line dbmate prints.
+    on_line: called with each line dbmate prints, and with what goes on, where it takes longer than a second.
+
+    Cancelled, it stops dbmate, and tells `on_line` what is applied and what is not.
 
     Raises:
-        MigrationLocked: the other process did not finish in time.
-        MigrationError: dbmate failed (it rolled the failing file back). Or, before dbmate is run: an applied file has
-            changed or is gone, or another project's file was applied under one of our versions.
-        ConfigurationError: migrations_table is unusable.
+        MigrationLocked: the other process did not finish in time, or a table was in use.
+        MigrationError: dbmate failed, or was stopped because the lock was lost; the message says what is applied and
+            what is not. Or, before dbmate is run: an applied file has changed or is gone, another project's file was
+            applied under one of our versions, or a deploy was interrupted and left what a person must look at.
+        ConfigurationError: migrations_table is unusable, or there is a pooler in between.
         DatabaseError: the database cannot be reached or asked.
     """
-    folder = directory or migrations_directory()
+    refuse_pooler_of_settings()
     ledger = parse_ledger(migrations_table)
-    async with _connection(dsn) as (connection, one_host):
-        await _lock(connection, lock_timeout, on_line)
-        files = read_files(folder)
-        before = await read_ledger(connection, ledger, files)
+    files = read_files(directory or migrations_directory())
+    async with locked(dsn, lock_timeout, on_line) as session:
+        before = await _look(session, ledger, files, on_line)
+        pending = [files[one.version] for one in before if not one.applied]
+        async with limited(session.connection):
+            await refuse_invalid_indexes(session.connection, pending)
         _refuse_to_migrate(before, ledger, strict)
-        await run_dbmate(one_host, ledger, folder, on_line, "migrate", *(["--strict"] if strict else []))
-        await record_checksums(connection, ledger, files)
-        after = await read_ledger(connection, ledger, files)
-    had = {migration.version for migration in before if migration.applied}
-    return [m.file_name for m in after if m.applied and m.file_name and m.version not in had]
+        run = Run(session, dsn, ledger, files, pending, "up", on_line)
+        async with run.reported():
+            await apply_files(session, ledger, pending, on_line)
+        await _record(session, ledger, files, on_line)
+    return [file.name for file in pending]
+
+
+async def _look(
+    session: LockSession, ledger: Ledger, files: dict[str, MigrationFile], on_line: Callable[[str], None]
+) -> list[Migration]:
+    async with limited(session.connection):
+        await settle(session.connection, ledger, files, on_line)
+        found = await read_ledger(session.connection, ledger, files)
+    wrong = what_is_wrong(found, ledger)
+    if wrong is not None:
+        raise MigrationError(f"nothing was done: {wrong}")
+    return found
 
 
 def _refuse_to_migrate(migrations: Sequence[Migration], ledger: Ledger, strict: bool) -> None:
-    wrong = what_is_wrong(migrations, ledger)
-    if wrong is not None:
-        raise MigrationError(f"nothing was done: {wrong}")
     elsewhere = [str(migration.file_name) for migration in migrations if migration.elsewhere]
     if elsewhere:
         raise MigrationError(
@@ -105,11 +121,17 @@ def _refuse_to_migrate(migrations: Sequence[Migration], ledger: Ledger, strict: 
             "if another table has it, name that one: DBMATE_MIGRATIONS_TABLE (or --migrations-table)"
         )
     pending = [migration for migration in migrations if not migration.applied]
-    newer = [m.version for m in migrations if m.foreign and pending and m.version > pending[0].version]
+    newer = [m for m in migrations if m.applied and pending and m.version > pending[0].version]
+    theirs = [m.version for m in newer if m.foreign]
+    if strict and theirs:
+        raise MigrationError(
+            f"nothing was done: {pending[0].file_name} is older than {', '.join(theirs)}, which another project has in "
+            f"{ledger}; keep our migrations in a table of their own: {OWN_LEDGER}; or pass --no-strict"
+        )
     if strict and newer:
         raise MigrationError(
-            f"nothing was done: {pending[0].file_name} is older than {', '.join(newer)}, which another project has in "
-            f"{ledger}; keep our migrations in a table of their own: {OWN_LEDGER}; or pass --no-strict"
+            f"nothing was done: {pending[0].file_name} is out of order: {newer[-1].file_name}, which is newer, is "
+            "applied; give it a higher number, or pass --no-strict"
         )
 
 
@@ -125,15 +147,11 @@ async def rollback(
 
     Raises the errors of `migrate`; MigrationError also where the ledger has a newer version of another project.
     """
-    folder = directory or migrations_directory()
+    refuse_pooler_of_settings()
     ledger = parse_ledger(migrations_table)
-    async with _connection(dsn) as (connection, one_host):
-        await _lock(connection, lock_timeout, on_line)
-        files = read_files(folder)
-        before = await read_ledger(connection, ledger, files)
-        wrong = what_is_wrong(before, ledger)
-        if wrong is not None:
-            raise MigrationError(f"nothing was done: {wrong}")
+    files = read_files(directory or migrations_directory())
+    async with locked(dsn, lock_timeout, on_line) as session:
+        before = await _look(session, ledger, files, on_line)
         ours = [migration for migration in before if migration.is_ours]
         if not ours:
             return None
@@ -145,54 +163,19 @@ async def rollback(
                 "another project's: roll that back first, with that project's files "
                 "(dbmate --migrations-dir ITS_FOLDER rollback)"
             )
-        await run_dbmate(one_host, ledger, folder, on_line, "rollback")
-        await record_checksums(connection, ledger, files)
-        return newest.file_name
+        file = files[newest.version]
+        run = Run(session, dsn, ledger, files, [file], "down", on_line)
+        async with run.reported():
+            await undo_file(session, ledger, file, on_line)
+        await _record(session, ledger, files, on_line)
+    return file.name
 
 
-@asynccontextmanager
-async def _connection(
-    dsn: Dsn, *, read_only: bool = False
-) -> AsyncIterator[tuple[asyncpg.Connection[asyncpg.Record], Dsn]]:
-    """Connect to the first host that takes writes; yield the connection, and a Dsn of that host alone, for dbmate.
-
-    read_only: where no host can be written to, the first that answers will do, such as a standby.
-    """
-    failure: BaseException | None = None
-    hosts = [dsn.one_host(index) for index in range(max(1, len(dsn.hosts)))]
-    for wanted, one_host in itertools.product(("read-write", "any") if read_only else ("read-write",), hosts):
-        arguments = {**one_host.asyncpg_arguments(), "target_session_attrs": wanted}
-        arguments["server_settings"].setdefault("application_name", "exchanges_db migrate")
-        try:
-            connection = await asyncpg.connect(**arguments, timeout=_CONNECT_SECONDS)
-        except DRIVER_ERRORS as exc:
-            failure = exc
-            continue
-        refuse_old_server(connection)
-        try:
-            yield connection, one_host
-        except DRIVER_ERRORS as exc:
-            raise translate(exc) from exc
-        finally:
-            # This ends the session and with it the lock, also after an error.
-            connection.terminate()
-        return
-    assert failure is not None  # there is at least one host
-    raise connect_error(dsn, failure) from failure
-
-
-async def _lock(
-    connection: asyncpg.Connection[asyncpg.Record], lock_timeout: float, on_line: Callable[[str], None]
+async def _record(
+    session: LockSession, ledger: Ledger, files: dict[str, MigrationFile], on_line: Callable[[str], None]
 ) -> None:
-    # Polled: a session that waits inside pg_advisory_lock deadlocks with CREATE INDEX CONCURRENTLY.
-    querier = AsyncQuerier(bridge(connection))
-    try:
-        async with asyncio.timeout(lock_timeout):
-            told = False
-            while not await querier.try_migration_lock(key=LOCK_KEY):
-                if not told:
-                    on_line("Waiting: another process is migrating this database")
-                    told = True
-                await asyncio.sleep(_POLL_SECONDS)
-    except TimeoutError as exc:
-        raise MigrationLocked(f"another process was migrating this database for {lock_timeout:g} s: try later") from exc
+    if session.is_lost:
+        on_line("The session with the lock was lost after all was done: the next migrate keeps the checksums")
+        return
+    async with limited(session.connection):
+        await record_checksums(session.connection, ledger, files)

@@ -11,6 +11,20 @@ import sqlalchemy.ext.asyncio
 from exchanges_sql import models
 
 
+CHECK_INDEX = """-- name: check_index \\:one
+SELECT count(*) AS present, count(*) FILTER (WHERE i.indisvalid) AS valid
+FROM pg_catalog.pg_index AS i
+JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+WHERE c.relname = :p1\\:\\:text
+"""
+
+
+@dataclasses.dataclass()
+class CheckIndexRow:
+    present: int
+    valid: int
+
+
 CHECK_LEDGER = """-- name: check_ledger \\:one
 SELECT (to_regclass(quote_ident(:p1\\:\\:text)) IS NOT NULL)\\:\\:boolean AS has_ledger,
        (to_regclass('migration_checksums') IS NOT NULL)\\:\\:boolean AS has_checksums,
@@ -30,8 +44,42 @@ DELETE FROM migration_checksums WHERE ledger = :p1 AND version = :p2
 """
 
 
+GET_LEDGER_INSERTION = """-- name: get_ledger_insertion \\:one
+SELECT format('INSERT INTO %I (version) VALUES (:p1) ON CONFLICT DO NOTHING', :p1\\:\\:text)\\:\\:text AS query
+"""
+
+
 GET_LEDGER_QUERY = """-- name: get_ledger_query \\:one
 SELECT format('SELECT version\\:\\:text FROM %I', :p1\\:\\:text)\\:\\:text AS query
+"""
+
+
+GET_SERVER_PROCESS = """-- name: get_server_process \\:one
+SELECT pg_backend_pid() AS pid
+"""
+
+
+LIST_DBMATE_SESSIONS = """-- name: list_dbmate_sessions \\:many
+SELECT a.pid\\:\\:int AS pid, array_to_string(pg_blocking_pids(a.pid), ', ')\\:\\:text AS blockers
+FROM pg_catalog.pg_stat_activity AS a
+WHERE a.datname = current_database() AND a.application_name = :p1\\:\\:text
+ORDER BY a.pid
+"""
+
+
+@dataclasses.dataclass()
+class ListDbmateSessionsRow:
+    pid: int
+    blockers: str
+
+
+LIST_INVALID_INDEXES = """-- name: list_invalid_indexes \\:many
+SELECT format('%I.%I', n.nspname, c.relname)\\:\\:text AS index_name
+FROM pg_catalog.pg_index AS i
+JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE NOT i.indisvalid AND n.nspname NOT IN ('pg_catalog', 'pg_toast')
+ORDER BY 1
 """
 
 
@@ -85,6 +133,21 @@ ON CONFLICT (ledger, version) DO NOTHING
 """
 
 
+RELEASE_MIGRATION_LOCK = """-- name: release_migration_lock \\:one
+SELECT pg_advisory_unlock(:p1\\:\\:bigint) AS released
+"""
+
+
+SET_CONNECTION_CHECK = """-- name: set_connection_check \\:one
+SELECT set_config('client_connection_check_interval', '1s', false) AS client_connection_check_interval
+"""
+
+
+SET_NO_IDLE_LIMIT = """-- name: set_no_idle_limit \\:one
+SELECT set_config('idle_session_timeout', '0', false) AS idle_session_timeout
+"""
+
+
 TRY_MIGRATION_LOCK = """-- name: try_migration_lock \\:one
 SELECT pg_try_advisory_lock(:p1\\:\\:bigint) AS locked
 """
@@ -93,6 +156,15 @@ SELECT pg_try_advisory_lock(:p1\\:\\:bigint) AS locked
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
+
+    async def check_index(self, *, index_name: str) -> Optional[CheckIndexRow]:
+        row = (await self._conn.execute(sqlalchemy.text(CHECK_INDEX), {"p1": index_name})).first()
+        if row is None:
+            return None
+        return CheckIndexRow(
+            present=row[0],
+            valid=row[1],
+        )
 
     async def check_ledger(self, *, ledger: str) -> Optional[CheckLedgerRow]:
         row = (await self._conn.execute(sqlalchemy.text(CHECK_LEDGER), {"p1": ledger})).first()
@@ -107,11 +179,36 @@ class AsyncQuerier:
     async def forget_migration_checksum(self, *, ledger: str, version: str) -> None:
         await self._conn.execute(sqlalchemy.text(FORGET_MIGRATION_CHECKSUM), {"p1": ledger, "p2": version})
 
+    async def get_ledger_insertion(self, *, ledger: str) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_LEDGER_INSERTION), {"p1": ledger})).first()
+        if row is None:
+            return None
+        return row[0]
+
     async def get_ledger_query(self, *, ledger: str) -> Optional[str]:
         row = (await self._conn.execute(sqlalchemy.text(GET_LEDGER_QUERY), {"p1": ledger})).first()
         if row is None:
             return None
         return row[0]
+
+    async def get_server_process(self) -> Optional[int]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_SERVER_PROCESS))).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def list_dbmate_sessions(self, *, application_name: str) -> AsyncIterator[ListDbmateSessionsRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_DBMATE_SESSIONS), {"p1": application_name})
+        async for row in result:
+            yield ListDbmateSessionsRow(
+                pid=row[0],
+                blockers=row[1],
+            )
+
+    async def list_invalid_indexes(self) -> AsyncIterator[str]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_INVALID_INDEXES))
+        async for row in result:
+            yield row[0]
 
     async def list_migration_checksums(self, *, ledger: str) -> AsyncIterator[ListMigrationChecksumsRow]:
         result = await self._conn.stream(sqlalchemy.text(LIST_MIGRATION_CHECKSUMS), {"p1": ledger})
@@ -140,6 +237,24 @@ class AsyncQuerier:
             "p3": file_name,
             "p4": sha256,
         })
+
+    async def release_migration_lock(self, *, key: int) -> Optional[bool]:
+        row = (await self._conn.execute(sqlalchemy.text(RELEASE_MIGRATION_LOCK), {"p1": key})).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def set_connection_check(self) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(SET_CONNECTION_CHECK))).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def set_no_idle_limit(self) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(SET_NO_IDLE_LIMIT))).first()
+        if row is None:
+            return None
+        return row[0]
 
     async def try_migration_lock(self, *, key: int) -> Optional[bool]:
         row = (await self._conn.execute(sqlalchemy.text(TRY_MIGRATION_LOCK), {"p1": key})).first()

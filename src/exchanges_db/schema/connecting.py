@@ -1,0 +1,116 @@
+"""Connects the tools that migrate: directly to one server, in which every answer has a time limit."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+
+from exchanges_db.database.bridge import bridge
+from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.hosts import connect_error, refuse_old_server
+from exchanges_db.database.settings import load_settings
+from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
+from exchanges_sql.migration_ledger import AsyncQuerier
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:  # asyncpg's class is generic for type checkers only
+    Connection = asyncpg.Connection
+
+_CONNECT_SECONDS = 5.0
+# No statement of ours works for long: the ledger has a few rows. dbmate's sessions have no such limit.
+ANSWER_SECONDS = 10.0
+_SILENT_SECONDS = 1.0
+_POOLERS_ERRORS = ("08P01", "26000", "42P05")  # a statement that was prepared on another of the pooler's connections
+_DIRECTLY = (
+    "migrations need a connection to the server itself: through a pooler their lock stays behind on one of its "
+    "connections and locks everybody out. Set DATABASE_URL to the server's own address for this command"
+)
+
+
+@contextmanager
+def told(on_line: Callable[[str], None], text: str) -> Iterator[None]:
+    """Say what goes on, where it takes longer than a second."""
+    word = asyncio.get_running_loop().call_later(_SILENT_SECONDS, on_line, text)
+    try:
+        yield
+    finally:
+        word.cancel()
+
+
+@asynccontextmanager
+async def limited(connection: Connection, seconds: float = ANSWER_SECONDS) -> AsyncIterator[None]:
+    """End the connection where the block takes longer: a statement that is only cancelled waits for the server again.
+
+    Raises:
+        DatabaseUnavailable: it took longer.
+        DatabaseError: another of the driver's errors, as ours.
+    """
+    expired = []
+
+    def expire() -> None:
+        expired.append(True)
+        connection.terminate()
+
+    timer = asyncio.get_running_loop().call_later(seconds, expire)
+    try:
+        yield
+    except DRIVER_ERRORS as exc:
+        if expired:
+            raise DatabaseUnavailable(f"the server did not answer within {seconds:g} s") from exc
+        raise translate(exc) from exc
+    finally:
+        timer.cancel()
+
+
+async def connect_to_migrate(
+    dsn: Dsn, on_line: Callable[[str], None], *, read_only: bool = False
+) -> tuple[Connection, Dsn]:
+    """Connect to the first host that takes writes; return the connection, and a Dsn of that host alone, for dbmate.
+
+    read_only: where no host can be written to, the first that answers will do, such as a standby.
+    """
+    failure: BaseException | None = None
+    hosts = [dsn.one_host(index) for index in range(max(1, len(dsn.hosts)))]
+    for wanted, one_host in itertools.product(("read-write", "any") if read_only else ("read-write",), hosts):
+        arguments = {**one_host.asyncpg_arguments(), "target_session_attrs": wanted}
+        arguments["server_settings"].setdefault("application_name", "exchanges_db migrate")
+        try:
+            with told(on_line, f"Connecting to {one_host}"):
+                # No statement is kept prepared, so that a pooler can be told from a server, and be read through.
+                connection = await asyncpg.connect(
+                    **arguments, timeout=dsn.connect_timeout or _CONNECT_SECONDS, statement_cache_size=0
+                )
+        except DRIVER_ERRORS as exc:
+            failure = exc
+            continue
+        refuse_old_server(connection)
+        return connection, one_host
+    assert failure is not None  # there is at least one host
+    raise connect_error(dsn, failure) from failure
+
+
+def refuse_pooler_of_settings() -> None:
+    """Raise ConfigurationError where EXCHANGES_DB_POOLER says that DATABASE_URL leads to a pooler."""
+    if load_settings().pooler != "none":
+        raise ConfigurationError(f"EXCHANGES_DB_POOLER is set, and {_DIRECTLY}, and EXCHANGES_DB_POOLER to none")
+
+
+async def refuse_pooler(connection: Connection) -> None:
+    """Raise ConfigurationError where the process that answers is not the one that greeted."""
+    refusal = ConfigurationError(f"DATABASE_URL leads to a pooler, and {_DIRECTLY}")
+    try:
+        async with limited(connection):
+            pid = await AsyncQuerier(bridge(connection)).get_server_process()
+    except DatabaseError as exc:
+        if exc.sqlstate in _POOLERS_ERRORS:
+            raise refusal from exc
+        raise
+    if pid != connection.get_server_pid():
+        raise refusal

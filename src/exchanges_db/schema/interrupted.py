@@ -1,0 +1,112 @@
+"""Files that may end half done: written down before they are run, and judged by what is there when nobody saw the end.
+
+Such a file is never run a second time by itself. The note is a row beside the checksums, with "VERSION up" or "VERSION
+down" as its version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from exchanges_db.database.bridge import RawConnection, bridge
+from exchanges_db.errors import MigrationError
+from exchanges_db.schema.ledger import Ledger, applied_versions
+from exchanges_db.schema.migration_files import MigrationFile
+from exchanges_db.schema.sql_files import bookkeeping_file
+from exchanges_sql.migration_ledger import AsyncQuerier, ListMigrationChecksumsRow
+
+
+async def note_begun(connection: RawConnection, ledger: Ledger, file: MigrationFile, direction: str) -> None:
+    """Write down that this direction of the file is about to be run."""
+    querier = AsyncQuerier(bridge(connection))
+    async with connection.transaction():
+        await querier.pin_ledger(schema_name=ledger.schema_name)
+        tables = await querier.check_ledger(ledger=ledger.table_name)
+        assert tables is not None  # a SELECT without FROM always gives one row
+        if not tables.has_checksums:
+            await connection.execute(bookkeeping_file().read_text())
+        await querier.record_migration_checksum(
+            ledger=tables.ledger, version=f"{file.version} {direction}", file_name=file.name, sha256=file.sha256
+        )
+
+
+async def forget_begun(connection: RawConnection, ledger: Ledger, file: MigrationFile, direction: str) -> None:
+    """Delete the note: the end of the file was seen."""
+    querier = AsyncQuerier(bridge(connection))
+    async with connection.transaction():
+        await querier.pin_ledger(schema_name=ledger.schema_name)
+        await querier.forget_migration_checksum(ledger=ledger.table_name, version=f"{file.version} {direction}")
+
+
+async def settle(
+    connection: RawConnection, ledger: Ledger, files: Mapping[str, MigrationFile], on_line: Callable[[str], None]
+) -> None:
+    """Find out what became of each file whose end nobody saw, where that can be known.
+
+    Raises:
+        MigrationError: it cannot; the message says what to look at, and what to do then.
+    """
+    querier = AsyncQuerier(bridge(connection))
+    async with connection.transaction():
+        await querier.pin_ledger(schema_name=ledger.schema_name)
+        tables = await querier.check_ledger(ledger=ledger.table_name)
+        assert tables is not None  # a SELECT without FROM always gives one row
+        if not tables.has_checksums:
+            return
+        rows = [row async for row in querier.list_migration_checksums(ledger=tables.ledger)]
+        applied = await applied_versions(connection, ledger) if tables.has_ledger else set()
+        for row in rows:
+            version, _, direction = row.version.partition(" ")
+            if direction and (version in applied) == (direction == "up"):  # it was recorded
+                await querier.forget_migration_checksum(ledger=tables.ledger, version=row.version)
+            elif direction:
+                file = files.get(version)
+                if file is None or file.sha256 != row.sha256 or direction == "down" or file.up.index is None:
+                    raise MigrationError(_not_known(row, ledger))
+                if await _has_index(querier, file, file.up.index):
+                    insertion = await querier.get_ledger_insertion(ledger=ledger.table_name)
+                    assert insertion is not None
+                    await connection.execute(insertion, version)
+                    on_line(f"{file.name} was begun by a deploy that was interrupted, and is whole: now it is recorded")
+                await querier.forget_migration_checksum(ledger=tables.ledger, version=row.version)
+
+
+async def _has_index(querier: AsyncQuerier, file: MigrationFile, name: str) -> bool:
+    found = await querier.check_index(index_name=name)
+    assert found is not None  # count always gives one row
+    if found.valid < found.present:
+        raise MigrationError(f"nothing was done: {file.name} has failed before and left the {what_to_do_about([name])}")
+    return found.present > 0
+
+
+def _not_known(row: ListMigrationChecksumsRow, ledger: Ledger) -> str:
+    version, _, direction = row.version.partition(" ")
+    done, record = ("applied", "add it to") if direction == "up" else ("undone", "delete it from")
+    return (
+        f"nothing was done: {row.file_name} was begun by a deploy that was interrupted. It is transaction:false, so it "
+        f"may be {done} wholly, in part or not at all: look at what it does. Where all is done, {record} {ledger} as "
+        f"{version}; where it is to be run again, delete the row {row.version!r} of migration_checksums"
+    )
+
+
+async def refuse_invalid_indexes(connection: RawConnection, pending: Iterable[MigrationFile]) -> None:
+    """Raise MigrationError where an index that a pending file makes is there, but INVALID."""
+    querier = AsyncQuerier(bridge(connection))
+    for file in pending:
+        if file.up.index is not None:
+            await _has_index(querier, file, file.up.index)
+
+
+async def list_invalid_indexes(connection: RawConnection) -> set[str]:
+    """Return the indexes that no query uses, because making them has failed."""
+    return {name async for name in AsyncQuerier(bridge(connection)).list_invalid_indexes()}
+
+
+def what_to_do_about(indexes: Iterable[str]) -> str:
+    """Say how to get rid of INVALID indexes."""
+    names = sorted(indexes)
+    drops = "; ".join(f"DROP INDEX CONCURRENTLY {name}" for name in names)
+    return (
+        f"INVALID index {', '.join(names)}, which slows writes and serves no query: {drops}; mend what kept it from "
+        "being made; then migrate again"
+    )
