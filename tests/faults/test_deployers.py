@@ -1,4 +1,4 @@
-"""Several deployers at once, and deployers that are killed: each file is applied once, and each says what is applied."""
+"""Several deployers at once, and deployers that are killed: each file is applied once, and each says what is done."""
 
 import asyncio
 import os
@@ -6,9 +6,8 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -16,15 +15,13 @@ import psutil
 import pytest
 
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.schema.comparison import recorded_schema
-from exchanges_db.schema.lock import LOCK_KEY
+from exchanges_db.schema.migrations import LOCK_KEY
 from exchanges_db.schema.sql_files import migrations_directory
 from tests.factories import connected
-from tests.fix_server import run_dbmate, url_of
+from tests.fix_server import url_of
 
 DEPLOYER = Path(__file__).with_name("deployer.py")
 NAMES = sorted(path.name for path in migrations_directory().glob("*.sql"))
-SECONDS = 40  # no test here takes longer, whatever happens
 GATE = 77  # an advisory lock that a file waits for, so that it is at work for as long as a test wants
 SETUP = """
 CREATE TABLE runs (id int GENERATED ALWAYS AS IDENTITY);
@@ -83,8 +80,9 @@ class Field:
         return self.deployers[-1]
 
     async def until(self, sql: str) -> object:
-        """Wait until the statement returns something that is true."""
+        """Wait until the statement returns something that is true; fail where every deployer has ended by then."""
         while not (found := await self.watcher.fetchval(sql)):
+            assert any(one.process.returncode is None for one in self.deployers), [one.said for one in self.deployers]
             await asyncio.sleep(0.02)
         return found
 
@@ -123,10 +121,12 @@ class Field:
 
     async def nothing_is_left(self) -> None:
         """Wait until no session of a deployer is there; then there is no lock, and no INVALID index, either."""
-        await self.until(
-            "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid() AND backend_type = 'client backend')"
+        others = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND application_name IN ('exchanges_db migrate', 'exchanges_db dbmate')"
         )
+        while await self.watcher.fetchval(others):
+            await asyncio.sleep(0.02)
         assert await self.watcher.fetchval("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
         assert await self.watcher.fetchval("SELECT count(*) FROM migration_checksums WHERE version LIKE '% %'") == 0
 
@@ -134,7 +134,7 @@ class Field:
 @asynccontextmanager
 async def field_on(dsn: Dsn, tmp_path: Path) -> AsyncIterator[Field]:
     files = Path(shutil.copytree(migrations_directory(), tmp_path / "migrations"))
-    async with asyncio.timeout(SECONDS), connected(dsn) as watcher:
+    async with connected(dsn) as watcher:
         field = Field(dsn, files, watcher)
         try:
             yield field
@@ -166,6 +166,7 @@ def dbmates_of(deployer: Deployer) -> list[psutil.Process]:
 
 
 # How a deploy is interrupted, while a file is at work.
+Interrupt = Callable[[Field, Deployer], Awaitable[None]]
 
 
 async def _kill(field: Field, deployer: Deployer) -> None:
@@ -192,13 +193,17 @@ async def _lose_session(field: Field, deployer: Deployer) -> None:
     assert "was kept" not in deployer.said
 
 
+def name_of(interrupt: Callable[..., object]) -> str:
+    """Return it as a part of a test's name."""
+    return interrupt.__name__.strip("_")
+
+
 INTERRUPTIONS = [_kill, _terminate, _hang_up, _lose_session]
 
 
-@pytest.mark.parametrize("interrupt", INTERRUPTIONS)
-async def test_an_interrupted_message_is_applied_once_by_the_next(field: Field, interrupt: object) -> None:
+@pytest.mark.parametrize("interrupt", INTERRUPTIONS, ids=name_of)
+async def test_an_interrupted_message_is_applied_once_by_the_next(field: Field, interrupt: Interrupt) -> None:
     """The server notices that dbmate is gone, and undoes the file as a whole."""
-    assert callable(interrupt)
     field.add(ONE_MESSAGE)
     await field.shut_gate()
     first = await field.deploy()
@@ -214,10 +219,9 @@ async def test_an_interrupted_message_is_applied_once_by_the_next(field: Field, 
     await field.nothing_is_left()
 
 
-@pytest.mark.parametrize("interrupt", INTERRUPTIONS)
-async def test_a_file_that_commits_half_of_itself_is_not_run_a_second_time(field: Field, interrupt: object) -> None:
+@pytest.mark.parametrize("interrupt", [_kill, _terminate, _lose_session], ids=name_of)
+async def test_a_file_that_commits_half_of_itself_is_not_run_a_second_time(field: Field, interrupt: Interrupt) -> None:
     """The next waits until it is no more at work, and then leaves it to a person, with what to look at."""
-    assert callable(interrupt)
     field.add(FREE)
     await field.shut_gate()
     first = await field.deploy()
@@ -252,10 +256,9 @@ async def test_a_file_is_run_again_after_somebody_has_said_so(field: Field) -> N
     await field.nothing_is_left()
 
 
-@pytest.mark.parametrize("interrupt", INTERRUPTIONS)
-async def test_an_index_made_concurrently_is_finished_and_recorded(field: Field, interrupt: object) -> None:
+@pytest.mark.parametrize("interrupt", [_kill, _terminate], ids=name_of)
+async def test_an_index_made_concurrently_is_finished_and_recorded(field: Field, interrupt: Interrupt) -> None:
     """The statement goes on without its client, and the next deployer finds the index there."""
-    assert callable(interrupt)
     field.add(INDEX)
     async with connected(field.dsn) as writer:
         writing = writer.transaction()
@@ -289,12 +292,11 @@ async def test_an_idle_limit_does_not_end_the_session_with_the_lock(field: Field
     await field.nothing_is_left()
 
 
-@pytest.mark.parametrize("interrupt", [_kill, _terminate])
+@pytest.mark.parametrize("interrupt", [_kill, _terminate], ids=name_of)
 async def test_an_interrupted_transaction_leaves_nothing_and_the_next_applies_all(
-    bare: Field, interrupt: object
+    bare: Field, interrupt: Interrupt
 ) -> None:
     """In the middle of the last file: the ones before it stay."""
-    assert callable(interrupt)
     bare.add("CREATE TABLE half (id int); SELECT pg_advisory_xact_lock_shared(77);", options="")
     await bare.shut_gate()
     first = await bare.deploy()
@@ -313,9 +315,7 @@ async def test_an_interrupted_transaction_leaves_nothing_and_the_next_applies_al
 
 
 @pytest.mark.parametrize("count", [2, 5])
-async def test_of_several_deployers_on_an_empty_database_one_applies_all(
-    bare: Field, dsn: Dsn, count: int
-) -> None:
+async def test_of_several_deployers_on_an_empty_database_one_applies_all(bare: Field, dsn: Dsn, count: int) -> None:
     """With a file without a transaction, and an index that is made concurrently."""
     bare.add("CREATE TABLE late (id int);", "997_late.sql")
     bare.add(INDEX)

@@ -15,7 +15,7 @@ from exchanges_db.cli.confirmation import confirm
 from exchanges_db.cli.progress import waiting
 from exchanges_db.cli.session import note_written, parse_duration, resolve_dsn, run, where
 from exchanges_db.cli.signals import run_until_signal
-from exchanges_db.errors import AccessDenied, ConfigurationError, SchemaMismatch
+from exchanges_db.errors import AccessDenied, ConfigurationError, DatabaseUnavailable, SchemaMismatch
 from exchanges_db.schema import migrations
 from exchanges_db.schema.ledger import parse_ledger, what_is_wrong
 from exchanges_db.schema.sql_files import schema_sql
@@ -94,7 +94,7 @@ def _ages() -> list[ListFreshness]:
         return run(lambda database: get_freshness(db=database))
     except SchemaMismatch:
         return []  # the pending migrations are told of
-    except AccessDenied as exc:
+    except (AccessDenied, DatabaseUnavailable) as exc:  # as where the URL wants a primary, and only a standby is there
         output.note(f"how old the lists of symbols are is not known: {exc}")
         return []
 

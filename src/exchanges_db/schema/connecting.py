@@ -45,13 +45,14 @@ def told(on_line: Callable[[str], None], text: str) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def limited(connection: Connection, seconds: float = ANSWER_SECONDS) -> AsyncIterator[None]:
+async def limited(connection: Connection, seconds: float | None = None) -> AsyncIterator[None]:
     """End the connection where the block takes longer: a statement that is only cancelled waits for the server again.
 
     Raises:
         DatabaseUnavailable: it took longer.
         DatabaseError: another of the driver's errors, as ours.
     """
+    seconds = ANSWER_SECONDS if seconds is None else seconds
     expired = []
 
     def expire() -> None:

@@ -74,7 +74,8 @@ async def _run(
 async def _pause(session: LockSession, attempt: int, on_line: Callable[[str], None], exc: DbmateFailed) -> None:
     if not session.has_time:
         raise MigrationLocked(
-            f"a lock on a table was not free for {session.lock_timeout:g} s, {attempt + 1} tries: {exc.said}"
+            f"a lock on a table was not free for {session.lock_timeout:g} s, "
+            f"{attempt + 1} {'try' if attempt == 0 else 'tries'}: {exc.said}"
         ) from exc
     wait = min(0.25 * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
     on_line(f"A lock on a table was not free within 0.5 s, and nobody shall queue for longer: again in {wait:.1f} s")
