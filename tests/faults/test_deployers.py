@@ -23,17 +23,27 @@ from tests.fix_server import url_of
 DEPLOYER = Path(__file__).with_name("deployer.py")
 NAMES = sorted(path.name for path in migrations_directory().glob("*.sql"))
 GATE = 77  # an advisory lock that a file waits for, so that it is at work for as long as a test wants
-SETUP = """
+# Asks again and again, because a lock that is waited for has a time limit.
+GATED = """
+CREATE FUNCTION wait_for_gate() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    WHILE NOT pg_try_advisory_xact_lock_shared(77) LOOP
+        PERFORM pg_sleep(0.02);
+    END LOOP;
+END $$;
+"""
+SETUP = f"""
+{GATED}
 CREATE TABLE runs (id int GENERATED ALWAYS AS IDENTITY);
 CREATE PROCEDURE work() LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO runs DEFAULT VALUES;
     COMMIT;
-    PERFORM pg_advisory_lock_shared(77);
+    PERFORM wait_for_gate();
 END $$;
 """
 # transaction:false, but PostgreSQL makes one transaction of a message; and one that commits half of itself.
-ONE_MESSAGE = "INSERT INTO runs DEFAULT VALUES; SELECT pg_advisory_xact_lock_shared(77);"
+ONE_MESSAGE = "INSERT INTO runs DEFAULT VALUES; SELECT wait_for_gate();"
 FREE = "CALL work();"
 INDEX = "CREATE INDEX CONCURRENTLY late_index ON exchanges (display_name);"
 
@@ -89,8 +99,8 @@ class Field:
     async def until_at_work(self) -> None:
         """Wait until the file waits for the gate."""
         await self.until(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 77 AND NOT granted "
-            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND wait_event = 'PgSleep'"
         )
 
     async def lock_pid(self) -> int:
@@ -297,7 +307,7 @@ async def test_an_interrupted_transaction_leaves_nothing_and_the_next_applies_al
     bare: Field, interrupt: Interrupt
 ) -> None:
     """In the middle of the last file: the ones before it stay."""
-    bare.add("CREATE TABLE half (id int); SELECT pg_advisory_xact_lock_shared(77);", options="")
+    bare.add(f"CREATE TABLE half (id int); {GATED} SELECT wait_for_gate();", options="")
     await bare.shut_gate()
     first = await bare.deploy()
     await bare.until_at_work()
