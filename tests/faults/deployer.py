@@ -1,12 +1,58 @@
-"""The command `exchanges-db` on another folder of migrations, the first argument; the others are the command's."""
+"""Starts `exchanges-db` on another folder of migrations, in forks of one interpreter that has it loaded.
 
+Each line of stdin asks for a deployer, in JSON; its process is told on stdout as "PID", its end as "PID CODE".
+"""
+
+import json
+import os
+import select
+import signal
 import sys
 from pathlib import Path
 
 from exchanges_db.cli.main import run
 from exchanges_db.schema import migrations
 
+
+def _deploy(folder: str, arguments: list[str], variables: dict[str, str], output: str) -> int:
+    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(written, stream)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.environ.update(variables)
+    migrations.migrations_directory = lambda: Path(folder)
+    code = run(arguments)
+    sys.stdout.flush()
+    return code
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _serve() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    at_work: set[int] = set()
+    rest = b""
+    while True:
+        if select.select([0], [], [], 0.01)[0]:
+            asked = os.read(0, 65536)
+            if not asked:
+                return
+            *lines, rest = (rest + asked).split(b"\n")
+            for line in lines:
+                pid = os.fork()
+                if pid == 0:
+                    os._exit(_deploy(**json.loads(line)))
+                at_work.add(pid)
+                _tell(str(pid))
+        for pid in tuple(at_work):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                at_work.remove(pid)
+                _tell(f"{pid} {os.waitstatus_to_exitcode(status)}")
+
+
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    migrations.migrations_directory = lambda: folder
-    sys.exit(run(sys.argv[2:]))
+    _serve()

@@ -1,12 +1,16 @@
 """Several deployers at once, and deployers that are killed: each file is applied once, and each says what is done."""
 
 import asyncio
+import json
 import os
+import queue
 import re
 import shutil
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -48,51 +52,95 @@ FREE = "CALL work();"
 INDEX = "CREATE INDEX CONCURRENTLY late_index ON exchanges (display_name);"
 
 
+class Deployers:
+    """The interpreter that deployers are forks of."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(DEPLOYER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        self.ended: dict[int, int] = {}
+        self.started: queue.Queue[int] = queue.Queue()
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            pid, _, code = line.partition(" ")
+            if code:
+                self.ended[int(pid)] = int(code)
+            else:
+                self.started.put(int(pid))
+
+    def start(self, **asked: object) -> int:
+        """Start a deployer and return its process."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        return self.started.get(timeout=20)
+
+    def close(self) -> None:
+        """End the interpreter."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self._reading.join()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process.wait()
+
+
 class Deployer:
     """One process of `exchanges-db`, and all that it has said."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.said = ""
-        self._reading = asyncio.create_task(self._read())
+    def __init__(self, deployers: Deployers, pid: int, output: Path) -> None:
+        self.pid, self._deployers, self._output = pid, deployers, output
 
-    async def _read(self) -> None:
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            self.said += line.decode()
+    @property
+    def said(self) -> str:
+        """Return what it has said until now."""
+        return self._output.read_text() if self._output.exists() else ""
+
+    @property
+    def is_there(self) -> bool:
+        """Return whether it has not ended."""
+        return self.pid not in self._deployers.ended
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
 
     async def end(self) -> int:
         """Return the exit code once it has ended."""
-        code = await self.process.wait()
-        await self._reading
-        return code
+        while self.is_there:
+            await asyncio.sleep(0.01)
+        return self._deployers.ended[self.pid]
 
 
 class Field:
     """A database, a folder of migrations that are pending there, and deployers at work on them."""
 
-    def __init__(self, dsn: Dsn, files: Path, watcher: asyncpg.Connection) -> None:
-        self.dsn, self.files, self.watcher = dsn, files, watcher
+    def __init__(self, dsn: Dsn, files: Path, watcher: asyncpg.Connection, interpreter: Deployers) -> None:
+        self.dsn, self.files, self.watcher, self._interpreter = dsn, files, watcher, interpreter
         self.deployers: list[Deployer] = []
 
     def add(self, sql: str, name: str = "998_late.sql", options: str = " transaction:false") -> None:
         """Add a file that is pending."""
         (self.files / name).write_text(f"-- migrate:up{options}\n{sql}\n-- migrate:down{options}\nSELECT 1;\n")
 
-    async def deploy(self, *arguments: str, command: str = "migrate", **variables: str) -> Deployer:
+    def deploy(self, *arguments: str) -> Deployer:
         """Start a deployer."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, str(DEPLOYER), str(self.files), command, *arguments,
-            env={**os.environ, "DATABASE_URL": url_of(self.dsn), **variables},
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        self.deployers.append(Deployer(process))
+        output = self.files.parent / f"deployer {len(self.deployers)}"
+        variables = {"DATABASE_URL": url_of(self.dsn)}
+        pid = self._interpreter.start(
+            folder=str(self.files), arguments=["migrate", *arguments], variables=variables, output=str(output)
+        )
+        self.deployers.append(Deployer(self._interpreter, pid, output))
         return self.deployers[-1]
 
     async def until(self, sql: str) -> object:
         """Wait until the statement returns something that is true; fail where every deployer has ended by then."""
         while not (found := await self.watcher.fetchval(sql)):
-            assert any(one.process.returncode is None for one in self.deployers), [one.said for one in self.deployers]
+            assert any(one.is_there for one in self.deployers), [one.said for one in self.deployers]
             await asyncio.sleep(0.02)
         return found
 
@@ -141,38 +189,46 @@ class Field:
         assert await self.watcher.fetchval("SELECT count(*) FROM migration_checksums WHERE version LIKE '% %'") == 0
 
 
+@pytest.fixture(scope="module")
+def interpreter() -> Iterator[Deployers]:
+    """One for all tests: to load the command takes longer than what it does here."""
+    deployers = Deployers()
+    yield deployers
+    deployers.close()
+
+
 @asynccontextmanager
-async def field_on(dsn: Dsn, tmp_path: Path) -> AsyncIterator[Field]:
+async def field_on(dsn: Dsn, tmp_path: Path, interpreter: Deployers) -> AsyncIterator[Field]:
     files = Path(shutil.copytree(migrations_directory(), tmp_path / "migrations"))
     async with connected(dsn) as watcher:
-        field = Field(dsn, files, watcher)
+        field = Field(dsn, files, watcher, interpreter)
         try:
             yield field
         finally:
             for deployer in field.deployers:
-                if deployer.process.returncode is None:
-                    deployer.process.kill()
+                if deployer.is_there:
+                    deployer.send(signal.SIGKILL)
                 await deployer.end()
 
 
 @pytest.fixture
-async def field(dsn: Dsn, tmp_path: Path) -> AsyncIterator[Field]:
+async def field(dsn: Dsn, tmp_path: Path, interpreter: Deployers) -> AsyncIterator[Field]:
     """A migrated database with a table that counts runs."""
-    async with field_on(dsn, tmp_path) as field:
+    async with field_on(dsn, tmp_path, interpreter) as field:
         await field.watcher.execute(SETUP)
         yield field
 
 
 @pytest.fixture
-async def bare(empty_dsn: Dsn, tmp_path: Path) -> AsyncIterator[Field]:
+async def bare(empty_dsn: Dsn, tmp_path: Path, interpreter: Deployers) -> AsyncIterator[Field]:
     """An empty database."""
-    async with field_on(empty_dsn, tmp_path) as field:
+    async with field_on(empty_dsn, tmp_path, interpreter) as field:
         yield field
 
 
 def dbmates_of(deployer: Deployer) -> list[psutil.Process]:
     """Return what the deployer has started."""
-    return psutil.Process(deployer.process.pid).children(recursive=True)
+    return psutil.Process(deployer.pid).children(recursive=True)
 
 
 # How a deploy is interrupted, while a file is at work.
@@ -180,18 +236,18 @@ Interrupt = Callable[[Field, Deployer], Awaitable[None]]
 
 
 async def _kill(field: Field, deployer: Deployer) -> None:
-    deployer.process.send_signal(signal.SIGKILL)
+    deployer.send(signal.SIGKILL)
     await deployer.end()
 
 
 async def _terminate(field: Field, deployer: Deployer) -> None:
-    deployer.process.send_signal(signal.SIGTERM)
+    deployer.send(signal.SIGTERM)
     assert await deployer.end() == 143, deployer.said
     assert re.search(r"stopped: applied: none; not applied: 998_late\.sql", deployer.said), deployer.said
 
 
 async def _hang_up(field: Field, deployer: Deployer) -> None:
-    deployer.process.send_signal(signal.SIGHUP)
+    deployer.send(signal.SIGHUP)
     assert await deployer.end() == 129, deployer.said
 
 
@@ -216,10 +272,10 @@ async def test_an_interrupted_message_is_applied_once_by_the_next(field: Field, 
     """The server notices that dbmate is gone, and undoes the file as a whole."""
     field.add(ONE_MESSAGE)
     await field.shut_gate()
-    first = await field.deploy()
+    first = field.deploy()
     await field.until_at_work()
     children = dbmates_of(first)
-    second = await field.deploy()
+    second = field.deploy()
     await interrupt(field, first)
     psutil.wait_procs(children, timeout=5)
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
@@ -234,12 +290,12 @@ async def test_a_file_that_commits_half_of_itself_is_not_run_a_second_time(field
     """The next waits until it is no more at work, and then leaves it to a person, with what to look at."""
     field.add(FREE)
     await field.shut_gate()
-    first = await field.deploy()
+    first = field.deploy()
     await field.until_at_work()
     await interrupt(field, first)
-    second = await field.deploy()
+    second = field.deploy()
     while "Waiting: what an interrupted deploy has begun still runs on the server" not in second.said:
-        assert second.process.returncode is None, second.said
+        assert second.is_there, second.said
         await asyncio.sleep(0.02)
     await field.open_gate()
     assert await second.end() == 6, second.said
@@ -247,7 +303,7 @@ async def test_a_file_that_commits_half_of_itself_is_not_run_a_second_time(field
     assert (await field.runs(), await field.applied()) == (1, False)
     # The two ways out that the message names.
     await field.watcher.execute("INSERT INTO schema_migrations (version) VALUES ('998')")
-    third = await field.deploy()
+    third = field.deploy()
     assert await third.end() == 0, third.said
     await field.nothing_is_left()
 
@@ -255,13 +311,13 @@ async def test_a_file_that_commits_half_of_itself_is_not_run_a_second_time(field
 async def test_a_file_is_run_again_after_somebody_has_said_so(field: Field) -> None:
     field.add(FREE)
     await field.shut_gate()
-    first = await field.deploy()
+    first = field.deploy()
     await field.until_at_work()
     await _kill(field, first)
     await field.open_gate()
-    assert await (await field.deploy()).end() == 6
+    assert await field.deploy().end() == 6
     await field.watcher.execute("DELETE FROM migration_checksums WHERE version = '998 up'")
-    assert await (await field.deploy()).end() == 0
+    assert await field.deploy().end() == 0
     assert (await field.runs(), await field.applied()) == (2, True)
     await field.nothing_is_left()
 
@@ -274,9 +330,9 @@ async def test_an_index_made_concurrently_is_finished_and_recorded(field: Field,
         writing = writer.transaction()
         await writing.start()
         await writer.execute("UPDATE exchanges SET display_name = display_name")
-        first = await field.deploy()
+        first = field.deploy()
         await field.until("SELECT count(*) FROM pg_index WHERE NOT indisvalid")
-        second = await field.deploy()
+        second = field.deploy()
         await interrupt(field, first)
         await writing.rollback()
     assert await second.end() == 0, second.said
@@ -287,13 +343,14 @@ async def test_an_index_made_concurrently_is_finished_and_recorded(field: Field,
 
 async def test_an_idle_limit_does_not_end_the_session_with_the_lock(field: Field) -> None:
     """It has nothing to do while dbmate works."""
-    await field.watcher.execute(f"ALTER DATABASE {field.dsn.database} SET idle_session_timeout = '200ms'")
+    await field.watcher.execute(f"ALTER DATABASE {field.dsn.database} SET idle_session_timeout = '1.5s'")
     field.add(ONE_MESSAGE)
     await field.shut_gate()
-    first = await field.deploy()
+    first = field.deploy()
     await field.until_at_work()
     pid = await field.lock_pid()
-    while "Still applying: 1 s" not in first.said:  # what takes longer than a second is said
+    while not re.search("Still applying: [2-9] s", first.said):  # what takes longer than a second is said
+        assert first.is_there, first.said
         await asyncio.sleep(0.02)
     assert await field.lock_pid() == pid
     await field.open_gate()
@@ -309,10 +366,10 @@ async def test_an_interrupted_transaction_leaves_nothing_and_the_next_applies_al
     """In the middle of the last file: the ones before it stay."""
     bare.add(f"CREATE TABLE half (id int); {GATED} SELECT wait_for_gate();", options="")
     await bare.shut_gate()
-    first = await bare.deploy()
+    first = bare.deploy()
     await bare.until_at_work()
-    second = await bare.deploy()
-    first.process.send_signal(signal.SIGKILL if interrupt is _kill else signal.SIGTERM)
+    second = bare.deploy()
+    first.send(signal.SIGKILL if interrupt is _kill else signal.SIGTERM)
     code = await first.end()
     if interrupt is _terminate:
         assert code == 143
@@ -329,7 +386,7 @@ async def test_of_several_deployers_on_an_empty_database_one_applies_all(bare: F
     """With a file without a transaction, and an index that is made concurrently."""
     bare.add("CREATE TABLE late (id int);", "997_late.sql")
     bare.add(INDEX)
-    deployers = [await bare.deploy() for _ in range(count)]
+    deployers = [bare.deploy() for _ in range(count)]
     assert [await one.end() for one in deployers] == [0] * count, [one.said for one in deployers]
     assert sorted(one.said.count("Applied: ") for one in deployers) == [0] * (count - 1) + [len(NAMES) + 2]
     await bare.nothing_is_left()
@@ -358,6 +415,6 @@ async def _schema(connection: asyncpg.Connection) -> list[str]:
 async def test_a_lock_that_is_never_given_back_ends_in_exit_code_6(bare: Field) -> None:
     """Nothing is applied by anybody."""
     await bare.watcher.execute("SELECT pg_advisory_lock($1)", LOCK_KEY)
-    deployers = [await bare.deploy("--lock-timeout", "0.5") for _ in range(2)]
+    deployers = [bare.deploy("--lock-timeout", "0.5") for _ in range(2)]
     assert [await one.end() for one in deployers] == [6, 6]
     assert await bare.watcher.fetchval("SELECT to_regclass('schema_migrations')") is None
