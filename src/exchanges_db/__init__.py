@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from exchanges_db.database import embedded
     from exchanges_db.database.counters import DatabaseStats
     from exchanges_db.database.default import DatabaseOrConnection, close_default_database, default_database
-    from exchanges_db.database.dsn import Dsn, Secret
+    from exchanges_db.database.dsn import Dsn
     from exchanges_db.database.pool import Database, Isolation
+    from exchanges_db.database.secret import Secret
     from exchanges_db.database.settings import Seconds, Settings
     from exchanges_db.database.transactions import Transaction
     from exchanges_db.errors import (
@@ -341,8 +342,9 @@ _HOMES = {
     "database": "embedded",
     "database.counters": "DatabaseStats",
     "database.default": "DatabaseOrConnection close_default_database default_database",
-    "database.dsn": "Dsn Secret",
+    "database.dsn": "Dsn",
     "database.pool": "Database Isolation",
+    "database.secret": "Secret",
     "database.settings": "Seconds Settings",
     "database.transactions": "Transaction",
     "errors": (
@@ -385,7 +387,8 @@ _HOMES = {
     "symbols.freshness": "ListFreshness get_freshness",
     "symbols.history": "SymbolDiff diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
     "symbols.holds": (
-        "HoldEnd HoldRecord get_hold_history hold_exchange hold_symbol list_holds release_exchange release_symbol"
+        "HoldEnd HoldRecord get_hold_history hold_exchange hold_symbol list_holds release_exchange "
+        "release_symbol"
     ),
     "symbols.import_limits": "ImportLimits",
     "symbols.import_records": "ImportOutcome ImportRecord get_import list_imports",

@@ -1,6 +1,7 @@
 """DATABASE_URL in every form that is met in practice, and its two dialects."""
 
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -9,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchanges_db import ConfigurationError
-from exchanges_db.database.dsn import Dsn, Secret, parse_dsn
+from exchanges_db.database.dsn import Dsn, parse_dsn
+from exchanges_db.database.dsn_url import DEFAULT_HOSTS
+from exchanges_db.database.secret import Secret
 from tests.factories import property_settings
 
+USUAL = tuple((host, 5432) for host in DEFAULT_HOSTS)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=30)
 
 
@@ -40,16 +44,17 @@ def test_the_full_form_is_taken_apart(scheme: str) -> None:
         ("postgresql:///d?host=a,b&port=1,2", (("a", 1), ("b", 2))),
         ("postgresql:///d?host=a,b&port=9", (("a", 9), ("b", 9))),
         ("postgresql://h/d?host=wins", (("wins", 5432),)),
-        ("postgresql:///d?host=,b", (("localhost", 5432), ("b", 5432))),
-        ("postgresql://:5433/d", (("localhost", 5433),)),
+        ("postgresql:///d?host=,b", (*USUAL, ("b", 5432))),
+        ("postgresql://:5433/d", tuple((host, 5433) for host in DEFAULT_HOSTS)),
+        ("postgresql://h:1/d?port=7", (("h", 7),)),
         ("postgresql://[::1]:5433/d", (("::1", 5433),)),
         ("postgresql://u@[fe80::1],h/d", (("fe80::1", 5432), ("h", 5432))),
         ("postgresql://u@/d?socket=/var/run/postgresql", (("/var/run/postgresql", 5432),)),
         ("postgresql://u@/d?host=/tmp/my%20dir&port=5433", (("/tmp/my dir", 5433),)),
         ("postgresql://%2Fvar%2Frun/d", (("/var/run", 5432),)),
-        ("postgresql:///d?port=7", (("localhost", 7),)),
-        ("postgresql:///d", ()),
-        ("postgresql://", ()),
+        ("postgresql:///d?port=7", tuple((host, 7) for host in DEFAULT_HOSTS)),
+        ("postgresql:///d", USUAL),
+        ("postgresql://", USUAL),
         ("  postgresql://h/d\n", (("h", 5432),)),
     ],
 )  # fmt: skip
@@ -69,7 +74,8 @@ def test_hosts_ports_and_sockets(url: str, expected: tuple[tuple[str, int], ...]
         "postgresql://u%00@h/d", "postgresql://h/d%00", "postgresql://u:\udcff@h/d", "postgresql://u:%ff@h/d",
         "postgresql://h/d?a b=1", "postgresql://h/d?options=%00", "postgresql://h/d?=1", "postgresql://h%00/d",
         f"postgresql://{'x' * 70}.com/d", "postgresql://a..b/d", "postgresql://h/d@e", "postgresql://h:12?34@x/d",
-        "postgresql://h:12?en=34@x/d", "postgresql:///d?host=a..b",
+        "postgresql://h:12?en=34@x/d", "postgresql:///d?host=a..b", "postgresql:///d?host=@abstract",
+        "postgresql:///d?host=a&port=1,2",
     ],
 )  # fmt: skip
 def test_what_cannot_be_a_url_is_refused(url: str) -> None:
@@ -123,7 +129,9 @@ def test_a_raw_password_without_delimiters_is_taken_as_it_is(raw: str) -> None:
         ("postgresql://[::1]/d", "prefer"), ("postgresql:///d?port=1", "prefer"),
         ("postgresql:///d?host=/tmp", "prefer"), ("postgresql:///d", "prefer"),
         ("postgresql://db.example.com/d?sslmode=disable", "disable"), ("postgresql://h/d?sslmode=require", "require"),
-        ("postgresql://localhost/d?sslmode=verify-ca", "verify-ca"),
+        ("postgresql://localhost/d?sslmode=verify-ca&sslrootcert=/ca", "verify-ca"),
+        ("postgresql://localhost/d?sslrootcert=/ca", "verify-full"), ("postgresql:///d?sslcrl=/c", "verify-full"),
+        ("postgresql:///d?host=/tmp&sslrootcert=/ca", "prefer"),
     ],
 )  # fmt: skip
 def test_a_host_that_is_not_local_is_verified_unless_spelled_out(url: str, mode: str) -> None:
@@ -144,10 +152,12 @@ def test_tls_for_asyncpg_checks_what_the_mode_says(tmp_path: Path) -> None:
     full = parse_dsn("postgresql://h/d").asyncpg_arguments()["ssl"]
     assert isinstance(full, ssl.SSLContext)
     assert (full.verify_mode, full.check_hostname) == (ssl.CERT_REQUIRED, True)
-    ca = parse_dsn("postgresql://h/d?sslmode=verify-ca&sslrootcert=system").asyncpg_arguments()["ssl"]
+    system = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
+    ca = parse_dsn(f"postgresql://h/d?sslmode=verify-ca&sslrootcert={system}").asyncpg_arguments()["ssl"]
     assert (ca.verify_mode, ca.check_hostname) == (ssl.CERT_REQUIRED, False)
     assert parse_dsn("postgresql://h/d?sslmode=disable").asyncpg_arguments()["ssl"] is False
-    assert parse_dsn("postgresql://h/d?sslmode=require").asyncpg_arguments()["ssl"] == "require"
+    required = parse_dsn("postgresql://h/d?sslmode=require").asyncpg_arguments()["ssl"]
+    assert (required.verify_mode, required.check_hostname) == (ssl.CERT_NONE, False)
     (tmp_path / "bad.pem").write_text("no certificate")
     for option in ("sslrootcert", "sslcert"):
         for file in ("bad.pem", "absent.pem"):
@@ -164,13 +174,22 @@ def test_require_with_a_root_certificate_verifies_it_as_libpq_does() -> None:
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, False)
 
 
-def test_a_client_certificate_is_shown_although_nothing_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_certificate_is_shown_although_nothing_is_verified(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The mode `require` alone verifies nobody, but the server may still want to know who we are."""
     shown: list[object] = []
-    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", lambda _, *files: shown.append(files))
-    context = parse_dsn("postgresql://h/d?sslmode=require&sslcert=/c.pem&sslkey=/k.pem").asyncpg_arguments()["ssl"]
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", lambda _, *pair, password: shown.append((pair, password())))
+    cert, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    cert.touch()
+    key.touch(mode=0o600)
+    url = f"postgresql://h/d?sslmode=require&sslcert={cert}&sslkey={key}"
+    context = parse_dsn(f"{url}&sslpassword=a%2Bb+c").asyncpg_arguments()["ssl"]
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_NONE, False)
-    assert shown == [("/c.pem", "/k.pem")]
+    assert shown == [((str(cert), str(key)), "a+b+c")]
+    key.chmod(0o644)
+    with pytest.raises(ConfigurationError, match="others can read the key"):
+        parse_dsn(url).asyncpg_arguments()
 
 
 def test_run_time_parameters_reach_the_session_and_libpq_options_do_not() -> None:
@@ -208,10 +227,13 @@ def test_dbmate_gets_a_socket_as_socket() -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("postgresql://u@h:1,g/d", "postgresql://u@h:1/d?sslmode=verify-full&sslrootcert=system"),
-        ("postgresql://u:p@[::1]/d", "postgresql://u:p@[::1]:5432/d?sslmode=prefer"),
-        ("postgresql:///d", "postgresql://@/d?sslmode=prefer"),
-        ("postgresql://h/d?sslmode=verify-ca&sslrootcert=/ca", "postgresql://@h:5432/d?sslrootcert=%2Fca&sslmode=verify-ca"),
+        ("postgresql://u@h:1,g/d", "postgresql://u@h:1/d?sslrootcert=system&sslmode=verify-full"),
+        ("postgresql://u:p@[::1]/d", "postgresql://u:p@/d?sslmode=prefer&host=%3A%3A1&port=5432"),
+        ("postgresql://u@/d", "postgresql://u@/d?socket=%2Frun%2Fpostgresql&port=5432&sslmode=disable"),
+        ("postgresql://u@h/d?sslmode=verify-ca&sslrootcert=/ca", "postgresql://u@h:5432/d?sslrootcert=%2Fca&sslmode=verify-ca"),
+        ("postgresql://u@h", "postgresql://u@h:5432/u?sslrootcert=system&sslmode=verify-full"),
+        ("postgresql://u@h/d?connect_timeout=7&sslmode=require&sslnegotiation=direct&ssl_min_protocol_version=TLSv1.3",
+         "postgresql://u@h:5432/d?sslnegotiation=direct&ssl_min_protocol_version=TLSv1.3&connect_timeout=7&sslmode=require"),
     ],
 )  # fmt: skip
 def test_dbmate_gets_the_first_host_and_the_same_tls(url: str, expected: str) -> None:
@@ -222,13 +244,18 @@ def test_dbmate_gets_the_first_host_and_the_same_tls(url: str, expected: str) ->
 def test_one_host_is_the_same_with_that_host_alone() -> None:
     """Everything else stays."""
     dsn = parse_dsn("postgresql://u@a,b:2/d?x=1")
-    assert dsn.one_host(1) == Dsn(hosts=(("b", 2),), user="u", database="d", settings={"x": "1"})
+    one = dsn.one_host(1)
+    assert replace(one, passfile=None) == Dsn(
+        hosts=(("b", 2),), user="u", database="d", sslmode="verify-full", settings={"x": "1"}
+    )
+    assert parse_dsn("postgresql://localhost,far/d").one_host(0).tls_mode() == "verify-full"
 
 
 def test_str_says_where_it_leads_and_nothing_of_the_login() -> None:
     """Safe for every log."""
     assert str(parse_dsn("postgresql://bob:canary@a:1,b/d")) == "d on a:1,b:5432"
     assert str(parse_dsn("postgresql://")) == "the default database on the default host"
+    assert str(parse_dsn("postgresql://:5433")) == "the default database on the default host, port 5433"
 
 
 def test_a_secret_shows_itself_to_reveal_alone() -> None:
@@ -252,4 +279,4 @@ def test_where_the_url_is_silent_the_drivers_variables_are_told(monkeypatch: pyt
     """What is said about a write is where it really went."""
     monkeypatch.setenv("PGHOST", "db.example")
     monkeypatch.setenv("PGDATABASE", "trading")
-    assert str(parse_dsn("postgresql://")) == "trading on db.example"
+    assert str(parse_dsn("postgresql://")) == "trading on db.example:5432"

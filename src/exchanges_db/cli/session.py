@@ -16,9 +16,10 @@ import dotenv
 from exchanges_db.cli import output
 from exchanges_db.cli.progress import waiting
 from exchanges_db.database import embedded
-from exchanges_db.database.dsn import Dsn, parse_dsn
+from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.pool import Database
-from exchanges_db.database.settings import EMBEDDED, database_url, load_dsn, load_settings
+from exchanges_db.database.secret import Secret
+from exchanges_db.database.settings import EMBEDDED, database_url, embedded_dsn, load_dsn, load_settings
 from exchanges_db.errors import ConfigurationError, InvalidArgument
 
 T = TypeVar("T")
@@ -73,7 +74,7 @@ def resolve_dsn() -> Dsn:
     read_env_file()
     if _choice.embedded or database_url() == EMBEDDED:
         with waiting(f"starting the embedded PostgreSQL in {embedded.data_directory()}"):
-            dsn = parse_dsn(embedded.start())
+            dsn = embedded_dsn()
         _choice.where = f"{dsn.database} of the embedded server in {embedded.data_directory()}"
         return dsn
     if database_url() is None:
@@ -94,7 +95,7 @@ def read_env_file() -> None:
     """
     path = _choice.env_file or _ENV_FILE
     try:
-        text = path.read_text(encoding="utf-8-sig")  # once: a pipe is empty the next time
+        text = Secret(path.read_text(encoding="utf-8-sig"))  # once: a pipe is empty the next time
     except FileNotFoundError as exc:
         if _choice.env_file is None:
             return
@@ -104,16 +105,21 @@ def read_env_file() -> None:
         raise ConfigurationError(f"cannot read {str(path)!r}: {reason}") from exc
     if not _choice.embedded and database_url() is None:
         _refuse_to_guess(path, text)
-    dotenv.load_dotenv(stream=io.StringIO(text), override=False)
+    dotenv.load_dotenv(stream=io.StringIO(text.reveal()), override=False)
 
 
-def _refuse_to_guess(path: Path, text: str) -> None:
-    url = dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False).get("DATABASE_URL")
-    if url is None and _NAMES_IT.search(text):
+def _refuse_to_guess(path: Path, text: Secret) -> None:
+    url = _url_of(text)
+    if url is None and _NAMES_IT.search(text.reveal()):
         raise ConfigurationError(f"the line of DATABASE_URL in {str(path)!r} is not of the form DATABASE_URL=VALUE")
-    if url is not None and "$" in url:
+    if url is not None and "$" in url.reveal():
         # dbmate replaces $NAME by a variable, other programs do not: the two might use different databases.
         raise ConfigurationError(f"DATABASE_URL in {str(path)!r} holds a $, which programs read differently: write %24")
+
+
+def _url_of(text: Secret) -> Secret | None:
+    url = dotenv.dotenv_values(stream=io.StringIO(text.reveal()), interpolate=False).get("DATABASE_URL")
+    return None if url is None else Secret(url)
 
 
 def run(work: Callable[[Database], Coroutine[Any, Any, T]], *, writes: bool = False) -> T:

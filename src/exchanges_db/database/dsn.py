@@ -1,52 +1,33 @@
 """DATABASE_URL, parsed once into a value that hides its password and gives asyncpg and dbmate what each of them takes.
 
-The error about a URL that cannot be parsed repeats nothing of it: any part may be a piece of the password.
+What the URL leaves open is filled in as libpq does: from the service, the environment, the defaults. So nothing is left
+for asyncpg or dbmate to look up by themselves, and the two cannot connect differently.
 """
 
 from __future__ import annotations
 
+import getpass
 import ipaddress
 import os
-import re
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, unquote_to_bytes, urlencode
+from urllib.parse import quote, urlencode
 
+from exchanges_db.database import tls
+from exchanges_db.database.dsn_options import OPTIONS, WEAK_SSLMODES, from_environment
+from exchanges_db.database.dsn_url import DEFAULT_HOSTS, DEFAULT_PORT, LONG_FORM, hosts_and_ports, options_of_url
+from exchanges_db.database.pgpass import read_password
+from exchanges_db.database.secret import Secret, without_frames
+from exchanges_db.database.service_file import read_service
 from exchanges_db.errors import ConfigurationError
 
-_URL = re.compile(
-    r"(?:postgres|postgresql)://"
-    r"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?"
-    # No @ after the login: it would belong to a password that was not encoded, and so would the text before it.
-    r"(?P<hosts>[^@/?#]*)(?:/(?P<database>[^@/?#]*))?(?:\?(?P<query>[^@#]*))?"
-)
-_DRIVER = re.compile(r"\s*postgres(?:ql)?\+(?P<driver>asyncpg|psycopg|psycopg2|psycopg_async|pg8000)://")
-_HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]*))(?::(?P<port>[0-9]{1,5}))?")
-_SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
-_SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_LONG_FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-# Options that only libpq has; asyncpg would send them to the server as settings, and the server refuses them.
-_LIBPQ_ONLY = frozenset(
-    ("channel_binding", "gssencmode", "keepalives", "keepalives_idle", "keepalives_interval", "sslcompression",
-     "sslnegotiation", "passfile", "krbsrvname", "load_balance_hosts")
-)  # fmt: skip
-
-
-class Secret:
-    """A text that is shown only by `reveal()`, and in no log or error."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the text."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
+_KEPT = ("sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version", "keepalives", "keepalives_idle",
+         "keepalives_interval", "keepalives_count", "tcp_user_timeout", "krbsrvname", "gsslib")  # fmt: skip
+_DBMATE_KEEPS = ("sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version")
 
 
 @dataclass(frozen=True)
@@ -55,8 +36,10 @@ class Dsn:
 
     Attributes:
         hosts: (host, port) in order of preference; a host that begins with / is a directory with a unix socket.
-            Empty means the driver's own default.
+            Empty means the usual places.
+        passfile: where the password is looked up for each connection if there is none here.
         sslmode: one of libpq's, or None for the default of `tls_mode`.
+        options: further options of libpq that are honoured, by their names there.
         settings: run-time parameters for each session, such as search_path.
     """
 
@@ -64,165 +47,206 @@ class Dsn:
     user: str | None = None
     password: Secret | None = None
     database: str | None = None
+    passfile: str | None = None
     sslmode: str | None = None
     sslfiles: dict[str, str] = field(default_factory=dict)
+    sslpassword: Secret | None = None
     target_session_attrs: str | None = None
+    load_balance_hosts: bool = False
     connect_timeout: float | None = None
+    options: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
 
     def tls_mode(self) -> str:
         """Return the sslmode to use: as written, else `prefer` if all hosts are on this machine, else `verify-full`."""
-        # Without a host in the URL the driver uses PGHOST.
-        hosts = [host for host, _ in self.hosts] or [host for host in os.environ.get("PGHOST", "").split(",") if host]
-        return self.sslmode or ("prefer" if all(map(_is_local, hosts)) else "verify-full")
+        return self.sslmode or ("prefer" if all(_is_local(host) for host, _ in self.hosts) else "verify-full")
+
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Return the hosts, or the usual places where there are none."""
+        return self.hosts or tuple((host, DEFAULT_PORT) for host in DEFAULT_HOSTS)
 
     def one_host(self, index: int) -> Dsn:
-        """Return the same Dsn with only the host at `index`."""
-        return replace(self, hosts=self.hosts[index : index + 1])
+        """Return the same Dsn with only the host at `index`, and the same demands on it."""
+        return replace(self, hosts=self.addresses()[index : index + 1], sslmode=self.tls_mode())
 
     def asyncpg_arguments(self) -> dict[str, Any]:
-        """Return the keyword arguments for asyncpg.connect; the password is handed over as a callable."""
-        arguments: dict[str, Any] = {"ssl": self._ssl(), "server_settings": dict(self.settings)}
-        if self.hosts:
-            arguments["host"] = [host for host, _ in self.hosts]
-            arguments["port"] = [port for _, port in self.hosts]
-        for name in ("user", "database", "target_session_attrs"):
-            if getattr(self, name) is not None:
-                arguments[name] = getattr(self, name)
-        if self.password is not None:
-            arguments["password"] = self.password.reveal
-        return arguments
+        """Return the keyword arguments for asyncpg.connect; the password is handed over as a callable.
 
-    def dbmate_url(self) -> str:
-        """Return the URL for dbmate, password included: for its environment, never for a command line or a log."""
-        host, port = self.hosts[0] if self.hosts else ("", 5432)
-        query = {**self.settings, **self.sslfiles, "sslmode": self.tls_mode()}
-        if query["sslmode"].startswith("verify") and "sslrootcert" not in query:
-            query["sslrootcert"] = "system"
-        if host.startswith("/"):
+        They leave nothing open that asyncpg would look up in the environment or in files.
+        """
+        attempts = self.tls_attempts()
+        return {
+            "host": [host for host, _ in self.addresses()],
+            "port": [port for _, port in self.addresses()],
+            "user": self._login(),
+            "password": partial(_reveal, self),
+            "database": self.database or self._login(),
+            # Where more than one attempt is allowed, its own name: asyncpg then tries in the same order.
+            "ssl": attempts[0] if len(attempts) == 1 else self.tls_mode(),
+            "direct_tls": self.options.get("sslnegotiation") == "direct",
+            "target_session_attrs": self.target_session_attrs or "any",
+            "krbsrvname": self.options.get("krbsrvname", "postgres"),
+            "gsslib": self.options.get("gsslib", "gssapi"),
+            "server_settings": dict(self.settings),
+        }
+
+    def tls_attempts(self) -> tuple[ssl.SSLContext | bool, ...]:
+        """Return what is tried in turn on a host that is no socket: a context, or False for a connection without TLS.
+
+        Raises:
+            ConfigurationError: a certificate file is unusable.
+        """
+        mode = self.tls_mode()
+        if mode == "disable" or all(host.startswith("/") for host, _ in self.addresses()):
+            return (False,)
+        versions = self.options.get("ssl_min_protocol_version"), self.options.get("ssl_max_protocol_version")
+        context = tls.tls_context(mode, self.sslfiles, self.sslpassword, versions)
+        if mode in ("prefer", "allow"):
+            return (context, False) if mode == "prefer" else (False, context)
+        return (context,)
+
+    def password_for_first_host(self) -> Secret | None:
+        """Return the password, read from the password file if the Dsn has none."""
+        if self.password is not None or self.passfile is None:
+            return self.password
+        host, port = self.addresses()[0]
+        login = self._login()
+        return read_password(Path(self.passfile), host, port, self.database or login, login)
+
+    def dbmate_url(self, **settings: str) -> str:
+        """Return the URL for dbmate, password included: for its environment, never for a command line or a log.
+
+        settings: run-time parameters that win over those of the Dsn.
+
+        Raises:
+            ConfigurationError: the Dsn demands of the connection what dbmate cannot do.
+        """
+        host, port = self.addresses()[0]
+        on_socket = host.startswith("/")
+        query = self.settings | settings
+        query |= {name: self.options[name] for name in _DBMATE_KEEPS if name in self.options}
+        if self.connect_timeout is not None:
+            query["connect_timeout"] = f"{self.connect_timeout:.0f}"
+        if on_socket:
             query |= {"socket": host, "port": str(port), "sslmode": "disable"}
-            query.pop("sslrootcert", None)
+            query.pop("sslnegotiation", None)
             netloc = ""
         else:
-            netloc = f"[{host}]:{port}" if ":" in host else f"{quote(host, safe='')}:{port}" if host else ""
-        login = quote(self.user, safe="") if self.user else ""
-        if self.password is not None:
-            login += f":{quote(self.password.reveal(), safe='')}"
-        return f"postgresql://{login}@{netloc}/{quote(self.database or '', safe='')}?{urlencode(query)}"
+            query |= self._dbmate_tls()
+            # dbmate drops the brackets of an IPv6 address, and cannot tell its end from the port.
+            query |= {"host": host, "port": str(port)} if ":" in host else {}
+            netloc = "" if ":" in host else f"{quote(host, safe='')}:{port}"
+        login = quote(self._login(), safe="")
+        password = self.password_for_first_host()
+        if password is not None:
+            login += f":{quote(password.reveal(), safe='')}"
+        database = quote(self.database or self._login(), safe="")
+        return f"postgresql://{login}@{netloc}/{database}?{urlencode(query, quote_via=quote)}"
 
-    def _ssl(self) -> ssl.SSLContext | str | bool:
+    def _dbmate_tls(self) -> dict[str, str]:
         mode = self.tls_mode()
-        if mode == "disable":
-            return False
-        roots = self.sslfiles.get("sslrootcert")
-        if mode == "require" and roots is not None:
-            mode = "verify-ca"  # as libpq does where a certificate authority is named
-        if not mode.startswith("verify") and not (mode == "require" and "sslcert" in self.sslfiles):
-            return mode
-        try:
-            context = ssl.create_default_context(cafile=None if roots in (None, "system") else roots)
-            if "sslcert" in self.sslfiles:
-                context.load_cert_chain(self.sslfiles["sslcert"], self.sslfiles.get("sslkey"))
-        except OSError as exc:
-            raise ConfigurationError("a certificate file named in DATABASE_URL cannot be used") from exc
-        context.check_hostname = mode == "verify-full"
-        if mode == "require":
-            context.verify_mode = ssl.CERT_NONE
-        return context
+        files = self.sslfiles if mode != "disable" else {}
+        for name, given in (("sslcrl", "sslcrl" in files), ("sslpassword", self.sslpassword is not None)):
+            if given and mode != "disable":
+                raise ConfigurationError(
+                    f"dbmate, which migrates, has no option {name}: migrate with a DATABASE_URL that does without it"
+                )
+        if mode == "verify-full":
+            return {"sslrootcert": tls.SYSTEM, **files, "sslmode": mode}
+        return {**files, "sslmode": mode}
+
+    def _login(self) -> str:
+        return self.user or _system_user()
 
     def __str__(self) -> str:
         """Return where this leads, without user and password."""
-        environ = os.environ.get  # what the driver uses where the URL says nothing
-        hosts = ",".join(f"{host}:{port}" for host, port in self.hosts) or environ("PGHOST") or "the default host"
-        database = self.database or environ("PGDATABASE") or "the default database"
-        return f"{database} on {hosts}"
+        names = [host for host, _ in self.addresses()]
+        usual = {port for _, port in self.addresses()} if tuple(names) == DEFAULT_HOSTS else set()
+        hosts = ",".join(f"{host}:{port}" for host, port in self.hosts)
+        if len(usual) == 1:
+            hosts = "the default host" + ("" if usual == {DEFAULT_PORT} else f", port {usual.pop()}")
+        return f"{self.database or 'the default database'} on {hosts}"
 
 
-def parse_dsn(url: str) -> Dsn:
-    """Return the parsed DATABASE_URL; raise ConfigurationError, which repeats nothing of it, when it is unusable."""
-    driver = _DRIVER.match(url)
-    if driver is not None:
-        raise ConfigurationError(
-            f"DATABASE_URL names a driver, as SQLAlchemy's URLs do: drop +{driver['driver']} and write {_LONG_FORM}"
-        )
-    match = _URL.fullmatch(url.strip())
-    if match is None:
-        raise ConfigurationError(
-            f"DATABASE_URL is not of the form {_LONG_FORM}?OPTION=VALUE; "
-            "write special characters of user and password as @ %40, : %3A, / %2F, ? %3F, # %23, % %25"
-        )
-    if not _is_text(url):
-        raise ConfigurationError("DATABASE_URL holds a NUL or bytes that are not UTF-8")
-    query = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
-    if not all(map(_SETTING.fullmatch, query)):
-        raise ConfigurationError("an option in DATABASE_URL is not of the form NAME=VALUE")
-    sslmode = query.pop("sslmode", None)
-    if sslmode is not None and sslmode not in _SSLMODES:
-        raise ConfigurationError(f"sslmode in DATABASE_URL is not one of {', '.join(_SSLMODES)}")
-    user = query.pop("user", None) or unquote(match["user"] or "") or None
-    password = query.pop("password", None) or unquote(match["password"] or "") or None
-    database = query.pop("dbname", None) or unquote(match["database"] or "") or None
-    hosts = _hosts(match["hosts"], query)
-    timeout = query.pop("connect_timeout", None)
-    if timeout is not None and not re.fullmatch(r"[0-9]{1,6}", timeout):
-        raise ConfigurationError("connect_timeout in DATABASE_URL must be whole seconds")
-    sslfiles = {name: query.pop(name) for name in ("sslrootcert", "sslcert", "sslkey") if name in query}
+def parse_dsn(url: str | Secret, environ: Mapping[str, str] | None = None) -> Dsn:
+    """Return the parsed DATABASE_URL; raise ConfigurationError, which repeats nothing of it, when it is unusable.
+
+    environ: the variables that fill in what the URL leaves open; default: those of the process.
+    """
+    url = Secret(url) if isinstance(url, str) else url
+    try:
+        return _parse(url.reveal(), os.environ if environ is None else environ)
+    except ConfigurationError as exc:
+        error = without_frames(exc)
+    raise error
+
+
+def _parse(url: str, environ: Mapping[str, str]) -> Dsn:
+    home = Path(environ.get("HOME") or _home())
+    given = options_of_url(url)
+    of_environment = from_environment(environ)
+    service = given.get("service") or of_environment.get("service")
+    if service:
+        given = read_service(service, environ, home) | given
+    given = of_environment | given
+    hosts = hosts_and_ports(given.get("host"), given.get("port"))
+    sslfiles = {name: given[name] for name in tls.FILES if given.get(name)}
+    sslmode = _sslmode(given, sslfiles, hosts)
+    sslfiles = _default_files(home, sslfiles) | sslfiles
+    if sslmode == "verify-ca" and "sslrootcert" not in sslfiles:
+        raise ConfigurationError("sslmode=verify-ca needs sslrootcert, the file of the authority to trust")
+    application = given.get("application_name") or given.get("fallback_application_name")
+    settings = {name: value for name, value in given.items() if name not in OPTIONS}
+    settings |= {"options": given["options"]} if given.get("options") else {}
+    settings |= {"application_name": application} if application else {}
+    timeout = int(given.get("connect_timeout") or 0)
     return Dsn(
         hosts=hosts,
-        user=user,
-        password=None if password is None else Secret(password),
-        database=database,
+        user=given.get("user"),
+        password=Secret(given["password"]) if given.get("password") else None,
+        database=given.get("dbname"),
+        passfile=given.get("passfile") or str(home / ".pgpass"),
         sslmode=sslmode,
         sslfiles=sslfiles,
-        target_session_attrs=query.pop("target_session_attrs", None),
-        connect_timeout=float(timeout) if timeout and timeout != "0" else None,
-        settings={name: value for name, value in query.items() if name not in _LIBPQ_ONLY},
+        sslpassword=Secret(given["sslpassword"]) if given.get("sslpassword") else None,
+        target_session_attrs=given.get("target_session_attrs"),
+        load_balance_hosts=given.get("load_balance_hosts") == "random",
+        connect_timeout=float(timeout) if timeout else None,
+        options={name: given[name] for name in _KEPT if name in given},
+        settings=settings,
     )
 
 
-def _hosts(netloc: str, query: dict[str, str]) -> tuple[tuple[str, int], ...]:
-    # dbmate takes ?socket=, libpq and asyncpg ?host=; both win over a host before the path.
-    port = query.pop("port", None)
-    default_ports = (port or "5432").split(",")
-    socket, host = query.pop("socket", None), query.pop("host", None)
-    if socket or host:
-        names = (socket or host or "").split(",")
-        ports = default_ports * len(names) if len(default_ports) == 1 else default_ports
-        if len(ports) < len(names):
-            raise ConfigurationError("DATABASE_URL names more hosts than ports")
-        parsed = list(zip(names, ports, strict=False))
-    elif netloc or port:
-        parsed = []
-        for part in netloc.split(","):
-            match = _HOST.fullmatch(part)
-            if match is None:
-                raise ConfigurationError(f"the host or port in DATABASE_URL is unusable: write {_LONG_FORM}")
-            parsed.append((match["ipv6"] or unquote(match["name"]), match["port"] or default_ports[0]))
-    else:
-        return ()
-    if not all(re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536 for _, port in parsed):
-        raise ConfigurationError("the port in DATABASE_URL must be between 1 and 65535")
-    if not all(map(_is_host, (name for name, _ in parsed))):
-        raise ConfigurationError("a host in DATABASE_URL is no name, address or directory")
-    return tuple((name or "localhost", int(port)) for name, port in parsed)
+def _sslmode(given: dict[str, str], sslfiles: dict[str, str], hosts: tuple[tuple[str, int], ...]) -> str | None:
+    """Return the sslmode that the options ask for, None if they ask for none; raise where one contradicts another."""
+    mode = given.get("sslmode")
+    asks = [name for name in ("sslrootcert", "sslcrl") if name in sslfiles]
+    if mode is None and asks and not all(host.startswith("/") for host, _ in hosts):
+        mode = "verify-full"
+    if mode in ("allow", "prefer") and asks:
+        raise ConfigurationError(f"{asks[0]} protects nothing with sslmode={mode}: write sslmode=verify-full")
+    if sslfiles.get("sslrootcert") == tls.SYSTEM and mode in ("require", "verify-ca"):
+        raise ConfigurationError(f"sslmode={mode} is too weak for sslrootcert=system: write sslmode=verify-full")
+    if given.get("sslnegotiation") == "direct" and (mode or "prefer") in WEAK_SSLMODES and (mode or _all_local(hosts)):
+        raise ConfigurationError("sslnegotiation=direct needs sslmode=require, verify-ca or verify-full: write it out")
+    if given.get("ssl_min_protocol_version", "") > given.get("ssl_max_protocol_version", "TLSv1.3"):
+        raise ConfigurationError("ssl_min_protocol_version is greater than ssl_max_protocol_version")
+    return mode
 
 
-def _is_text(url: str) -> bool:
-    """Return whether the URL, its percent-encoded parts included, is text that can be sent to a server."""
-    try:
-        return "\x00" not in unquote_to_bytes(url).decode()
-    except UnicodeError:
-        return False
+def _default_files(home: Path, named: dict[str, str]) -> dict[str, str]:
+    found = tls.default_files(home)
+    if "sslcert" in named:
+        found.pop("sslcert", None)
+    elif "sslcert" not in found:
+        found.pop("sslkey", None)
+    if named.get("sslrootcert") == tls.SYSTEM:
+        found.pop("sslrootcert", None)
+    return found
 
 
-def _is_host(name: str) -> bool:
-    if name.startswith("/"):
-        return True
-    try:
-        name.encode("idna")
-    except UnicodeError:
-        return False
-    return not re.search(r"[\s/]", name)
+def _all_local(hosts: tuple[tuple[str, int], ...]) -> bool:
+    return all(_is_local(host) for host, _ in hosts)
 
 
 def _is_local(host: str) -> bool:
@@ -232,3 +256,23 @@ def _is_local(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")  # a user without a home has no files there
+
+
+def _system_user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        raise ConfigurationError(f"DATABASE_URL names no user, and this process has none: {LONG_FORM}") from None
+
+
+def _reveal(dsn: Dsn) -> str | None:
+    """Return the password for asyncpg, which calls this for each connection; None keeps it from looking for one."""
+    password = dsn.password_for_first_host()
+    return None if password is None else password.reveal()

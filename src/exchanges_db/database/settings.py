@@ -10,6 +10,7 @@ import msgspec
 
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
+from exchanges_db.database.secret import Secret
 from exchanges_db.errors import ConfigurationError
 
 _PREFIX = "EXCHANGES_DB_"
@@ -56,9 +57,15 @@ def check_settings(settings: msgspec.Struct, called: Callable[[str], str]) -> No
             raise ConfigurationError(f"{called(field.name)} is unusable: {exc}") from exc
 
 
-def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+def _variables(environ: Mapping[str, str] | None) -> Mapping[str, str]:
+    # Not as a default argument: that is a local variable, and crash reporters would print the whole environment.
+    return os.environ if environ is None else environ
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of the environment; raise ConfigurationError, naming the variable, when one is unusable."""
-    given = {field: environ[_variable(field)] for field in Settings.__struct_fields__ if environ.get(_variable(field))}
+    found = {field: _variables(environ).get(_variable(field)) for field in Settings.__struct_fields__}
+    given = {field: text for field, text in found.items() if text}
     try:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as exc:
@@ -70,13 +77,13 @@ def _variable(field: str) -> str:
     return _PREFIX + field.upper()
 
 
-def database_url(environ: Mapping[str, str] = os.environ) -> str | None:
+def database_url(environ: Mapping[str, str] | None = None) -> str | None:
     """Return DATABASE_URL, or None where it is unset.
 
     Raises:
         ConfigurationError: it is set but empty. A secret that was not filled in must not lead to another database.
     """
-    url = environ.get("DATABASE_URL")
+    url = _variables(environ).get("DATABASE_URL")
     if url is not None and not url.strip():
         raise ConfigurationError(
             f"DATABASE_URL is set but empty, as by a secret that was not filled in: set it to {_FORM}, or unset it"
@@ -84,20 +91,29 @@ def database_url(environ: Mapping[str, str] = os.environ) -> str | None:
     return url
 
 
-def migrations_table(environ: Mapping[str, str] = os.environ) -> str:
+def migrations_table(environ: Mapping[str, str] | None = None) -> str:
     """Return the table in which dbmate keeps applied versions: DBMATE_MIGRATIONS_TABLE, else dbmate's default."""
-    return environ.get("DBMATE_MIGRATIONS_TABLE", "schema_migrations")
+    return _variables(environ).get("DBMATE_MIGRATIONS_TABLE", "schema_migrations")
 
 
-def load_dsn(environ: Mapping[str, str] = os.environ) -> Dsn:
+def load_dsn(environ: Mapping[str, str] | None = None) -> Dsn:
     """Return the database that DATABASE_URL names; `embedded:` starts the embedded server.
 
     Raises:
         ConfigurationError: it is unset, empty or unusable.
     """
-    url = database_url(environ)
-    if url is None:
+    url = Secret(database_url(environ) or "")
+    if not url.reveal():
         raise ConfigurationError(
             f"DATABASE_URL is not set: set it to {_FORM}, or pass db=Database(url) to the function"
         )
-    return parse_dsn(embedded.start() if url == EMBEDDED else url)
+    return embedded_dsn() if url.reveal() == EMBEDDED else parse_dsn(url, environ)
+
+
+def embedded_dsn() -> Dsn:
+    """Start the embedded server and return where it is; variables such as PGOPTIONS are not about it.
+
+    Raises:
+        ConfigurationError: it is not installed, or does not start.
+    """
+    return parse_dsn(embedded.start(), {})
