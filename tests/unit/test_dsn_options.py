@@ -23,7 +23,8 @@ from tests.libpq import libpq_options, libpq_reads
 HONOURED = {
     "host": "far.example", "port": "7", "dbname": "d2", "user": "u2", "password": "p2", "passfile": "/p",
     "service": "s", "connect_timeout": "9", "options": "-c jit=off", "application_name": "a",
-    "fallback_application_name": "f", "keepalives": "0", "keepalives_idle": "5", "keepalives_interval": "6", "keepalives_count": "7",
+    "fallback_application_name": "f", "keepalives": "0", "keepalives_idle": "5", "keepalives_interval": "6",
+    "keepalives_count": "7",
     "tcp_user_timeout": "800", "sslmode": "require", "sslnegotiation": "direct", "sslcert": "/c", "sslkey": "/k",
     "sslpassword": "x", "sslrootcert": "/r", "sslcrl": "/l", "ssl_min_protocol_version": "TLSv1.3",
     "ssl_max_protocol_version": "TLSv1.2", "krbsrvname": "pg", "gsslib": "sspi", "target_session_attrs": "standby",

@@ -21,7 +21,8 @@ from exchanges_db.database import tls
 from exchanges_db.database.dsn_options import OPTIONS, WEAK_SSLMODES, from_environment
 from exchanges_db.database.dsn_url import DEFAULT_HOSTS, DEFAULT_PORT, LONG_FORM, hosts_and_ports, options_of_url
 from exchanges_db.database.pgpass import read_password
-from exchanges_db.database.secret import Secret, without_frames
+from exchanges_db.database.secret import Secret as Secret  # for whoever makes a Dsn
+from exchanges_db.database.secret import without_frames
 from exchanges_db.database.service_file import read_service
 from exchanges_db.errors import ConfigurationError
 
@@ -61,13 +62,13 @@ class Dsn:
         """Return the sslmode to use: as written, else `prefer` if all hosts are on this machine, else `verify-full`."""
         return self.sslmode or ("prefer" if all(_is_local(host) for host, _ in self.hosts) else "verify-full")
 
-    def addresses(self) -> tuple[tuple[str, int], ...]:
+    def addresses(self) -> list[tuple[str, int]]:
         """Return the hosts, or the usual places where there are none."""
-        return self.hosts or tuple((host, DEFAULT_PORT) for host in DEFAULT_HOSTS)
+        return list(self.hosts) or [(host, DEFAULT_PORT) for host in DEFAULT_HOSTS]
 
     def one_host(self, index: int) -> Dsn:
         """Return the same Dsn with only the host at `index`, and the same demands on it."""
-        return replace(self, hosts=self.addresses()[index : index + 1], sslmode=self.tls_mode())
+        return replace(self, hosts=tuple(self.addresses()[index : index + 1]), sslmode=self.tls_mode())
 
     def asyncpg_arguments(self) -> dict[str, Any]:
         """Return the keyword arguments for asyncpg.connect; the password is handed over as a callable.
@@ -83,14 +84,14 @@ class Dsn:
             "database": self.database or self._login(),
             # Where more than one attempt is allowed, its own name: asyncpg then tries in the same order.
             "ssl": attempts[0] if len(attempts) == 1 else self.tls_mode(),
-            "direct_tls": self.options.get("sslnegotiation") == "direct",
+            "direct_tls": attempts[0] is not False and self.options.get("sslnegotiation") == "direct",
             "target_session_attrs": self.target_session_attrs or "any",
             "krbsrvname": self.options.get("krbsrvname", "postgres"),
             "gsslib": self.options.get("gsslib", "gssapi"),
             "server_settings": dict(self.settings),
         }
 
-    def tls_attempts(self) -> tuple[ssl.SSLContext | bool, ...]:
+    def tls_attempts(self) -> list[ssl.SSLContext | bool]:
         """Return what is tried in turn on a host that is no socket: a context, or False for a connection without TLS.
 
         Raises:
@@ -98,12 +99,12 @@ class Dsn:
         """
         mode = self.tls_mode()
         if mode == "disable" or all(host.startswith("/") for host, _ in self.addresses()):
-            return (False,)
+            return [False]
         versions = self.options.get("ssl_min_protocol_version"), self.options.get("ssl_max_protocol_version")
         context = tls.tls_context(mode, self.sslfiles, self.sslpassword, versions)
         if mode in ("prefer", "allow"):
-            return (context, False) if mode == "prefer" else (False, context)
-        return (context,)
+            return [context, False] if mode == "prefer" else [False, context]
+        return [context]
 
     def password_for_first_host(self) -> Secret | None:
         """Return the password, read from the password file if the Dsn has none."""

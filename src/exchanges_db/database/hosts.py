@@ -1,16 +1,21 @@
-"""Which of several hosts a connection goes to, the error where none is usable, and how old a server may be.
+"""Opens connections, the one place that does: to which of several hosts, with which TLS, and why none could be used.
 
-asyncpg has one time limit for all hosts together: a first host that never answers would use it up.
+asyncpg has one time limit for all hosts together, goes on in clear after a refused password, and keeps the password in
+its frames; so it is given one host and one kind of TLS at a time.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import random
+import ssl
 
 import asyncpg
 
 from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.keepalives import set_keepalives
+from exchanges_db.database.secret import without_frames
 from exchanges_db.database.session import Session
 from exchanges_db.database.settings import Settings
 from exchanges_db.errors import AccessDenied, ConfigurationError, DatabaseError, DatabaseUnavailable, ExchangesDBError
@@ -18,49 +23,85 @@ from exchanges_db.errors import AccessDenied, ConfigurationError, DatabaseError,
 # The oldest version that the tests run on. The schema itself needs only 13, for min_scale().
 OLDEST_POSTGRESQL = 15
 
+_NOT_BY_THIS_TLS = "28000"  # pg_hba.conf has no line for this host, user and kind of TLS
+# What a server says about a run-time parameter: unknown, unusable, not to be set now, not by this role, no option.
+_PARAMETER_REFUSED = frozenset(("42704", "22023", "55P02", "42501", "42601"))
+_NAMES_IT_ONLY = frozenset(("42501",))  # it is said about other things too
+# Ends of the connection, which may come at any time, during the agreement on TLS as well.
+_TLS_BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ssl.SSLWantReadError)
+
 
 async def connect(dsn: Dsn, settings: Settings, *, limit: float, application_name: str = "exchanges_db") -> Session:
     """Return a connection to the first host that answers and fits the Dsn's target_session_attrs.
 
-    Each host has its share of `limit` seconds, and at most the connect_timeout of Dsn or settings. As with libpq, a
-    refused login ends the search.
+    Each host has its share of what is left of `limit` seconds, and at most the connect_timeout of Dsn or settings. As
+    with libpq, a refused login ends the search, and so does a refused certificate.
 
     Raises:
         DatabaseUnavailable: no host can be used now.
         AccessDenied: the login was refused.
-        ConfigurationError: the Dsn is unusable, or the server is too old.
+        ConfigurationError: the Dsn is unusable, a certificate or a run-time parameter refused, or the server too old.
     """
+    clock = asyncio.get_running_loop().time
+    end = clock() + limit
+    hosts = [dsn.one_host(index) for index in range(len(dsn.addresses()))]
+    if dsn.load_balance_hosts:
+        random.shuffle(hosts)
+    wanted = dsn.target_session_attrs or "any"
+    rounds = ["standby", "any"] if wanted == "prefer-standby" else [wanted]
+    attempts = [(attribute, host) for attribute in rounds for host in hosts]
+    error: ExchangesDBError | None = None
+    cause: BaseException | None = None
+    for number, (attribute, host) in enumerate(attempts):
+        share = min(dsn.connect_timeout or settings.connect_timeout, (end - clock()) / (len(attempts) - number))
+        found = await _connect_to_host(host, settings, attribute, max(share, 0.001), application_name)
+        if isinstance(found, Session):
+            refuse_old_server(found)
+            set_keepalives(found, host.options)
+            return found
+        error, cause = connect_error(dsn, found), found
+        if isinstance(error, AccessDenied | ConfigurationError):
+            break
+    assert error is not None  # there is at least one host
+    raise error from cause
+
+
+async def _connect_to_host(
+    dsn: Dsn, settings: Settings, attribute: str, limit: float, application_name: str
+) -> Session | BaseException:
+    """Return a connection to the only host of the Dsn, or the driver's error without its frames."""
     arguments = dsn.asyncpg_arguments()
     arguments["server_settings"].setdefault("application_name", application_name)
-    wanted: Any = arguments.pop("target_session_attrs", None)
-    rounds: list[Any] = ["standby", "any"] if wanted == "prefer-standby" else [wanted]
-    hosts = list(zip(arguments.pop("host", [None]), arguments.pop("port", [None]), strict=True))
+    arguments |= {"target_session_attrs": attribute, "command_timeout": settings.command_timeout}
     if settings.pooler == "transaction":
         arguments["statement_cache_size"] = 0
-    limit = min(dsn.connect_timeout or settings.connect_timeout, limit / len(hosts))
+    direct = arguments.pop("direct_tls")
+    clock = asyncio.get_running_loop().time
+    end = clock() + limit
     failure: BaseException | None = None
-    for attribute in rounds:
-        for host, port in hosts:
-            try:
-                session: Session = await asyncpg.connect(
-                    **arguments,
-                    host=host,
-                    port=port,
-                    target_session_attrs=attribute,
-                    timeout=limit,
-                    command_timeout=settings.command_timeout,
-                    connection_class=Session,
-                )
-            except DRIVER_ERRORS as exc:
-                if isinstance(translate(exc), AccessDenied | ConfigurationError):
-                    raise connect_error(dsn, exc) from exc
-                failure = exc
-            else:
-                refuse_old_server(session)
-                session.is_pooled = settings.pooler == "transaction"
-                return session
-    assert failure is not None  # there is at least one host
-    raise connect_error(dsn, failure) from failure
+    for encryption in dsn.tls_attempts():
+        arguments |= {"ssl": encryption, "direct_tls": direct and encryption is not False}
+        failure = None
+        try:
+            return await asyncpg.connect(**arguments, timeout=max(end - clock(), 0.001), connection_class=Session)
+        except asyncio.CancelledError as exc:
+            raise without_frames(exc)  # noqa: B904 - itself, without the frames that hold the password
+        except DRIVER_ERRORS as exc:
+            failure = without_frames(exc)
+        if not _may_go_on(failure):
+            break
+    assert failure is not None  # there is at least one attempt
+    return failure
+
+
+def _may_go_on(failure: BaseException) -> bool:
+    """Return whether sslmode `prefer` or `allow` tries the other kind of connection.
+
+    Not after a refused password: it would be sent again, in clear.
+    """
+    if isinstance(failure, OSError):
+        return not isinstance(failure, TimeoutError)
+    return getattr(failure, "sqlstate", None) == _NOT_BY_THIS_TLS
 
 
 def refuse_old_server(connection: asyncpg.Connection[asyncpg.Record]) -> None:
@@ -81,11 +122,42 @@ def refuse_old_server(connection: asyncpg.Connection[asyncpg.Record]) -> None:
 
 def connect_error(dsn: Dsn, exc: BaseException) -> ExchangesDBError:
     """Return our error for one of DRIVER_ERRORS raised while connecting; it says where to, and why it failed."""
+    lasting = _tls_refused(dsn, exc) or _parameter_refused(dsn, exc)
+    if lasting is not None:
+        return ConfigurationError(f"cannot connect to {dsn}: {lasting}")
     error = translate(exc)
-    if not isinstance(error, DatabaseError):
-        return error
     if isinstance(exc, TimeoutError):
         return DatabaseUnavailable(f"cannot connect to {dsn}: no answer in time")
     if isinstance(exc, OSError):
         return DatabaseUnavailable(f"cannot connect to {dsn}: {exc.strerror or type(exc).__name__}")
-    return type(error)(f"cannot connect to {dsn}: {error}", sqlstate=error.sqlstate)
+    if isinstance(error, DatabaseError):
+        return type(error)(f"cannot connect to {dsn}: {error}", sqlstate=error.sqlstate)
+    return error
+
+
+def _tls_refused(dsn: Dsn, exc: BaseException) -> str | None:
+    """Return why no TLS was agreed on, where trying again changes nothing."""
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return (
+            f"the server's certificate is refused: {exc.verify_message}; "
+            "connect by the name in it, and name its authority with sslrootcert"
+        )
+    if isinstance(exc, ssl.SSLError) and not isinstance(exc, _TLS_BROKEN_OFF):
+        return f"the server and this client agree on no TLS: {getattr(exc, 'reason', None) or 'no reason given'}"
+    # asyncpg has no class of its own for a server that answers N to SSLRequest; a test holds it to this text.
+    if type(exc) is ConnectionError and "rejected SSL upgrade" in str(exc):
+        return f"the server does without TLS, which sslmode={dsn.tls_mode()} demands"
+    return None
+
+
+def _parameter_refused(dsn: Dsn, exc: BaseException) -> str | None:
+    """Return which run-time parameters of the Dsn the server refused; their values are not repeated."""
+    sqlstate = getattr(exc, "sqlstate", None)
+    if sqlstate not in _PARAMETER_REFUSED or not dsn.settings:
+        return None
+    # The server quotes the name in every language; where it is not there, the parameter stands in `options`.
+    named = [name for name in dsn.settings if f'"{name}"' in str(exc)]
+    if sqlstate in _NAMES_IT_ONLY and not named:
+        return None
+    names = named or (["options"] if "options" in dsn.settings else list(dsn.settings))
+    return f"the server refuses {', '.join(names)} of DATABASE_URL, which is no option of libpq (SQLSTATE {sqlstate})"

@@ -18,7 +18,7 @@ import asyncpg
 from exchanges_db.database.bridge import AsyncpgBridge, as_connection
 from exchanges_db.database.counters import Counters, DatabaseStats, Occupancy
 from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, consequence, translate
-from exchanges_db.database.dsn import Dsn, parse_dsn
+from exchanges_db.database.dsn import Dsn, Secret, parse_dsn
 from exchanges_db.database.hosts import connect
 from exchanges_db.database.incidents import Incidents
 from exchanges_db.database.lending import AllLent, Lender
@@ -52,11 +52,14 @@ class Database:
     """
 
     def __init__(self, dsn: str | Dsn, settings: Settings | None = None) -> None:
-        if not isinstance(dsn, str | Dsn):
-            raise ConfigurationError(f"a Database is made of a URL or a Dsn, not of {type(dsn).__name__}")
+        given = type(dsn)
+        # At once: crash reporters print the local variables, and this may be a URL with a password.
+        dsn = dsn if isinstance(dsn, Dsn) else Secret(dsn)
+        if not issubclass(given, str | Dsn):
+            raise ConfigurationError(f"a Database is made of a URL or a Dsn, not of {given.__name__}")
         if settings is not None and not isinstance(settings, Settings):
             raise ConfigurationError(f"settings must be a Settings, not a {type(settings).__name__}")
-        self._dsn = parse_dsn(dsn) if isinstance(dsn, str) else dsn
+        self._dsn = dsn if isinstance(dsn, Dsn) else parse_dsn(dsn)
         self._settings = settings or load_settings()
         self._counters = Counters()
         self._told = Incidents(self._dsn, self._counters)
