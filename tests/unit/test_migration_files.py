@@ -44,7 +44,9 @@ def test_what_a_later_file_drops_is_no_mark(tmp_path: Path) -> None:
 
 def test_what_is_renamed_counts_by_its_new_name(tmp_path: Path) -> None:
     """A table that is prepared beside another one, and then takes its place, is not looked for by its first name."""
-    first = "CREATE TABLE a (id int); CREATE TABLE b (id int, CONSTRAINT b_check CHECK (true)); CREATE INDEX i ON b (id)"
+    first = (
+        "CREATE TABLE a (id int); CREATE TABLE b (id int, CONSTRAINT b_check CHECK (true)); CREATE INDEX i ON b (id)"
+    )
     second = (
         "ALTER TABLE public.b RENAME CONSTRAINT b_check TO c_check; ALTER INDEX public.i RENAME TO j; "
         "ALTER TABLE b RENAME TO c"

@@ -58,6 +58,7 @@ async def connect(dsn: Dsn, settings: Settings, *, limit: float, application_nam
         if isinstance(found, Session):
             refuse_old_server(found)
             set_keepalives(found, host.options)
+            found.is_pooled = settings.pooler == "transaction"
             return found
         error, cause = connect_error(dsn, found), found
         if isinstance(error, AccessDenied | ConfigurationError):

@@ -52,14 +52,15 @@ class Database:
     """
 
     def __init__(self, dsn: str | Dsn, settings: Settings | None = None) -> None:
-        given = type(dsn)
+        kind = type(dsn)
         # At once: crash reporters print the local variables, and this may be a URL with a password.
-        dsn = dsn if isinstance(dsn, Dsn) else Secret(dsn)
-        if not issubclass(given, str | Dsn):
-            raise ConfigurationError(f"a Database is made of a URL or a Dsn, not of {given.__name__}")
+        given = dsn if isinstance(dsn, Dsn) else Secret(dsn)
+        del dsn
+        if not issubclass(kind, str | Dsn):
+            raise ConfigurationError(f"a Database is made of a URL or a Dsn, not of {kind.__name__}")
         if settings is not None and not isinstance(settings, Settings):
             raise ConfigurationError(f"settings must be a Settings, not a {type(settings).__name__}")
-        self._dsn = dsn if isinstance(dsn, Dsn) else parse_dsn(dsn)
+        self._dsn = given if isinstance(given, Dsn) else parse_dsn(given)
         self._settings = settings or load_settings()
         self._counters = Counters()
         self._told = Incidents(self._dsn, self._counters)
@@ -230,7 +231,6 @@ class Database:
                 self._lender = Lender(
                     self._connect, floor=settings.pool_min, ceiling=settings.pool_max, counters=self._counters
                 )
-                assert self._dsn is not None
                 gauges.watch(self, self._dsn, self._counters)
             return self._lender
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
@@ -13,8 +14,8 @@ import asyncpg
 from exchanges_db.database.bridge import bridge
 from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.database.hosts import connect_error, refuse_old_server
-from exchanges_db.database.settings import load_settings
+from exchanges_db.database.hosts import connect
+from exchanges_db.database.settings import Settings, load_settings
 from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
 from exchanges_sql.migration_ledger import AsyncQuerier
 
@@ -24,6 +25,8 @@ else:  # asyncpg's class is generic for type checkers only
     Connection = asyncpg.Connection
 
 _CONNECT_SECONDS = 5.0
+# No statement is kept prepared, so that a pooler can be told from a server, and be read through; `limited` sets limits.
+_LIMITS = Settings(command_timeout=3600, pooler="transaction")
 # No statement of ours works for long: the ledger has a few rows. dbmate's sessions have no such limit.
 ANSWER_SECONDS = 10.0
 _SILENT_SECONDS = 1.0
@@ -77,24 +80,23 @@ async def connect_to_migrate(
 
     read_only: where no host can be written to, the first that answers will do, such as a standby.
     """
-    failure: BaseException | None = None
-    hosts = [dsn.one_host(index) for index in range(max(1, len(dsn.hosts)))]
+    failure: DatabaseUnavailable | None = None
+    hosts = [dsn.one_host(index) for index in range(len(dsn.addresses()))]
     for wanted, one_host in itertools.product(("read-write", "any") if read_only else ("read-write",), hosts):
-        arguments = {**one_host.asyncpg_arguments(), "target_session_attrs": wanted}
-        arguments["server_settings"].setdefault("application_name", "exchanges_db migrate")
         try:
             with told(on_line, f"Connecting to {one_host}"):
-                # No statement is kept prepared, so that a pooler can be told from a server, and be read through.
-                connection = await asyncpg.connect(
-                    **arguments, timeout=dsn.connect_timeout or _CONNECT_SECONDS, statement_cache_size=0
+                connection = await connect(
+                    replace(one_host, target_session_attrs=wanted),
+                    _LIMITS,
+                    limit=dsn.connect_timeout or _CONNECT_SECONDS,
+                    application_name="exchanges_db migrate",
                 )
-        except DRIVER_ERRORS as exc:
+        except DatabaseUnavailable as exc:
             failure = exc
-            continue
-        refuse_old_server(connection)
-        return connection, one_host
+        else:
+            return connection, one_host
     assert failure is not None  # there is at least one host
-    raise connect_error(dsn, failure) from failure
+    raise failure
 
 
 def refuse_pooler_of_settings() -> None:

@@ -13,7 +13,6 @@ import sys
 import sysconfig
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from exchanges_db.database.dsn import Dsn
@@ -23,12 +22,9 @@ from exchanges_db.schema.ledger import Ledger
 APPLICATION_NAME = "exchanges_db dbmate"
 _KEEPER = Path(__file__).with_name("dbmate_keeper.py")
 _STOP_SECONDS = 5.0
-# All that is handed on: where programs, homes and certificates are, and what tells the driver where to connect to.
-# Anything else may change what runs: PGOPTIONS, PGSERVICE, PGCLIENTENCODING, DBMATE_*.
-_HANDED_ON = (
-    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR", "PGHOST", "PGPORT",
-    "PGUSER", "PGPASSWORD", "PGPASSFILE", "PGDATABASE",
-)  # fmt: skip
+# All that is handed on: where programs, homes and certificates are. The URL has everything that the driver needs, and
+# anything else may change what runs: PGOPTIONS, PGSERVICE, PGCLIENTENCODING, DBMATE_*.
+_HANDED_ON = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _LOCK_NOT_FREE = ("(55P03)", "canceling statement due to lock timeout")  # the code is printed by newer dbmates alone
 
 
@@ -57,9 +53,13 @@ def dbmate_program() -> str:
 def _environment(dsn: Dsn, ledger: Ledger, settings: dict[str, str]) -> dict[str, str]:
     # The URL goes through the environment, because every user of the machine can read a command line. Settings by name
     # win over those that options= in the user's URL makes.
-    own = replace(dsn, settings={**dsn.settings, **settings, "application_name": APPLICATION_NAME})
+    url = dsn.dbmate_url(**settings, application_name=APPLICATION_NAME)
     environment = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
-    return environment | {"DATABASE_URL": own.dbmate_url(), "DBMATE_MIGRATIONS_TABLE": ledger.name}
+    return environment | {
+        "DATABASE_URL": url,
+        "DBMATE_MIGRATIONS_TABLE": ledger.name,
+        "PGPASSFILE": os.devnull,  # the password is in the URL already, if there is one
+    }
 
 
 async def run_dbmate(
