@@ -33,15 +33,21 @@ async def _end_all(other: asyncpg.Connection) -> int:
 async def test_ended_idle_sessions_are_not_noticed(dsn: Dsn) -> None:
     """The server's FATAL lies in every idle connection: reads are repeated, and writes too, as nothing was sent."""
     async with Database(dsn, LIMITS) as database, connected(dsn) as other:
+        ended = 0
         for _ in range(3):
             await asyncio.gather(*(row_count(database) for _ in range(12)))
-            assert await _end_all(other)
+            ended += await _end_all(other)
             assert len(await get_all_exchanges(db=database)) == 3
-            assert await _end_all(other)
+            ended += await _end_all(other)
             assert await update_exchange(1, {"display_name": "Written"}, db=database)
-            assert await _end_all(other)
+            ended += await _end_all(other)
             async with database.transaction() as transaction:
                 assert await update_exchange(1, {"display_name": "Again"}, db=transaction)
+        stats = database.stats()
+        assert ended >= 9
+        assert stats.lost + stats.expired == ended
+        assert stats.reconnects > 0
+        assert stats.unknown_outcomes == 0
 
 
 async def test_a_session_that_ends_in_a_transaction_ends_it_with_certainty(dsn: Dsn) -> None:
@@ -74,6 +80,7 @@ async def test_a_write_whose_session_ends_under_way_is_not_repeated(dsn: Dsn) ->
             assert await _end_all(other)
             with pytest.raises(OutcomeUnknown):
                 await write
+        assert database.stats().unknown_outcomes == 1
         assert await other.fetchval("SELECT count(*) FROM exchanges WHERE name = 'TEST_ONCE'") == 0
 
 
