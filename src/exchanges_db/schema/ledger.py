@@ -150,6 +150,13 @@ def _judged(
 
 def what_is_wrong(migrations: Sequence[Migration], ledger: Ledger) -> str | None:
     """Return which applied versions are changed or not ours, and the way out; None where all is well."""
+    # First: without a file, what another one has made may look like nobody's.
+    changed = [str(migration.file_name) for migration in migrations if migration.changed]
+    if changed:
+        return (
+            f"{', '.join(changed)} was changed or removed after it was applied: "
+            "restore the file and put the change into a new migration"
+        )
     taken = [migration for migration in migrations if migration.is_taken]
     if taken:
         versions = ", ".join(migration.version for migration in taken)
@@ -157,12 +164,6 @@ def what_is_wrong(migrations: Sequence[Migration], ledger: Ledger) -> str | None
         return (
             f"{versions} in {ledger} is somebody else's: not applied from our {files}, and what that makes is not "
             f"in the database; keep our migrations in a table of their own: {OWN_LEDGER}"
-        )
-    changed = [str(migration.file_name) for migration in migrations if migration.changed]
-    if changed:
-        return (
-            f"{', '.join(changed)} was changed or removed after it was applied: "
-            "restore the file and put the change into a new migration"
         )
     return None
 
