@@ -3,10 +3,11 @@
 Each line of stdin asks for a deployer, in JSON; its process is told on stdout as "PID", its end as "PID CODE".
 """
 
+import contextlib
+import io
 import json
 import os
 import select
-import signal
 import sys
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def _tell(line: str) -> None:
 
 
 def _serve() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.redirect_stdout(io.StringIO()):
+        run(["--version"])  # loads what the command loads late
     at_work: set[int] = set()
     rest = b""
     while True:

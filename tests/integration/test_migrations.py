@@ -2,15 +2,16 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from exchanges_db import ConfigurationError, DatabaseUnavailable, MigrationError, MigrationLocked
+from exchanges_db import ConfigurationError, Database, DatabaseUnavailable, MigrationError, MigrationLocked
 from exchanges_db.database.dsn import Dsn, Secret
+from exchanges_db.schema.comparison import describe_schema
 from exchanges_db.schema.dbmate import dbmate_program
 from exchanges_db.schema.migration_files import read_files
 from exchanges_db.schema.migrations import LOCK_KEY, get_migrations, migrate, rollback
@@ -101,6 +102,57 @@ async def test_files_that_cannot_be_told_apart_are_refused(empty_dsn: Dsn, files
     with pytest.raises(MigrationError, match=text):
         await migrate(empty_dsn, directory=files)
     assert not any(m.applied for m in await get_migrations(empty_dsn))
+
+
+def edit(files: Path) -> str:
+    """Change an applied file."""
+    (files / NAMES[0]).write_text((files / NAMES[0]).read_text() + "\n-- one more thought\n")
+    return f"{NAMES[0]} was changed or removed"
+
+
+def delete(files: Path) -> str:
+    """Remove an applied file."""
+    (files / NAMES[3]).unlink()
+    return f"{NAMES[3]} was changed or removed"
+
+
+def come_late(files: Path) -> str:
+    """Add a file that is older than an applied one."""
+    (files / "001_late.sql").write_text("-- migrate:up\nSELECT 1;\n-- migrate:down\n")
+    return f"001_late.sql is out of order: {NAMES[-1]}, which is newer, is applied"
+
+
+def double(files: Path) -> str:
+    """Add a second file of a version."""
+    (files / "999_twice.sql").write_text("-- migrate:up\nSELECT 1;\n-- migrate:down\n")
+    return "999_twice.sql and 999_pending.sql have the same version|999_pending.sql and 999_twice.sql have the same"
+
+
+@pytest.mark.parametrize("damage", [edit, delete, come_late, double])
+async def test_a_refusal_comes_before_any_change(dsn: Dsn, files: Path, damage: Callable[[Path], str]) -> None:
+    """Not even what could be applied is."""
+    await migrate(dsn, directory=files)
+    (files / "999_pending.sql").write_text("-- migrate:up\nCREATE TABLE pending (id int);\n-- migrate:down\n")
+    with pytest.raises(MigrationError, match=damage(files)):
+        await migrate(dsn, directory=files)
+    connection = await asyncpg.connect(**dsn.asyncpg_arguments())
+    try:
+        assert await connection.fetchval("SELECT to_regclass('pending')") is None
+        assert await connection.fetchval("SELECT count(*) FROM schema_migrations WHERE version = '999'") == 0
+    finally:
+        await connection.close()
+
+
+async def test_down_and_up_again_gives_the_same_schema(empty_dsn: Dsn) -> None:
+    """Each file undoes all that it does."""
+    await migrate(empty_dsn)
+    async with Database(empty_dsn) as database:
+        before = await describe_schema(db=database)
+        for _ in NAMES:
+            await rollback(empty_dsn)
+        assert await describe_schema(db=database) != before
+        await migrate(empty_dsn)
+        assert await describe_schema(db=database) == before
 
 
 async def test_no_files_at_all_is_an_error(empty_dsn: Dsn, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exchanges_db.schema.migration_files import read_files
+from exchanges_db.schema.migration_files import Part, Run, read_files
 
 
 def made(folder: Path, *texts: str) -> list[set[str]]:
@@ -52,3 +52,29 @@ def test_what_is_renamed_counts_by_its_new_name(tmp_path: Path) -> None:
         "ALTER TABLE b RENAME TO c"
     )
     assert made(tmp_path, first, second) == [{"a"}, {"c_check", "j", "c"}]
+
+
+@pytest.mark.parametrize(
+    ("sql", "part"),
+    [
+        ("CREATE INDEX CONCURRENTLY i ON a (id);", Part(Run.FREE, "i")),
+        ("-- why\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS public.i ON a (id)", Part(Run.FREE, "i")),
+        ("DROP INDEX CONCURRENTLY i;", Part(Run.FREE)),
+        ("REINDEX INDEX CONCURRENTLY i;", Part(Run.FREE)),
+        ("VACUUM a;", Part(Run.FREE)),
+        ("CALL f();", Part(Run.FREE)),
+        ("SELECT 1; DO $$ BEGIN COMMIT; END $$;", Part(Run.FREE)),
+        ("UPDATE a SET id = 1; COMMIT; UPDATE a SET id = 2;", Part(Run.FREE)),
+        ("begin; SELECT 1; end;", Part(Run.FREE)),
+        ("SELECT 1; SELECT 'COMMIT; CALL'; -- ; COMMIT", Part(Run.ONE_MESSAGE)),
+        ("ALTER TYPE t ADD VALUE 'x';", Part(Run.ONE_MESSAGE)),
+        ("CREATE FUNCTION f() RETURNS void AS $$ BEGIN COMMIT; END $$ LANGUAGE plpgsql;", Part(Run.ONE_MESSAGE)),
+    ],
+)
+def test_what_may_end_half_done_is_told_from_what_is_one_transaction(tmp_path: Path, sql: str, part: Part) -> None:
+    """PostgreSQL makes one transaction of a message, unless something in it ends transactions, or may not be in one."""
+    head = "-- migrate:up transaction:false"
+    (tmp_path / "1_file.sql").write_text(f"{head}\n{sql}\n-- migrate:down\nSELECT 1;\n")
+    file = read_files(tmp_path)["1"]
+    assert (file.up, file.down) == (part, Part(Run.TRANSACTION))
+    assert file.as_one_transaction() == file.content.replace(b"transaction:false", b"")
