@@ -1,6 +1,7 @@
 """Starts `exchanges-db` on another folder of migrations, in forks of one interpreter that has it loaded.
 
-Each line of stdin asks for a deployer, in JSON; its process is told on stdout as "PID", its end as "PID CODE".
+It says "0" once it is loaded. Each line of stdin asks for a deployer, in JSON; its process is told on stdout as "PID",
+its end as "PID CODE".
 """
 
 import contextlib
@@ -35,6 +36,7 @@ def _tell(line: str) -> None:
 def _serve() -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         run(["--version"])  # loads what the command loads late
+    _tell("0")  # now it is loaded
     at_work: set[int] = set()
     rest = b""
     while True:

@@ -63,6 +63,7 @@ class Deployers:
         self.started: queue.Queue[int] = queue.Queue()
         self._reading = threading.Thread(target=self._read)
         self._reading.start()
+        assert self.started.get(timeout=60) == 0
 
     def _read(self) -> None:
         assert self.process.stdout is not None
