@@ -4,6 +4,8 @@ import asyncio
 import socket
 import time
 from collections import Counter
+from dataclasses import replace
+from urllib.parse import unquote
 
 import asyncpg
 import pytest
@@ -36,7 +38,7 @@ async def test_a_first_host_that_is_no_use_does_not_hide_the_second(kind: str, u
         began = time.monotonic()
         session = await connect(dsn_of(hosts, "target_session_attrs=read-write"), LIMITS, limit=3)
         assert time.monotonic() - began < 2
-        assert session._addr == ("127.0.0.1", second.port)
+        assert session._transport.get_extra_info("peername") == ("127.0.0.1", second.port)
         session.terminate()
     assert second.sessions == 1
 
@@ -78,7 +80,7 @@ async def test_the_wanted_kind_of_server_is_found(wanted: str, served: int) -> N
     stubs = [Stub(), Stub(standby=True)]
     async with serving(*stubs) as hosts:
         session = await connect(dsn_of(hosts, f"target_session_attrs={wanted}"), LIMITS, limit=3)
-        assert session._addr == ("127.0.0.1", stubs[served].port)
+        assert session._transport.get_extra_info("peername") == ("127.0.0.1", stubs[served].port)
         session.terminate()
 
 
@@ -111,7 +113,7 @@ async def test_spread_connections_still_go_to_the_kind_of_server_that_is_wanted(
                 stub.standby = number != primary
             for _ in range(6):
                 session = await connect(dsn, LIMITS, limit=3)
-                assert session._addr == ("127.0.0.1", stubs[primary].port)
+                assert session._transport.get_extra_info("peername") == ("127.0.0.1", stubs[primary].port)
                 session.terminate()
 
 
@@ -119,19 +121,16 @@ async def test_spread_connections_still_go_to_the_kind_of_server_that_is_wanted(
                                     "fsync=off", "work_mem=canary"])  # fmt: skip
 async def test_a_run_time_parameter_that_the_server_refuses_is_named(option: str, server: Dsn) -> None:
     """As ConfigurationError, not tried again, and without its value."""
-    dsn = Dsn(**{**vars(server), "settings": dict([map(_plain, option.split("="))])})
-    with pytest.raises(ConfigurationError, match=f"refuses {option.split('=')[0]} of DATABASE_URL") as info:
+    name, value = map(unquote, option.split("="))
+    dsn = replace(server, settings={name: value})
+    with pytest.raises(ConfigurationError, match=f"refuses {name} of DATABASE_URL") as info:
         await Database(dsn, LIMITS).open()
     assert "canary" not in str(info.value)
 
 
-def _plain(text: str) -> str:
-    return text.replace("%20", " ").replace("%3D", "=")
-
-
 async def test_run_time_parameters_still_work(server: Dsn) -> None:
     settings = {"search_path": "a,b", "application_name": "mine", "options": "-c jit=off -c my.own=1"}
-    session = await connect(Dsn(**{**vars(server), "settings": settings}), LIMITS, limit=3)
+    session = await connect(replace(server, settings=settings), LIMITS, limit=3)
     try:
         shown = [await session.fetchval("SELECT current_setting($1)", name) for name in
                  ("search_path", "application_name", "jit", "my.own")]  # fmt: skip

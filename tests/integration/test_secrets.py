@@ -80,7 +80,7 @@ def leaks(exc: BaseException, *, by_rich: bool = True) -> list[str]:
     return [way.__name__ for way in ways if CANARY in way(exc)]
 
 
-async def failure(attempt: Callable[..., Awaitable[None]], *arguments: Any) -> ExchangesDBError:
+async def failure(attempt: Callable[..., Awaitable[object]], *arguments: Any) -> ExchangesDBError:
     """The error of an attempt, whose traceback begins here: a test's own frame holds what it has set up."""
     try:
         await attempt(*arguments)
@@ -242,15 +242,16 @@ def read_file(path: Path) -> None:
 
 async def test_a_database_that_could_not_be_made_has_a_repr() -> None:
     """A traceback with locals prints it."""
-    for way in (lambda: Database(f"postgresql://bob:{PASSWORD}@h"), lambda: Database(QUOTED.encode()),  # type: ignore[arg-type]
-                lambda: Database(f"postgresql://bob:{QUOTED}@h", QUOTED)):  # type: ignore[arg-type]  # fmt: skip
-        with pytest.raises(ExchangesDBError) as info:
-            way()
-        trace = info.value.__traceback__
-        made = [value for frame, _ in traceback.walk_tb(trace) for value in frame.f_locals.values()
-                if isinstance(value, Database)]  # fmt: skip
+    unusable: list[tuple[Any, Any]] = [
+        (f"postgresql://bob:{PASSWORD}@h", None), (QUOTED.encode(), None), (f"postgresql://bob:{QUOTED}@h", 5)
+    ]  # fmt: skip
+    for url, limits in unusable:
+        error = failure_of(Database, url, limits)
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][1:]  # the first is the test's
+        made = [value for frame in frames for value in frame.f_locals.values() if isinstance(value, Database)]
         assert made
         assert all(repr(one).startswith("<Database ") for one in made)
+        assert CANARY not in "".join(repr(frame.f_locals) for frame in frames)
     assert "<Database " in repr(Database.__new__(Database))
     database = Database(f"postgresql://bob:{QUOTED}@h", LIMITS)
     assert CANARY not in repr(database) + str(vars(database))
