@@ -88,13 +88,16 @@ DROP VIEW public.symbol_rows;
 DO $$ BEGIN LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE; END $$;
 DO $$
 BEGIN
+    WITH changed AS MATERIALIZED (
+        SELECT s.id, s.raw
+        FROM public.symbols AS s
+        WHERE age(s.xmin) <= age(current_setting('exchanges_db.copied_up_to')::xid8::xid)
+    ), emptied AS (
+        DELETE FROM public.symbol_raw AS r USING changed AS c WHERE r.symbol_id = c.id AND c.raw IS NULL
+    )
     INSERT INTO public.symbol_raw AS r (symbol_id, raw)
-    SELECT s.id, s.raw
-    FROM public.symbols AS s
-    WHERE s.raw IS NOT NULL AND age(s.xmin) <= age(current_setting('exchanges_db.copied_up_to')::xid8::xid)
+    SELECT c.id, c.raw FROM changed AS c WHERE c.raw IS NOT NULL
     ON CONFLICT (symbol_id) DO UPDATE SET raw = excluded.raw;
-    DELETE FROM public.symbol_raw AS r
-    WHERE NOT EXISTS (SELECT FROM public.symbols AS s WHERE s.id = r.symbol_id AND s.raw IS NOT NULL);
 END
 $$;
 
@@ -414,11 +417,21 @@ SET LOCAL lock_timeout = '200ms';
 -- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
 -- What migration 004 has no column for is lost, in symbols and in their history.
 DO $down$
+DECLARE
+    one record;
 BEGIN
     IF current_setting('exchanges_db.direction', true) = 'up' OR transaction_timestamp() = statement_timestamp() THEN
         RAISE WARNING 'migration 006 was not undone: only dbmate runs its down part, by dbmate rollback';
         RETURN;
     END IF;
+    PERFORM set_config('exchanges_db.rights', coalesce((
+        SELECT json_agg(json_build_object('relation', c.relname, 'role', coalesce(r.rolname, 'public'), 'is_public', a.grantee = 0,
+                                          'privilege', a.privilege_type, 'is_grantable', a.is_grantable))
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+        LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relname IN ('symbol_rows', 'symbol_versions')
+          AND a.grantee <> c.relowner)::text, '[]'), false);
     DROP VIEW public.symbol_versions;
     DROP VIEW public.symbol_rows;
     LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE;
@@ -580,5 +593,13 @@ BEGIN
         RETURN NULL;
     END
     $$;
+    FOR one IN SELECT r.relation, r.role, r.is_public, r.privilege, r.is_grantable
+               FROM json_to_recordset(current_setting('exchanges_db.rights')::json)
+                   AS r(relation text, role text, is_public boolean, privilege text, is_grantable boolean) LOOP
+        EXECUTE format('GRANT %s ON public.%I TO %s%s', one.privilege, one.relation,
+                       CASE WHEN one.is_public THEN 'PUBLIC' ELSE quote_ident(one.role) END,
+                       CASE WHEN one.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+    END LOOP;
+    PERFORM set_config('exchanges_db.rights', '[]', false);
 END
 $down$

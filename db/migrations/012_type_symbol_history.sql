@@ -50,6 +50,9 @@ BEGIN
 END
 $$;
 
+-- Of symbols that were deleted while 006 copied what was said of them.
+DELETE FROM public.symbol_raw AS r WHERE NOT EXISTS (SELECT FROM public.symbols AS s WHERE s.id = r.symbol_id);
+
 -- Of 006 and 010. This looks at every symbol, and keeps nobody from reading or writing one.
 ALTER TABLE public.symbols
     VALIDATE CONSTRAINT symbols_option_type_known,
@@ -190,6 +193,22 @@ DROP VIEW public.symbol_versions;
 DROP VIEW public.symbol_rows;
 -- In a block, because psql refuses LOCK outside of a transaction.
 DO $$ BEGIN LOCK TABLE public.symbols, public.symbol_history IN ACCESS EXCLUSIVE MODE; END $$;
+
+-- For a database whose 004 is from before the first release: there is_live has no coalesce yet, and every row is written anew.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
+               JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+               WHERE a.attrelid = 'public.symbols'::regclass AND a.attname = 'is_live'
+                 AND pg_get_expr(d.adbin, d.adrelid) NOT LIKE '%COALESCE%') THEN
+        ALTER TABLE public.symbols
+            DROP COLUMN is_live,
+            ADD COLUMN is_live BOOLEAN NOT NULL GENERATED ALWAYS AS (coalesce(status NOT IN ('DELISTED', 'EXPIRED'), false)) STORED;
+        CREATE UNIQUE INDEX symbols_live_native_symbol_key ON public.symbols (exchange_id, native_symbol) WHERE is_live;
+        COMMENT ON COLUMN public.symbols.is_live IS 'Follows from status: whether the exchange still knows it, traded or not';
+    END IF;
+END
+$$;
 
 -- What was written since 011, or while 011 was there. No version of a symbol begins here: a hash is no part of one.
 UPDATE public.symbols AS s SET spec_hash = public.symbol_spec_hash(s) WHERE s.spec_hash IS NULL;

@@ -167,6 +167,8 @@ class OldCode:
         self._random = random.Random(24)
         self._numbers = itertools.count(1)
         self.changed = 0
+        # Of which symbols the row of a payload was written anew.
+        self.said: set[str] = set()
 
     def _some(self) -> str:
         # Symbols of exchange 1, MEXC_SPOT.
@@ -178,8 +180,10 @@ class OldCode:
         watch.start("004: look-up", lambda: reader.fetch(FEES_OF_004, self._some()))
 
         async def change() -> None:
-            if await writer.fetchval(CHANGE_OF_004, self._some(), next(self._numbers) % 4999 * 0.00001):
+            name = self._some()
+            if await writer.fetchval(CHANGE_OF_004, name, next(self._numbers) % 4999 * 0.00001):
                 self.changed += 1
+                self.said.add(name)
 
         watch.start("004: change", change)
 
@@ -286,14 +290,14 @@ async def test_code_of_before_goes_on_while_each_migration_is_applied(empty_dsn:
     longest = max(max(one.values()) for one in stalls.values())
     # A busy machine holds up calls that wait for nothing, too.
     assert longest < LONGEST + usual, stalls
-    await nothing_is_lost(empty_dsn, old.changed)
+    await nothing_is_lost(empty_dsn, old)
 
 
-async def nothing_is_lost(dsn: Dsn, changed: int) -> None:
+async def nothing_is_lost(dsn: Dsn, old: OldCode) -> None:
     """Every acknowledged change is one version, chained to the next; new code finds nothing wrong."""
     async with connected(dsn) as conn:
         versions = await conn.fetchval("SELECT sum(spec_version) FROM symbols")
-        assert versions == 4 * SYMBOLS + changed
+        assert versions == 4 * SYMBOLS + old.changed
         assert await conn.fetchval("SELECT count(*) FROM symbol_history") == versions - SYMBOLS
         broken = """
             SELECT count(*) FROM (
@@ -304,6 +308,10 @@ async def nothing_is_lost(dsn: Dsn, changed: int) -> None:
         assert await conn.fetchval(broken) == 0
         assert await conn.fetchval("SELECT count(*) FROM symbols AS s WHERE s.spec_hash <> symbol_spec_hash(s)") == 0
         assert await conn.fetchval("SELECT count(*) FROM symbols WHERE spec_hash IS NULL") == 0
+        # 006 copies what was said last, also where that was written while it copied.
+        stale = "SELECT count(*) FROM symbol_raw AS r JOIN symbols AS s ON s.id = r.symbol_id WHERE r.raw ? 'text'"
+        assert await conn.fetchval(stale) > 0
+        assert await conn.fetchval(f"{stale} AND s.native_symbol = ANY($1)", old.said) == 0
         # The rows that the last import of old code could not read.
         assert await conn.fetchval("SELECT count(*) FROM symbol_doubts WHERE ended_at IS NULL") == 1
     async with Database(dsn) as database:

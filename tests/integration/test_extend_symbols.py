@@ -131,3 +131,32 @@ async def test_it_can_be_undone_and_done_again(old_dsn: tuple[Dsn, int, datetime
         again = await get_symbol_history("MEXC_SPOT", "BTC/USDT", db=database)
     assert [one.symbol.price_tick for one in again] == list(map(Decimal, ("0.01", "0.1", "0.1", "0.2")))
     assert {one.symbol.list_taker_fee for one in again} == {Decimal("0.002")}
+
+
+async def test_rights_on_what_is_made_anew_are_given_again(old_dsn: tuple[Dsn, int, datetime]) -> None:
+    """Else every look-up of a role that is not the owner's fails from the deploy on, or the rollback."""
+    dsn, _, _ = old_dsn
+    newer = sum(file.name >= "005" for file in migrations_directory().glob("*.sql"))
+    async with connected(dsn) as conn:
+        role = f"asks_{conn.get_server_pid()}"
+        await conn.execute(f"CREATE ROLE {role}")
+        try:
+            await conn.execute(f"GRANT SELECT ON symbol_rows, symbol_history TO {role}")
+            await conn.execute(f"GRANT SELECT ON symbol_history TO {role} WITH GRANT OPTION")
+            await conn.execute("GRANT SELECT ON symbol_versions TO PUBLIC")
+            before = await _rights(conn)
+            assert len(before) == 3
+            for commands in (["up"], ["rollback"] * newer):
+                assert {run_dbmate(dsn, command).returncode for command in commands} == {0}
+                assert await _rights(conn) == before
+        finally:
+            await conn.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+async def _rights(conn: asyncpg.Connection) -> list[asyncpg.Record]:
+    return await conn.fetch("""
+        SELECT c.relname, a.grantee::regrole::text, a.privilege_type, a.is_grantable
+        FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+        WHERE c.relname IN ('symbol_rows', 'symbol_versions', 'symbol_history') AND a.grantee <> c.relowner
+        ORDER BY 1, 2, 3
+    """)
