@@ -5,6 +5,7 @@
 -- sends several as one transaction; within one, as psql -1 has it, all is copied at once.
 
 -- migrate:up transaction:false
+-- exchanges_db: may be run again, so `exchanges-db migrate` does that after a deploy that was interrupted.
 DO $fill$
 DECLARE
     in_steps boolean := transaction_timestamp() = statement_timestamp();

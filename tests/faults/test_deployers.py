@@ -24,6 +24,7 @@ from exchanges_db.schema.sql_files import migrations_directory
 from tests.factories import connected
 from tests.fix_server import url_of
 
+pytestmark = [pytest.mark.faults, pytest.mark.limit(60)]
 DEPLOYER = Path(__file__).with_name("deployer.py")
 NAMES = sorted(path.name for path in migrations_directory().glob("*.sql"))
 GATE = 77  # an advisory lock that a file waits for, so that it is at work for as long as a test wants
@@ -306,6 +307,22 @@ async def test_a_file_that_commits_half_of_itself_is_not_run_a_second_time(field
     await field.watcher.execute("INSERT INTO schema_migrations (version) VALUES ('998')")
     third = field.deploy()
     assert await third.end() == 0, third.said
+    await field.nothing_is_left()
+
+
+@pytest.mark.parametrize("interrupt", [_kill, _lose_session], ids=name_of)
+async def test_a_file_that_says_it_may_be_run_again_is(field: Field, interrupt: Interrupt) -> None:
+    """As 011 of ours, which copies what is left to copy: the server stops it, and the next deployer goes on."""
+    field.add(f"-- exchanges_db: may be run again\n{FREE}")
+    await field.shut_gate()
+    first = field.deploy()
+    await field.until_at_work()
+    second = field.deploy()
+    await interrupt(field, first)
+    await field.until("SELECT count(*) = 2 FROM runs")  # begun again, before the gate is opened
+    await field.open_gate()
+    assert await second.end() == 0, second.said
+    assert await field.applied()
     await field.nothing_is_left()
 
 

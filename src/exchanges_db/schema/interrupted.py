@@ -61,9 +61,12 @@ async def settle(
                 await querier.forget_migration_checksum(ledger=tables.ledger, version=row.version)
             elif direction:
                 file = files.get(version)
-                if file is None or file.sha256 != row.sha256 or direction == "down" or file.up.index is None:
+                part = getattr(file, direction) if file is not None and file.sha256 == row.sha256 else None
+                if part is not None and part.repeatable:
+                    on_line(f"{row.file_name} was begun by a deploy that was interrupted: it may be run again")
+                elif file is None or part is None or direction == "down" or part.index is None:
                     raise MigrationError(_not_known(row, ledger))
-                if await _has_index(querier, file, file.up.index):
+                elif await _has_index(querier, file, part.index):
                     insertion = await querier.get_ledger_insertion(ledger=ledger.table_name)
                     assert insertion is not None
                     await connection.execute(insertion, version)

@@ -13,6 +13,8 @@ from exchanges_db.errors import MigrationError
 
 _FILE_NAME = re.compile(r"(?P<version>[0-9]+)_\w+\.sql")
 _DIRECTION = re.compile(r"^--[ \t]*migrate:(up|down)\b(.*)$", re.MULTILINE)
+# What a file says of itself below its transaction:false: run a second time, it does what is left to do, or nothing.
+_REPEATABLE = re.compile(r"^--[ \t]*exchanges_db:[ \t]*may be run again\b", re.MULTILINE)
 _NO_TRANSACTION = re.compile(r"\btransaction:false\b")
 # Bodies of functions, texts and comments: a CREATE in them makes nothing when the file is run.
 _NO_CODE = re.compile(r"\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -59,10 +61,12 @@ class Part(msgspec.Struct, frozen=True):
 
     Attributes:
         index: the index that it makes, where that is all it does and it is made CONCURRENTLY.
+        repeatable: whether it says that it may be run again, however often, and whatever it had done.
     """
 
     run: Run
     index: str | None = None
+    repeatable: bool = False
 
 
 class MigrationFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,5 +149,5 @@ def _how(options: str, sql: str) -> Part:
     code = _code(sql).rstrip("; ")
     if _ENDS_TRANSACTIONS.search(code) or (";" not in code and _ALONE.search(code)):
         index = None if ";" in code else _INDEX_ALONE.search(code)
-        return Part(Run.FREE, index[1] if index else None)
+        return Part(Run.FREE, index[1] if index else None, _REPEATABLE.search(sql) is not None)
     return Part(Run.ONE_MESSAGE)

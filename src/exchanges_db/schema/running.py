@@ -52,7 +52,7 @@ async def _run(
     settings = {"lock_timeout": str(lock_timeout)}
     if session.checks_clients:
         # What cannot be undone is not left half done: its statement ends by itself, and the next deployer waits for it.
-        settings["client_connection_check_interval"] = "0" if part.run is Run.FREE else "1000"
+        settings["client_connection_check_interval"] = "0" if part.run is Run.FREE and not part.repeatable else "1000"
     with tempfile.TemporaryDirectory(prefix="exchanges_db_") as name:
         folder = Path(name)
         for file in files:
@@ -117,5 +117,6 @@ def what_is_kept_of(file: MigrationFile, direction: str, error: MigrationError) 
     if part.run is Run.TRANSACTION:
         return f"nothing of {file.name} was kept"
     if part.run is Run.FREE:
-        return f"{file.name} is transaction:false, so part of what it does may be there"
+        again = ", and it may be run again" if part.repeatable else ""
+        return f"{file.name} is transaction:false, so part of what it does may be there{again}"
     return ""
