@@ -8,6 +8,7 @@ through every parameter in test_hostile_input.py.
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,13 +112,13 @@ async def test_every_parameter_answers_or_refuses(
     monkeypatch.chdir(tmp_path)  # where the name of a folder is one, it is made
     taken = set()
     for number, (call, parameter, hint) in enumerate(TEXTS):
-        own, _ = await touched_by(stocked, lambda call=call: call(stocked))
+        own, _ = await touched_by(stocked, partial(call, stocked))
         own |= {"hold_history"} if "holds" in own else set()  # a hold that replaces another one ends it
         texts = NAUGHTY[number % SHARE :: SHARE]
         if "PathLike" in hint:  # which is made: the list has names of folders that are none of a test's business
             texts = [text for text in texts if "/" not in text]
         arguments = [given(call, parameter, hint, text) for text in texts]
-        calls = [lambda call=call, named=named: call(stocked, **named) for named in arguments]
+        calls = [partial(call, stocked, **named) for named in arguments]
         try:
             touched, answered = await touched_by(stocked, *calls)
         except DatabaseError as exc:

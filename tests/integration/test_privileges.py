@@ -152,26 +152,35 @@ async def test_each_login_has_exactly_the_rights_that_were_decided(logins: dict[
     }  # fmt: skip
     assert duties.keys() == set(LOGINS)
     rights = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+    users = {dsn.user: duties[kind] for kind, dsn in logins.items() if kind != "deployer"}  # who has the owner's
     async with connected(stocked_dsn) as superuser:
         await superuser.execute("SET search_path = pg_catalog")  # by which the catalog spells arguments
-        for kind in duties.keys() - {"deployer"}:  # who has the owner's
-            for item in OURS:
-                has = [
-                    right
-                    for right in rights
-                    if await superuser.fetchval(
-                        "SELECT has_table_privilege($1, $2, $3)", logins[kind].user, f"public.{item.object_name}", right
-                    )
-                ]
-                assert has == ["SELECT", *writes(item.object_name, duties[kind])], (kind, item.object_name)
-            for function in functions():
-                may = await superuser.fetchval(
-                    "SELECT has_function_privilege($1, oid, 'EXECUTE') FROM pg_proc"
-                    " WHERE proname || '(' || pg_get_function_identity_arguments(oid) || ')' = $2",
-                    logins[kind].user,
-                    function.object_name,
-                )
-                assert may is is_called(function), (kind, function.object_name)
+        has = await superuser.fetch(
+            """
+            SELECT r, t, array(SELECT p FROM unnest($3::text[]) WITH ORDINALITY AS p (p, place)
+                               WHERE has_table_privilege(r, 'public.' || t, p) ORDER BY place)
+            FROM unnest($1::text[]) AS r, unnest($2::text[]) AS t
+            """,
+            list(users),
+            [item.object_name for item in OURS],
+            rights,
+        )
+        may = await superuser.fetch(
+            """
+            SELECT r, proname || '(' || pg_get_function_identity_arguments(oid) || ')',
+                   has_function_privilege(r, oid, 'EXECUTE')
+            FROM unnest($1::text[]) AS r, pg_proc WHERE pronamespace = 'public'::regnamespace
+            """,
+            list(users),
+        )
+    assert {(user, table): given for user, table, given in map(tuple, has)} == {
+        (user, item.object_name): ["SELECT", *writes(item.object_name, of)]
+        for user, of in users.items()
+        for item in OURS
+    }
+    assert {(user, function): granted for user, function, granted in map(tuple, may)} == {
+        (user, item.object_name): is_called(item) for user in users for item in functions()
+    }
 
 
 async def test_public_may_do_nothing_and_every_function_is_pinned(logins: dict[str, Dsn], stocked_dsn: Dsn) -> None:

@@ -59,9 +59,13 @@ async def check_owners_and_rights(context: Context) -> str:
             async for row in querier.list_other_owners(tables=tables(), functions=functions())
         ]
         # As what a migration makes is, until `exchanges-db roles` is run again: history could be written with it.
+        usable: dict[str, str] = {}
+        async for row in querier.list_trigger_function_grants(functions=functions()):
+            usable.setdefault(row.role_name, row.function_name)
         found += [
-            f"{row.role_name} may use {row.function_name}() on tables of its own: run what `exchanges-db roles` prints"
-            async for row in querier.list_trigger_function_grants(functions=functions())
+            f"{role} may use functions of triggers on tables of its own, such as {function}(): "
+            "run what `exchanges-db roles` prints"
+            for role, function in usable.items()
         ]
         granted = querier.list_public_grants(tables=tables(), functions=functions())
         return found + [f"PUBLIC, which is everybody, has {row.rights} on {row.object_name}" async for row in granted]
