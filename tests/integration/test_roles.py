@@ -103,9 +103,7 @@ async def test_a_new_database_is_set_up_migrated_by_the_member_and_used(empty_ds
         with pytest.raises(AccessDenied):
             await deactivate_exchange(1, db=database)
     unfinished = await asyncio.to_thread(run, "validate", "--quick", url=url_of(deployer))
-    said = (
-        f"{names['app']} may use exchanges_record_change() on tables of its own: run what `exchanges-db roles` prints"
-    )
+    said = f"{names['app']} may use functions of triggers on tables of its own, such as account_fees_refuse(): "
     assert (unfinished.returncode, said in unfinished.stdout) == (1, True), unfinished.stdout
     async with connected(empty_dsn) as superuser:
         await superuser.execute(sql)
