@@ -25,7 +25,7 @@ from benchmarks.server import running_server
 from exchanges_db.database.settings import load_dsn
 
 ROOT = Path(__file__).resolve().parents[1]
-CALLS = 300
+CALLS = 200
 _SUMMARY = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
 
 
@@ -37,44 +37,52 @@ def main(other: Annotated[Path, typer.Argument(help="Folder of the other checkou
         raise typer.Exit(1)
     with running_server():
         for loop in LOOPS:
-            bare = _counted(valgrind, ROOT, loop, BASELINE)
-            mine, theirs = (_counted(valgrind, checkout, loop, OURS) for checkout in (ROOT, other.resolve()))
+            mine, bare = _counted(valgrind, ROOT, loop, OURS, BASELINE)
+            (theirs,) = _counted(valgrind, other.resolve(), loop, OURS)
             sys.stdout.write(
                 f"{loop}: {mine:.0f} instructions, the other {theirs:.0f}, asyncpg by hand {bare:.0f}; "
                 f"ratios {mine / theirs:.3f} and {mine / bare:.2f}\n"
             )
+            sys.stdout.flush()
 
 
-def _counted(valgrind: str, checkout: Path, loop: str, side: str) -> float:
-    """Return the instructions of one call."""
+def _counted(valgrind: str, checkout: Path, loop: str, *sides: str) -> list[float]:
+    """Return the instructions of one call of each side."""
     folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
     try:
-        sources = os.pathsep.join(str(checkout / source) for source in ("src", "src/generated"))
+        sources = os.pathsep.join(str(each) for each in (checkout / "src", checkout / "src/generated", ROOT))
         subprocess.run(  # noqa: S603  # valgrind, on a module of ours
-            [valgrind, "--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=out.%p", sys.executable,
-             "-m", "benchmarks.instructions", loop, side],
-            cwd=folder, env={**os.environ, "PYTHONPATH": os.pathsep.join((sources, str(ROOT))), "PYTHONHASHSEED": "0"},
+            [valgrind, "--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=out", sys.executable,
+             "-m", "benchmarks.instructions", loop, *sides],
+            cwd=folder, env={**os.environ, "PYTHONPATH": sources, "PYTHONHASHSEED": "0"},
             check=True, capture_output=True,
         )  # fmt: skip
-        counts = [int(count) for one in folder.glob("out.*") for count in _SUMMARY.findall(one.read_text())]
+        # One file for each side, as each asked for it.
+        texts = [(folder / f"out.{number}").read_text() for number in range(1, len(sides) + 1)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return max(counts) / CALLS
+    return [max(map(int, _SUMMARY.findall(text))) / CALLS for text in texts]
 
 
-async def _call(side: str) -> None:
+async def _call(sides: list[str]) -> None:
     async with opened(SIDES, load_dsn()) as look_ups:
-        call = look_ups[side]
-        control = ["callgrind_control", "-i"]
-        subprocess.run([*control, "on", str(os.getpid())], check=True, capture_output=True)  # noqa: S603, ASYNC221
-        for _ in range(CALLS):
-            await call()
-        subprocess.run([*control, "off", str(os.getpid())], check=True, capture_output=True)  # noqa: S603, ASYNC221
+        for side in sides:
+            call = look_ups[side]
+            _control("-i", "on")
+            for _ in range(CALLS):
+                await call()
+            _control("-i", "off")
+            _control("-d")
+
+
+def _control(*arguments: str) -> None:
+    command = ["callgrind_control", *arguments, str(os.getpid())]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # valgrind's, on this process
 
 
 if __name__ == "__main__":
     if sys.argv[1] in LOOPS:
         with asyncio.Runner(loop_factory=LOOPS[sys.argv[1]]) as runner:
-            runner.run(_call(sys.argv[2]))
+            runner.run(_call(sys.argv[2:]))
     else:
         typer.run(main)

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import asyncpg.connection
@@ -45,9 +46,10 @@ def pooled(dsn: Dsn) -> Iterator[Dsn]:
 async def two_clients(pooled: Dsn, settings: Settings) -> AsyncIterator[tuple[Database, Database]]:
     """Two Databases that name their prepared statements as two processes do: both begin with the same number."""
     async with Database(pooled, settings) as first, Database(pooled, settings) as second:
-        number = asyncpg.connection._uid
+        names: Any = asyncpg.connection
+        number = names._uid
         await get_exchanges_by_market_type("SPOT", db=first)
-        asyncpg.connection._uid = number
+        names._uid = number
         # The first has the session that the second would get, so that each prepares in another one.
         async with first.transaction() as tx:
             await tx.connection.execute("SELECT 1")
