@@ -233,7 +233,7 @@ def test_dbmate_gets_a_socket_as_socket() -> None:
         ("postgresql://u@h/d?sslmode=verify-ca&sslrootcert=/ca", "postgresql://u@h:5432/d?sslrootcert=%2Fca&sslmode=verify-ca"),
         ("postgresql://u@h", "postgresql://u@h:5432/u?sslrootcert=system&sslmode=verify-full"),
         ("postgresql://u@h/d?connect_timeout=7&sslmode=require&sslnegotiation=direct&ssl_min_protocol_version=TLSv1.3",
-         "postgresql://u@h:5432/d?sslnegotiation=direct&ssl_min_protocol_version=TLSv1.3&connect_timeout=7&sslmode=require"),
+         "postgresql://u@h:5432/d?ssl_min_protocol_version=TLSv1.3&connect_timeout=7&sslmode=require"),
     ],
 )  # fmt: skip
 def test_dbmate_gets_the_first_host_and_the_same_tls(url: str, expected: str) -> None:

@@ -28,7 +28,8 @@ from exchanges_db.errors import ConfigurationError
 
 _KEPT = ("sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version", "keepalives", "keepalives_idle",
          "keepalives_interval", "keepalives_count", "tcp_user_timeout", "krbsrvname", "gsslib")  # fmt: skip
-_DBMATE_KEEPS = ("sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version")
+# Not sslnegotiation=direct: the server breaks off when dbmate tries. It asks for TLS first, and checks the same.
+_DBMATE_KEEPS = ("ssl_min_protocol_version", "ssl_max_protocol_version")
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,6 @@ class Dsn:
             query["connect_timeout"] = f"{self.connect_timeout:.0f}"
         if on_socket:
             query |= {"socket": host, "port": str(port), "sslmode": "disable"}
-            query.pop("sslnegotiation", None)
             netloc = ""
         else:
             query |= self._dbmate_tls()
