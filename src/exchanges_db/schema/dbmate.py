@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.secret import without_frames
 from exchanges_db.errors import ConfigurationError, MigrationError
 from exchanges_db.schema.ledger import Ledger
 
@@ -70,19 +71,24 @@ async def run_dbmate(
     Raises:
         DbmateFailed: it ended with an error, whose last line is in the message.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-S", str(_KEEPER), dbmate_program(), "--env-file", os.devnull, "--no-dump-schema",
-        "--migrations-dir", str(directory), *command,
-        env=_environment(dsn, ledger, settings), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT, start_new_session=True,  # a group of its own, to be ended whole
-    )  # fmt: skip
+    program = dbmate_program()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-S", str(_KEEPER), program, "--env-file", os.devnull, "--no-dump-schema",
+            "--migrations-dir", str(directory), *command,
+            env=_environment(dsn, ledger, settings), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT, start_new_session=True,  # a group of its own, to be ended whole
+        )  # fmt: skip
+    except OSError as exc:
+        raise DbmateFailed(f"dbmate cannot be started: {exc.strerror}", "") from without_frames(exc)
     assert process.stdout is not None
     last = ""
+    password = dsn.password_for_first_host()
     try:
         async for raw in process.stdout:
             line = raw.decode(errors="replace").rstrip()
-            if dsn.password is not None:
-                line = line.replace(dsn.password.reveal(), "***")
+            if password is not None:
+                line = line.replace(password.reveal(), "***")
             if line:
                 last = line
                 on_line(line)
