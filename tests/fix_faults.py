@@ -108,12 +108,18 @@ def _hard_limit(item: pytest.Item) -> Iterator[None]:
         pytest.fail(f"the test took longer than {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # again each second, in case that the first is swallowed
+    signal.setitimer(signal.ITIMER_REAL, seconds, 5)  # again, in case that the first is swallowed
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport() -> None:
+    """End the limit for certain: a second alarm may have come before the end of the first one's limit."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @pytest.hookimpl(wrapper=True)
