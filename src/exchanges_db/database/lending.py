@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable
 
@@ -55,8 +56,8 @@ class Lender:
         self._busy = 0  # places that are lent, being opened or being asked; with the idle ones at most the ceiling
         self._queue = Queue(self.keep)  # a place goes along with a connection
         self._generation = 0
-        self._doubted = float("-inf")  # what is idle since before is asked before its next use
-        self._replaced = float("-inf")
+        self._doubted = -math.inf  # what is idle since before is asked before its next use
+        self._replaced = -math.inf
         self._background = Background()
         self._closing = False
 
@@ -215,10 +216,10 @@ class Lender:
             self._counters.add_lost()
             self._end(session)
             self._free()
-            if not isinstance(exc, DRIVER_ERRORS):
-                raise
-            self._suspect()
-            return False
+            if isinstance(exc, DRIVER_ERRORS):
+                self._suspect()
+                return False
+            raise
         return True
 
     def _make_room(self) -> None:
@@ -245,8 +246,6 @@ class Lender:
     def _free(self) -> None:
         self._busy -= 1
         self._queue.wake(1)
-
-    # New ones.
 
     def _may_open(self) -> bool:
         if self._closing:
@@ -286,8 +285,6 @@ class Lender:
                 self.keep(session)
         except ExchangesDBError as exc:
             log.debug("the pool is not filled: %s", exc, extra=event("not_filled", error=type(exc).__name__))
-
-    # Old ones.
 
     def _end(self, session: Session) -> None:
         if session.is_closed():

@@ -6,6 +6,7 @@ A server that is restarting, that is full or that is out of reach is not hammere
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 
@@ -31,7 +32,7 @@ class Opener:
         self._pause = _FIRST_PAUSE
         self.failure: DatabaseUnavailable | None = None
         self.opening = 0
-        self.not_before = float("-inf")
+        self.not_before = -math.inf
 
     def may_try(self) -> bool:
         """Return whether an attempt may be made now."""
@@ -58,7 +59,7 @@ class Opener:
             return None
         finally:
             self.opening -= 1
-        self._succeeded, self.failure, self._pause, self.not_before = True, None, _FIRST_PAUSE, float("-inf")
+        self._succeeded, self.failure, self._pause, self.not_before = True, None, _FIRST_PAUSE, -math.inf
         self._counters.add_opened()
         return session
 

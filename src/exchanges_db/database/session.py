@@ -31,6 +31,7 @@ _REFUSE_PREPARED = """
 DO $$BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)
     THEN RAISE EXCEPTION 'statements were prepared'; END IF; END$$;
 """
+_RESET_ALL = _REFUSE_PREPARED + _RESET
 # A pooler hands the session on with the answer to COMMIT or ROLLBACK, so that it is reset before that: in the
 # transaction, or where that is to be undone, in an empty one after it, in the same message.
 _RESET_BEFORE_COMMIT = _RESET + "; DEALLOCATE ALL"
@@ -99,7 +100,7 @@ class Session(_Connection):
 
     async def reset_all(self) -> None:
         """Undo what SQL has changed in the session; raises the driver's error where that is not possible."""
-        await self.execute(_REFUSE_PREPARED + _RESET)
+        await self.execute(_RESET_ALL)
 
     async def reset_before_commit(self) -> bool:
         """Do so while the transaction is open; return False where that has failed, and can only be rolled back."""
