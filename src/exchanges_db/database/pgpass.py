@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from exchanges_db.database.secret import Secret
+from exchanges_db.events import event
 
 log = logging.getLogger("exchanges_db")
 
@@ -23,10 +24,12 @@ def read_password(path: Path, host: str, port: int, database: str, user: str) ->
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            log.warning("the password file %s is no plain file, so it is not used", path)
+            told = event("password_file_unused", reason="no plain file")
+            log.warning("the password file %s is no plain file, so it is not used", path, extra=told)
             return None
         if os.name != "nt" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-            log.warning("the password file %s can be read by others, so it is not used: chmod 600", path)
+            told = event("password_file_unused", reason="readable by others")
+            log.warning("the password file %s can be read by others, so it is not used: chmod 600", path, extra=told)
             return None
         wanted = ("localhost" if host in SOCKET_FOLDERS else host, str(port), database, user)
         with path.open(encoding="utf-8", newline="\n") as file:
@@ -35,10 +38,12 @@ def read_password(path: Path, host: str, port: int, database: str, user: str) ->
                 if found is not None:
                     return found
     except ValueError:
-        log.warning("the password file %s is not UTF-8 text, so it is not used", path)
+        told = event("password_file_unused", reason="not UTF-8")
+        log.warning("the password file %s is not UTF-8 text, so it is not used", path, extra=told)
     except OSError as exc:
         if not isinstance(exc, FileNotFoundError | NotADirectoryError):
-            log.warning("the password file %s cannot be read: %s", path, exc.strerror)
+            told = event("password_file_unused", reason=exc.strerror)
+            log.warning("the password file %s cannot be read: %s", path, exc.strerror, extra=told)
     return None
 
 
