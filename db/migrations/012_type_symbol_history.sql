@@ -375,9 +375,14 @@ SELECT r.exchange, r.id, r.exchange_id, r.native_symbol, r.symbol, r.base, r.quo
        r.observed_at, r.created_at, r.updated_at,
        r.exchange_is_active, r.confirmed_at,
        (r.doubtful_since IS NOT NULL)::boolean AS is_doubtful, r.doubtful_since, r.doubt,
-       (coalesce(r.held_until > r.asked_at, r.held_sides IS NOT NULL)
-        OR coalesce(r.exchange_held_until > r.asked_at, r.exchange_held_sides IS NOT NULL))::boolean AS is_held
-FROM public.symbol_rows AS r;
+       held.is_held
+FROM public.symbol_rows AS r
+-- Beside it and not in the list above: a view of one table alone is printed differently by PostgreSQL 15, so that the
+-- schema would not be the one on record there.
+CROSS JOIN LATERAL (
+    SELECT (coalesce(r.held_until > r.asked_at, r.held_sides IS NOT NULL)
+            OR coalesce(r.exchange_held_until > r.asked_at, r.exchange_held_sides IS NOT NULL))::boolean AS is_held
+) AS held;
 
 COMMENT ON VIEW public.current_symbols IS 'What symbols are now, to build on: every symbol with rules, and what is known beside it. What may be traded is decided by can_trade alone';
 COMMENT ON COLUMN public.current_symbols.confirmed_at IS 'When the exchange gave the newest list that says the same';

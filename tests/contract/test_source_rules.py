@@ -143,7 +143,8 @@ def from_generated_code(names: dict[str, object]) -> list[str]:
 
 # Where a rule cannot hold, with the reason in the module. What another package raises while its reader is loaded may be
 # anything: it is logged and listed, and stops no other reader.
-# `exchanges-db roles` prints SQL for a person to run, and two errors of migrations name a statement; TEXT_IS_NO_CONSTANT shows that the module sends none.
+# `exchanges-db roles` prints SQL for a person to run, and two errors of migrations name a statement for one:
+# TEXT_IS_NO_CONSTANT shows that these modules send none of it.
 EXCEPTIONS: dict[Rule, frozenset[Path]] = {
     float_calls: frozenset(FLOAT_IS_RIGHT),
     sql_from_strings: frozenset(PACKAGE / "schema" / name for name in ("interrupted.py", "lock.py", "roles.py")),
