@@ -100,7 +100,7 @@ async def test_psql_on_a_database_in_use_harms_nothing(dsn: Dsn, options: tuple[
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 async def test_a_down_part_alone_undoes_nothing(dsn: Dsn, text: str) -> None:
     """Sent as one message without a BEGIN before it, as a client does that knows where the parts begin."""
-    down = text.partition("-- migrate:down")[2]
+    down = text.partition("-- migrate:down")[2].partition("\n")[2]
     async with connected(dsn) as conn:
         before = await relations(conn), await conn.fetch(TRAIL)
         await conn.execute(down)
