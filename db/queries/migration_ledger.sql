@@ -87,7 +87,7 @@ ORDER BY a.pid;
 
 -- name: ListInvalidIndexes :many
 -- Which indexes did a CREATE INDEX CONCURRENTLY leave that has failed?
-SELECT format('%I.%I', n.nspname, c.relname)::text AS index_name
+SELECT (quote_ident(n.nspname) || '.' || quote_ident(c.relname))::text AS index_name
 FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -11,9 +11,9 @@ import os
 import select
 import sys
 from pathlib import Path
+from unittest import mock
 
 from exchanges_db.cli.main import run
-from exchanges_db.schema import migrations
 
 
 def _deploy(folder: str, arguments: list[str], variables: dict[str, str], output: str) -> int:
@@ -22,8 +22,8 @@ def _deploy(folder: str, arguments: list[str], variables: dict[str, str], output
         os.dup2(written, stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ.update(variables)
-    migrations.migrations_directory = lambda: Path(folder)
-    code = run(arguments)
+    with mock.patch("exchanges_db.schema.migrations.migrations_directory", lambda: Path(folder)):
+        code = run(arguments)
     sys.stdout.flush()
     return code
 

@@ -11,8 +11,7 @@ import pytest
 
 from exchanges_db import ConfigurationError, DatabaseUnavailable, MigrationError, MigrationLocked
 from exchanges_db.database.dsn import Dsn, Secret
-from exchanges_db.schema import running
-from exchanges_db.schema.dbmate import APPLICATION_NAME
+from exchanges_db.schema.dbmate import APPLICATION_NAME, run_dbmate
 from exchanges_db.schema.lock import LOCK_KEY
 from exchanges_db.schema.migrations import get_migrations, migrate, rollback
 from exchanges_db.schema.sql_files import migrations_directory
@@ -198,7 +197,6 @@ async def test_no_variable_of_the_environment_changes_what_dbmate_does(
     add(files, "SELECT 1;")
     # Set while the lock is held, because the driver of the lock's session reads some of them.
     lines: list[str] = []
-    run_dbmate = running.run_dbmate
 
     async def run(*arguments: object, **options: object) -> None:
         monkeypatch.setenv(name, value)
@@ -207,7 +205,7 @@ async def test_no_variable_of_the_environment_changes_what_dbmate_does(
         finally:
             monkeypatch.delenv(name)
 
-    monkeypatch.setattr(running, "run_dbmate", run)
+    monkeypatch.setattr("exchanges_db.schema.running.run_dbmate", run)
     assert await migrate(dsn, directory=files, on_line=lines.append) == ["998_late.sql"], lines
 
 

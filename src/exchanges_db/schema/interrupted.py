@@ -15,6 +15,8 @@ from exchanges_db.schema.migration_files import MigrationFile
 from exchanges_db.schema.sql_files import bookkeeping_file
 from exchanges_sql.migration_ledger import AsyncQuerier, ListMigrationChecksumsRow
 
+_DROP = "DROP INDEX CONCURRENTLY"  # to be read, not sent
+
 
 async def note_begun(connection: RawConnection, ledger: Ledger, file: MigrationFile, direction: str) -> None:
     """Write down that this direction of the file is about to be run."""
@@ -108,7 +110,7 @@ async def list_invalid_indexes(connection: RawConnection) -> set[str]:
 def what_to_do_about(indexes: Iterable[str]) -> str:
     """Say how to get rid of INVALID indexes."""
     names = sorted(indexes)
-    drops = "; ".join(f"DROP INDEX CONCURRENTLY {name}" for name in names)
+    drops = "; ".join(f"{_DROP} {name}" for name in names)
     return (
         f"INVALID index {', '.join(names)}, which slows writes and serves no query: {drops}; mend what kept it from "
         "being made; then migrate again"

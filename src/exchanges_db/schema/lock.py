@@ -21,6 +21,7 @@ _POLL_SECONDS = 0.1
 _WATCH_SECONDS = 1.0
 _PING_SECONDS = 5.0
 _LONGEST_SILENCE = 30.0
+_END_PROCESS = "SELECT pg_terminate_backend"  # to be read, not sent
 
 
 class LockLost(MigrationError):
@@ -96,7 +97,7 @@ class LockSession:
                 raise MigrationLocked(
                     f"what an interrupted deploy has begun was still running on the server after {self.lock_timeout:g} "
                     f"s, in process {', '.join(map(str, pids))}: try later, or end it with "
-                    f"SELECT pg_terminate_backend({min(pids)})"
+                    f"{_END_PROCESS}({min(pids)})"
                 )
             await self._pause(waiting)
 
