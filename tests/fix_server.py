@@ -104,7 +104,7 @@ def _new_name() -> str:
     return f"exchanges_db_test_{os.getpid()}_{next(_numbers)}"
 
 
-def _create(name: str, template: str = "template1") -> str:
+def _create(name: str, template: str | None = "template1") -> str:
     """Return the statement that makes a database; copied as files, because to log it page by page takes far longer."""
     return f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"
 

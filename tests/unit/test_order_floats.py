@@ -144,6 +144,13 @@ def test_without_a_direction_a_float_between_two_ticks_is_refused() -> None:
         rules("0.1").ticks_of_float(0.1 + 0.2)
     assert caught.value.field == "price"
     assert rules("0.1").ticks_of_float(0.1 + 0.2, "NEAREST") == 3
+    with pytest.raises(InvalidOrder, match="price lies between"):
+        rules("0.5").ticks_of_float(0.7)
+
+
+def test_the_nearest_tick_of_a_half_is_the_even_one() -> None:
+    """The quick way leaves halves to the one that writes them out."""
+    assert [rules("0.5").ticks_of_float(half, "NEAREST") for half in (0.25, 0.75, 1.25)] == [0, 2, 2]
 
 
 def test_a_quantity_is_only_ever_rounded_down() -> None:
