@@ -22,7 +22,7 @@ def _deploy(folder: str, arguments: list[str], variables: dict[str, str], output
         os.dup2(written, stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ.update(variables)
-    with mock.patch("exchanges_db.schema.migrations.migrations_directory", lambda: Path(folder)):
+    with mock.patch("exchanges_db.schema.migrations.migrations_directory", return_value=Path(folder)):
         code = run(arguments)
     sys.stdout.flush()
     return code

@@ -93,12 +93,14 @@ async def test_what_was_handed_out_is_useless_afterwards(dsn: Dsn) -> None:
         async with database.transaction() as transaction:
             connection = transaction.connection
             prepared = await connection.prepare("SELECT 1")
-        for late in (lambda: connection.fetchval("SELECT 1"), prepared.fetchval):
-            with pytest.raises(asyncpg.InterfaceError):
-                await late()
-        for call in (lambda: get_exchange_by_id(1, db=transaction), lambda: transaction.savepoint().__aenter__()):
-            with pytest.raises(DatabaseError, match="this transaction is over"):
-                await call()
+        with pytest.raises(asyncpg.InterfaceError):
+            await connection.fetchval("SELECT 1")
+        with pytest.raises(asyncpg.InterfaceError):
+            await prepared.fetchval()
+        with pytest.raises(DatabaseError, match="this transaction is over"):
+            await get_exchange_by_id(1, db=transaction)
+        with pytest.raises(DatabaseError, match="this transaction is over"):
+            await transaction.savepoint().__aenter__()
         with pytest.raises(DatabaseError, match="this transaction is over"):
             _ = transaction.connection
         assert await row_count(database) == 3
