@@ -223,6 +223,8 @@ ALTER TABLE public.symbols
 ALTER TABLE public.symbols RENAME CONSTRAINT symbols_times_are_near TO symbols_times_are_dates;
 COMMENT ON COLUMN public.symbols.status IS 'NULL, as symbol, kind, price_tick and quantity_step are: known by name only, from another database';
 
+-- By name: `exchanges-db migrate` reads in these files what is there when all are applied.
+DROP INDEX public.idx_symbol_history_spelling;
 DROP TABLE public.symbol_history;
 DROP FUNCTION public.symbol_history_copy(integer[], integer[]);
 DROP FUNCTION public.symbol_history_copy_insert();

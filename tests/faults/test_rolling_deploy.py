@@ -287,9 +287,9 @@ async def test_code_of_before_goes_on_while_each_migration_is_applied(empty_dsn:
     assert unexpected == []
     # What those calls end in is seen: their connections have prepared statements of before.
     assert {name[:3] for _, name, _ in watch.errors} == set(ENDS)
-    longest_of_all = max(max(one.values()) for one in stalls.values())
+    most = max(max(one.values()) for one in stalls.values())
     # A busy machine holds up calls that wait for nothing, too.
-    assert longest_of_all < LONGEST + usual, stalls
+    assert most < LONGEST + usual, stalls
     await nothing_is_lost(empty_dsn, old)
 
 

@@ -1,5 +1,6 @@
 """A migration file in other hands: psql runs all of it and undoes nothing, and a table of somebody else's stops it."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -97,10 +98,17 @@ async def test_psql_on_a_database_in_use_harms_nothing(dsn: Dsn, options: tuple[
         assert await conn.fetch(TRAIL) == trail
 
 
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-async def test_a_down_part_alone_undoes_nothing(dsn: Dsn, text: str) -> None:
+# Of 011 there is none: asyncpg takes no message without a statement.
+DOWN_PARTS = {
+    name: down
+    for name, text in TEXTS.items()
+    if re.search(r"^(?!--)\S", down := text.partition("-- migrate:down")[2].partition("\n")[2], re.MULTILINE)
+}
+
+
+@pytest.mark.parametrize("down", DOWN_PARTS.values(), ids=DOWN_PARTS)
+async def test_a_down_part_alone_undoes_nothing(dsn: Dsn, down: str) -> None:
     """Sent as one message without a BEGIN before it, as a client does that knows where the parts begin."""
-    down = text.partition("-- migrate:down")[2].partition("\n")[2]
     async with connected(dsn) as conn:
         before = await relations(conn), await conn.fetch(TRAIL)
         await conn.execute(down)
