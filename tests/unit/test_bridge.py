@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy
 
 import exchanges_sql
-from exchanges_db.database.bridge import AsyncpgBridge, Rows, translate_statement
+from exchanges_db.database.bridge import _WRITES, AsyncpgBridge, Rows, translate_statement
 from exchanges_sql.exchanges import LIST_EXCHANGES
 
 FOLDER = Path(exchanges_sql.__file__).parent
@@ -21,6 +21,20 @@ def test_a_statement_is_worked_out_once() -> None:
     """The second call gets the same object."""
     first, second = sqlalchemy.text(LIST_EXCHANGES), sqlalchemy.text(LIST_EXCHANGES)
     assert translate_statement(first) is translate_statement(second)
+
+
+def test_what_writes_is_told_from_what_reads() -> None:
+    """What has written is never sent again, and what reads may hold the names of operations as values."""
+    texts = [
+        text for module in MODULES for name, text in vars(module).items() if name.isupper() and "-- name: " in text
+    ]
+    sent = {translate_statement(sqlalchemy.text(text)).sql for text in texts if "format('" not in text}
+    words = re.compile(
+        r"^(?:INSERT|UPDATE|DELETE|MERGE)\b|\bAS (?:NOT MATERIALIZED |MATERIALIZED )?\(\s*(?:INSERT|UPDATE|DELETE)\b"
+    )
+    assert {sql for sql in sent if _WRITES.search(sql)} == {sql for sql in sent if words.search(sql)}
+    assert _WRITES.search("UPDATE a SET b = 1")
+    assert not _WRITES.search("SELECT 'UPDATE' AS operation")
 
 
 def test_a_statement_of_another_origin_is_refused() -> None:

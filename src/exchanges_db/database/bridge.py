@@ -30,7 +30,8 @@ else:  # asyncpg's classes are generic for type checkers only, and typing.get_ty
 
 _HEADER = re.compile(r"-- name: \w+ :(one|many|exec|execrows)\n")
 
-_WRITES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
+# Of statements in db/queries, whose text may also hold these words as values.
+_WRITES = re.compile(r"\b(?:INSERT INTO|DELETE FROM|MERGE INTO|UPDATE\s+\S+\s+(?:AS\s+\w+\s+)?SET)\b", re.IGNORECASE)
 
 # From which the server counts.
 _BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
