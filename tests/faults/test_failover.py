@@ -207,3 +207,27 @@ async def test_a_first_host_that_is_a_standby_is_passed_over(primary: Server, st
         assert len(await get_all_exchanges(db=database)) == 3
         assert await standby.query(OURS) > 0
         assert await primary.query(OURS) == 0
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("primary", [18], indirect=True)
+async def test_reads_spread_over_both_hosts_and_follow_a_promotion(primary: Server, standby: Server) -> None:
+    """With load_balance_hosts=random each connection draws its host; what is promoted then takes the writes as well."""
+    both = replace(_both(primary, standby), load_balance_hosts=True)
+
+    async def is_standby(database: Database) -> bool:
+        async with database.transaction(readonly=True) as transaction:
+            await everybody.wait()
+            answer: bool = await transaction.connection.fetchval("SELECT pg_is_in_recovery()")
+        return answer
+
+    everybody = asyncio.Barrier(12)
+    async with Database(replace(both, target_session_attrs="any"), Settings(pool_max=12)) as database:
+        answers = await asyncio.gather(*(is_standby(database) for _ in range(12)))
+        assert set(answers) == {False, True}  # all of one host: once in 2,048 runs
+    async with Database(both, LIMITS) as database:
+        assert await insert_exchange(an_exchange(), db=database)
+        await primary.stop("immediate")
+        await standby.promote()
+        async with asyncio.timeout(2):
+            assert await insert_exchange(an_exchange(), db=database)
