@@ -12,9 +12,11 @@ import pytest
 
 from exchanges_db import (
     Database,
+    DatabaseError,
     DatabaseUnavailable,
     Settings,
     get_all_exchanges,
+    get_exchange_by_id,
     insert_exchange,
     prune_history,
     update_exchange,
@@ -231,3 +233,16 @@ async def test_reads_spread_over_both_hosts_and_follow_a_promotion(primary: Serv
         await standby.promote()
         async with asyncio.timeout(2):
             assert await insert_exchange(an_exchange(), db=database)
+
+
+@pytest.mark.faults
+async def test_a_begin_that_the_server_refuses_spoils_no_connection(primary: Server, standby: Server) -> None:
+    """A standby has no serializable transactions, and the driver makes savepoints in what it takes for begun."""
+    async with Database(standby.dsn, Settings(pool_max=1)) as database:
+        for _ in range(2):
+            with pytest.raises(DatabaseError, match="lacks a feature"):
+                async with database.transaction(isolation="serializable", readonly=True):
+                    pass
+        async with database.transaction(readonly=True) as transaction:
+            assert await get_exchange_by_id(1, db=transaction) is not None
+        assert database.stats().opened == 1

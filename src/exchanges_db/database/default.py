@@ -16,15 +16,17 @@ from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from exchanges_db.database.bridge import RawConnection, bridge, guarded, is_closed
-from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
+from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, translate
 from exchanges_db.database.loops import running_loop
 from exchanges_db.database.pool import Database, run_in_own_transaction, run_on
+from exchanges_db.database.session import forget_transaction
 from exchanges_db.database.settings import load_dsn
 from exchanges_db.database.transactions import Transaction, Work, run_in_savepoint
 from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
 
 T = TypeVar("T")
 _ROLLBACK_LIMIT = 1.0  # seconds
+_CANCELLED_LIMIT = 0.15  # seconds for the same where the caller was cancelled, and waits for nothing but this
 DatabaseOrConnection: TypeAlias = Database | Transaction | RawConnection | AsyncConnection
 
 _defaults: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Database, AsyncGenerator[None, None]]] = (
@@ -122,7 +124,7 @@ async def _in_transaction_of(db: RawConnection, work: Work[T]) -> T:
     commits, committing = not db.is_in_transaction(), False
     inner = db.transaction()
     try:
-        await inner.start()
+        await _begin(db, inner, commits)
     except asyncpg.InterfaceError as exc:
         if not commits and not is_closed(db):
             raise DatabaseError(
@@ -135,8 +137,9 @@ async def _in_transaction_of(db: RawConnection, work: Work[T]) -> T:
     try:
         try:
             result = await work(bridge(db))
-        except BaseException:
-            await _roll_back(db, inner)
+        except BaseException as exc:
+            is_cancelled = isinstance(exc, asyncio.CancelledError)
+            await _roll_back(db, inner, _CANCELLED_LIMIT if is_cancelled else _ROLLBACK_LIMIT)
             raise
         committing = commits
         await inner.commit()
@@ -145,14 +148,27 @@ async def _in_transaction_of(db: RawConnection, work: Work[T]) -> T:
     return result
 
 
-async def _roll_back(db: RawConnection, inner: asyncpg.transaction.Transaction) -> None:
+async def _begin(db: RawConnection, inner: asyncpg.transaction.Transaction, commits: bool) -> None:
+    """Begin; where nobody knows whether that was done, end the connection: later writes would go into it and vanish."""
+    try:
+        await inner.start()
+    except BaseException as exc:
+        forget_transaction(db, inner)
+        if commits and not isinstance(exc, ASYNCPG_ERRORS) and not is_closed(db):
+            db.terminate()
+        raise
+
+
+async def _roll_back(db: RawConnection, inner: asyncpg.transaction.Transaction, limit: float) -> None:
     """Roll back; where no answer comes, end the connection, which nobody can use in that state."""
     try:
-        async with asyncio.timeout(_ROLLBACK_LIMIT):
+        async with asyncio.timeout(limit):
             await inner.rollback()
-    except DRIVER_ERRORS:
+    except BaseException as exc:
         if not is_closed(db):
             db.terminate()
+        if not isinstance(exc, DRIVER_ERRORS):
+            raise
 
 
 async def _nested(work: Work[T], connection: AsyncConnection) -> T:

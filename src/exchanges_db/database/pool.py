@@ -24,7 +24,7 @@ from exchanges_db.database.incidents import Incidents
 from exchanges_db.database.lending import AllLent, Lender
 from exchanges_db.database.loops import check_loop, running_loop
 from exchanges_db.database.metrics import gauges
-from exchanges_db.database.session import Session
+from exchanges_db.database.session import Session, forget_transaction
 from exchanges_db.database.settings import Settings, load_settings
 from exchanges_db.database.transactions import Transaction, Work
 from exchanges_db.database.verdicts import Consequence
@@ -158,10 +158,12 @@ class Database:
             try:
                 await inner.start()
             except DRIVER_ERRORS as exc:
-                verdict = consequence(exc, closed=session.is_closed())
+                is_closed = session.is_closed()
+                verdict = consequence(exc, closed=is_closed)
+                forget_transaction(session, inner)
                 self._give_up(lender, session, verdict)
                 if new or verdict not in _GONE:
-                    raise translate(exc) from exc
+                    raise translate(exc, still_open=not is_closed) from exc
                 self._counters.retries += 1
                 new = True
             except BaseException:

@@ -9,6 +9,7 @@ import select
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
+import asyncpg.transaction
 from asyncpg.pool import PoolConnectionProxy
 
 from exchanges_db.database.driver_errors import DRIVER_ERRORS
@@ -36,6 +37,15 @@ _RESET_ALL = _REFUSE_PREPARED + _RESET
 # transaction, or where that is to be undone, in an empty one after it, in the same message.
 _RESET_BEFORE_COMMIT = _RESET + "; DEALLOCATE ALL"
 _RESET_BEFORE_ROLLBACK = "ROLLBACK; BEGIN; SELECT pg_catalog.pg_advisory_unlock_all(); DEALLOCATE ALL"
+
+
+def forget_transaction(
+    connection: asyncpg.Connection[Any] | PoolConnectionProxy[Any], begun: asyncpg.transaction.Transaction
+) -> None:
+    """Forget a transaction whose BEGIN failed: asyncpg remembers it, and would make savepoints in it from then on."""
+    raw = getattr(connection, "_con", connection)
+    if raw is not None and raw._top_xact is begun:  # noqa: SLF001  # asyncpg has no other way
+        raw._top_xact = None  # noqa: SLF001
 
 
 class Session(_Connection):

@@ -26,6 +26,7 @@ T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
 
 _ROLLBACK_LIMIT = 1.0  # seconds for ROLLBACK, and for the reset of a session; then the connection is ended
+_CANCELLED_LIMIT = 0.15  # seconds for the end of a savepoint whose block was cancelled: its caller waits for this alone
 _READ_ONLY = "25006"  # SQLSTATE
 _NOT_WRITTEN = "nothing was written: the connection was lost before COMMIT was sent"
 
@@ -75,6 +76,12 @@ class Transaction:
             raise self._failed(exc) from exc
         try:
             yield
+        except asyncio.CancelledError:
+            if await self._end_savepoint(inner.rollback, _CANCELLED_LIMIT):
+                self._failure = before
+            else:
+                self._session.terminate()
+            raise
         except BaseException:
             if await self._end_savepoint(inner.rollback):
                 self._failure = before
@@ -88,9 +95,10 @@ class Transaction:
                 sqlstate="25P02",
             ) from inside
 
-    async def _end_savepoint(self, end: Callable[[], Awaitable[None]]) -> bool:
+    async def _end_savepoint(self, end: Callable[[], Awaitable[None]], limit: float | None = None) -> bool:
         try:
-            await end()
+            async with asyncio.timeout(limit):
+                await end()
         except DRIVER_ERRORS as exc:
             self._judge(exc)
             return False
