@@ -1,12 +1,17 @@
 """Callers that give up while a transaction begins, works or ends: nothing later vanishes in what they left open."""
 
 import asyncio
+from contextlib import suppress
 
 import asyncpg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db import Database, DatabaseUnavailable, Settings, import_symbols, insert_exchange
+from exchanges_db import Database, DatabaseError, DatabaseUnavailable, Settings, import_symbols, insert_exchange
+from exchanges_db.database.default import run
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.transactions import Transaction
+from exchanges_sql.server_clock import AsyncQuerier
 from tests.factories import an_exchange, connected, row_count
 from tests.payload_rows import SPOT, payload, spot
 from tests.toxic_proxy import toxic_proxy
@@ -41,7 +46,7 @@ async def test_a_cancelled_import_keeps_a_connection_that_answers(dsn: Dsn) -> N
     async with connected(dsn) as connection, connected(dsn) as other, other.transaction():
         await other.execute("LOCK TABLE symbols")
         async with connection.transaction():
-            with pytest.raises(TimeoutError):
+            with suppress(TimeoutError):
                 async with asyncio.timeout(0.2):
                     await import_symbols(SPOT, payload(SPOT, [spot()]), db=connection)
             assert await insert_exchange(an_exchange(), db=connection)
@@ -97,9 +102,37 @@ async def test_a_savepoint_that_was_cancelled_and_undone_lets_the_transaction_go
     """The server answers at once."""
     async with Database(dsn) as database, connected(dsn) as other:
         async with database.transaction() as transaction:
-            with pytest.raises(TimeoutError):
+            with suppress(TimeoutError):
                 async with asyncio.timeout(0.1), transaction.savepoint():
                     await insert_exchange(an_exchange(), db=transaction)
-                    await asyncio.sleep(1)
+                    await asyncio.Event().wait()
             await insert_exchange(an_exchange(), db=transaction)
         assert await other.fetchval("SELECT count(*) FROM exchanges") == 4
+
+
+async def test_a_call_that_outlives_its_transaction_touches_nobody_elses(dsn: Dsn) -> None:
+    """What `asyncio.gather` leaves running when one of its calls fails; the connection is lent again by then."""
+    reached, over = asyncio.Event(), asyncio.Event()
+
+    async def work(connection: AsyncConnection) -> None:
+        reached.set()
+        await over.wait()
+        await AsyncQuerier(connection).get_server_time()
+
+    async def nested(transaction: Transaction) -> None:
+        async with transaction.savepoint():
+            reached.set()
+            await over.wait()
+
+    async with Database(dsn, Settings(pool_max=1)) as database:
+        for late in (lambda transaction: run(transaction, work), nested):
+            reached.clear()
+            over.clear()
+            async with database.transaction() as transaction:
+                call = asyncio.create_task(late(transaction))
+                await reached.wait()
+            async with database.transaction() as another:
+                over.set()
+                with pytest.raises(DatabaseError, match=r"transaction is over|nothing of the savepoint"):
+                    await call
+                assert await row_count(another) == 3  # type: ignore[arg-type]

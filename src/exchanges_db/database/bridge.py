@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncResult, AsyncTransaction
 
 from exchanges_db.database.driver_errors import ANSWER_ERRORS, DRIVER_ERRORS, UnreadableAnswer
+from exchanges_db.errors import DatabaseError
 
 if TYPE_CHECKING:
     RawConnection: TypeAlias = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
@@ -85,6 +86,13 @@ class Rows:
             yield row
 
 
+class _Over:
+    """What stands for the connection once its transaction is over."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise DatabaseError("this transaction is over: begin another")
+
+
 class AsyncpgBridge:
     """An asyncpg connection as generated code uses a connection."""
 
@@ -93,6 +101,10 @@ class AsyncpgBridge:
     def __init__(self, connection: RawConnection) -> None:
         self._connection = connection
         self.statements = 0  # that were handed to the driver
+
+    def detach(self) -> None:
+        """Refuse from now on: another has the connection, and statements of a call that goes on would reach him."""
+        self._connection = cast("RawConnection", _Over())
 
     async def execute(self, clause: TextClause, parameters: Mapping[str, Any] | None = None) -> Rows:
         """Run a generated statement and return its whole result."""

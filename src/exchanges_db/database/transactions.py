@@ -12,7 +12,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db.database.bridge import bridge
+from exchanges_db.database.bridge import AsyncpgBridge, as_connection
 from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, consequence, translate
 from exchanges_db.database.lending import Lender
 from exchanges_db.database.session import Session
@@ -37,6 +37,7 @@ class Transaction:
     def __init__(self, lender: Lender, session: Session) -> None:
         self._lender = lender
         self._session = session
+        self._executor = AsyncpgBridge(session)
         self._stand_in: PoolConnectionProxy[Any] | None = None
         self._is_over = False
         self._is_discarded = False
@@ -79,7 +80,7 @@ class Transaction:
         except asyncio.CancelledError:
             if await self._end_savepoint(inner.rollback, _CANCELLED_LIMIT):
                 self._failure = before
-            else:
+            elif not self._is_over:
                 self._session.terminate()
             raise
         except BaseException:
@@ -96,6 +97,8 @@ class Transaction:
             ) from inside
 
     async def _end_savepoint(self, end: Callable[[], Awaitable[None]], limit: float | None = None) -> bool:
+        if self._is_over:
+            return False  # another may have the connection
         try:
             async with asyncio.timeout(limit):
                 await end()
@@ -107,7 +110,7 @@ class Transaction:
     async def _run(self, work: Work[T]) -> T:
         self._check()
         try:
-            return await work(bridge(self._session))
+            return await work(as_connection(self._executor))
         except DRIVER_ERRORS as exc:
             raise self._failed(exc) from exc
 
@@ -193,6 +196,7 @@ class Transaction:
     async def _give_back(self) -> None:
         """Give the connection back as the next borrower must find it; nothing can be done with this object any more."""
         session, self._is_over = self._session, True
+        self._executor.detach()
         try:
             if self._stand_in is not None:
                 session.take_back(self._stand_in)
