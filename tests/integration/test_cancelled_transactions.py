@@ -136,3 +136,15 @@ async def test_a_call_that_outlives_its_transaction_touches_nobody_elses(dsn: Ds
                 with pytest.raises(DatabaseError, match=r"transaction is over|nothing of the savepoint"):
                     await call
                 assert await row_count(another) == 3  # type: ignore[arg-type]
+
+
+async def test_a_caller_who_deallocates_spoils_a_connection_for_one_call_at_most(dsn: Dsn) -> None:
+    """The driver goes on to name statements that the server has forgotten; such a connection is replaced."""
+    async with Database(dsn, Settings(pool_max=1)) as database:
+        for call in (lambda: row_count(database), lambda: insert_exchange(an_exchange(), db=database)):
+            await call()
+            async with database.transaction() as transaction:
+                await transaction.connection.execute("DEALLOCATE ALL")
+            with suppress(DatabaseError):
+                await call()
+            assert await call()

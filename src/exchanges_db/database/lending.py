@@ -81,7 +81,7 @@ class Lender:
         return await self._acquire(now, now + limit, write=write, new=new)
 
     async def _acquire(self, began: float, until: float, *, write: bool, new: bool) -> Session:
-        waited = False
+        waited, who = False, object()
         try:
             while True:
                 session = None if new else await self._idle_one(until, write=write)
@@ -93,13 +93,14 @@ class Lender:
                     waited = True
                     # Where none can be opened now, it is looked again when the next attempt may be made.
                     pause = self._opener.not_before
-                    session = await self._queue.wait(min(until, pause) if pause > self._clock() else until)
+                    session = await self._queue.wait(min(until, pause) if pause > self._clock() else until, who)
                 if session is not None:
                     return session
                 if self._clock() >= until:
                     raise self._opener.why() or AllLent
         finally:
             if waited:
+                self._queue.leave(who)
                 self._counters.add_wait(self._clock() - began)
 
     def keep(self, session: Session) -> None:
@@ -170,7 +171,7 @@ class Lender:
             self._end(self._idle.pop()[0])
         self._queue.wake()
         while self._busy and self._clock() < until:
-            await self._queue.wait(min(until, self._clock() + 0.05))
+            await self._queue.wait(min(until, self._clock() + 0.05), self)
         for session in self._lent:
             session.terminate()
         await self._background.finish(until - self._clock())
@@ -237,7 +238,7 @@ class Lender:
 
     def _hand_on(self, session: Session, now: float) -> None:
         """Give a clean connection, and its place, to the first who waits; else keep it."""
-        if self._queue and self._queue.give(session):
+        if self._queue.give(session):
             self._lent[session] = self._generation
         else:
             self._busy -= 1

@@ -129,10 +129,11 @@ class Database:
             try:
                 yield transaction
             except BaseException as exc:
+                still_open = not session.is_closed()
                 await transaction._roll_back(inner, exc)  # noqa: SLF001 - users see no such method
                 # An OSError or TimeoutError here may be the caller's own.
                 if isinstance(exc, ASYNCPG_ERRORS):
-                    raise translate(exc) from exc
+                    raise translate(exc, still_open=still_open) from exc
                 raise
             if transaction._is_discarded:  # noqa: SLF001 - as above
                 await transaction._roll_back(inner, None)  # noqa: SLF001 - as above

@@ -95,7 +95,8 @@ BY_SQLSTATE: dict[str, Decision] = {
     "26": Decision(
         DatabaseError,
         "the pooler lost a prepared statement: set EXCHANGES_DB_POOLER=transaction",
-        why="its words are the advice: repeating fails in the same way",
+        STALE_SCHEMA,  # or a caller's own DEALLOCATE: every later use of that connection would fail
+        why="its words are the advice: behind a pooler, repeating fails in the same way",
     ),
     "27": Decision(DatabaseError, "a trigger changed the row that is being changed", why=_ROUTINE),
     "28": Decision(AccessDenied, "the server refused the login: check user, password and pg_hba.conf", FINAL),

@@ -17,16 +17,27 @@ class Queue:
     def __init__(self, give_back: Callable[[Session], None]) -> None:
         self._give_back = give_back
         self._loop = asyncio.get_running_loop()
-        self._waiters: dict[asyncio.Future[Session | None], None] = {}
+        # By who waits, in order of arrival: who looked again in vain has his old place.
+        self._seats: dict[object, asyncio.Future[Session | None] | None] = {}
 
     def __len__(self) -> int:
-        return len(self._waiters)
+        return len(self._waiting())
 
-    async def wait(self, until: float) -> Session | None:
-        """Return a connection that came back; None where it is time to look again, at the latest at `until`."""
+    def _waiting(self) -> list[asyncio.Future[Session | None]]:
+        return [waiter for waiter in self._seats.values() if waiter is not None and not waiter.done()]
+
+    def leave(self, who: object) -> None:
+        """Forget the place of somebody who waits no more."""
+        self._seats.pop(who, None)
+
+    async def wait(self, until: float, who: object) -> Session | None:
+        """Return a connection that came back; None where it is time to look again, at the latest at `until`.
+
+        who: the same each time that somebody waits until he leaves.
+        """
         waiter: asyncio.Future[Session | None] = self._loop.create_future()
         timer = self._loop.call_at(until, _settle, waiter)
-        self._waiters[waiter] = None
+        self._seats[who] = waiter
         try:
             return await waiter
         except asyncio.CancelledError:
@@ -38,19 +49,18 @@ class Queue:
             raise
         finally:
             timer.cancel()
-            del self._waiters[waiter]
+            self._seats[who] = None
 
     def give(self, session: Session) -> bool:
         """Give the connection to the first who waits; return False where nobody does."""
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(session)
-                return True
-        return False
+        waiter = next((each for each in self._seats.values() if each is not None and not each.done()), None)
+        if waiter is not None:
+            waiter.set_result(session)
+        return waiter is not None
 
     def wake(self, how_many: int | None = None) -> None:
         """Have so many look again, or all: there is a place, or another way to one."""
-        for waiter in [waiter for waiter in self._waiters if not waiter.done()][:how_many]:
+        for waiter in self._waiting()[:how_many]:
             waiter.set_result(None)
 
 
