@@ -141,7 +141,14 @@ async def test_a_call_that_outlives_its_transaction_touches_nobody_elses(dsn: Ds
 async def test_a_caller_who_deallocates_spoils_a_connection_for_one_call_at_most(dsn: Dsn) -> None:
     """The driver goes on to name statements that the server has forgotten; such a connection is replaced."""
     async with Database(dsn, Settings(pool_max=1)) as database:
-        for call in (lambda: row_count(database), lambda: insert_exchange(an_exchange(), db=database)):
+
+        async def insert() -> object:
+            return await insert_exchange(an_exchange(), db=database)
+
+        async def read() -> object:
+            return await row_count(database)
+
+        for call in (read, insert):
             await call()
             async with database.transaction() as transaction:
                 await transaction.connection.execute("DEALLOCATE ALL")

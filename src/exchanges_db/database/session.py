@@ -43,7 +43,7 @@ def forget_transaction(
     connection: asyncpg.Connection[Any] | PoolConnectionProxy[Any], begun: asyncpg.transaction.Transaction
 ) -> None:
     """Forget a transaction whose BEGIN failed: asyncpg remembers it, and would make savepoints in it from then on."""
-    raw = getattr(connection, "_con", connection)
+    raw: Any = getattr(connection, "_con", connection)  # Any: its stubs lack `_top_xact`
     if raw is not None and raw._top_xact is begun:  # noqa: SLF001  # asyncpg has no other way
         raw._top_xact = None  # noqa: SLF001
 
