@@ -1,6 +1,7 @@
 """Every connection option of libpq, in URL, files and variables: honoured as there, or refused by its name."""
 
 import inspect
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -264,3 +265,29 @@ def test_the_settings_document_lists_every_option_and_variable() -> None:
         assert f"`{option.variable}`" in rows[option.name] or option.variable is None
     for variable, words in VARIABLES.items():
         assert words in rows[variable]
+
+
+@pytest.mark.parametrize("variable", ["PGUSER", "PGPASSWORD", "PGDATABASE", "PGAPPNAME", "PGOPTIONS", "PGPASSFILE"])
+def test_bytes_that_are_no_text_are_refused_by_the_name_of_their_variable(variable: str) -> None:
+    """Else they would come to light where a login is encoded, in an error that holds the password."""
+    with pytest.raises(ConfigurationError, match=rf"{variable}.* not UTF-8"):
+        read(environ={variable: "canary\udcff"})
+
+
+def test_a_nul_in_a_service_file_is_refused(tmp_path: Path) -> None:
+    """It would end the value on its way to the server, and what follows would be read as another parameter."""
+    file = tmp_path / "services"
+    file.write_bytes(b"[x]\napplication_name=a\0role\0postgres\n")
+    with pytest.raises(ConfigurationError, match="NUL"):
+        read(environ={"PGSERVICE": "x", "PGSERVICEFILE": str(file)})
+
+
+@pytest.mark.parametrize("variable", ["PGSERVICEFILE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLCRL"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_a_file_that_is_no_plain_file_is_refused_and_not_opened(variable: str, kind: str, tmp_path: Path) -> None:
+    """Opening a pipe that nobody writes to takes for ever, and so does reading a device that never ends."""
+    path = {"pipe": tmp_path / "pipe", "device": Path("/dev/zero"), "folder": tmp_path}[kind]
+    if kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(ConfigurationError, match="no plain file"):
+        read(environ={"PGSERVICE": "x" if variable == "PGSERVICEFILE" else "", variable: str(path)}).tls_attempts()

@@ -126,6 +126,8 @@ def check(name: str, value: str, where: str) -> None:
     A name that is no option of libpq is a run-time parameter, which the server judges.
     """
     option = OPTIONS.get(name)
+    if not _is_text(value):
+        raise ConfigurationError(f"{name} in {where} holds a NUL or bytes that are not UTF-8")
     if option is not None:
         if not re.fullmatch(option.values, value):
             verb = "cannot be honoured" if not option.effect else "has an unusable value"
@@ -136,6 +138,15 @@ def check(name: str, value: str, where: str) -> None:
         raise ConfigurationError(f"{name} in {where} is no option: write {_MISTAKEN[name.lower()]}")
     elif name.lower().startswith(_DEMANDS) or name.lower() in OPTIONS:
         raise ConfigurationError(f"{name} in {where} is no option of libpq: see its manual, or leave it out")
+
+
+def _is_text(value: str) -> bool:
+    """Return whether a server can be sent this: variables may hold bytes that are not UTF-8, and files a NUL."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in value
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def read_service(name: str, environ: Mapping[str, str], home: Path) -> dict[str,
         files.append((Path(environ["PGSYSCONFDIR"]) / "pg_service.conf", False))
     for path, must_exist in files:
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # a pipe would hang whoever opens it, a device never ends
+                raise ConfigurationError(f"the service file {str(path)!r} is no plain file")
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             if must_exist:

@@ -48,6 +48,8 @@ def _stamp(path: str) -> tuple[str, int, int]:
         found = Path(path).stat()
     except OSError as exc:
         raise ConfigurationError(f"a certificate file named in DATABASE_URL cannot be used: {path!r}") from exc
+    if not stat.S_ISREG(found.st_mode):  # a pipe would hang whoever opens it
+        raise ConfigurationError(f"a certificate file named in DATABASE_URL is no plain file: {path!r}")
     return path, found.st_mtime_ns, found.st_size
 
 
