@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from exchanges_db import ConfigurationError
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.database.dsn_options import OPTIONS, VARIABLES
-from exchanges_db.database.dsn_url import options_of_url
+from exchanges_db.database.dsn_url import DEFAULT_HOSTS, DEFAULT_PORT, options_of_url
 from tests.factories import property_settings
 from tests.fix_server import ROOT
 from tests.libpq import libpq_options, libpq_reads
@@ -144,6 +144,7 @@ def test_migrate_refuses_what_dbmate_cannot_do(option: str) -> None:
         "postgresql://h/d?password=a+b", "postgresql://u:a+b@h/d", "postgresql://h/d?user=x%2By&user=z",
         "postgresql://h/d?ssl=true", "postgresql://%2Ftmp/d", "postgresql://h/d?application_name=a%20b",
         "postgresql://u1@h/d?user=u2&dbname=e", "postgresql:///d?port=7", "postgresql://:5433/d",
+        "postgresql://[fe80::1%25eth0]:5433/d", "postgresql://a:1/d?host=&port=&user=&password=&dbname=",
     ],
 )  # fmt: skip
 def test_a_url_is_read_as_libpq_reads_it(url: str) -> None:
@@ -161,9 +162,16 @@ def test_any_url_that_libpq_takes_is_read_alike(user: str, password: str, databa
     theirs = libpq_reads(url)
     if theirs is None or "\ufffd" in "".join(theirs.values()):  # bytes that are no text, which we refuse
         return
-    ours = options_of_url(url)
-    # It keeps a name or a password that is empty, and takes the default for it.
-    assert ours == {name: text for name, text in theirs.items() if text or name == "application_name"}
+    assert options_of_url(url) == theirs
+
+
+def test_what_is_empty_in_the_query_is_not_taken_from_the_environment() -> None:
+    """As in libpq: whoever empties the host means the default, and not another server that a variable names."""
+    environ = {"PGHOST": "elsewhere", "PGPORT": "7", "PGPASSWORD": "p", "PGDATABASE": "e", "PGUSER": "v"}
+    dsn = parse_dsn("postgresql://u@/?host=&port=&password=&dbname=", environ)
+    assert dsn.addresses() == [(host, DEFAULT_PORT) for host in DEFAULT_HOSTS]
+    assert (dsn.password, dsn.asyncpg_arguments()["database"]) == (None, "u")
+    assert parse_dsn("postgresql://", environ).hosts == (("elsewhere", 7),)
 
 
 @pytest.mark.parametrize("variable", sorted({str(o.variable) for o in OPTIONS.values() if o.variable}))

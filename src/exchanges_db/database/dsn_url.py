@@ -16,10 +16,9 @@ _URL = re.compile(
     r"(?P<hosts>[^@/?#]*)(?:/(?P<dbname>[^@/?#]*))?(?:\?(?P<query>[^@#]*))?"
 )
 _DRIVER = re.compile(r"\s*postgres(?:ql)?\+(?P<driver>asyncpg|psycopg|psycopg2|psycopg_async|pg8000)://")
-_HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]*))(?::(?P<port>[0-9]{1,5}))?")
+_HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._-]+)?)\]|(?P<name>[^\[\]:]*))(?::(?P<port>[0-9]{1,5}))?")
 LONG_FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 _WHERE = "DATABASE_URL"
-_EMPTY_IS_NONE = ("user", "password", "dbname", "host", "port")
 DEFAULT_PORT = 5432
 # Where a server is looked for if no host is named: libpq knows one folder, which differs from build to build.
 DEFAULT_HOSTS = (*SOCKET_FOLDERS, "localhost")
@@ -28,7 +27,8 @@ DEFAULT_HOSTS = (*SOCKET_FOLDERS, "localhost")
 def options_of_url(url: str) -> dict[str, str]:
     """Return what the URL says, by libpq's names; a name that is none of them is a run-time parameter.
 
-    As in libpq, what stands after the ? wins over what stands before it, and + is a plus.
+    As in libpq, what stands after the ? wins over what stands before it, and + is a plus. What is empty there is set,
+    too: the default is meant, and not what the environment or a service says.
     """
     driver = _DRIVER.match(url)
     if driver is not None:
@@ -55,7 +55,7 @@ def options_of_url(url: str) -> dict[str, str]:
                 name, value = "sslmode", "require"  # as JDBC writes it, and libpq takes it
             check(name, value, _WHERE)
             found["host" if name == "socket" else name] = value  # dbmate's word
-    return {name: value for name, value in found.items() if value or name not in _EMPTY_IS_NONE}
+    return found
 
 
 def _decoded(text: str) -> str:
@@ -68,9 +68,10 @@ def _hosts_of_netloc(netloc: str) -> dict[str, str]:
         match = _HOST.fullmatch(part)
         if match is None:
             raise ConfigurationError(f"the host or port in DATABASE_URL is unusable: write {LONG_FORM}")
-        names.append(match["ipv6"] or _decoded(match["name"]))
+        names.append(_decoded(match["ipv6"] or match["name"]))
         ports.append(match["port"] or "")
-    return {"host": ",".join(names), "port": ",".join(ports)}
+    given = {"host": ",".join(names), "port": ",".join(ports)}
+    return {name: value for name, value in given.items() if value}
 
 
 def hosts_and_ports(host: str | None, port: str | None) -> tuple[tuple[str, int], ...]:
