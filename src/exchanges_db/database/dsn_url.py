@@ -16,7 +16,9 @@ _URL = re.compile(
     r"(?P<hosts>[^@/?#]*)(?:/(?P<dbname>[^@/?#]*))?(?:\?(?P<query>[^@#]*))?"
 )
 _DRIVER = re.compile(r"\s*postgres(?:ql)?\+(?P<driver>asyncpg|psycopg|psycopg2|psycopg_async|pg8000)://")
-_HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._-]+)?)\]|(?P<name>[^\[\]:]*))(?::(?P<port>[0-9]{1,5}))?")
+_HOST = re.compile(
+    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._-]+)?)\]|(?P<name>[^\[\]:]*))(?::(?P<port>[0-9]{1,5}))?"
+)
 LONG_FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 _WHERE = "DATABASE_URL"
 DEFAULT_PORT = 5432
