@@ -19,10 +19,10 @@ def _refusal(sqlstate: str, words: str = "no") -> bytes:
     return _message(b"E", b"".join(part.encode() + b"\0" for part in parts) + b"\0")
 
 
-def _welcome(standby: bool) -> bytes:
+def _welcome(standby: bool, other: dict[str, str]) -> bytes:
     told = {"server_version": "18.1", "in_hot_standby": "on" if standby else "off", "client_encoding": "UTF8",
-            "default_transaction_read_only": "off"}  # fmt: skip
-    parameters = (_message(b"S", f"{name}\0{value}\0".encode()) for name, value in told.items())
+            "default_transaction_read_only": "off", **other}  # fmt: skip
+    parameters = (_message(b"S", f"{name}\0{value}\0".encode()) for name, value in told.items() if value)
     return b"".join((_message(b"R", struct.pack("!i", 0)), *parameters, _message(b"K", bytes(8)), _message(b"Z", b"I")))
 
 
@@ -34,6 +34,7 @@ class Stub:
         tls: the certificate that it shows; without one it answers N, or is used without TLS.
         refuse: the SQLSTATE with which it ends a session; `password` asks for the password first.
         silent, closes: it never answers a startup packet; it breaks off instead.
+        greeting: what it says of itself in its own way; an empty value is left out.
         in_clear, in_tls: each run of bytes that came in, as the network shows it, and inside of TLS.
     """
 
@@ -44,6 +45,7 @@ class Stub:
     silent: bool = False
     closes: bool = False
     standby: bool = False
+    greeting: dict[str, str] = field(default_factory=dict)
     port: int = 0
     sessions: int = 0
     in_clear: list[bytes] = field(default_factory=list)
@@ -80,7 +82,7 @@ class Stub:
             writer.write(_refusal(self.refuse, self.words))
             return
         self.sessions += 1
-        writer.write(_welcome(self.standby))
+        writer.write(_welcome(self.standby, self.greeting))
         await reader.read()
 
     async def _read(self, reader: asyncio.StreamReader, kept: list[bytes]) -> bytes:

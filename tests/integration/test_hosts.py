@@ -124,7 +124,7 @@ async def test_a_run_time_parameter_that_the_server_refuses_is_named(option: str
     """As ConfigurationError, not tried again, and without its value."""
     name, value = map(unquote, option.split("="))
     dsn = replace(server, settings={name: value})
-    with pytest.raises(ConfigurationError, match=f"refuses {name} of DATABASE_URL") as info:
+    with pytest.raises(ConfigurationError, match=f"refuses .*{name},? of DATABASE_URL") as info:
         await Database(dsn, LIMITS).open()
     assert "canary" not in str(info.value)
 
@@ -189,3 +189,19 @@ async def test_dbmate_reaches_an_ipv6_address_as_we_do() -> None:
         ours = len(stub.in_clear)
         await asyncio.to_thread(run_dbmate, dsn, "status")
     assert 0 < ours < len(stub.in_clear)
+
+
+@pytest.mark.parametrize(
+    "greeting", [{"server_version": ""}, {"server_version": "banana"}, {"client_encoding": "nonsense"}]
+)
+async def test_a_server_that_does_not_greet_as_postgresql_does_is_no_use(greeting: dict[str, str]) -> None:
+    """The driver lets through what it stumbles over, in frames that hold the password; the next host is tried."""
+    async with serving(Stub(greeting=greeting)) as hosts:
+        with pytest.raises(DatabaseUnavailable, match="damaged") as info:
+            await connect(dsn_of(hosts), LIMITS, limit=3)
+        cause = info.value.__cause__
+        assert cause is not None
+        assert (cause.__traceback__, cause.__cause__ and cause.__cause__.__traceback__) == (None, None)
+    async with serving(Stub(greeting=greeting), Stub()) as hosts:
+        session = await connect(dsn_of(hosts), LIMITS, limit=3)
+        session.terminate()

@@ -12,7 +12,7 @@ import ssl
 
 import asyncpg
 
-from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
+from exchanges_db.database.driver_errors import ANSWER_ERRORS, DRIVER_ERRORS, translate
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.keepalives import set_keepalives
 from exchanges_db.database.secret import without_frames
@@ -89,6 +89,10 @@ async def _connect_to_host(
             raise without_frames(exc)  # noqa: B904 - itself, without the frames that hold the password
         except DRIVER_ERRORS as exc:
             failure = without_frames(exc)
+        except (*ANSWER_ERRORS, AttributeError) as exc:
+            # What asyncpg lets through where the server does not greet as PostgreSQL does: no version, no such encoding.
+            failure = asyncpg.InternalClientError("the greeting cannot be read")
+            failure.__cause__ = without_frames(exc)
         if not _may_go_on(failure):
             break
     assert failure is not None  # there is at least one attempt
@@ -160,5 +164,10 @@ def _parameter_refused(dsn: Dsn, exc: BaseException) -> str | None:
     named = [name for name in dsn.settings if f'"{name}"' in str(exc)]
     if sqlstate in _NAMES_IT_ONLY and not named:
         return None
-    names = named or (["options"] if "options" in dsn.settings else list(dsn.settings))
-    return f"the server refuses {', '.join(names)} of DATABASE_URL, which is no option of libpq (SQLSTATE {sqlstate})"
+    if not named and "options" in dsn.settings:
+        return (
+            "the server refuses a run-time parameter in options, of DATABASE_URL, a service or PGOPTIONS: "
+            f"try it in psql, which tells which one and why, or leave it out (SQLSTATE {sqlstate})"
+        )
+    names = ", ".join(named or dsn.settings)
+    return f"the server refuses {names} of DATABASE_URL, which is no option of libpq (SQLSTATE {sqlstate})"

@@ -68,6 +68,15 @@ class Session(_Connection):
     # asyncpg's own, which its stubs lack.
     _transport: asyncio.Transport
     _pool_release_ctr: int
+    _aborted: bool
+
+    def __init__(self, protocol: Any, transport: asyncio.Transport, *args: Any) -> None:
+        try:
+            super().__init__(protocol, transport, *args)
+        except (AttributeError, ValueError):  # the server did not say its version, or nothing that is one
+            self._aborted = True
+            transport.abort()
+            raise
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109  # asyncpg's
         """Execute as asyncpg does, and remember the status."""
