@@ -194,6 +194,8 @@ def test_an_env_file_may_be_a_pipe(dsn: Dsn) -> None:
         (b"DATABASE_URL: postgresql://localhost/d\n", "not of the form DATABASE_URL=VALUE"),
         (b"DATABASE_URL=\n", "set but empty"),
         (b"DATABASE_URL=\xff\n", "not UTF-8"),
+        (b"DATABASE_URL=postgresql://u:canary@h/d\0\n", "no environment can hold"),
+        (b"DATABASE_URL=postgresql://u:canary@h/d\n'a=b'=1\n", "no environment can hold"),
         (None, "No such file"),
     ],
 )

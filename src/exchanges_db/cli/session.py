@@ -18,7 +18,7 @@ from exchanges_db.cli.progress import waiting
 from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.pool import Database
-from exchanges_db.database.secret import Secret
+from exchanges_db.database.secret import Secret, without_frames
 from exchanges_db.database.settings import EMBEDDED, database_url, embedded_dsn, load_dsn, load_settings
 from exchanges_db.errors import ConfigurationError, InvalidArgument
 
@@ -105,7 +105,13 @@ def read_env_file() -> None:
         raise ConfigurationError(f"cannot read {str(path)!r}: {reason}") from exc
     if not _choice.embedded and database_url() is None:
         _refuse_to_guess(path, text)
-    dotenv.load_dotenv(stream=io.StringIO(text.reveal()), override=False)
+    try:
+        dotenv.load_dotenv(stream=io.StringIO(text.reveal()), override=False)
+    except ValueError as exc:
+        error = ConfigurationError(f"{str(path)!r} sets what no environment can hold: {without_frames(exc)}")
+    else:
+        return
+    raise error  # out of reach of the cause, whose frames hold the file
 
 
 def _refuse_to_guess(path: Path, text: Secret) -> None:
