@@ -239,3 +239,20 @@ async def test_a_refused_row_costs_no_connection(dsn: Dsn) -> None:
             with suppress(DatabaseError):
                 await insert_exchange(an_exchange(name="MEXC_SPOT"), db=database)
         assert database.stats().opened == opened
+
+
+async def test_a_session_that_the_server_ended_is_told_as_that(dsn: Dsn, caplog: pytest.LogCaptureFixture) -> None:
+    """Between the server's last word and the end of the stream asyncpg has no word of its own for it."""
+
+    async def meet_the_end(_: AsyncConnection) -> None:
+        assert database._lender is not None
+        next(iter(database._lender._lent)).terminate()
+        raise asyncpg.InternalClientError("cannot switch to state 12")
+
+    async with Database(dsn, ONE) as database:
+        for write in (False, True):
+            with caplog.at_level(logging.WARNING, "exchanges_db"), pytest.raises(DatabaseUnavailable) as info:
+                await run_on(database, meet_the_end, write=write)
+            assert not isinstance(info.value, OutcomeUnknown)
+            assert "the session had ended before anything was sent" in str(info.value)
+    assert "damaged" not in caplog.text

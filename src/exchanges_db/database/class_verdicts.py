@@ -22,7 +22,7 @@ _, UNSENT, LOST, DOUBTFUL, _, _, REFUSED_FOR_NOW, FINAL = Consequence
 
 _SERVER_HUNG_UP = Decision(DatabaseUnavailable, "the connection was lost", LOST)
 _DAMAGED = Decision(DatabaseUnavailable, "the server's answer is damaged, so the connection is ended", LOST)
-_LOST_UNSENT = Decision(DatabaseUnavailable, "the connection was lost before anything was sent", UNSENT)
+_LOST_UNSENT = Decision(DatabaseUnavailable, "the session had ended before anything was sent", UNSENT)
 _MISUSED = Decision(
     DatabaseError,
     "the connection is busy with another task, or its transaction is over: one task at a time",
@@ -65,7 +65,7 @@ BY_CLASS: dict[type[BaseException], Decision] = {
     ),
     asyncpg.FatalPostgresError: _SERVER_HUNG_UP,
     asyncpg.UnknownPostgresError: UNKNOWN_SQLSTATE,
-    asyncpg.InterfaceError: _MISUSED,  # or _LOST_UNSENT, see `decide`
+    asyncpg.InterfaceError: _MISUSED,  # or _LOST_UNSENT, see `by_class`
     asyncpg.ClientConfigurationError: Decision(
         ConfigurationError, "the connection settings are unusable: check DATABASE_URL", FINAL
     ),
@@ -80,7 +80,7 @@ BY_CLASS: dict[type[BaseException], Decision] = {
     asyncpg.UnsupportedServerFeatureError: Decision(
         DatabaseError, "the server cannot do this", why="only a caller's own use of the connection leads there"
     ),
-    asyncpg.InternalClientError: _DAMAGED,  # or _LOST_UNSENT, see `decide`
+    asyncpg.InternalClientError: _DAMAGED,  # or _LOST_UNSENT, see `by_class`
     asyncpg.ProtocolError: _DAMAGED,
     asyncpg.OutdatedSchemaCacheError: CHANGED_PLAN._replace(answered=True),
     asyncpg.TargetServerAttributeNotMatched: Decision(

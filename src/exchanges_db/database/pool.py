@@ -159,12 +159,12 @@ class Database:
             try:
                 await inner.start()
             except DRIVER_ERRORS as exc:
-                is_closed = session.is_closed()
-                verdict = consequence(exc, closed=is_closed)
+                still_open = not session.is_closed()
+                verdict = consequence(exc, closed=not still_open)
                 forget_transaction(session, inner)
                 self._give_up(lender, session, verdict)
                 if new or verdict not in _GONE:
-                    raise translate(exc, still_open=not is_closed) from exc
+                    raise translate(exc, still_open=still_open) from exc
                 self._counters.retries += 1
                 new = True
             except BaseException:
@@ -186,10 +186,11 @@ class Database:
             try:
                 result = await work(as_connection(executor))
             except DRIVER_ERRORS as exc:
-                verdict = consequence(exc, closed=session.is_closed())
+                still_open = not session.is_closed()
+                verdict = consequence(exc, closed=not still_open)
                 # What came after another statement may have been done in part.
                 not_done = verdict in _NOT_DONE and executor.statements == 1
-                error = translate(exc, unknown_if_lost=write and not not_done)
+                error = translate(exc, unknown_if_lost=write and not not_done, still_open=still_open)
                 again = self._give_up(lender, session, verdict) and (not_done or not write) and not new
                 self._told.note_error(error, again)
                 if not again:

@@ -68,7 +68,7 @@ async def limited(connection: Connection, seconds: float | None = None) -> Async
     except DRIVER_ERRORS as exc:
         if expired:
             raise DatabaseUnavailable(f"the server did not answer within {seconds:g} s") from exc
-        raise translate(exc) from exc
+        raise translate(exc, still_open=not connection.is_closed()) from exc
     finally:
         timer.cancel()
 
