@@ -154,8 +154,8 @@ async def _begin(db: RawConnection, inner: asyncpg.transaction.Transaction, comm
         await inner.start()
     except BaseException as exc:
         forget_transaction(db, inner)
-        if commits and not isinstance(exc, ASYNCPG_ERRORS) and not is_closed(db):
-            db.terminate()
+        if commits and not isinstance(exc, ASYNCPG_ERRORS):
+            _terminate(db)
         raise
 
 
@@ -164,11 +164,16 @@ async def _roll_back(db: RawConnection, inner: asyncpg.transaction.Transaction, 
     try:
         async with asyncio.timeout(limit):
             await inner.rollback()
-    except BaseException as exc:
-        if not is_closed(db):
-            db.terminate()
-        if not isinstance(exc, DRIVER_ERRORS):
-            raise
+    except DRIVER_ERRORS:
+        _terminate(db)
+    except BaseException:
+        _terminate(db)
+        raise
+
+
+def _terminate(db: RawConnection) -> None:
+    if not is_closed(db):
+        db.terminate()
 
 
 async def _nested(work: Work[T], connection: AsyncConnection) -> T:
