@@ -102,10 +102,6 @@ class AsyncpgBridge:
         self._connection = connection
         self.statements = 0  # that were handed to the driver
 
-    def detach(self) -> None:
-        """Refuse from now on: another has the connection, and statements of a call that goes on would reach him."""
-        self._connection = cast("RawConnection", _Over())
-
     async def execute(self, clause: TextClause, parameters: Mapping[str, Any] | None = None) -> Rows:
         """Run a generated statement and return its whole result."""
         statement = translate_statement(clause)
@@ -227,3 +223,8 @@ def bridge(connection: RawConnection) -> AsyncConnection:
 def as_connection(executor: AsyncpgBridge) -> AsyncConnection:
     """Return the bridge as the type that generated code is annotated to take."""
     return cast("AsyncConnection", executor)
+
+
+def detach(executor: AsyncpgBridge) -> None:
+    """Have it refuse from now on: another has the connection, and a call that goes on would reach him."""
+    executor._connection = cast("RawConnection", _Over())  # noqa: SLF001 - generated code sees no such method

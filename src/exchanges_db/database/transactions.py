@@ -12,7 +12,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from exchanges_db.database.bridge import AsyncpgBridge, as_connection
+from exchanges_db.database.bridge import AsyncpgBridge, as_connection, detach
 from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, consequence, translate
 from exchanges_db.database.lending import Lender
 from exchanges_db.database.session import Session
@@ -196,7 +196,7 @@ class Transaction:
     async def _give_back(self) -> None:
         """Give the connection back as the next borrower must find it; nothing can be done with this object any more."""
         session, self._is_over = self._session, True
-        self._executor.detach()
+        detach(self._executor)
         try:
             if self._stand_in is not None:
                 session.take_back(self._stand_in)
