@@ -78,6 +78,16 @@ async def test_a_transaction_that_was_ended_by_hand_leaves_nothing_open(dsn: Dsn
         assert await other.fetchval("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%'") == 0
 
 
+@pytest.mark.parametrize("statement", ["COMMIT", "ROLLBACK"])
+async def test_nothing_is_written_in_a_transaction_that_was_ended_by_hand(database: Database, statement: str) -> None:
+    """It would be kept at once, whatever becomes of the block."""
+    with pytest.raises(DatabaseError, match="ended by a COMMIT or ROLLBACK of your own"):  # noqa: PT012
+        async with database.transaction() as transaction:
+            await transaction.connection.execute(statement)
+            await insert_exchange(an_exchange(), db=transaction)
+    assert await row_count(database) == 3
+
+
 async def test_discard_rolls_back_without_an_exception(database: Database) -> None:
     """For a dry run: everything is tried and nothing kept."""
     async with database.transaction() as transaction:

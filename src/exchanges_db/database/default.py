@@ -154,8 +154,25 @@ async def _begin(db: RawConnection, inner: asyncpg.transaction.Transaction, comm
         await inner.start()
     except BaseException as exc:
         forget_transaction(db, inner)
-        if commits and not isinstance(exc, ASYNCPG_ERRORS):
-            _terminate(db)
+        if not isinstance(exc, ASYNCPG_ERRORS):
+            if commits:
+                _terminate(db)
+            else:
+                await _end_unless_it_answers(db)
+        raise
+
+
+async def _end_unless_it_answers(db: RawConnection) -> None:
+    """End a connection on which the caller's own ROLLBACK, which comes next, would be waited for without an end."""
+    try:
+        async with asyncio.timeout(_CANCELLED_LIMIT):
+            await db.execute("SELECT 1")
+    except asyncpg.PostgresError:
+        return  # it answers: the transaction has failed
+    except DRIVER_ERRORS:
+        _terminate(db)
+    except BaseException:
+        _terminate(db)
         raise
 
 

@@ -109,6 +109,10 @@ class Transaction:
 
     async def _run(self, work: Work[T]) -> T:
         self._check()
+        if not (self._session.is_closed() or self._session.is_in_transaction()):
+            raise DatabaseError(
+                "this transaction was ended by a COMMIT or ROLLBACK of your own: what comes now would be kept by itself"
+            )
         try:
             return await work(as_connection(self._executor))
         except DRIVER_ERRORS as exc:
