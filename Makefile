@@ -33,7 +33,7 @@ test: install ## every test except those of `make check` and `make faults`, on a
 	coverage report
 
 faults: install ## what takes longer: crashes, failovers, restarts and dead networks, on PostgreSQL 15, 17 and 18
-	pytest -q --numprocesses 2 --dist load -m faults -rs tests/faults
+	pytest -q --numprocesses 2 --dist load -m faults tests/faults
 
 lowest: install ## the unit and integration tests on the oldest dependencies that pyproject.toml allows
 	uv venv --quiet --clear --python $(BIN)/python .venv-lowest

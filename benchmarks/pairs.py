@@ -31,7 +31,7 @@ from benchmarks.server import running_server
 ROOT = Path(__file__).resolve().parents[1]
 BARE = Target("at most", 1.4)
 BEFORE = Target("at most", 1.05)
-# A checkout beside itself gives 0.98 to 1.02: "no less than before" cannot be told more exactly.
+# As many as before; the rest is left to chance.
 AS_MANY = Target("at least", 0.98)
 
 

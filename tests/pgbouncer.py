@@ -5,6 +5,7 @@ It may keep only a few connections to the server, so that several clients do sha
 
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
@@ -100,9 +101,16 @@ def _configure(folder: Path, server: Dsn, port: int, sessions: int) -> Path:
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir = {folder}\n"
         f"auth_type = trust\nauth_file = {users}\n"
         f"pool_mode = transaction\ndefault_pool_size = {sessions}\nmax_client_conn = 2000\n"
-        "log_connections = 0\nlog_disconnections = 0\nlog_stats = 0\n"
+        "log_connections = 0\nlog_disconnections = 0\nlog_stats = 0\n" + _without_prepared_statements()
     )
     return configuration
+
+
+def _without_prepared_statements() -> str:
+    """Return the setting that has newer versions forget prepared statements, as older ones do, which lack it."""
+    said = subprocess.run([pgbouncer_program() or "", "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"PgBouncer (\d+)\.(\d+)", said)
+    return "max_prepared_statements = 0\n" if found and (int(found[1]), int(found[2])) >= (1, 21) else ""
 
 
 def _user(folder: Path, server: Dsn) -> dict[str, Any]:

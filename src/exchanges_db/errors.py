@@ -17,7 +17,7 @@
     ├── AdoptionRefused                .problems; tables of another database that cannot be taken over as they are
     ├── DownloadFailed                 .status, .attempts, .retry_after; an exchange gave no usable answer
     ├── MigrationError                 dbmate failed, or the files and the database disagree
-    │   └── MigrationLocked            another process is migrating
+    │   └── MigrationLocked            another process is migrating, or a table was in use
     └── DatabaseError                  .sqlstate, .constraint; __cause__ is the driver's error
         ├── AccessDenied               wrong password or missing rights
         ├── Conflict                   another transaction was faster, a deadlock, or a table was changed: read, retry
@@ -145,7 +145,7 @@ class MigrationError(ExchangesDBError):
 
 
 class MigrationLocked(MigrationError):
-    """Another process holds the migration lock."""
+    """Another process is migrating, or a table that a migration needs was in use, until the time limit."""
 
 
 class DatabaseError(ExchangesDBError):

@@ -180,13 +180,18 @@ class Field:
         return bool(await self.watcher.fetchval("SELECT count(*) FROM schema_migrations WHERE version = $1", version))
 
     async def nothing_is_left(self) -> None:
-        """Wait until no session of a deployer is there; then there is no lock, and no INVALID index, either."""
+        """Wait until no session of a deployer is there; nor is then a lock, an INVALID index or a note of a file."""
         others = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
             "AND application_name IN ('exchanges_db migrate', 'exchanges_db dbmate')"
         )
         while await self.watcher.fetchval(others):
             await asyncio.sleep(0.02)
+        locks = (
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        assert await self.watcher.fetchval(locks) == 0
         assert await self.watcher.fetchval("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
         assert await self.watcher.fetchval("SELECT count(*) FROM migration_checksums WHERE version LIKE '% %'") == 0
 

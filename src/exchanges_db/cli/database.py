@@ -24,7 +24,9 @@ from exchanges_db.validation.report import report_html, summary
 from exchanges_db.validation.validate import validate_exchanges
 
 app = typer.Typer(rich_markup_mode=None)
-LockTimeout = Annotated[float, typer.Option(min=0, help="Seconds to wait for another process that is migrating.")]
+LockTimeout = Annotated[
+    float, typer.Option(min=0, help="Seconds to wait for another process that is migrating, and for locks on tables.")
+]
 MigrationsTable = Annotated[
     str | None,
     typer.Option(

@@ -12,9 +12,9 @@ Every Database has one `Counters`. Who adds to which, once for each time that it
 | failed_opens | where an attempt to open one failed; a list of hosts that all failed is one attempt |
 | lost | `add_lost()`: where one is found ended by server or network, or we end it after a time limit or a cancel |
 | expired | `add_expired()`: where one that was idle is ended on suspicion: after a loss, a failover, a ping in vain |
-| retired | where one is ended for no fault: idle for too long, foreign state on it; not when the pool is closed |
+| retired | where one is ended for no fault: idle for too long, an hour old, foreign state; not by `close` |
 | pings | where a doubtful or long idle connection is asked before its use |
-| timeouts | where a statement ran into the command time limit, the server's or ours |
+| timeouts | where a statement ran into our command time limit; the server's own statement_timeout is not counted |
 | cancelled | where a caller was cancelled, or its own time limit ended, in a call or a transaction |
 | read_only | where the server refused a statement as read-only (25006) |
 | unknown_outcomes | where OutcomeUnknown is raised, and where a cancelled write was already sent |
@@ -54,7 +54,7 @@ class DatabaseStats(msgspec.Struct, frozen=True, kw_only=True):
         reconnects: those of `opened` that took the place of one that was lost or expired.
         lost: connections ended by the server, the network, a time limit or a cancel.
         expired: idle connections ended on suspicion, because another was lost or the primary has moved.
-        retired: connections ended for no fault, because they were idle for too long or carried foreign state.
+        retired: connections ended for no fault: idle for too long, an hour old, or with foreign state on them.
         pings: connections that were asked before their use.
         timeouts: statements that ran into the command time limit.
         cancelled: calls and transactions that their caller ended under way.

@@ -1,4 +1,4 @@
-"""An asyncpg connection that knows what its borrowers have done to it; the one place that touches asyncpg's insides."""
+"""An asyncpg connection that knows what its borrowers have done to it; it may use asyncpg's insides for that."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from exchanges_db.schema.ledger import (
 from exchanges_db.schema.lines import log_line
 from exchanges_db.schema.lock import LOCK_KEY, LockSession, locked
 from exchanges_db.schema.migration_files import MigrationFile, read_files
-from exchanges_db.schema.outcome import Run
+from exchanges_db.schema.outcome import Outcome
 from exchanges_db.schema.running import apply_files, undo_file
 from exchanges_db.schema.sql_files import migrations_directory
 
@@ -94,8 +94,8 @@ async def migrate(
         async with limited(session.connection):
             await refuse_invalid_indexes(session.connection, pending)
         _refuse_to_migrate(before, ledger, strict)
-        run = Run(session, dsn, ledger, files, pending, "up", on_line)
-        async with run.reported():
+        outcome = Outcome(session, dsn, ledger, files, pending, "up", on_line)
+        async with outcome.reported():
             await apply_files(session, ledger, pending, on_line)
         await _record(session, ledger, files, on_line)
     return [file.name for file in pending]
@@ -164,8 +164,8 @@ async def rollback(
                 "(dbmate --migrations-dir ITS_FOLDER rollback)"
             )
         file = files[newest.version]
-        run = Run(session, dsn, ledger, files, [file], "down", on_line)
-        async with run.reported():
+        outcome = Outcome(session, dsn, ledger, files, [file], "down", on_line)
+        async with outcome.reported():
             await undo_file(session, ledger, file, on_line)
         await _record(session, ledger, files, on_line)
     return file.name

@@ -33,8 +33,8 @@ class _State(NamedTuple):
     invalid: set[str]
 
 
-class Run:
-    """One run of dbmate on some files, in one direction."""
+class Outcome:
+    """What comes of one run of dbmate on some files, in one direction."""
 
     def __init__(
         self,

@@ -19,7 +19,8 @@ from exchanges_db.schema.ledger import Ledger
 from exchanges_db.schema.lock import LockSession
 from exchanges_db.schema.migration_files import MigrationFile, Part, Run
 
-# What a file waits for, everything else that wants the table waits for, too. Files of ours set it themselves.
+# What a file waits for, everything else that wants the table waits for, too. For files that set no limit themselves:
+# ours do, a shorter one.
 _TABLE_LOCK_MILLISECONDS = 500
 _LONGEST_PAUSE = 5.0
 # The server's own errors tell how a file ended; the end of a session (57P..) and a broken connection do not.
@@ -78,7 +79,7 @@ async def _pause(session: LockSession, attempt: int, on_line: Callable[[str], No
             f"{attempt + 1} {'try' if attempt == 0 else 'tries'}: {exc.said}"
         ) from exc
     wait = min(0.25 * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
-    on_line(f"A lock on a table was not free within 0.5 s, and nobody shall queue for longer: again in {wait:.1f} s")
+    on_line(f"A lock on a table was not free in time, and nobody shall queue for longer: again in {wait:.1f} s")
     await session.guard(sleep(wait), "Still waiting")
 
 
