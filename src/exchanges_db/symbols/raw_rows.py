@@ -1,11 +1,10 @@
-"""Rows of a payload as they are stored beside their symbols, and the digest that tells whether one has changed.
+"""The digest that tells whether the row of a payload has changed, which is stored beside its symbol.
 
 What moves by the minute, such as a price, is stored with the rest but is no part of the digest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -26,9 +25,3 @@ def digest(raw: msgspec.Raw, volatile: frozenset[str]) -> str:
 def _kept(names: tuple[str, ...], volatile: frozenset[str]) -> tuple[tuple[str, bytes], ...]:
     """Return the keys that count, in one order for all rows, each also as bytes."""
     return tuple((name, name.encode()) for name in sorted(names) if name not in volatile)
-
-
-def rows_document(rows: Iterable[tuple[int, msgspec.Raw, str]]) -> str:
-    """Return rows as one JSON document: of each the id of its symbol, itself as it came, and its digest."""
-    parts = [b'{"id":%d,"raw":%b,"digest":"%b"}' % (key, bytes(raw), mark.encode()) for key, raw, mark in rows]
-    return (b"[" + b",".join(parts) + b"]").decode()
