@@ -79,3 +79,17 @@ def test_what_may_end_half_done_is_told_from_what_is_one_transaction(tmp_path: P
     file = read_files(tmp_path)["1"]
     assert (file.up, file.down) == (part, Part(Run.TRANSACTION))
     assert file.as_one_transaction() == file.content.replace(b"transaction:false", b"")
+
+
+def test_the_indexes_of_a_table_that_is_dropped_go_with_it(tmp_path: Path) -> None:
+    """A file that made them has made nothing of that any more; those of the table in its place are there."""
+    (tmp_path / "001_first.sql").write_text(
+        "-- migrate:up\nCREATE TABLE kept (id int);\n"
+        "CREATE TABLE old (id int);\nCREATE INDEX old_idx ON public.old (id);\n"
+    )
+    (tmp_path / "002_second.sql").write_text(
+        "-- migrate:up\nDROP TABLE public.old;\nCREATE TABLE old (id int);\nCREATE INDEX new_idx ON public.old (id);\n"
+    )
+    files = read_files(tmp_path)
+    assert files["001"].makes == {"kept"}
+    assert "new_idx" in files["002"].makes

@@ -29,6 +29,12 @@ _MADE = re.compile(
 _DROPPED = re.compile(
     rf"\bDROP (?:{_KINDS}|CONSTRAINT) (?:CONCURRENTLY )?(?:IF EXISTS )?(?:public\.)?(\w+)", re.IGNORECASE
 )
+# The indexes of a table go with it.
+_INDEXED = re.compile(
+    r"\bCREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(\w+) ON (?:ONLY )?(?:public\.)?(\w+)",
+    re.IGNORECASE,
+)
+_DROPPED_TABLE = re.compile(r"\bDROP TABLE (?:IF EXISTS )?(?:public\.)?(\w+)", re.IGNORECASE)
 # What is given another name is not there by its old one any more, as if it were dropped and the other made.
 _RENAMED = re.compile(
     r"\bALTER (?:TABLE|INDEX) (?:public\.)?(\w+) RENAME TO (\w+)|\bRENAME CONSTRAINT (\w+) TO (\w+)", re.IGNORECASE
@@ -105,6 +111,7 @@ def read_files(directory: Path) -> dict[str, MigrationFile]:
     """
     files: dict[str, MigrationFile] = {}
     dropped: set[str] = set()
+    tables_gone: set[str] = set()
     # The newest first: what a file drops does not count as made by itself or by an older one.
     for path in sorted(directory.glob("*.sql"), reverse=True):
         match = _FILE_NAME.fullmatch(path.name)
@@ -117,6 +124,8 @@ def read_files(directory: Path) -> dict[str, MigrationFile]:
         code = _code(parts.get("up", ("", ""))[1])
         renamed = {(one or two): (new or other) for one, new, two, other in _RENAMED.findall(code)}
         dropped |= set(_DROPPED.findall(code)) | renamed.keys()
+        dropped |= {index for index, table in _INDEXED.findall(code) if table in tables_gone}
+        tables_gone |= set(_DROPPED_TABLE.findall(code))
         made = {one or other for one, other in _MADE.findall(code)} | set(renamed.values())
         files[match["version"]] = MigrationFile(
             version=match["version"],
