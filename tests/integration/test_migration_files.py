@@ -111,7 +111,9 @@ async def test_a_down_part_alone_undoes_nothing(dsn: Dsn, down: str) -> None:
     """Sent as one message without a BEGIN before it, as a client does that knows where the parts begin."""
     async with connected(dsn) as conn:
         before = await relations(conn), await conn.fetch(TRAIL)
-        await conn.execute(down)
+        # asyncpg cannot read the answer to a message without any statement, such as the down part of 011.
+        is_empty = not re.sub(r"--[^\n]*", "", down).strip()
+        await conn.execute(f"{down}SELECT 1" if is_empty else down)
         assert (await relations(conn), await conn.fetch(TRAIL)) == before
 
 
