@@ -31,7 +31,11 @@ async def server_of_version(version: str) -> AsyncIterator[tuple[Dsn, list[bytes
         request = await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4)
         if request == _SSL_REQUEST:
             writer.write(b"N")
-            await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4)
+            try:
+                await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4)
+            except asyncio.IncompleteReadError:  # it comes again, and does without TLS from the beginning
+                writer.close()
+                return
         writer.write(_greeting(version))
         try:
             while data := await reader.read(4096):

@@ -81,7 +81,7 @@ def advised() -> list[str]:
             found |= set(re.findall(r"`(exchanges-db [^`]+)`", text))
             found |= set(re.findall(r"(exchanges-db set [^`]*=\S+)", text))
     examples = [str(command.epilog).removeprefix("Example: ") for command in COMMANDS.values()]
-    found |= {part.strip() for example in examples for part in re.split(r"&&|\|\|", example)}
+    found |= {part.strip() for example in examples for part in re.split(r"&&|\|\|", example.partition(">")[0])}
     return sorted(line for line in found if "VALUE --help" not in line)
 
 

@@ -84,8 +84,8 @@ async def test_a_callers_own_limit_holds_where_something_is_to_be_undone(dsn: Ds
         async def on_connection() -> None:
             connection = await asyncpg.connect(**through.asyncpg_arguments())
             try:
-                async with asyncio.timeout(0.2), connection.transaction():
-                    proxy.silent = True
+                proxy.silent = True
+                async with asyncio.timeout(0.2):
                     await import_symbols(SPOT, payload(SPOT, [spot()]), db=connection)
             finally:
                 took.append(loop.time() - began)

@@ -506,6 +506,9 @@ def test_there_are_more_kinds_of_damage_than_were_tried_before() -> None:
         "table reachable", "migrations are ours", "every enum value present", "enum round trip", "indexes used",
         "constraints refuse bad rows", "look-ups in time", "stats fit the rows", "CRUD round trip", "symbol round trip",
         "lists fresh",
+        # Of what surrounds the database: tests/integration/test_surroundings.py.
+        "connection encrypted", "clocks agree", "pooler as set", "no long transactions", "notifications read",
+        "connections left",
     }  # fmt: skip
     assert {damage.check for damage in DAMAGE.values()} | others >= CHECKS.keys()
 

@@ -39,8 +39,8 @@ TOLD_AGAIN = {("symbol_imports", "kind"): SymbolKind, ("symbol_lists", "kind"): 
 ENDS_A_VERSION = {"UPDATE", "DELETE", "TRUNCATE"}
 # No column holds these: the order's and the caller's words, and what is worked out from rows.
 NOT_STORED = {
-    "Brake", "ChangeKind", "DifferenceKind", "ExchangeStep", "FeeSource", "HoldEnd", "Obstacle", "OrderRule",
-    "Rounding", "Side", "SyncOutcome",
+    "Brake", "ChangeKind", "Consequence", "DifferenceKind", "Duty", "ExchangeStep", "FeeSource", "HoldEnd",
+    "Obstacle", "OrderRule", "Rounding", "Side", "SyncOutcome",
 }  # fmt: skip
 # Exchanges may be added to a database without a program that knows them; each member has its row all the same.
 FREE_TEXT = {"ExchangeEnum"}

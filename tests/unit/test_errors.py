@@ -257,7 +257,7 @@ def test_an_error_says_what_it_means_for_its_connection(
     exc: BaseException, closed: bool, kind: type[ExchangesDBError], written: type[ExchangesDBError], told: str
 ) -> None:
     """`kind` in a transaction or for a read, `written` for a write that commits by itself."""
-    assert consequence(exc, closed=closed) is Consequence(told)
+    assert consequence(exc, closed=closed) is Consequence(told.upper())
     for unknown, expected in ((False, kind), (True, written)):
         error = translate(exc, unknown_if_lost=unknown, still_open=not closed)
         assert type(error) is expected

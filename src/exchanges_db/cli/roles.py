@@ -41,7 +41,7 @@ def roles(
     ] = None,
     migrations_table: MigrationsTable = None,
 ) -> None:
-    """Print the SQL that makes roles and gives each the rights it needs.
+    """Print the SQL that makes roles with their rights.
 
     Runs nothing and asks no database: read it, then run it with psql as a superuser; again after each migration.
     Passwords are not in it.

@@ -34,10 +34,10 @@ _NOT_WRITTEN = "nothing was written: the connection was lost before COMMIT was s
 class Transaction:
     """One open transaction; pass it as `db=` to several functions. Made by `Database.transaction`."""
 
-    def __init__(self, lender: Lender, session: Session) -> None:
-        self._lender = lender
-        self._session = session
-        self._executor = AsyncpgBridge(session)
+    def __init__(self, _lender: Lender, _session: Session) -> None:
+        self._lender = _lender
+        self._session = _session
+        self._executor = AsyncpgBridge(_session)
         self._stand_in: PoolConnectionProxy[Any] | None = None
         self._is_over = False
         self._is_discarded = False

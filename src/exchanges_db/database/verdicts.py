@@ -24,14 +24,14 @@ from exchanges_db.errors import (
 class Consequence(StrEnum):
     """What an error says about the connection, and so what its pool does next."""
 
-    NOTHING = "nothing"  # the connection is fine: the error is about the statement
-    UNSENT = "unsent"  # lost before anything of this statement was sent: repeat it elsewhere, a write too
-    LOST = "lost"  # gone, or to be ended, and a write may have been done; what was idle since before is gone as well
-    DOUBTFUL = "doubtful"  # a time limit of the client: end it, and ping the other idle ones before their next use
-    READ_ONLY = "read_only"  # it leads to a server that takes no writes: replace all; nothing was written
-    STALE_SCHEMA = "stale_schema"  # it remembers tables or types that are no more: reload, and replace all
-    REFUSED_FOR_NOW = "refused_for_now"  # no connection at this moment: wait for a kept one, or try again
-    FINAL = "final"  # a login, a setting or a certificate is refused: trying again changes nothing
+    NOTHING = "NOTHING"  # the connection is fine: the error is about the statement
+    UNSENT = "UNSENT"  # lost before anything of this statement was sent: repeat it elsewhere, a write too
+    LOST = "LOST"  # gone, or to be ended, and a write may have been done; what was idle since before is gone as well
+    DOUBTFUL = "DOUBTFUL"  # a time limit of the client: end it, and ping the other idle ones before their next use
+    READ_ONLY = "READ_ONLY"  # it leads to a server that takes no writes: replace all; nothing was written
+    STALE_SCHEMA = "STALE_SCHEMA"  # it remembers tables or types that are no more: reload, and replace all
+    REFUSED_FOR_NOW = "REFUSED_FOR_NOW"  # no connection at this moment: wait for a kept one, or try again
+    FINAL = "FINAL"  # a login, a setting or a certificate is refused: trying again changes nothing
 
 
 NOTHING, UNSENT, LOST, DOUBTFUL, READ_ONLY, STALE_SCHEMA, REFUSED_FOR_NOW, FINAL = Consequence

@@ -1,4 +1,4 @@
-"""Names and texts as SQL writes them, for the one output that is printed for a person to run: `exchanges-db roles`.
+"""Names and texts as SQL writes them, for the one output that is printed for a person to run, by the command `roles`.
 
 Nothing in this package sends a statement that was put together with these.
 """

@@ -1,4 +1,4 @@
-"""Who may do what with each table: the decisions that `exchanges-db roles` prints, and that the documents refer to.
+"""Who may do what with each table: the decisions that the command `roles` prints, and that the documents refer to.
 
 Everybody reads all tables and views. Nobody may TRUNCATE or change a table, and nobody writes a history: the triggers
 of the tables do, with their owner's rights. What there is comes from the schema of record.

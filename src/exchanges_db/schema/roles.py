@@ -14,7 +14,7 @@ from exchanges_db.schema.quoting import quote_body, quote_name, quote_role, quot
 from exchanges_db.schema.rights import Duty, functions, is_called, tables, writes
 
 _HEAD = """\
--- Roles, owners and rights of exchanges_db, as printed by `exchanges-db roles`, which has run nothing.
+-- Roles, owners and rights of exchanges_db, as printed by exchanges-db roles, which has run nothing.
 --
 -- Read it, then run it on the database as a superuser:
 --     psql --no-psqlrc --set=ON_ERROR_STOP=1 --file=FILE "$ADMIN_DATABASE_URL"

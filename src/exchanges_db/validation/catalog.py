@@ -64,7 +64,7 @@ async def check_owners_and_rights(context: Context) -> str:
             usable.setdefault(row.role_name, row.function_name)
         found += [
             f"{role} may use functions of triggers on tables of its own, such as {function}(): "
-            "run what `exchanges-db roles` prints"
+            "run again what the command roles prints"
             for role, function in usable.items()
         ]
         granted = querier.list_public_grants(tables=tables(), functions=functions())
