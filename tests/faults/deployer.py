@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import select
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ def _deploy(folder: str, arguments: list[str], variables: dict[str, str], output
         os.dup2(written, stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ.update(variables)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it, which is inherited
     with mock.patch("exchanges_db.schema.migrations.migrations_directory", return_value=Path(folder)):
         code = run(arguments)
     sys.stdout.flush()
