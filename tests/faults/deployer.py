@@ -8,8 +8,8 @@ import contextlib
 import io
 import json
 import os
-import signal
 import select
+import signal
 import sys
 from pathlib import Path
 from unittest import mock
