@@ -21,12 +21,10 @@ from exchanges_db.database.loops import running_loop
 from exchanges_db.database.pool import Database, run_in_own_transaction, run_on
 from exchanges_db.database.session import forget_transaction
 from exchanges_db.database.settings import load_dsn
-from exchanges_db.database.transactions import Transaction, Work, run_in_savepoint
+from exchanges_db.database.transactions import CANCELLED_LIMIT, ROLLBACK_LIMIT, Transaction, Work, run_in_savepoint
 from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
 
 T = TypeVar("T")
-_ROLLBACK_LIMIT = 1.0  # seconds
-_CANCELLED_LIMIT = 0.15  # seconds for the same where the caller was cancelled, and waits for nothing but this
 DatabaseOrConnection: TypeAlias = Database | Transaction | RawConnection | AsyncConnection
 
 _defaults: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Database, AsyncGenerator[None, None]]] = (
@@ -139,7 +137,7 @@ async def _in_transaction_of(db: RawConnection, work: Work[T]) -> T:
             result = await work(bridge(db))
         except BaseException as exc:
             is_cancelled = isinstance(exc, asyncio.CancelledError)
-            await _roll_back(db, inner, _CANCELLED_LIMIT if is_cancelled else _ROLLBACK_LIMIT)
+            await _roll_back(db, inner, CANCELLED_LIMIT if is_cancelled else ROLLBACK_LIMIT)
             raise
         committing = commits
         await inner.commit()
@@ -165,7 +163,7 @@ async def _begin(db: RawConnection, inner: asyncpg.transaction.Transaction, comm
 async def _end_unless_it_answers(db: RawConnection) -> None:
     """End a connection on which the caller's own ROLLBACK, which comes next, would be waited for without an end."""
     try:
-        async with asyncio.timeout(_CANCELLED_LIMIT):
+        async with asyncio.timeout(CANCELLED_LIMIT):
             await db.execute("SELECT 1")
     except asyncpg.PostgresError:
         return  # it answers: the transaction has failed

@@ -250,7 +250,7 @@ class Lender:
 
     def _may_open(self) -> bool:
         if self._closing:
-            raise _closed()
+            raise closed_error()
         return len(self._idle) + self._busy < self._ceiling and self._opener.may_try()
 
     async def _open(self, until: float) -> Session | None:
@@ -267,7 +267,7 @@ class Lender:
         if self._closing:
             session.terminate()
             self._free()
-            raise _closed()
+            raise closed_error()
         # Spread, so that connections opened together are not replaced together.
         session.born = self._clock() - random.random() * 0.05 * _LIFETIME  # noqa: S311 - no secret
         self._lend(session, counted=True)
@@ -294,5 +294,6 @@ class Lender:
             self._background.run(session.end(_END_LIMIT))
 
 
-def _closed() -> DatabaseUnavailable:
+def closed_error() -> DatabaseUnavailable:
+    """Return the error for whoever uses a Database that was closed."""
     return DatabaseUnavailable("this Database is closed: make a new one")

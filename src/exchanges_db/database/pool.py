@@ -21,7 +21,7 @@ from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, c
 from exchanges_db.database.dsn import Dsn, Secret, parse_dsn
 from exchanges_db.database.hosts import connect
 from exchanges_db.database.incidents import Incidents
-from exchanges_db.database.lending import AllLent, Lender
+from exchanges_db.database.lending import AllLent, Lender, closed_error
 from exchanges_db.database.loops import check_loop, running_loop
 from exchanges_db.database.metrics import gauges
 from exchanges_db.database.session import Session, forget_transaction
@@ -30,7 +30,6 @@ from exchanges_db.database.transactions import Transaction, Work
 from exchanges_db.database.verdicts import Consequence
 from exchanges_db.errors import (
     ConfigurationError,
-    DatabaseUnavailable,
     ExchangesDBError,
     OutcomeUnknown,
     PoolTimeout,
@@ -229,7 +228,7 @@ class Database:
         running_loop()
         with _claiming:  # two threads, each with a loop of its own, may come at once
             if self._is_closed:
-                raise DatabaseUnavailable("this Database is closed: make a new one")
+                raise closed_error()
             if self._lender is None:
                 settings = self._settings
                 self._lender = Lender(

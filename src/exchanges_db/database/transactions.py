@@ -25,8 +25,8 @@ log = logging.getLogger("exchanges_db")
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
 
-_ROLLBACK_LIMIT = 1.0  # seconds for ROLLBACK, and for the reset of a session; then the connection is ended
-_CANCELLED_LIMIT = 0.15  # seconds for the end of a savepoint whose block was cancelled: its caller waits for this alone
+ROLLBACK_LIMIT = 1.0  # seconds for ROLLBACK, and for the reset of a session; then the connection is ended
+CANCELLED_LIMIT = 0.15  # seconds for undoing what a cancelled caller has begun, who waits for nothing but this
 _READ_ONLY = "25006"  # SQLSTATE
 _NOT_WRITTEN = "nothing was written: the connection was lost before COMMIT was sent"
 
@@ -78,7 +78,7 @@ class Transaction:
         try:
             yield
         except asyncio.CancelledError:
-            if await self._end_savepoint(inner.rollback, _CANCELLED_LIMIT):
+            if await self._end_savepoint(inner.rollback, CANCELLED_LIMIT):
                 self._failure = before
             elif not self._is_over:
                 self._session.terminate()
@@ -185,7 +185,7 @@ class Transaction:
             self._is_broken = True
             return
         try:
-            async with asyncio.timeout(_ROLLBACK_LIMIT):
+            async with asyncio.timeout(ROLLBACK_LIMIT):
                 if self._session.is_pooled and self._stand_in is not None:
                     await self._session.reset_before_rollback()
                 await inner.rollback()
@@ -205,7 +205,7 @@ class Transaction:
             if self._stand_in is not None:
                 session.take_back(self._stand_in)
                 if not (self._is_broken or session.is_closed() or session.is_altered or session.is_pooled):
-                    async with asyncio.timeout(_ROLLBACK_LIMIT):
+                    async with asyncio.timeout(ROLLBACK_LIMIT):
                         await session.reset_all()
         except DRIVER_ERRORS as exc:
             # What was asked for is done: the transaction has ended as it should.

@@ -53,6 +53,8 @@ class Queue:
 
     def give(self, session: Session) -> bool:
         """Give the connection to the first who waits; return False where nobody does."""
+        if not self._seats:
+            return False  # as at nearly every call
         waiter = next((each for each in self._seats.values() if each is not None and not each.done()), None)
         if waiter is not None:
             waiter.set_result(session)
