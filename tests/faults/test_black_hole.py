@@ -125,6 +125,27 @@ async def test_first_calls_to_a_silent_server_fail_together(dsn: Dsn) -> None:
         await database.close()
 
 
+@pytest.mark.parametrize("before", [0.05, 0.3, 0.55, 0.8, 1.1])
+async def test_the_first_call_after_a_hole_works(dsn: Dsn, before: float) -> None:
+    """Whatever attempt to open is still under way then and will never be answered, and however many failed before."""
+    settings = Settings(pool_min=1, pool_max=8, connect_timeout=0.5, acquire_timeout=0.5, command_timeout=0.5)
+    async with toxic_proxy(dsn) as (proxy, through), Database(through, settings) as database:
+        await row_count(database)
+        proxy.mute = True
+        proxy.forget()
+        calls = [asyncio.create_task(_timed(get_all_exchanges(db=database)))]
+        until = time.monotonic() + before
+        while time.monotonic() < until:
+            calls.append(asyncio.create_task(_timed(get_all_exchanges(db=database))))
+            await asyncio.sleep(0.02)
+        accepted = proxy.accepted
+        proxy.heal()
+        assert await row_count(database) == 3
+        await asyncio.gather(*calls)
+    # While attempts succeed any number may begin; then at least half of the pause lies between the begins of two.
+    assert accepted <= 1 + settings.pool_max + before / (0.5 * settings.acquire_timeout / 3)
+
+
 @pytest.mark.parametrize("way", ["forth", "back"])
 async def test_a_write_that_timed_out_is_not_called_undone_when_it_may_be_done(dsn: Dsn, way: Way) -> None:
     """Where only the answers are swallowed the row is there, and its writer must not hear that nothing was written."""

@@ -10,12 +10,11 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable
 
 from exchanges_db.database.counters import Counters, Occupancy
 from exchanges_db.database.driver_errors import DRIVER_ERRORS
 from exchanges_db.database.loops import Background
-from exchanges_db.database.opening import Opener
+from exchanges_db.database.opening import Connect, Opener
 from exchanges_db.database.session import Session
 from exchanges_db.database.verdicts import Consequence
 from exchanges_db.database.waiting import Queue
@@ -41,12 +40,11 @@ class Lender:
 
     connect: opens a connection within so many seconds; raises our errors.
     floor, ceiling: how many connections are kept open, and how many may be open.
+    limit: for how many seconds a borrower usually waits.
     """
 
-    def __init__(
-        self, connect: Callable[[float], Awaitable[Session]], *, floor: int, ceiling: int, counters: Counters
-    ) -> None:
-        self._opener = Opener(connect, counters)
+    def __init__(self, connect: Connect, *, floor: int, ceiling: int, limit: float, counters: Counters) -> None:
+        self._opener = Opener(connect, counters, limit=limit)
         self._floor, self._ceiling = floor, ceiling
         self._counters = counters
         self.loop = asyncio.get_running_loop()
@@ -198,7 +196,8 @@ class Lender:
                 continue
             if self._trusts(session, since, write):
                 return self._lend(session)
-            if await self._answers(session, min(_PING_LIMIT, until - self._clock())):
+            # Half of the time, so that there is some left for a new connection.
+            if await self._answers(session, min(_PING_LIMIT, (until - self._clock()) / 2)):
                 return self._lend(session, counted=True)
         return None
 

@@ -1,6 +1,7 @@
-"""When a connection may be opened: one attempt at a time until one succeeds, then again and again with longer pauses.
+"""When a connection may be opened: at once where the last attempt succeeded, else after a pause that grows.
 
-A server that is restarting, that is full or that is out of reach is not hammered, and whoever waits learns why.
+A server that is restarting, that is full or that is out of reach is not hammered, and whoever waits learns why. An
+attempt that is not answered holds up the next one no longer than the longest pause: its answer may have been lost.
 """
 
 from __future__ import annotations
@@ -15,28 +16,33 @@ from exchanges_db.database.driver_errors import Consequence, consequence
 from exchanges_db.database.session import Session
 from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between attempts, as they fail
+Connect = Callable[[float], Awaitable[Session]]
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds from the begin of an attempt to that of the next, as they fail
+_PER_LIMIT = 3  # attempts, at least, within the time for which somebody waits for a connection
 
 
 class Opener:
     """Opens connections, and remembers how the last attempt ended.
 
     connect: opens a connection within so many seconds; raises our errors, each from the driver's.
+    limit: for how many seconds somebody waits for a connection.
     """
 
-    def __init__(self, connect: Callable[[float], Awaitable[Session]], counters: Counters) -> None:
+    def __init__(self, connect: Connect, counters: Counters, *, limit: float = math.inf) -> None:
         self._connect = connect
         self._counters = counters
         self._clock = asyncio.get_running_loop().time
         self._succeeded = False  # whether the last attempt did
-        self._pause = _FIRST_PAUSE
+        self._longest_pause = min(_LONGEST_PAUSE, limit / _PER_LIMIT)
+        self._first_pause = self._pause = min(_FIRST_PAUSE, self._longest_pause)
         self.failure: DatabaseUnavailable | None = None
         self.opening = 0
         self.not_before = -math.inf
 
     def may_try(self) -> bool:
         """Return whether an attempt may be made now."""
-        return self._succeeded or (not self.opening and self._clock() >= self.not_before)
+        return self._succeeded or self._clock() >= self.not_before
 
     async def open(self, until: float) -> Session | None:
         """Return a new connection; None where none could be opened now, but may be later.
@@ -44,22 +50,26 @@ class Opener:
         Raises:
             ExchangesDBError: none can be opened, however often it is tried.
         """
+        began = self._clock()
+        if not self._succeeded:
+            self.not_before = began + self._longest_pause * _jitter()
+        mine = self.not_before
         self.opening += 1
         try:
-            session = await self._connect(max(0.001, until - self._clock()))
+            session = await self._connect(max(0.001, until - began))
         except ExchangesDBError as exc:
             self._counters.failed_opens += 1
+            if self._succeeded or self.not_before == mine:  # what fails together is one failure
+                self.not_before = began + self._pause * _jitter()
+                self._pause = min(2 * self._pause, self._longest_pause)
             self._succeeded = False
-            if self._clock() >= self.not_before:  # what fails together is one failure
-                self.not_before = self._clock() + self._pause * (0.5 + random.random())  # noqa: S311 - no secret
-                self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             if not isinstance(exc, DatabaseUnavailable) or not _passes(exc):
                 raise
             self.failure = exc
             return None
         finally:
             self.opening -= 1
-        self._succeeded, self.failure, self._pause, self.not_before = True, None, _FIRST_PAUSE, -math.inf
+        self._succeeded, self.failure, self._pause, self.not_before = True, None, self._first_pause, -math.inf
         self._counters.add_opened()
         return session
 
@@ -76,3 +86,8 @@ def _passes(error: DatabaseUnavailable) -> bool:
     """Return whether it may be another error, or none, a moment later."""
     cause = error.__cause__
     return cause is not None and consequence(cause, closed=True, connecting=True) is Consequence.REFUSED_FOR_NOW
+
+
+def _jitter() -> float:
+    """Return a factor around 1, so that many processes that lost a server do not come back together."""
+    return 0.5 + random.random()  # noqa: S311 - no secret

@@ -232,7 +232,11 @@ class Database:
             if self._lender is None:
                 settings = self._settings
                 self._lender = Lender(
-                    self._connect, floor=settings.pool_min, ceiling=settings.pool_max, counters=self._counters
+                    self._connect,
+                    floor=settings.pool_min,
+                    ceiling=settings.pool_max,
+                    limit=settings.acquire_timeout,
+                    counters=self._counters,
                 )
                 gauges.watch(self, self._dsn, self._counters)
             return self._lender
