@@ -12,6 +12,7 @@ import ssl
 import struct
 
 import asyncpg
+import asyncpg.pgproto.pgproto
 import msgspec
 import sqlalchemy.exc
 
@@ -136,7 +137,10 @@ BY_CLASS: dict[type[BaseException], Decision] = {
 BY_ANSWER: dict[type[BaseException], Decision] = {
     **dict.fromkeys((ValueError, ArithmeticError, LookupError), _UNREADABLE),  # UnicodeError is a ValueError
     msgspec.MsgspecError: _UNREADABLE,
-    **dict.fromkeys((BufferError, AssertionError, struct.error, EOFError), _DAMAGED),
+    **dict.fromkeys(
+        (BufferError, asyncpg.pgproto.pgproto.BufferError, AssertionError, AttributeError, struct.error, EOFError),
+        _DAMAGED,
+    ),
 }
 # By OpenSSL's own name for what the server said: https://docs.openssl.org/master/man3/SSL_alert_type_string/
 _CERTIFICATE_ALERTS = frozenset(

@@ -16,7 +16,7 @@ from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from exchanges_db.database.bridge import RawConnection, bridge, guarded, is_closed
-from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, translate
+from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, answered_without_rows, translate
 from exchanges_db.database.loops import running_loop
 from exchanges_db.database.pool import Database, run_in_own_transaction, run_on
 from exchanges_db.database.session import forget_transaction
@@ -140,7 +140,8 @@ async def _in_transaction_of(db: RawConnection, work: Work[T]) -> T:
             await _roll_back(db, inner, CANCELLED_LIMIT if is_cancelled else ROLLBACK_LIMIT)
             raise
         committing = commits
-        await inner.commit()
+        with answered_without_rows():
+            await inner.commit()
     except DRIVER_ERRORS as exc:
         raise translate(exc, unknown_if_lost=committing, still_open=not is_closed(db)) from exc
     return result
@@ -149,7 +150,8 @@ async def _in_transaction_of(db: RawConnection, work: Work[T]) -> T:
 async def _begin(db: RawConnection, inner: asyncpg.transaction.Transaction, commits: bool) -> None:
     """Begin; where nobody knows whether that was done, end the connection: later writes would go into it and vanish."""
     try:
-        await inner.start()
+        with answered_without_rows():
+            await inner.start()
     except BaseException as exc:
         forget_transaction(db, inner)
         if not isinstance(exc, ASYNCPG_ERRORS):
@@ -163,8 +165,9 @@ async def _begin(db: RawConnection, inner: asyncpg.transaction.Transaction, comm
 async def _end_unless_it_answers(db: RawConnection) -> None:
     """End a connection on which the caller's own ROLLBACK, which comes next, would be waited for without an end."""
     try:
-        async with asyncio.timeout(CANCELLED_LIMIT):
-            await db.execute("SELECT 1")
+        with answered_without_rows():
+            async with asyncio.timeout(CANCELLED_LIMIT):
+                await db.execute("SELECT 1")
     except asyncpg.PostgresError:
         return  # it answers: the transaction has failed
     except DRIVER_ERRORS:
@@ -177,8 +180,9 @@ async def _end_unless_it_answers(db: RawConnection) -> None:
 async def _roll_back(db: RawConnection, inner: asyncpg.transaction.Transaction, limit: float) -> None:
     """Roll back; where no answer comes, end the connection, which nobody can use in that state."""
     try:
-        async with asyncio.timeout(limit):
-            await inner.rollback()
+        with answered_without_rows():
+            async with asyncio.timeout(limit):
+                await inner.rollback()
     except DRIVER_ERRORS:
         _terminate(db)
     except BaseException:

@@ -6,6 +6,8 @@ Our messages hold no values of parameters.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import asyncpg
 import sqlalchemy.exc
@@ -203,6 +205,17 @@ DRIVER_ERRORS: tuple[type[BaseException], ...] = (
 # What asyncpg lets through when it cannot read an answer. They are caught round a call of the driver alone, after
 # DRIVER_ERRORS, and raised as UnreadableAnswer: a ValueError of our own or of a caller's is one of them too.
 ANSWER_ERRORS: tuple[type[BaseException], ...] = tuple(BY_ANSWER)
+
+
+@contextmanager
+def answered_without_rows() -> Iterator[None]:
+    """Hold a statement such as BEGIN, whose answer has no value in it: where that cannot be read, it is damaged."""
+    try:
+        yield
+    except DRIVER_ERRORS:
+        raise
+    except ANSWER_ERRORS as exc:
+        raise asyncpg.ProtocolError("the answer cannot be read") from exc
 
 
 def translate(exc: BaseException, *, unknown_if_lost: bool = False, still_open: bool | None = None) -> ExchangesDBError:

@@ -29,8 +29,6 @@ _PARAMETER_REFUSED = frozenset(("42704", "22023", "55P02", "42501", "42601"))
 _NAMES_IT_ONLY = frozenset(("42501",))  # it is said about other things too
 # Ends of the connection, which may come at any time, during the agreement on TLS as well.
 _TLS_BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ssl.SSLWantReadError)
-# What asyncpg lets through where the server does not greet as PostgreSQL does: no version, no such encoding.
-_NO_GREETING: tuple[type[BaseException], ...] = (*ANSWER_ERRORS, AttributeError)
 
 
 async def connect(dsn: Dsn, settings: Settings, *, limit: float, application_name: str = "exchanges_db") -> Session:
@@ -91,7 +89,7 @@ async def _connect_to_host(
             raise without_frames(exc)  # noqa: B904 - itself, without the frames that hold the password
         except DRIVER_ERRORS as exc:
             failure = without_frames(exc)
-        except _NO_GREETING as exc:
+        except ANSWER_ERRORS as exc:  # the server does not greet as PostgreSQL does: no version, no such encoding
             failure = asyncpg.InternalClientError("the greeting cannot be read")
             failure.__cause__ = without_frames(exc)
         if not _may_go_on(failure):

@@ -12,7 +12,7 @@ import asyncpg
 import asyncpg.transaction
 from asyncpg.pool import PoolConnectionProxy
 
-from exchanges_db.database.driver_errors import DRIVER_ERRORS
+from exchanges_db.database.driver_errors import DRIVER_ERRORS, answered_without_rows
 from exchanges_db.events import event
 
 log = logging.getLogger("exchanges_db")
@@ -80,7 +80,11 @@ class Session(_Connection):
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109  # asyncpg's
         """Execute as asyncpg does, and remember the status."""
-        self.last_status = await super().execute(query, *args, timeout=timeout)
+        if args:
+            self.last_status = await super().execute(query, *args, timeout=timeout)
+        else:
+            with answered_without_rows():  # asyncpg reads none of the rows
+                self.last_status = await super().execute(query, timeout=timeout)
         return self.last_status
 
     def has_news(self) -> bool:
