@@ -5,6 +5,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -16,12 +17,14 @@ from exchanges_db import (
     DatabaseUnavailable,
     ExchangesDBError,
     OutcomeUnknown,
+    QueryCancelled,
     Settings,
     get_exchange_by_id,
     update_exchange,
 )
 from exchanges_db.database.default import run_in_transaction
 from exchanges_db.database.dsn import Dsn
+from tests.factories import connected
 from tests.toxic_proxy import ToxicProxy, Way, _Link, _read
 
 LIMITS = Settings(pool_min=0, pool_max=2, acquire_timeout=2, command_timeout=1)
@@ -152,3 +155,46 @@ async def test_a_damaged_answer_on_a_connection_of_the_callers_own(
 
 async def _nothing(connection: AsyncConnection) -> None:
     """Work that does nothing."""
+
+
+async def test_what_was_told_to_have_failed_is_not_kept_by_a_later_commit(through: Dsn, liar: _Liar) -> None:
+    """Where a statement's answer never came, and the caller goes on, COMMIT is not sent: the statement may be done."""
+
+    async def goes_on(database: Database) -> None:
+        async with database.transaction() as transaction:
+            await transaction.connection.execute("UPDATE exchanges SET display_name = 'Mine' WHERE id = 2")
+            liar.asked, liar.answer = b"UPDATE", b""
+            with suppress(QueryCancelled):
+                await update_exchange(1, {"display_name": "New"}, db=transaction)
+
+    async with Database(through, LIMITS) as database:
+        with pytest.raises(DatabaseError, match="nothing was written: an earlier statement failed: the statement took"):
+            await goes_on(database)
+    async with connected(through) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM exchanges WHERE display_name IN ('Mine', 'New')") == 0
+
+
+async def test_a_savepoint_whose_end_is_not_known_is_not_kept(through: Dsn, liar: _Liar) -> None:
+    """An error has left its block, so that nothing of it may stay."""
+    async with Database(through, LIMITS) as database:
+        liar.asked, liar.answer = b"ROLLBACK TO", b""
+        with pytest.raises(DatabaseError, match="nothing was written: an earlier statement failed"):
+            await _left_savepoint(database)
+
+
+async def test_after_a_savepoint_that_was_undone_the_rest_is_kept(through: Dsn) -> None:
+    """Also where a time limit was the error, as long as the server answers to ROLLBACK TO."""
+    async with Database(through, LIMITS) as database:
+        async with database.transaction() as transaction:
+            await update_exchange(2, {"display_name": "Kept"}, db=transaction)
+            with suppress(QueryCancelled):
+                async with transaction.savepoint():
+                    await run_in_transaction(transaction, _slow)
+        found = await get_exchange_by_id(2, db=database)
+        assert found is not None
+        assert found.display_name == "Kept"
+
+
+async def _slow(connection: AsyncConnection) -> None:
+    """Take longer than the time limit."""
+    await cast("Any", connection)._connection.execute("SELECT pg_sleep(2)")

@@ -103,7 +103,7 @@ class Transaction:
             async with asyncio.timeout(limit):
                 await end()
         except DRIVER_ERRORS as exc:
-            self._judge(exc)
+            self._failed(exc)
             return False
         return True
 
@@ -156,6 +156,9 @@ class Transaction:
         if session.is_closed():
             self._lender.learn(session, Consequence.UNSENT)
             raise DatabaseUnavailable(_NOT_WRITTEN) from self._failure
+        if self._is_broken and self._failure is not None:
+            # Nobody knows how far that statement came, and COMMIT would keep what the caller was told has failed.
+            raise self._nothing_written() from self._failure
         is_fit = True
         if session.is_pooled and self._stand_in is not None:
             try:
@@ -172,10 +175,13 @@ class Transaction:
             self._is_broken = self._is_sent = True
             raise
         if session.last_status != "COMMIT":
-            raise DatabaseError(
-                f"nothing was written: an earlier statement failed: {self._failure or 'one on the connection itself'}",
-                sqlstate="25P02",
-            ) from self._failure
+            raise self._nothing_written() from self._failure
+
+    def _nothing_written(self) -> DatabaseError:
+        return DatabaseError(
+            f"nothing was written: an earlier statement failed: {self._failure or 'one on the connection itself'}",
+            sqlstate="25P02",
+        )
 
     async def _roll_back(self, inner: asyncpg.transaction.Transaction, why: BaseException | None) -> None:
         """Have the server roll back; where that would have to be waited for, by ending the session."""
