@@ -82,12 +82,13 @@ class Lender:
         waited, who = False, object()
         try:
             while True:
-                session = None if new else await self._idle_one(until, write=write)
-                if session is None and new:
+                new = new and self._opener.may_try()  # else an idle one will do, which has answered since the loss
+                if new:
                     self._make_room()
+                session = None if new else await self._idle_one(until, write=write)
                 if session is None and self._may_open():
                     session = await self._open(until)
-                if session is None:
+                if session is None and not (new and self._idle):
                     waited = True
                     # Where none can be opened now, it is looked again when the next attempt may be made.
                     pause = self._opener.not_before
@@ -95,6 +96,7 @@ class Lender:
                 if session is not None:
                     return session
                 if self._clock() >= until:
+                    self._queue.wake(1)  # what this one was woken for, or would have been, is the next one's
                     raise self._opener.why() or AllLent
         finally:
             if waited:
@@ -198,7 +200,7 @@ class Lender:
                 return self._lend(session)
             # Half of the time, so that there is some left for a new connection.
             if await self._answers(session, min(_PING_LIMIT, (until - self._clock()) / 2)):
-                return self._lend(session, counted=True)
+                return session
         return None
 
     def _trusts(self, session: Session, since: float, write: bool) -> bool:
@@ -206,20 +208,18 @@ class Lender:
         return since > self._doubted and not (write and (since < self._clock() - _SURE or session.has_news()))
 
     async def _answers(self, session: Session, limit: float) -> bool:
-        """Return whether the connection answers; then its place is held, else it is ended."""
-        self._busy += 1
+        """Return whether the connection answers; it is lent meanwhile, and ended where it does not."""
+        self._lend(session)
         self._counters.pings += 1
         try:
             async with asyncio.timeout(limit):
                 await session.execute("SELECT 1")
         except BaseException as exc:
-            self._counters.add_lost()
-            self._end(session)
-            self._free()
-            if isinstance(exc, DRIVER_ERRORS):
-                self._suspect()
-                return False
-            raise
+            self.drop(session)
+            if not isinstance(exc, DRIVER_ERRORS):
+                raise
+            self._suspect()
+            return False
         return True
 
     def _make_room(self) -> None:
@@ -229,9 +229,8 @@ class Lender:
 
     # Places, and who waits for one.
 
-    def _lend(self, session: Session, *, counted: bool = False) -> Session:
-        if not counted:
-            self._busy += 1
+    def _lend(self, session: Session) -> Session:
+        self._busy += 1
         self._lent[session] = self._generation
         return session
 
@@ -255,13 +254,15 @@ class Lender:
     async def _open(self, until: float) -> Session | None:
         """Return a new connection, lent; None where that failed, but may succeed later."""
         self._busy += 1
+        generation = self._generation  # what is made while all are replaced may lead to where they led
         try:
             session = await self._opener.open(until)
         except BaseException:
             self._free()
             raise
         if session is None:
-            self._free()
+            self._busy -= 1
+            self._queue.wake()  # each looks when the next attempt may be made: the first may leave before
             return None
         if self._closing:
             session.terminate()
@@ -269,7 +270,7 @@ class Lender:
             raise closed_error()
         # Spread, so that connections opened together are not replaced together.
         session.born = self._clock() - random.random() * 0.05 * _LIFETIME  # noqa: S311 - no secret
-        self._lend(session, counted=True)
+        self._lent[session] = generation
         self._queue.wake(max(0, self._ceiling - len(self._idle) - self._busy))
         if len(self._idle) + self._busy < self._floor:
             self._background.run(self._fill())
