@@ -146,7 +146,7 @@ def from_generated_code(names: dict[str, object]) -> list[str]:
 # `exchanges-db roles` prints SQL for a person to run; TEXT_IS_NO_CONSTANT shows that the module sends none.
 EXCEPTIONS: dict[Rule, frozenset[Path]] = {
     float_calls: frozenset(FLOAT_IS_RIGHT),
-    sql_from_strings: frozenset({PACKAGE / "schema/roles.py"}),
+    sql_from_strings: frozenset({PACKAGE / "schema/elsewhere.py", PACKAGE / "schema/roles.py"}),
     swallowed_errors: frozenset({PACKAGE / "symbols/payloads/readers.py"}),
 }
 

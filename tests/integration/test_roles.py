@@ -183,6 +183,90 @@ async def test_roles_that_would_be_no_protection_are_refused(
     assert await rights(empty_dsn) == state
 
 
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("ALTER DATABASE {database} OWNER TO {app}", "{app} as {app}: what the owner of the database may"),
+        ("CREATE ROLE {other}; GRANT {other} TO {readonly}; ALTER DATABASE {database} OWNER TO {other}",
+         "{readonly} as {other}: what the owner of the database may"),
+        ("ALTER SCHEMA public OWNER TO {keeper}", "{keeper} as {keeper}: CREATE or DROP in schema public"),
+        ("GRANT pg_write_all_data TO {readonly}", "{readonly} as pg_write_all_data: UPDATE on"),
+        ("GRANT {app} TO {readonly}", "{readonly} as {app}: UPDATE on"),
+        ("ALTER ROLE {app} CREATEROLE", "{app} as {app}: what a superuser may"),
+        ("CREATE ROLE {other} SUPERUSER; GRANT {other} TO {trader}", "{trader} as {other}: what a superuser may"),
+        ("GRANT pg_execute_server_program TO {app}", "{app} as pg_execute_server_program: what a superuser may"),
+        (("CREATE ROLE {other}; GRANT INSERT ON symbol_history TO {other} WITH GRANT OPTION; SET ROLE {other};"
+          "GRANT INSERT (symbol) ON symbol_history TO {importer}; RESET ROLE"),
+         '{importer} as {importer}: INSERT on "public"."symbol_history"'),
+    ],
+)  # fmt: skip
+async def test_rights_from_elsewhere_are_refused(dsn: Dsn, before: str, said: str) -> None:
+    """Through another role, from another grantor, or as the owner of all of it: a REVOKE reaches none of these."""
+    told = new_names()
+    names = {**told, "other": f"{told['app']}_other", "database": str(dsn.database)}
+    try:
+        async with connected(dsn) as superuser:
+            await superuser.execute(printed(told))
+            await superuser.execute(before.format(**names))
+            state = await rights(dsn)
+            with pytest.raises(asyncpg.RaiseError, match="nothing was done: a role may do more") as caught:
+                await superuser.execute(printed(told))
+            await superuser.execute("ROLLBACK")
+        assert said.format(**names) in str(caught.value)
+        assert await rights(dsn) == state
+    finally:
+        async with connected(dsn) as superuser:
+            await superuser.execute(f"ALTER DATABASE {dsn.database} OWNER TO CURRENT_USER")
+            if "SET ROLE" in before:
+                taken = "SET ROLE {other}; REVOKE INSERT (symbol) ON symbol_history FROM {importer}; RESET ROLE"
+                await superuser.execute(taken.format(**names))
+        await drop_roles(dsn, names)
+
+
+async def test_what_the_owner_gave_too_much_is_taken_away(dsn: Dsn) -> None:
+    """On sequences, columns and whatever will be made, too."""
+    names = new_names()
+    async with connected(dsn) as superuser:
+        await superuser.execute(printed(names))
+        state = await rights(dsn)
+        await superuser.execute(
+            "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {app}, PUBLIC;"
+            "GRANT UPDATE (valid) ON symbol_history TO {app};"
+            "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT ALL ON TABLES TO {app}, PUBLIC;"
+            "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT ALL ON SEQUENCES TO {readonly};"
+            "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT ALL ON TABLES TO {readonly}".format(
+                **names
+            )
+        )
+        await superuser.execute(printed(names))
+        assert not await superuser.fetchval(
+            "SELECT bool_or(has_sequence_privilege($1, c.oid, 'UPDATE,USAGE')) FROM pg_class AS c WHERE c.relkind = 'S'"
+            " AND c.relnamespace = 'public'::regnamespace",
+            names["app"],
+        )
+        assert not await superuser.fetchval(
+            "SELECT has_any_column_privilege($1, 'symbol_history', 'UPDATE')", names["app"]
+        )
+    try:
+        tidy = [row for row in await rights(dsn) if not row[0].endswith("_seq")]
+        assert tidy == [row for row in state if not row[0].endswith("_seq")]
+    finally:
+        await drop_roles(dsn, names)
+
+
+async def test_a_deployer_that_made_the_owner_becomes_it(empty_dsn: Dsn, names: dict[str, str]) -> None:
+    """From PostgreSQL 16 on it is a member of the owner then, but may not take it on."""
+    async with connected(empty_dsn) as superuser:
+        await superuser.execute(
+            "CREATE ROLE {deployer} LOGIN CREATEROLE; SET ROLE {deployer}; CREATE ROLE {owner}; RESET ROLE".format(
+                **names
+            )
+        )
+        await superuser.execute(printed(names))
+    async with connected(replace(empty_dsn, user=names["deployer"])) as deployer:
+        assert await deployer.fetchval("SELECT current_user") == names["owner"]
+
+
 async def test_another_database_than_the_one_named_is_refused(empty_dsn: Dsn, names: dict[str, str]) -> None:
     """A window of psql that is connected elsewhere makes no role and gives no right."""
     result = psql(empty_dsn, printed(names, "--database", "trading"))

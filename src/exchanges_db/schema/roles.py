@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from exchanges_db.errors import InvalidArgument, shown
 from exchanges_db.schema.comparison import SchemaObject
+from exchanges_db.schema.elsewhere import rights_elsewhere
 from exchanges_db.schema.quoting import quote_body, quote_name, quote_role, quote_text
-from exchanges_db.schema.rights import Duty, functions, is_called, tables, writes
+from exchanges_db.schema.rights import WRITES, Duty, functions, is_called, tables, writes
 
 _HEAD = """\
 -- Roles, owners and rights of exchanges_db, as printed by exchanges-db roles, which has run nothing.
@@ -75,9 +76,8 @@ def roles_sql(roles: Roles) -> str:
     twice = {name for name in given if given.count(name) > 1}
     if twice:
         raise InvalidArgument(f"{shown(min(twice))} is given twice: each of these roles is one of its own")
-    return "\n".join(
-        (_HEAD, _make(roles), _database(roles), _schema(roles), _objects(roles), _default(roles), "COMMIT;\n")
-    )
+    parts = (_make, _database, _schema, _objects, _sequences, _default, _elsewhere)
+    return "\n".join((_HEAD, *(part(roles) for part in parts), "COMMIT;\n"))
 
 
 def _do(*lines: str) -> str:
@@ -114,10 +114,15 @@ def _make(roles: Roles) -> str:
             )
         )
     if roles.deployer is not None:
-        is_member = f"pg_has_role({quote_text(roles.deployer)}, {owner}, 'MEMBER')"
-        lines.append(
-            f"IF NOT {is_member} THEN GRANT {quote_role(roles.owner)} TO {quote_role(roles.deployer)}; END IF;"
-        )
+        grant = f"GRANT {quote_role(roles.owner)} TO {quote_role(roles.deployer)}"
+        # From 16 on a role that made another is its member, and may all the same not become it unless that is given.
+        is_new = "current_setting('server_version_num')::integer >= 160000"
+        becoming = f"CASE WHEN {is_new} THEN 'SET' ELSE 'MEMBER' END"
+        lines += [
+            f"IF NOT pg_has_role({quote_text(roles.deployer)}, {owner}, {becoming}) THEN",
+            f"    EXECUTE {quote_text(grant)} || CASE WHEN {is_new} THEN ' WITH SET TRUE' ELSE '' END;",
+            "END IF;",
+        ]
     return f"-- Who there is.\n{_do(*lines)}\n"
 
 
@@ -165,11 +170,9 @@ def _schema(roles: Roles) -> str:
 
 
 def _objects(roles: Roles) -> str:
-    ours = sorted(tables(), key=lambda item: (item.kind, item.object_name))
     called = sorted(functions(), key=lambda item: (not is_called(item), item))
     blocks = [
-        *(_table(roles, "public", item.object_name, item.kind.upper()) for item in ours),
-        *(_table(roles, roles.ledger[0], name, "TABLE") for name in (roles.ledger[1], "migration_checksums")),
+        *(_table(roles, schema, table, kind) for schema, table, kind in _named(roles)),
         *(_function(roles, item) for item in called),
     ]
     head = "-- What is there already: whose it is, and who may do what. Histories are written by triggers alone.\n"
@@ -177,7 +180,7 @@ def _objects(roles: Roles) -> str:
 
 
 def _table(roles: Roles, schema: str, table: str, kind: str) -> str:
-    name = f"{quote_name(schema)}.{quote_name(table)}"
+    name = _qualified(schema, table)
     owner, readers = quote_role(roles.owner), _names(roles.duties())
     found = f"to_regclass({quote_text(name)})"
     rights = [f"SELECT ON TABLE {name} TO {readers}"]
@@ -211,14 +214,61 @@ def _function(roles: Roles, function: SchemaObject) -> str:
     return _do(*lines, "END IF;")
 
 
+def _named(roles: Roles) -> list[tuple[str, str, str]]:
+    """Return schema, name and kind of all tables and views, those of dbmate included."""
+    ours = sorted(tables(), key=lambda item: (item.kind, item.object_name))
+    return [
+        *(("public", item.object_name, item.kind.upper()) for item in ours),
+        *((roles.ledger[0], name, "TABLE") for name in (roles.ledger[1], "migration_checksums")),
+    ]
+
+
+def _qualified(schema: str, table: str) -> str:
+    return f"{quote_name(schema)}.{quote_name(table)}"
+
+
+def _sequences(roles: Roles) -> str:
+    ours = ", ".join(f"to_regclass({quote_text(_qualified(schema, table))})" for schema, table, _ in _named(roles))
+    revoke = "%s".join(("REVOKE ALL ON SEQUENCE ", f" FROM PUBLIC, {_names(roles.logins())}".replace("%", "%%")))
+    body = (
+        "DECLARE",
+        "    one regclass;",
+        "BEGIN",
+        "    FOR one IN SELECT s.oid::regclass FROM pg_depend AS d",
+        "        JOIN pg_class AS s ON d.classid = 'pg_class'::regclass AND s.oid = d.objid AND s.relkind = 'S'",
+        f"        WHERE d.refclassid = 'pg_class'::regclass AND d.deptype = 'i' AND d.refobjid IN ({ours})",
+        "    LOOP",
+        f"        EXECUTE format({quote_text(revoke)}, one);",
+        "    END LOOP;",
+        "END",
+    )
+    head = "-- Ids are given by the tables. Who may set a sequence can keep all others from inserting.\n"
+    return f"{head}DO {quote_body(chr(10).join(body))};\n"
+
+
+def _elsewhere(roles: Roles) -> str:
+    names = [_qualified(schema, table) for schema, table, _ in _named(roles)]
+    allowed = {
+        role: [(_qualified("public", table), right) for table in WRITES for right in writes(table, duties)]
+        for role, duties in roles.duties().items()
+    }
+    body = quote_body("\n".join(rights_elsewhere(allowed, names, {"public", roles.ledger[0]})))
+    head = "-- What these roles may from elsewhere. Where that is more than is meant for them, nothing is done.\n"
+    return f"{head}DO {body};\n"
+
+
 def _default(roles: Roles) -> str:
     owner, readers = quote_role(roles.owner), _names(roles.duties())
     head = f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner}"
     return (
         "-- What the owner will make, such as views that a migration makes anew, until this is run again, which takes\n"
         "-- functions of triggers away from everybody.\n"
-        f"{head} REVOKE ALL ON FUNCTIONS FROM PUBLIC;\n"
-        f"{head} IN SCHEMA public GRANT SELECT ON TABLES TO {readers};\n"
+        + "".join(
+            f"{head}{where} REVOKE ALL ON {kinds} FROM PUBLIC, {_names(roles.logins())};\n"
+            for where in ("", " IN SCHEMA public")
+            for kinds in ("TABLES", "SEQUENCES", "FUNCTIONS")
+        )
+        + f"{head} IN SCHEMA public GRANT SELECT ON TABLES TO {readers};\n"
         f"{head} IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO {readers};\n"
     )
 
