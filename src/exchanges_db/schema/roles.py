@@ -237,6 +237,7 @@ def _sequences(roles: Roles) -> str:
         "    FOR one IN SELECT s.oid::regclass FROM pg_depend AS d",
         "        JOIN pg_class AS s ON d.classid = 'pg_class'::regclass AND s.oid = d.objid AND s.relkind = 'S'",
         f"        WHERE d.refclassid = 'pg_class'::regclass AND d.deptype = 'i' AND d.refobjid IN ({ours})",
+        "          AND s.relacl IS NOT NULL",
         "    LOOP",
         f"        EXECUTE format({quote_text(revoke)}, one);",
         "    END LOOP;",
