@@ -135,6 +135,8 @@ async def test_a_file_that_half_succeeds_is_not_said_to_be_undone(
     with pytest.raises(MigrationError, match="part of what it does may be there") as info:
         await migrate(dsn, directory=files)
     assert "was kept" not in str(info.value)
+    with pytest.raises(MigrationError, match="failed or was interrupted"):  # as of whoever waited for the lock
+        await migrate(dsn, directory=files)
     assert await other.fetchval("SELECT count(*) FROM half") == 1
 
 

@@ -88,9 +88,10 @@ def _not_known(row: ListMigrationChecksumsRow, ledger: Ledger) -> str:
     version, _, direction = row.version.partition(" ")
     done, record = ("applied", "add it to") if direction == "up" else ("undone", "delete it from")
     return (
-        f"nothing was done: {row.file_name} was begun by a deploy that was interrupted. It is transaction:false, so it "
-        f"may be {done} wholly, in part or not at all: look at what it does. Where all is done, {record} {ledger} as "
-        f"{version}; where it is to be run again, delete the row {row.version!r} of migration_checksums"
+        f"nothing was done: {row.file_name} was begun by a deploy that failed or was interrupted. It is "
+        f"transaction:false, so it may be {done} wholly, in part or not at all: look at what it does. "
+        f"Where all is done, {record} {ledger} as {version}; where it is to be run again, "
+        f"delete the row {row.version!r} of migration_checksums"
     )
 
 

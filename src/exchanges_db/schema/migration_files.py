@@ -68,11 +68,13 @@ class Part(msgspec.Struct, frozen=True):
     Attributes:
         index: the index that it makes, where that is all it does and it is made CONCURRENTLY.
         repeatable: whether it says that it may be run again, however often, and whatever it had done.
+        commits: whether it may have committed a part of itself when it fails.
     """
 
     run: Run
     index: str | None = None
     repeatable: bool = False
+    commits: bool = False
 
 
 class MigrationFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +158,8 @@ def _how(options: str, sql: str) -> Part:
     if _NO_TRANSACTION.search(options) is None:
         return Part(Run.TRANSACTION)
     code = _code(sql).rstrip("; ")
-    if _ENDS_TRANSACTIONS.search(code) or (";" not in code and _ALONE.search(code)):
+    commits = _ENDS_TRANSACTIONS.search(code) is not None
+    if commits or (";" not in code and _ALONE.search(code)):
         index = None if ";" in code else _INDEX_ALONE.search(code)
-        return Part(Run.FREE, index[1] if index else None, _REPEATABLE.search(sql) is not None)
+        return Part(Run.FREE, index[1] if index else None, _REPEATABLE.search(sql) is not None, commits)
     return Part(Run.ONE_MESSAGE)

@@ -96,7 +96,8 @@ async def _noted(
     try:
         yield
     except DbmateFailed as exc:
-        if not _ANSWERED.search(exc.said):
+        # Whoever waits for the lock would run it at once: what may be half done is left to a person.
+        if not _ANSWERED.search(exc.said) or (part.commits and not part.repeatable):
             raise
         await _forget(session, ledger, file, direction)
         raise
