@@ -54,6 +54,11 @@ class ExchangesDBError(Exception):
     outcomes: tuple[Any, ...] = ()
     others: tuple[ExchangesDBError, ...] = ()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python's own calls the class with the message alone, which not every class here can be made of: a process
+        # pool that is sent such an error breaks, or waits for ever.
+        return _remade, (type(self), self.args), self.__dict__
+
 
 class ConfigurationError(ExchangesDBError):
     """The environment or an argument is unusable; nothing was sent to a server."""
@@ -195,6 +200,10 @@ class QueryCancelled(DatabaseError):
 
 class SchemaMismatch(DatabaseError):
     """The database's schema is not the one this version needs, or holds a value that this version cannot read."""
+
+
+def _remade(kind: type[ExchangesDBError], args: tuple[Any, ...]) -> ExchangesDBError:
+    return kind.__new__(kind, *args)
 
 
 def shown(value: object) -> str:

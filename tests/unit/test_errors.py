@@ -1,13 +1,16 @@
 """The error tree and the mapper from the drivers' errors."""
 
 import asyncio
+import copy
 import errno
 import inspect
+import pickle
 import re
 import socket
 import ssl
 import struct
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -30,6 +33,7 @@ from exchanges_db.database.rows import from_database_json
 from exchanges_db.database.verdicts import BY_SQLSTATE, CHANGED_PLAN, UNKNOWN_SQLSTATE
 from exchanges_db.errors import (
     AccessDenied,
+    AdoptionRefused,
     ConfigurationError,
     Conflict,
     ConstraintViolated,
@@ -435,3 +439,28 @@ def test_every_error_of_sqlalchemy_is_ours_too(kind: type[BaseException]) -> Non
 def test_a_value_is_shown_in_few_words(value: object, text: str) -> None:
     """Whatever it is, showing it is never an error of its own."""
     assert errors.shown(value) == text
+
+
+def _exported() -> list[type[ExchangesDBError]]:
+    found = [getattr(exchanges_db, name) for name in exchanges_db.__all__]
+    return [one for one in found if isinstance(one, type) and issubclass(one, ExchangesDBError)]
+
+
+# What those classes are made of that need more than a message.
+_MADE_OF: dict[str, dict[str, Any]] = {
+    "AmbiguousSymbol": {"candidates": ("BTC_USDT", "BTC_USDC")},
+    "HistoryPruned": {"before": datetime(2026, 1, 1, tzinfo=UTC)},
+    "DownloadFailed": {"status": 503, "attempts": 3, "retry_after": 1.5},
+    "InvalidSymbol": {"field": "price_tick"},
+    "ConstraintViolated": {"sqlstate": "23514", "constraint": "symbols_kind_known"},
+    "ImportRefused": {"report": None},
+}
+
+
+@pytest.mark.parametrize("kind", _exported(), ids=lambda kind: kind.__name__)
+def test_an_error_comes_out_of_another_process_as_it_was(kind: type[ExchangesDBError]) -> None:
+    """A process pool pickles it; where that cannot be undone, the pool breaks or waits for ever."""
+    error = kind(["one", "two"]) if kind is AdoptionRefused else kind("words", **_MADE_OF.get(kind.__name__, {}))
+    error.listing = "SPOT"
+    for found in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert (type(found), str(found), vars(found)) == (kind, str(error), vars(error))
