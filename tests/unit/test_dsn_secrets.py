@@ -1,13 +1,16 @@
 """A password in a URL that is wrong: no part of it shows up anywhere."""
 
+import errno
 import itertools
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchanges_db import ConfigurationError
+from exchanges_db import ConfigurationError, Database, Secret
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from tests.factories import property_settings
 
@@ -26,6 +29,20 @@ def everything_shown(exc: BaseException) -> str:
             chain += [one.__cause__, one.__context__]
     # The source line of a caller is no leak of the library.
     return "\n".join(shown)
+
+
+def locals_shown(exc: BaseException) -> str:
+    """All local variables of the library's frames, as crash reporters print them."""
+    shown = ""
+    chain: list[traceback.TracebackException | None] = [
+        traceback.TracebackException.from_exception(exc, capture_locals=True)
+    ]
+    while chain:
+        one = chain.pop()
+        if one is not None:
+            shown += "".join(str(frame.locals) for frame in one.stack if "exchanges_db/" in frame.filename)
+            chain += [one.__cause__, one.__context__]
+    return shown
 
 
 def leaks(url: str) -> list[str]:
@@ -80,6 +97,26 @@ def test_a_certificate_that_is_missing_keeps_the_password() -> None:
     with pytest.raises(ConfigurationError) as info:
         dsn.asyncpg_arguments()
     assert "kanari" not in everything_shown(info.value).replace("bob:kanari@", "")
+
+
+@pytest.mark.parametrize("url", [b"postgresql://bob:kanari@h/db", None, 5, ["kanari"]], ids=repr)
+@pytest.mark.parametrize("make", [parse_dsn, Secret, Database])
+def test_what_is_no_text_is_no_url(make: Callable[[Any], object], url: object) -> None:
+    """As bytes from a file of secrets: said in our words, and shown to nobody who prints the local variables."""
+    with pytest.raises(ConfigurationError, match=type(url).__name__) as info:
+        parse_dsn(make(url)) if make is Secret else make(url)  # type: ignore[arg-type]  # that is the point
+    assert "kanari" not in locals_shown(info.value)
+
+
+def test_a_home_that_may_not_be_entered_has_no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service often runs with the home of another user, and Python says so by an error, round which stood the URL."""
+
+    def refused(path: object, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.stat", refused)
+    monkeypatch.setattr("os.stat", refused)
+    assert parse_dsn("postgresql://bob:kanari@h/db", {"HOME": "/root"}).sslfiles == {}
 
 
 def test_the_canary_would_be_seen() -> None:

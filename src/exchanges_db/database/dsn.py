@@ -174,7 +174,9 @@ def parse_dsn(url: str | Secret, environ: Mapping[str, str] | None = None) -> Ds
 
     environ: the variables that fill in what the URL leaves open; default: those of the process.
     """
-    url = Secret(url) if isinstance(url, str) else url
+    url = url if isinstance(url, Secret) else Secret(url)
+    if not isinstance(url.reveal(), str):
+        raise ConfigurationError(f"DATABASE_URL must be a str, not {type(url.reveal()).__name__}")
     try:
         return _parse(url.reveal(), os.environ if environ is None else environ)
     except ConfigurationError as exc:

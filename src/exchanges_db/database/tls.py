@@ -18,10 +18,15 @@ _Files = tuple[tuple[str, str], ...]
 
 
 def default_files(home: Path) -> dict[str, str]:
-    """Return the files that libpq uses where none are named: those of ~/.postgresql that exist."""
+    """Return the files that libpq uses where none are named: those of ~/.postgresql that exist.
+
+    A home that this user may not enter has none, as for libpq: a service often runs without a home of its own.
+    """
     folder = home / ".postgresql"
     names = {"sslrootcert": "root.crt", "sslcrl": "root.crl", "sslcert": "postgresql.crt", "sslkey": "postgresql.key"}
-    return {option: str(folder / name) for option, name in names.items() if (folder / name).is_file()}
+    found = {option: str(folder / name) for option, name in names.items()}
+    # Path.is_file() raises PermissionError before Python 3.14.
+    return {option: path for option, path in found.items() if os.path.isfile(path)}  # noqa: PTH113 - see above
 
 
 def tls_context(
