@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from exchanges_db import (
     ConfigurationError,
     Database,
+    DatabaseOrConnection,
     close_default_database,
     default_database,
     get_all_exchanges,
@@ -193,3 +194,18 @@ async def test_the_advice_can_be_followed(dsn: Dsn) -> None:
         with pytest.raises(ConfigurationError, match=re.escape("pool.acquire()")):
             await import_symbols("MEXC_SPOT", payload(MEXC, many(MEXC, 1)), db=cast("Any", pool))
     await engine.dispose()
+
+
+async def test_what_is_open_in_one_loop_is_refused_in_another(database: Database) -> None:
+    """In a thread, say: the driver would raise an error of its own, and leave the connection of no use."""
+
+    def used_elsewhere(db: DatabaseOrConnection) -> None:
+        with pytest.raises(ConfigurationError, match="another event loop"):
+            asyncio.run(get_exchange_by_id(1, db=db))
+        with pytest.raises(ConfigurationError, match="another event loop"):
+            asyncio.run(import_symbols(MEXC, payload(MEXC, many(MEXC, 2)), db=db))
+
+    async with database.transaction() as transaction:
+        for db in (transaction, transaction.connection):
+            await asyncio.to_thread(used_elsewhere, db)
+            assert await get_exchange_by_id(1, db=db) is not None

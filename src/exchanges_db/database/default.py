@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from exchanges_db.database.bridge import RawConnection, bridge, guarded, is_closed
 from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, answered_without_rows, translate
-from exchanges_db.database.loops import running_loop
+from exchanges_db.database.loops import check_loop, running_loop
 from exchanges_db.database.pool import Database, run_in_own_transaction, run_on
-from exchanges_db.database.session import forget_transaction
+from exchanges_db.database.session import forget_transaction, loop_of
 from exchanges_db.database.settings import load_dsn
 from exchanges_db.database.transactions import CANCELLED_LIMIT, ROLLBACK_LIMIT, Transaction, Work, run_in_savepoint
 from exchanges_db.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
@@ -85,6 +85,7 @@ async def run(db: DatabaseOrConnection | None, work: Work[T], *, write: bool = F
         if isinstance(db, asyncpg.Connection | PoolConnectionProxy):
             if is_closed(db):
                 raise DatabaseUnavailable("the connection is closed; nothing was sent")
+            check_loop(loop_of(db), "connection")
             commits = write and not db.is_in_transaction()
             return await work(bridge(db))
         if isinstance(db, AsyncConnection):
@@ -119,6 +120,7 @@ async def run_in_transaction(
 
 async def _in_transaction_of(db: RawConnection, work: Work[T]) -> T:
     """Return what `work` returns, in a transaction on an asyncpg connection of the user's, or in a savepoint there."""
+    check_loop(loop_of(db), "connection")
     commits, committing = not db.is_in_transaction(), False
     inner = db.transaction()
     try:

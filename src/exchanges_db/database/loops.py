@@ -23,11 +23,11 @@ def running_loop() -> asyncio.AbstractEventLoop:
         ) from None
 
 
-def check_loop(loop: asyncio.AbstractEventLoop) -> None:
+def check_loop(loop: asyncio.AbstractEventLoop, what: str = "Database") -> None:
     """Raise ConfigurationError where another event loop than `loop` runs."""
     if running_loop() is not loop:
         raise ConfigurationError(
-            "this Database was opened in another event loop: make one for each loop, or pass no db="
+            f"this {what} was opened in another event loop: make one for each loop, or pass no db="
         )
 
 

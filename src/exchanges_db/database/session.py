@@ -48,6 +48,13 @@ def forget_transaction(
         raw._top_xact = None  # noqa: SLF001
 
 
+def loop_of(connection: asyncpg.Connection[Any] | PoolConnectionProxy[Any]) -> asyncio.AbstractEventLoop:
+    """Return the event loop in which an open connection was made, the only one that may use it."""
+    raw: Any = getattr(connection, "_con", connection)  # Any: its stubs lack `_loop`
+    loop: asyncio.AbstractEventLoop = raw._loop  # noqa: SLF001  # asyncpg has no other way
+    return loop
+
+
 class Session(_Connection):
     """An asyncpg connection of a pool.
 

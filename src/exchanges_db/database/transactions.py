@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from exchanges_db.database.bridge import AsyncpgBridge, as_connection, detach
 from exchanges_db.database.driver_errors import ASYNCPG_ERRORS, DRIVER_ERRORS, consequence, translate
 from exchanges_db.database.lending import Lender
+from exchanges_db.database.loops import check_loop
 from exchanges_db.database.session import Session
 from exchanges_db.database.verdicts import Consequence
 from exchanges_db.errors import Conflict, DatabaseError, DatabaseUnavailable, ExchangesDBError
@@ -125,6 +126,7 @@ class Transaction:
     def _check(self) -> None:
         if self._is_over:
             raise DatabaseError("this transaction is over: begin another")
+        check_loop(self._lender.loop, "Transaction")
 
     def _failed(self, exc: BaseException) -> ExchangesDBError:
         """Return our error, and remember what it says about the transaction and its connection."""
