@@ -11,7 +11,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar, get_args
 
 import asyncpg
 
@@ -31,12 +31,14 @@ from exchanges_db.database.verdicts import Consequence
 from exchanges_db.errors import (
     ConfigurationError,
     ExchangesDBError,
+    InvalidArgument,
     OutcomeUnknown,
     PoolTimeout,
 )
 
 T = TypeVar("T")
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
+_ISOLATIONS: tuple[str, ...] = get_args(Isolation)
 
 _CLOSE_LIMIT = 1.0  # seconds
 _GONE = (Consequence.LOST, Consequence.UNSENT)
@@ -116,10 +118,14 @@ class Database:
         """Open a transaction: committed at the end of the block, rolled back on an exception.
 
         Raises:
+            InvalidArgument: there is no such isolation.
             DatabaseError: a statement inside failed and its error was caught: the server rolled everything back.
             DatabaseUnavailable: the connection was lost before COMMIT was sent: nothing was written.
             OutcomeUnknown: the connection was lost while committing.
         """
+        # Before a connection is borrowed: asyncpg checks it too, and one would be lost each time.
+        if not isinstance(isolation, str) or isolation not in _ISOLATIONS:
+            raise InvalidArgument(f"isolation must be one of {', '.join(_ISOLATIONS)}", field="isolation")
         lender = self._claim()
         session, inner = await self._begin(lender, isolation, readonly)
         self._counters.transactions += 1
