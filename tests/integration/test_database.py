@@ -18,10 +18,12 @@ from exchanges_db import (
     DatabaseError,
     DatabaseUnavailable,
     DuplicateExchange,
+    InvalidArgument,
     OutcomeUnknown,
     PoolTimeout,
     QueryCancelled,
     Settings,
+    Transaction,
     get_all_exchanges,
     get_exchange_by_enum,
     get_exchange_by_id,
@@ -283,3 +285,36 @@ async def test_what_a_savepoint_of_ones_own_caught_is_committed(database: Databa
             async with tx.connection.transaction():
                 await insert_exchange(an_exchange(name="BESIDE_A_SAVEPOINT", enum_value="ANOTHER"), db=tx)
     assert await get_exchange_by_enum("BESIDE_A_SAVEPOINT", db=database) is not None
+
+
+@pytest.mark.parametrize("isolation", ["chaos", "", None, ["serializable"], 1])
+async def test_an_isolation_that_there_is_not_costs_no_connection(isolation: object, dsn: Dsn) -> None:
+    """Each such call took one of the pool for good, so that the last ones found none left."""
+    async with Database(dsn, IMPATIENT) as database:
+        for _ in range(2):
+            with pytest.raises(InvalidArgument, match="isolation must be one of read_committed, "):
+                async with database.transaction(isolation=isolation):  # type: ignore[arg-type]  # that is the point
+                    pass
+        assert database.stats().in_use == 0
+        assert await get_exchange_by_id(1, db=database)
+
+
+async def test_a_savepoint_that_outlives_its_transaction_does_not_deny_what_was_kept(database: Database) -> None:
+    """Its task would write a second time what COMMIT has kept."""
+    is_written, may_end = asyncio.Event(), asyncio.Event()
+
+    async def write(transaction: Transaction) -> None:
+        async with transaction.savepoint():
+            await update_exchange(1, {"display_name": "Kept"}, db=transaction)
+            is_written.set()
+            await may_end.wait()
+
+    async with database.transaction() as transaction:
+        task = asyncio.create_task(write(transaction))
+        await is_written.wait()
+    may_end.set()
+    with pytest.raises(DatabaseError, match="is kept if the transaction was committed"):
+        await task
+    found = await get_exchange_by_id(1, db=database)
+    assert found is not None
+    assert found.display_name == "Kept"

@@ -88,6 +88,11 @@ class Transaction:
             if await self._end_savepoint(inner.rollback):
                 self._failure = before
             raise
+        if self._is_over:
+            raise DatabaseError(
+                "the transaction ended before this savepoint, in another task: what was written here is kept if the "
+                "transaction was committed; await each task before its transaction ends"
+            )
         inside = self._failure
         if inside is not before or not await self._end_savepoint(inner.commit):
             if not self._is_broken and await self._end_savepoint(inner.rollback):
