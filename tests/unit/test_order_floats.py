@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exchanges_db.errors import InvalidOrder
+from exchanges_db.errors import InvalidOrder, InvalidSymbol
 from exchanges_db.orders import floats
 from exchanges_db.orders.display import float_view
 from exchanges_db.orders.rules import OrderRules, Rounding, Side
@@ -203,3 +203,10 @@ def test_the_view_in_floats_has_every_number() -> None:
     decimals = {field.name for field in msgspec.structs.fields(SymbolSpec) if "Decimal" in str(field.type)}
     assert view.keys() == decimals
     assert {type(number) for number in view.values()} == {float, type(None)}
+
+
+@pytest.mark.parametrize("nothing", [None, "BTC_USDT", 5, {}])
+def test_floats_of_nothing_are_refused(nothing: object) -> None:
+    """A look-up that found nothing gives None, as OrderRules says, too."""
+    with pytest.raises(InvalidSymbol, match="Symbol or SymbolSpec"):
+        float_view(nothing)  # type: ignore[arg-type]  # that is the point
