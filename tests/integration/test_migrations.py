@@ -262,21 +262,33 @@ async def test_an_unreachable_server_is_database_unavailable() -> None:
     assert "canary" not in str(info.value)
 
 
+@pytest.mark.parametrize("password", ["canary", "canary/@%", "canary ü'"])
 async def test_the_password_is_in_no_command_line_and_no_line(
-    empty_dsn: Dsn, files: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    password: str, empty_dsn: Dsn, files: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Dbmate gets the URL through its environment, and what it prints is cleaned."""
+    """Dbmate gets the URL through its environment, and what it prints is cleaned, also of the URL's own writing."""
     program = tmp_path / "dbmate"
     program.write_text('#!/bin/sh\necho "args: $*"\necho "url: $DATABASE_URL" >&2\nexit 2\n')
     program.chmod(0o755)
     monkeypatch.setattr("exchanges_db.schema.dbmate.dbmate_program", lambda: str(program))
     monkeypatch.setenv("DBMATE_MIGRATIONS_DIR", "/nowhere")
-    dsn = Dsn(hosts=empty_dsn.hosts, user=empty_dsn.user, password=Secret("canary"), database=empty_dsn.database)
+    dsn = Dsn(hosts=empty_dsn.hosts, user=empty_dsn.user, password=Secret(password), database=empty_dsn.database)
     lines: list[str] = []
     with pytest.raises(MigrationError) as info:
         await migrate(dsn, directory=files, on_line=lines.append)
     assert "canary" not in "".join([*lines, str(info.value)])
     assert any("***" in line for line in lines)
+
+
+async def test_an_empty_password_leaves_the_words_of_dbmate_whole(empty_dsn: Dsn, files: Path, tmp_path: Path) -> None:
+    """A line of .pgpass can end with one; it was found between all letters, and no error was known by its words."""
+    passfile = tmp_path / "passfile"
+    passfile.write_text("*:*:*:*:\n")
+    passfile.chmod(0o600)
+    lines: list[str] = []
+    await migrate(replace(empty_dsn, password=None, passfile=str(passfile)), directory=files, on_line=lines.append)
+    assert lines
+    assert not [line for line in lines if "***" in line]
 
 
 def test_a_missing_dbmate_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

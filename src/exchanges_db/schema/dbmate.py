@@ -14,9 +14,10 @@ import sysconfig
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.database.secret import without_frames
+from exchanges_db.database.secret import Secret, without_frames
 from exchanges_db.errors import ConfigurationError, MigrationError
 from exchanges_db.schema.ledger import Ledger
 
@@ -86,9 +87,8 @@ async def run_dbmate(
     password = dsn.password_for_first_host()
     try:
         async for raw in process.stdout:
-            line = raw.decode(errors="replace").rstrip()
-            if password is not None:
-                line = line.replace(password.reveal(), "***")
+            line = _without(password, raw)
+            del raw  # crash reporters print the local variables
             if line:
                 last = line
                 on_line(line)
@@ -97,6 +97,15 @@ async def run_dbmate(
         await _end(process)
     if returncode != 0:
         raise DbmateFailed(f"dbmate {command[0]} failed: {last}", last)
+
+
+def _without(password: Secret | None, raw: bytes) -> str:
+    """Return a line that dbmate said, in which the password stands neither as it is nor as the URL has it."""
+    line = raw.decode(errors="replace").rstrip()
+    plain = "" if password is None else password.reveal()
+    for shown in (plain, quote(plain, safe="")) if plain else ():  # an empty one would be found between all letters
+        line = line.replace(shown, "***")
+    return line
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
