@@ -170,9 +170,12 @@ class Dsn:
 
 
 def parse_dsn(url: str | Secret, environ: Mapping[str, str] | None = None) -> Dsn:
-    """Return the parsed DATABASE_URL; raise ConfigurationError, which repeats nothing of it, when it is unusable.
+    """Return the parsed DATABASE_URL.
 
     environ: the variables that fill in what the URL leaves open; default: those of the process.
+
+    Raises:
+        ConfigurationError: it is unusable; of its text only the names of options and of a service are repeated.
     """
     url = url if isinstance(url, Secret) else Secret(url)
     if not isinstance(url.reveal(), str):
