@@ -216,10 +216,10 @@ class Lender:
                 await session.execute("SELECT 1")
         except BaseException as exc:
             self.drop(session)
-            if not isinstance(exc, DRIVER_ERRORS):
-                raise
-            self._suspect()
-            return False
+            if isinstance(exc, DRIVER_ERRORS):
+                self._suspect()
+                return False
+            raise
         return True
 
     def _make_room(self) -> None:
