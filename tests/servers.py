@@ -33,7 +33,7 @@ from exchanges_db.database.embedded_folders import Owner
 VERSIONS = (15, 17, 18)
 Stop = Literal["smart", "fast", "immediate"]
 _SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
-_SECONDS = 20.0  # for anything that a server is asked to do
+_SECONDS = 60.0  # for anything that a server is asked to do, also where the machine is slow
 _DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 _SETTINGS = """
 listen_addresses = '127.0.0.1'
@@ -267,9 +267,9 @@ class Server:
 
     async def query(self, sql: str, *arguments: object) -> Any:
         """Return the first value that a session of its own is answered; it is not one of the application's."""
-        connection = await asyncpg.connect(**self.dsn.asyncpg_arguments(), timeout=5)
+        connection = await asyncpg.connect(**self.dsn.asyncpg_arguments(), timeout=20)
         try:
-            return await connection.fetchval(sql, *arguments, timeout=10)
+            return await connection.fetchval(sql, *arguments, timeout=_SECONDS)
         finally:
             connection.terminate()
 
@@ -288,7 +288,7 @@ class Server:
 
     async def promote(self) -> None:
         """Make this standby a primary, and wait until it is one."""
-        assert await self.query("SELECT pg_promote(true, 20)")
+        assert await self.query("SELECT pg_promote(true, 60)")
 
     async def rewind_to(self, primary: "Server") -> None:
         """Make this stopped server, which was primary before, a standby of `primary`, and start it."""

@@ -80,46 +80,48 @@ async def test_nine_workers_live_through_a_black_hole(dsn: Dsn, ways: tuple[Way,
 async def test_a_callers_own_time_limit_holds(dsn: Dsn) -> None:
     """Not the command's: the connection is ended, not waited for; and what is inside a transaction is no slower."""
     settings = Settings(pool_min=2, pool_max=3, connect_timeout=5, acquire_timeout=5, command_timeout=5)
+    loop = asyncio.get_running_loop()
     async with toxic_proxy(dsn) as (proxy, through), Database(through, settings) as database:
         await asyncio.gather(row_count(database), row_count(database))
         proxy.silent = True
-        began = time.monotonic()
+        began = loop.time()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await get_all_exchanges(db=database)
-        assert time.monotonic() - began < 0.4
+        assert loop.time() - began < settings.command_timeout / 2
         proxy.silent = False
         assert await row_count(database) == 3
         with pytest.raises(TimeoutError):  # noqa: PT012  # the limit passes inside the block
-            async with asyncio.timeout(0.2), database.transaction() as transaction:
+            async with asyncio.timeout(None) as limit, database.transaction() as transaction:
                 proxy.silent = True
-                began = time.monotonic()
+                began = loop.time()
+                limit.reschedule(began + 0.2)
                 await update_exchange(1, {"display_name": "Never"}, db=transaction)
-        assert time.monotonic() - began < 0.4
+        assert loop.time() - began < settings.command_timeout / 2
         proxy.silent = False
         assert await row_count(database) == 3
 
 
 async def test_a_read_takes_no_longer_than_its_limit(dsn: Dsn) -> None:
     """It is not repeated for another round of the same silence."""
-    settings = Settings(pool_min=1, pool_max=2, connect_timeout=0.4, acquire_timeout=0.4, command_timeout=0.4)
+    settings = Settings(pool_min=1, pool_max=2, connect_timeout=1, acquire_timeout=1, command_timeout=1)
     async with toxic_proxy(dsn) as (proxy, through), Database(through, settings) as database:
         await row_count(database)
         proxy.silent = True
         took, result = await _timed(get_all_exchanges(db=database))
         assert isinstance(result, QueryCancelled | DatabaseUnavailable)
-        assert took < 0.4 + 0.4 + 0.2
+        assert took < settings.acquire_timeout + settings.command_timeout + 0.7
 
 
 async def test_first_calls_to_a_silent_server_fail_together(dsn: Dsn) -> None:
     """They share one attempt to open; the last does not wait for the failures of all before it."""
-    settings = Settings(pool_min=1, pool_max=8, connect_timeout=0.4, acquire_timeout=0.4)
+    settings = Settings(pool_min=1, pool_max=8, connect_timeout=1, acquire_timeout=1)
     async with toxic_proxy(dsn) as (proxy, through):
         proxy.mute = True
         database = Database(through, settings)
         results = await asyncio.gather(*(_timed(get_all_exchanges(db=database)) for _ in range(20)))
         assert all(isinstance(result, DatabaseUnavailable) for _, result in results)
-        assert max(took for took, _ in results) < 0.4 + 0.2
+        assert max(took for took, _ in results) < 1.9 * settings.acquire_timeout
         proxy.mute = False
         assert await row_count(database) == 3
         await database.close()
@@ -150,7 +152,7 @@ async def test_the_first_call_after_a_hole_works(dsn: Dsn, before: float) -> Non
 async def test_a_write_that_timed_out_is_not_called_undone_when_it_may_be_done(dsn: Dsn, way: Way) -> None:
     """Where only the answers are swallowed the row is there, and its writer must not hear that nothing was written."""
     history = History()
-    settings = Settings(pool_min=0, pool_max=3, connect_timeout=0.3, acquire_timeout=0.3, command_timeout=0.3)
+    settings = Settings(pool_min=0, pool_max=3, connect_timeout=1, acquire_timeout=1, command_timeout=1)
     async with toxic_proxy(dsn) as (proxy, through), Database(through, settings) as database:
         await insert_exchange(an_exchange(name="BEFORE"), db=database)
         proxy.swallow(way)
@@ -165,14 +167,14 @@ async def test_a_write_that_timed_out_is_not_called_undone_when_it_may_be_done(d
 async def test_after_a_firewall_forgot_its_flows_no_read_fails_and_few_writes(dsn: Dsn) -> None:
     """A write is preceded by a ping on a connection that was idle for a second; one dead one tells about the others."""
     history = History()
-    settings = Settings(pool_min=4, pool_max=4, connect_timeout=2, acquire_timeout=2, command_timeout=0.5)
+    settings = Settings(pool_min=4, pool_max=4, connect_timeout=5, acquire_timeout=5, command_timeout=1)
     async with toxic_proxy(dsn) as (proxy, through), Database(through, settings) as database:
         await asyncio.gather(*(row_count(database) for _ in range(8)))
         proxy.forget()
         # A time limit of the client's: from then on the others are doubtful, and asked before they are used.
         took, first = await _timed(get_all_exchanges(db=database))
         assert isinstance(first, list | QueryCancelled | DatabaseUnavailable)
-        assert took < 2 * settings.command_timeout + 0.2
+        assert took < 3 * settings.command_timeout
         for number in range(10):
             assert len(await get_all_exchanges(db=database)) == 3 + number
             name = f"TEST_FORGOTTEN_{number}"
