@@ -54,7 +54,7 @@ async def test_eight_writers_at_once_and_a_reset_or_a_silence_at_any_byte(dsn: D
     """Readers beside them are told only of a server that cannot be reached in time, if of anything."""
     chance, history = random.Random(3), History()
     numbers = iter(range(WRITES))
-    limits = Settings(pool_min=1, pool_max=4, connect_timeout=0.3, acquire_timeout=1, command_timeout=0.3)
+    limits = Settings(pool_min=1, pool_max=4, connect_timeout=0.5, acquire_timeout=2, command_timeout=0.5)
     async with toxic_proxy(dsn) as (proxy, through), Database(through, limits) as database:
 
         async def write() -> None:

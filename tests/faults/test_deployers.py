@@ -24,7 +24,7 @@ from exchanges_db.schema.sql_files import migrations_directory
 from tests.factories import connected
 from tests.fix_server import url_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.limit(60)]
+pytestmark = [pytest.mark.faults, pytest.mark.limit(120)]
 DEPLOYER = Path(__file__).with_name("deployer.py")
 NAMES = sorted(path.name for path in migrations_directory().glob("*.sql"))
 GATE = 77  # an advisory lock that a file waits for, so that it is at work for as long as a test wants
@@ -79,7 +79,7 @@ class Deployers:
         """Start a deployer and return its process."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(asked) + "\n")
-        return self.started.get(timeout=20)
+        return self.started.get(timeout=60)
 
     def close(self) -> None:
         """End the interpreter."""
@@ -284,7 +284,7 @@ async def test_an_interrupted_message_is_applied_once_by_the_next(field: Field, 
     children = dbmates_of(first)
     second = field.deploy()
     await interrupt(field, first)
-    psutil.wait_procs(children, timeout=5)
+    psutil.wait_procs(children, timeout=30)
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     await field.open_gate()
     assert await second.end() == 0, second.said
