@@ -51,7 +51,7 @@ async def test_a_storm_of_cancellations_in_transactions(dsn: Dsn) -> None:
         assert any(result is None for result in results)
         assert any(isinstance(result, asyncio.CancelledError) for result in results)
 
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(limits.acquire_timeout / 2):  # nobody has a place that would have to be waited for
             await row_count(database)
         # Each has a place of its own again: as many transactions as the pool has connections, all at the same time.
         all_in = asyncio.Barrier(SIZE)
@@ -68,13 +68,17 @@ async def test_a_storm_of_cancellations_in_transactions(dsn: Dsn) -> None:
             states = await other.fetch("SELECT state " + OURS)
             return len(states) == SIZE and {row["state"] for row in states} == {"idle"}
 
-        await until(all_idle, what="all sessions are idle and none is in a transaction", within=3)
+        await until(all_idle, what="all sessions are idle and none is in a transaction")
 
 
 @pytest.mark.faults
 async def test_an_exhausted_pool_says_so_in_time_to_every_function(stocked_dsn: Dsn) -> None:
-    """Each public function raises PoolTimeout at its deadline, and none of them later than 50 ms after."""
-    limit, late = 0.4, {}
+    """Each public function raises PoolTimeout at its deadline, and none of them later than 50 ms after.
+
+    A plain sleep beside them tells how late the machine is. All at once they keep each other waiting, so whoever was
+    late is asked again among fewer.
+    """
+    limit = 0.4
 
     async def waited(call: Case) -> float:
         began = time.monotonic()
@@ -82,15 +86,21 @@ async def test_an_exhausted_pool_says_so_in_time_to_every_function(stocked_dsn: 
             await call(database)
         return time.monotonic() - began
 
+    async def slept() -> float:
+        began = time.monotonic()
+        await asyncio.sleep(limit)
+        return time.monotonic() - began
+
     async with Database(stocked_dsn, Settings(pool_min=1, pool_max=1, acquire_timeout=limit)) as database:
         async with database.transaction():
-            for name, took in zip(CALLS, await asyncio.gather(*map(waited, CALLS.values())), strict=True):
-                # All at once they keep each other waiting, and the machine may be busy for once.
-                tries = [took]
-                while len(tries) < 5 and min(tries) > limit + 0.05:
-                    tries.append(await waited(CALLS[name]))
-                if not limit - 0.001 <= min(tries) <= limit + 0.05:
-                    late[name] = tries
+            late = dict.fromkeys(CALLS, 0.0)
+            for size in (len(CALLS), 10, 3, 1, 1):
+                names, late = list(late), {}
+                for start in range(0, len(names), size):
+                    group = names[start : start + size]
+                    *took, usual = await asyncio.gather(*(waited(CALLS[name]) for name in group), slept())
+                    assert min(took) >= limit - 0.001
+                    late |= {name: one for name, one in zip(group, took, strict=True) if one > usual + 0.05}
         assert late == {}
         assert await row_count(database) == 3
 
@@ -100,15 +110,15 @@ async def test_a_server_that_refuses_at_first_is_asked_again(dsn: Dsn, sqlstate:
     """Until the caller's time is over; with pauses, which are not the same for all."""
 
     async def pauses() -> list[float]:
-        async with refusing_server(dsn, sqlstate, refusals=3) as (server, through):
-            limits = Settings(pool_min=0, pool_max=2, connect_timeout=5, acquire_timeout=5)
+        async with refusing_server(dsn, sqlstate, refusals=4) as (server, through):
+            limits = Settings(pool_min=0, pool_max=2, connect_timeout=20, acquire_timeout=20)
             async with Database(through, limits) as database:
                 assert await row_count(database) == 3
         return [after - before for before, after in itertools.pairwise(server.moments)]
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         one, other = await asyncio.gather(pauses(), pauses())
-    assert len(one) == len(other) == 2
+    assert len(one) == len(other) == 3
     assert min(*one, *other) > 0.005
     assert one != pytest.approx(other, abs=0.001)
 
@@ -118,11 +128,11 @@ async def test_a_server_that_goes_on_refusing_is_named_without_the_password(dsn:
     """At the caller's time limit, with where and why; after some attempts, not after hundreds."""
     async with refusing_server(dsn, sqlstate, refusals=10_000) as (server, through):
         secret = replace(through, password=Secret("hunter2-hunter2"))
-        limits = Settings(pool_min=0, pool_max=4, connect_timeout=0.6, acquire_timeout=0.6)
+        limits = Settings(pool_min=0, pool_max=4, connect_timeout=1, acquire_timeout=1)
         database = Database(secret, limits)
         began = time.monotonic()
         results = await asyncio.gather(*(get_all_exchanges(db=database) for _ in range(20)), return_exceptions=True)
-        assert 0.4 < time.monotonic() - began < 0.6 + 0.3
+        assert 0.8 < time.monotonic() - began < 1.9  # not one caller after the other
         await database.close()
         for error in results:
             assert isinstance(error, DatabaseUnavailable)
@@ -147,7 +157,7 @@ async def test_those_who_find_the_server_full_wait_for_a_connection_that_is_kept
 
 
 async def _read_eighty_times(dsn: Dsn, role: str) -> None:
-    limits = Settings(pool_min=2, pool_max=20, connect_timeout=5, acquire_timeout=5)
+    limits = Settings(pool_min=2, pool_max=20, connect_timeout=20, acquire_timeout=20)
     async with Database(replace(dsn, user=role), limits) as database:
         results = await asyncio.gather(*(get_all_exchanges(db=database) for _ in range(80)), return_exceptions=True)
         assert [result for result in results if not isinstance(result, list)] == []
