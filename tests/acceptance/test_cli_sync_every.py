@@ -63,7 +63,7 @@ def test_a_second_signal_does_not_wait(dsn: Any) -> None:
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         code, _, err = ended(process, signal.SIGINT)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 5  # after one signal it would wait for so long
     assert code == 130
     assert err == "interrupted: what was under way was rolled back\n"
 

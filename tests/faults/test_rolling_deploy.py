@@ -292,7 +292,8 @@ async def test_code_of_before_goes_on_while_each_migration_is_applied(empty_dsn:
     unexpected = [
         (name, type(exc).__name__, str(exc), repr(exc.__cause__))
         for began, name, exc in watch.errors
-        if not isinstance(exc, SchemaMismatch) or began < begins.get(ENDS.get(name[:3], ""), float("inf")) - LONGEST * slower
+        if not isinstance(exc, SchemaMismatch)
+        or began < begins.get(ENDS.get(name[:3], ""), float("inf")) - LONGEST * slower
     ]
     assert unexpected == []
     # What those calls end in is seen: their connections have prepared statements of before.

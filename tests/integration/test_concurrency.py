@@ -192,7 +192,7 @@ async def test_fifty_processes_that_populate_at_once_do_it_once(dsn: Dsn, tmp_pa
         *created, seconds = stdout.split()
         assert len(created) == PROCESSES
         assert sum(map(int, created)) == 2
-        assert float(seconds) < 3
+        assert float(seconds) < 10  # far from what a lock that nobody gives back takes
 
         rows = await other.fetch("SELECT * FROM exchanges ORDER BY enum_value")
         assert [row["enum_value"] for row in rows] == sorted(member.value for member in ExchangeEnum)

@@ -23,7 +23,7 @@ from exchanges_db.database.dsn import Dsn, parse_dsn
 from tests.factories import an_exchange, connected
 from tests.toxic_proxy import toxic_proxy
 
-LIMITS = Settings(connect_timeout=2, acquire_timeout=2, command_timeout=2)
+LIMITS = Settings(connect_timeout=10, acquire_timeout=10, command_timeout=10)
 
 
 def changed(before: DatabaseStats, after: DatabaseStats) -> dict[str, int]:
@@ -66,7 +66,7 @@ async def test_a_write_of_unknown_outcome(dsn: Dsn) -> None:
 
 
 async def test_a_statement_that_takes_too_long(dsn: Dsn) -> None:
-    settings = Settings(command_timeout=0.2)
+    settings = Settings(command_timeout=0.5)
     async with connected(dsn) as other, Database(dsn, settings) as database, other.transaction():
         await other.execute("LOCK TABLE exchanges")
         before = database.stats()
@@ -86,10 +86,10 @@ async def test_a_caller_that_does_not_wait(dsn: Dsn) -> None:
         before = database.stats()
         for call in (get_all_exchanges(db=database), update_exchange(1, {"display_name": "x"}, db=database)):
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.2):
+                async with asyncio.timeout(1):  # by then it is sent
                     await call
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2), database.transaction() as transaction:
+            async with asyncio.timeout(1), database.transaction() as transaction:
                 await get_all_exchanges(db=transaction)
         found = changed(before, database.stats())
     assert (found["cancelled"], found["unknown_outcomes"]) == (3, 1)

@@ -34,14 +34,14 @@ async def fetch(url: str, *, limit: int | None = None, **settings: Any) -> bytes
         (answer(b"[1, 2]"), b"[1, 2]"),
         (packed(b"[3]" * 1000), b"[3]" * 1000),
         (chunked(b"[4", b", 5]"), b"[4, 5]"),
-        (chunked(*[b"x"] * 5, pause=0.1), b"xxxxx"),
+        (chunked(*[b"x"] * 5, pause=0.3), b"xxxxx"),
         (answer(b"<html>", Content_Type="text/plain"), b"<html>"),
     ],
 )
 async def test_a_good_answer_comes_whole(behaviour: Behaviour, body: bytes) -> None:
     """Plain, packed, in pieces, or slowly."""
     async with serving(behaviour) as server:
-        assert await fetch(f"{server.url}/a") == body
+        assert await fetch(f"{server.url}/a", read_timeout=1.2) == body  # between two pieces
         assert len(server.requests) == 1
         assert b"User-Agent: exchanges_db" in server.requests[0]
 
@@ -113,7 +113,7 @@ async def test_a_redirect_is_not_followed() -> None:
 @pytest.mark.parametrize("form", ["seconds", "date", "gate"])
 async def test_the_server_says_how_long_to_wait(form: str) -> None:
     """And is obeyed."""
-    until = datetime.now(UTC) + timedelta(seconds=2)
+    until = datetime.now(UTC) + timedelta(seconds=3)
     headers: dict[str, Any] = {
         "seconds": {"Retry_After": "1"},
         "date": {"Retry_After": format_datetime(until, usegmt=True)},
@@ -126,8 +126,8 @@ async def test_the_server_says_how_long_to_wait(form: str) -> None:
             await downloader.fetch(server.url, on_retry=lambda reason, wait: waits.append(wait))
         waited = server.times[1] - server.times[0]
         assert waited >= waits[0]
-        assert 0.5 < waits[0] <= 2
-        assert waited < 4
+        assert 0.5 < waits[0] <= 3
+        assert waited < 6
 
 
 async def test_a_pause_that_is_too_long_ends_the_download() -> None:
@@ -201,13 +201,13 @@ async def test_the_rate_limit_is_kept() -> None:
 async def test_requests_of_one_path_keep_apart() -> None:
     """Repeated ones too; those of another path do not wait for them."""
     async with serving(answer(status=500), answer()) as server, Downloader(DownloadSettings(**FAST)) as downloader:
-        await downloader.fetch(f"{server.url}/slow", seconds_apart=0.4)
+        await downloader.fetch(f"{server.url}/slow", seconds_apart=1)
         await downloader.fetch(f"{server.url}/other", requests_per_second=1000)
-        await downloader.fetch(f"{server.url}/slow?x=1", seconds_apart=0.4)
+        await downloader.fetch(f"{server.url}/slow?x=1", seconds_apart=1)
         first, repeated, other, again = server.times
-        assert repeated - first >= 0.35
-        assert other - repeated < 0.35
-        assert again - repeated >= 0.35
+        assert repeated - first >= 0.95
+        assert other - repeated < 0.95
+        assert again - repeated >= 0.95
 
 
 async def test_headers_are_sent_with_each_attempt() -> None:
@@ -248,7 +248,7 @@ async def test_it_can_be_cancelled(behaviour: Behaviour) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 10
 
 
 async def test_nobody_there() -> None:

@@ -50,7 +50,7 @@ class Hours(Clock):
 
     async def limit(self, seconds: float) -> None:
         """Jump, once what is quick has come to its end; or never."""
-        await asyncio.sleep(1 if self.is_limited else 30)
+        await asyncio.sleep(2 if self.is_limited else 60)
         self.time += seconds
 
     def jitter(self) -> float:

@@ -296,11 +296,12 @@ async def test_a_quick_validation_writes_nothing_and_takes_under_a_second(stocke
         settings = {**database._dsn.settings, "default_transaction_read_only": "on"}
         async with Database(replace(database._dsn, settings=settings), Settings()) as reading:
             report = await validated(reading, quick=True)
+            again = [await validated(reading, quick=True) for _ in range(2)]
     assert failed(report) == {}
     assert [check.name for check in report.checks] == [name for name in CHECKS if name not in SLOW]
     assert (report.latency, report.symbols) == (None, None)
-    # Measured 0.06 to 0.1 s; a machine that does other things at the same time gets ten times that.
-    assert sum(check.seconds for check in report.checks) < 1
+    # Measured 0.06 to 0.1 s; a machine may be held up by something else, but not three times.
+    assert min(sum(check.seconds for check in one.checks) for one in (report, *again)) < 1
 
 
 @pytest.fixture

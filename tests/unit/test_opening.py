@@ -17,9 +17,12 @@ async def _refused(limit: float) -> Session:
 async def test_attempts_that_fail_together_are_one_failure() -> None:
     """A pool of many connections that loses its server does not begin with the longest pause."""
     opener = Opener(_refused, Counters())
-    until = asyncio.get_running_loop().time() + 5
+    before = asyncio.get_running_loop().time()
+    until = before + 5
     assert await asyncio.gather(*(opener.open(until) for _ in range(20))) == [None] * 20
     assert opener._pause == 2 * opening._FIRST_PAUSE
+    assert opener.not_before >= before + opening._FIRST_PAUSE / 2
+    opener.not_before = float("inf")
     assert not opener.may_try()
 
 
