@@ -136,7 +136,7 @@ def garbage(text: bytes) -> Behaviour:
 
 async def silence(writer: asyncio.StreamWriter) -> None:
     """Take the request and say nothing."""
-    await asyncio.sleep(5)
+    await asyncio.sleep(60)
     writer.close()
 
 
