@@ -44,7 +44,7 @@ def _migrate(dsn: Dsn) -> None:
 
 async def nothing_left_on(dsn: Dsn, *, within: float = 20) -> None:
     """Fail if a session of the library or an advisory lock is left in that database."""
-    connection = await asyncpg.connect(**dsn.asyncpg_arguments(), timeout=5)
+    connection = await asyncpg.connect(**dsn.asyncpg_arguments(), timeout=20)
     try:
         for question, what in ((_LEFT, "all connections are gone"), (_LOCKED, "all advisory locks are free")):
 

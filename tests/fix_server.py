@@ -223,8 +223,8 @@ async def empty_dsn(server: Dsn) -> AsyncIterator[Dsn]:
 
 @pytest.fixture
 async def database(dsn: Dsn) -> AsyncIterator[Database]:
-    """A Database of one's own, with short time limits."""
-    async with Database(dsn, Settings(acquire_timeout=2, command_timeout=5, connect_timeout=2)) as database:
+    """A Database of one's own, with time limits that a slow machine keeps, and nobody waits long for."""
+    async with Database(dsn, Settings(acquire_timeout=5, command_timeout=15, connect_timeout=5)) as database:
         yield database
 
 

@@ -50,5 +50,5 @@ async def server_of_version(version: str) -> AsyncIterator[tuple[Dsn, list[bytes
     async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
         port: int = server.sockets[0].getsockname()[1]
         yield Dsn(hosts=(("127.0.0.1", port),), user="reader", database="trading"), sent
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await asyncio.gather(*filter(None, greeted))

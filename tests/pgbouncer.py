@@ -22,7 +22,7 @@ import pytest
 
 from exchanges_db.database.dsn import Dsn
 
-_SECONDS = 10  # for its start, and for its end
+_SECONDS = 30  # for its start, and for its end
 
 
 def pgbouncer_program() -> str | None:

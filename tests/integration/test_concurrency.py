@@ -103,7 +103,7 @@ async def test_an_edit_that_waits_for_a_deletion_is_told_that_the_row_is_gone(da
             edit = asyncio.create_task(
                 update_exchange(1, {"display_name": "x"}, if_version=before.version, db=database)
             )
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not await other.fetchval(WAITING):
                     await asyncio.sleep(0.01)
         assert await edit is False
@@ -181,7 +181,7 @@ async def test_fifty_processes_that_populate_at_once_do_it_once(dsn: Dsn, tmp_pa
             cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert program.stdout is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             victim = int(await program.stdout.readline())
             # A transaction that waits for another's row waits for its end.
             while await other.fetchval(WAITING) < PROCESSES / 5:
@@ -222,7 +222,7 @@ async def test_another_process_that_was_faster_is_no_error(database: Database, d
     """It inserts what is missing between our look and our insert: nothing is left to create, and that is fine."""
     async with connected(dsn) as other:
         await other.execute("DELETE FROM exchanges WHERE id = 1")
-        async with asyncio.timeout(10), other.transaction():
+        async with asyncio.timeout(30), other.transaction():
             await ensure_exchanges_populated(db=other)
             slower = asyncio.create_task(ensure_exchanges_populated(db=database))
             while not await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):

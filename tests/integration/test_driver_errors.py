@@ -84,7 +84,7 @@ async def test_a_session_that_was_ended_while_idle_got_nothing(
     ended = asyncio.Event()
     connection.add_termination_listener(lambda _: ended.set())
     await other.fetchval("SELECT pg_terminate_backend($1)", connection.get_server_pid())
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), 30)
     exc, told, error = await _fails(connection, STATEMENTS[how](connection))
     assert type(exc) is asyncpg.InterfaceError
     assert (told, type(error)) == (Consequence.UNSENT, DatabaseUnavailable)
@@ -108,7 +108,7 @@ async def test_a_session_that_ended_under_a_statement_may_have_done_it(
     pid = connection.get_server_pid()
     statement = asyncio.ensure_future(_fails(connection, connection.execute("SELECT pg_sleep(60)")))
     running = "SELECT count(*) FROM pg_stat_get_activity($1) WHERE state = 'active' AND wait_event = 'PgSleep'"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await other.fetchval(running, pid):
             pass
         await other.fetchval("SELECT pg_terminate_backend($1)", pid)
@@ -123,7 +123,7 @@ async def test_a_damaged_answer_is_no_unsent_statement(connection: RawConnection
     statement = asyncio.ensure_future(_fails(connection, connection.fetch("SELECT 1")))
     await asyncio.sleep(0)
     _receive(connection, b"D", b"\0\1\0\0\0\x7f")
-    _, told, error = await asyncio.wait_for(statement, 10)
+    _, told, error = await asyncio.wait_for(statement, 30)
     assert not connection.is_closed()
     assert (told, type(error)) == (Consequence.LOST, OutcomeUnknown)
 

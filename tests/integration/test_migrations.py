@@ -226,7 +226,7 @@ async def test_a_killed_deployer_leaves_no_lock(empty_dsn: Dsn, files: Path, oth
         await deployer
     await other.execute("SELECT pg_terminate_backend($1, 5000)", pid)
     (files / "997_slow.sql").unlink()
-    assert await migrate(empty_dsn, directory=files, lock_timeout=10) == []
+    assert await migrate(empty_dsn, directory=files, lock_timeout=30) == []
     assert await other.fetchval("SELECT to_regclass('slow')") is None
 
 

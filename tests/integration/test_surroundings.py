@@ -203,7 +203,7 @@ async def test_a_long_statement_fails_and_is_named(
     async with connected(dsn) as other:
         waiting = asyncio.create_task(other.execute("SELECT pg_sleep(30)"))
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while TRANSACTIONS not in failing(checks := await found(database)):
                     pass
         finally:

@@ -52,7 +52,7 @@ async def test_a_certificate_that_is_not_trusted_ends_it(
     async with serving(stub):
         query = f"sslrootcert={certificates.authority}" if trusting == "authority" else ""
         expected = REFUSED[name] if trusting == "authority" else "certificate"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             with pytest.raises(ConfigurationError, match=f"certificate is refused: .*({expected})"):
                 await Database(dsn_of(far_host, stub, query), LIMITS).open()
     assert stub.in_clear == [_SSL_REQUEST]
