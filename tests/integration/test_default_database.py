@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import re
 import subprocess
 import sys
 import threading
