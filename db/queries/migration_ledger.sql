@@ -17,6 +17,12 @@ SELECT (to_regclass(quote_ident(@ledger::text)) IS NOT NULL)::boolean AS has_led
        (to_regclass('migration_checksums') IS NOT NULL)::boolean AS has_checksums,
        (@ledger::text)::name::text AS ledger;
 
+-- name: GetSchemaCreation :one
+-- The text of the statement that makes the ledger's schema, after PinLedger, where it is not there: dbmate makes it, too.
+SELECT ('CREATE SCHEMA IF NOT EXISTS '
+        || left(current_setting('search_path'), -length(', pg_catalog, pg_temp')))::text AS query
+WHERE current_schema() = 'pg_catalog';
+
 -- name: GetLedgerQuery :one
 -- The text of the one statement that cannot be static, because a user chooses the table; the server quotes its name.
 SELECT format('SELECT version::text FROM %I', @ledger::text)::text AS query;

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from exchanges_db import ConfigurationError, DatabaseUnavailable, MigrationError, MigrationLocked
 from exchanges_db.database.dsn import Dsn, Secret
 from exchanges_db.schema.dbmate import APPLICATION_NAME, run_dbmate
+from exchanges_db.schema.ledger import Ledger
 from exchanges_db.schema.lock import LOCK_KEY
 from exchanges_db.schema.migrations import get_migrations, migrate, rollback
 from exchanges_db.schema.sql_files import migrations_directory
 from tests.factories import connected
+from tests.fix_server import run_dbmate as plain_dbmate
 
 NAMES = sorted(path.name for path in migrations_directory().glob("*.sql"))
 DUPLICATES = "CREATE UNIQUE INDEX CONCURRENTLY late_index ON exchanges (market_type);"
@@ -275,3 +278,65 @@ async def test_a_server_that_never_greets_is_told_of(dsn: Dsn) -> None:
     finally:
         server.close()
     assert lines == [f"Connecting to {dsn.database} on 127.0.0.1:{port}"]
+
+
+class _Gone(BaseException):
+    """Stands for the end of the process: nothing of ours is done after it."""
+
+
+@pytest.fixture
+def dies_after_dbmate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deployer is gone once dbmate has applied the last file, and with it the session that holds the lock."""
+
+    async def run_and_die(dsn: Dsn, ledger: Ledger, directory: Path, *arguments: Any, **options: Any) -> None:
+        await run_dbmate(dsn, ledger, directory, *arguments, **options)
+        if (directory / "998_late.sql").exists():
+            raise _Gone
+
+    monkeypatch.setattr("exchanges_db.schema.running.run_dbmate", run_and_die)
+
+
+@pytest.mark.usefixtures("dies_after_dbmate")
+@pytest.mark.parametrize("ledger", [None, "other_ledger", "ours.ledger"])
+async def test_what_was_applied_is_what_is_kept_not_what_the_next_deployer_has(
+    empty_dsn: Dsn, files: Path, ledger: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two releases with another text under one version: the one that did not apply it learns that it did not."""
+    add(files, "CREATE TABLE of_the_first (id int);")
+    with pytest.raises(_Gone):
+        await migrate(empty_dsn, directory=files, migrations_table=ledger)
+    monkeypatch.undo()
+    first = (files / "998_late.sql").read_bytes()
+    add(files, "CREATE TABLE of_the_second (id int);")
+    for _ in range(2):
+        with pytest.raises(MigrationError, match=r"998_late\.sql was changed or removed after it was applied"):
+            await migrate(empty_dsn, directory=files, migrations_table=ledger)
+    (files / "998_late.sql").write_bytes(first)
+    assert await migrate(empty_dsn, directory=files, migrations_table=ledger) == []
+    found = await get_migrations(empty_dsn, directory=files, migrations_table=ledger)
+    assert {one.changed for one in found} == {False}
+
+
+@pytest.mark.usefixtures("dies_after_dbmate")
+async def test_what_was_undone_may_be_changed(dsn: Dsn, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a deployer that was gone before it deleted the checksum, or by plain dbmate, which knows of none."""
+    add(files, "CREATE TABLE of_the_first (id int);", "DROP TABLE of_the_first;")
+    with pytest.raises(_Gone):
+        await migrate(dsn, directory=files)
+    monkeypatch.undo()
+    assert await migrate(dsn, directory=files) == []
+    assert plain_dbmate(dsn, "rollback", migrations=files).returncode == 0
+    add(files, "CREATE TABLE of_the_second (id int);", "DROP TABLE of_the_second;")
+    assert await migrate(dsn, directory=files) == ["998_late.sql"]
+    assert await migrate(dsn, directory=files) == []
+
+
+async def test_a_plan_that_failed_binds_nobody(dsn: Dsn, files: Path, other: asyncpg.Connection) -> None:
+    """The file is mended and applied by plain dbmate, which is no change of an applied file."""
+    add(files, "SELECT 1/0;")
+    with pytest.raises(MigrationError):
+        await migrate(dsn, directory=files)
+    assert await other.fetchval("SELECT count(*) FROM migration_checksums WHERE version LIKE '% %'") == 0
+    add(files, "SELECT 1;")
+    assert plain_dbmate(dsn, "migrate", migrations=files).returncode == 0
+    assert await migrate(dsn, directory=files) == []

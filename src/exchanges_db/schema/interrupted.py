@@ -1,7 +1,8 @@
 """Files that may end half done: written down before they are run, and judged by what is there when nobody saw the end.
 
 Such a file is never run a second time by itself. The note is a row beside the checksums, with "VERSION up" or "VERSION
-down" as its version.
+down" as its version. A note of every file that is about to be applied is "VERSION planned": a deployer that is killed
+leaves what it applied with the checksum of its own file, not with that of the next deployer's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from exchanges_db.database.bridge import RawConnection, bridge
 from exchanges_db.errors import MigrationError
-from exchanges_db.schema.ledger import Ledger, applied_versions
+from exchanges_db.schema.ledger import PLANNED, Ledger, applied_versions
 from exchanges_db.schema.migration_files import MigrationFile
 from exchanges_db.schema.sql_files import bookkeeping_file
 from exchanges_sql.migration_ledger import AsyncQuerier, ListMigrationChecksumsRow
@@ -18,18 +19,22 @@ from exchanges_sql.migration_ledger import AsyncQuerier, ListMigrationChecksumsR
 _DROP = "DROP INDEX CONCURRENTLY"  # to be read, not sent
 
 
-async def note_begun(connection: RawConnection, ledger: Ledger, file: MigrationFile, direction: str) -> None:
-    """Write down that this direction of the file is about to be run."""
+async def note_begun(connection: RawConnection, ledger: Ledger, files: Iterable[MigrationFile], word: str) -> None:
+    """Write down that these files are about to be run: "up" or "down" where they may end half done, else PLANNED."""
     querier = AsyncQuerier(bridge(connection))
     async with connection.transaction():
         await querier.pin_ledger(schema_name=ledger.schema_name)
+        creation = await querier.get_schema_creation()
+        if creation is not None:
+            await connection.execute(creation)
         tables = await querier.check_ledger(ledger=ledger.table_name)
         assert tables is not None  # a SELECT without FROM always gives one row
         if not tables.has_checksums:
             await connection.execute(bookkeeping_file().read_text())
-        await querier.record_migration_checksum(
-            ledger=tables.ledger, version=f"{file.version} {direction}", file_name=file.name, sha256=file.sha256
-        )
+        for file in files:
+            await querier.record_migration_checksum(
+                ledger=tables.ledger, version=f"{file.version} {word}", file_name=file.name, sha256=file.sha256
+            )
 
 
 async def forget_begun(connection: RawConnection, ledger: Ledger, file: MigrationFile, direction: str) -> None:
@@ -59,6 +64,8 @@ async def settle(
         applied = await applied_versions(connection, ledger) if tables.has_ledger else set()
         for row in rows:
             version, _, direction = row.version.partition(" ")
+            if direction == PLANNED:
+                continue
             if direction and (version in applied) == (direction == "up"):  # it was recorded
                 await querier.forget_migration_checksum(ledger=tables.ledger, version=row.version)
             elif direction:
@@ -74,6 +81,24 @@ async def settle(
                     await connection.execute(insertion, version)
                     on_line(f"{file.name} was begun by a deploy that was interrupted, and is whole: now it is recorded")
                 await querier.forget_migration_checksum(ledger=tables.ledger, version=row.version)
+        applied = await applied_versions(connection, ledger) if tables.has_ledger else set()
+        await _settle_checksums(querier, ledger, rows, applied)
+
+
+async def _settle_checksums(
+    querier: AsyncQuerier, ledger: Ledger, rows: Iterable[ListMigrationChecksumsRow], applied: set[str]
+) -> None:
+    """Keep the checksum of what was planned and is applied, and none of what is not: plain dbmate can undo, too."""
+    for row in rows:
+        version, _, word = row.version.partition(" ")
+        if word == PLANNED:
+            await querier.forget_migration_checksum(ledger=ledger.table_name, version=row.version)
+            if version in applied:
+                await querier.record_migration_checksum(
+                    ledger=ledger.table_name, version=version, file_name=row.file_name, sha256=row.sha256
+                )
+        elif not word and version not in applied:
+            await querier.forget_migration_checksum(ledger=ledger.table_name, version=version)
 
 
 async def _has_index(querier: AsyncQuerier, file: MigrationFile, name: str) -> bool:

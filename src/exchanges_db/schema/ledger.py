@@ -18,6 +18,7 @@ from exchanges_db.schema.migration_files import MigrationFile
 from exchanges_db.schema.sql_files import bookkeeping_file
 from exchanges_sql.migration_ledger import AsyncQuerier, ListMigrationChecksumsRow
 
+PLANNED = "planned"  # behind a version: the checksum of what is about to be applied
 OWN_LEDGER = "DBMATE_MIGRATIONS_TABLE=exchanges_db_migrations (or --migrations-table), for every command"
 
 
@@ -101,7 +102,9 @@ async def read_ledger(connection: RawConnection, ledger: Ledger, files: Mapping[
         applied = await applied_versions(connection, ledger) if tables.has_ledger else set()
         kept = {}
         if tables.has_checksums:
-            kept = {row.version: row async for row in querier.list_migration_checksums(ledger=tables.ledger)}
+            rows = {row.version: row async for row in querier.list_migration_checksums(ledger=tables.ledger)}
+            planned = {name.removesuffix(f" {PLANNED}"): row for name, row in rows.items()}
+            kept = planned | rows  # what a deployer that was killed had planned counts where it was applied
         names = sorted({name for file in files.values() for name in file.makes})
         present = {name async for name in querier.list_objects_present(names=names)}
     migrations: list[Migration] = []
@@ -142,7 +145,8 @@ def _judged(
     changed = None
     if kept is not None:
         changed = kept.sha256 != file.sha256
-        foreign = foreign or (changed and kept.file_name != file.name)
+        if changed:
+            foreign = kept.file_name != file.name  # under its own name it is ours, with another text
     return Migration(
         version=version, file_name=file.name, applied=True, changed=None if foreign else changed, foreign=foreign
     )
@@ -168,16 +172,23 @@ def what_is_wrong(migrations: Sequence[Migration], ledger: Ledger) -> str | None
     return None
 
 
-async def record_checksums(connection: RawConnection, ledger: Ledger, files: Mapping[str, MigrationFile]) -> None:
-    """Store the checksum of each applied file that has none yet; delete those of files that are not applied."""
+async def record_checksums(
+    connection: RawConnection, ledger: Ledger, files: Mapping[str, MigrationFile], *, at_work: bool = False
+) -> None:
+    """Store the checksum of each applied file that has none yet; delete those of files that are not applied.
+
+    at_work: whether a file is still being applied on the server, so that what was planned may yet be.
+    """
     querier = AsyncQuerier(bridge(connection))
     async with connection.transaction():
         await querier.pin_ledger(schema_name=ledger.schema_name)
         await connection.execute(bookkeeping_file().read_text())
         tables = await querier.check_ledger(ledger=ledger.table_name)
         assert tables is not None  # a SELECT without FROM always gives one row
-        applied = await applied_versions(connection, ledger)
+        applied = await applied_versions(connection, ledger) if tables.has_ledger else set()
         for version, file in files.items():
+            if not at_work:
+                await querier.forget_migration_checksum(ledger=tables.ledger, version=f"{version} {PLANNED}")
             if version in applied:
                 await querier.record_migration_checksum(
                     ledger=tables.ledger, version=version, file_name=file.name, sha256=file.sha256

@@ -93,8 +93,8 @@ class Outcome:
             still = await self._still_at_work(connection)
             found = {one.version: one.applied for one in await read_ledger(connection, self._ledger, self._files)}
             invalid = await list_invalid_indexes(connection)
-            if connection is self._session.connection and any(found.values()):
-                await record_checksums(connection, self._ledger, self._files)
+            if connection is self._session.connection:
+                await record_checksums(connection, self._ledger, self._files, at_work=bool(still))
         wanted = self._direction == "up"
         done = [file for file in self._planned if found[file.version] is wanted]
         return _State(done, [file for file in self._planned if file not in done], still, invalid)

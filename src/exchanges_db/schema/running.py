@@ -15,7 +15,7 @@ from exchanges_db.errors import MigrationError, MigrationLocked
 from exchanges_db.schema.connecting import limited
 from exchanges_db.schema.dbmate import DbmateFailed, run_dbmate
 from exchanges_db.schema.interrupted import forget_begun, note_begun
-from exchanges_db.schema.ledger import Ledger
+from exchanges_db.schema.ledger import PLANNED, Ledger
 from exchanges_db.schema.lock import LockSession
 from exchanges_db.schema.migration_files import MigrationFile, Part, Run
 
@@ -54,6 +54,9 @@ async def _run(
     if session.checks_clients:
         # What cannot be undone is not left half done: its statement ends by itself, and the next deployer waits for it.
         settings["client_connection_check_interval"] = "0" if part.run is Run.FREE and not part.repeatable else "1000"
+    if direction == "up":
+        async with limited(session.connection):
+            await note_begun(session.connection, ledger, files, PLANNED)
     with tempfile.TemporaryDirectory(prefix="exchanges_db_") as name:
         folder = Path(name)
         for file in files:
@@ -92,7 +95,7 @@ async def _noted(
         yield
         return
     async with limited(session.connection):
-        await note_begun(session.connection, ledger, file, direction)
+        await note_begun(session.connection, ledger, [file], direction)
     try:
         yield
     except DbmateFailed as exc:

@@ -54,6 +54,13 @@ SELECT format('SELECT version\\:\\:text FROM %I', :p1\\:\\:text)\\:\\:text AS qu
 """
 
 
+GET_SCHEMA_CREATION = """-- name: get_schema_creation \\:one
+SELECT ('CREATE SCHEMA IF NOT EXISTS '
+        || left(current_setting('search_path'), -length(', pg_catalog, pg_temp')))\\:\\:text AS query
+WHERE current_schema() = 'pg_catalog'
+"""
+
+
 GET_SERVER_PROCESS = """-- name: get_server_process \\:one
 SELECT pg_backend_pid() AS pid
 """
@@ -187,6 +194,12 @@ class AsyncQuerier:
 
     async def get_ledger_query(self, *, ledger: str) -> Optional[str]:
         row = (await self._conn.execute(sqlalchemy.text(GET_LEDGER_QUERY), {"p1": ledger})).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def get_schema_creation(self) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_SCHEMA_CREATION))).first()
         if row is None:
             return None
         return row[0]
