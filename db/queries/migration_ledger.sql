@@ -76,6 +76,12 @@ SELECT pg_advisory_unlock(@key::bigint) AS released;
 -- The process that answers. Where it is not the one that greeted, there is a pooler in between.
 SELECT pg_backend_pid() AS pid;
 
+-- name: GetReadOnlySource :one
+-- Where was it set that transactions of this session write nothing, unless they say otherwise?
+SELECT s.source::text AS source
+FROM pg_catalog.pg_settings AS s
+WHERE s.name = 'default_transaction_read_only' AND s.setting = 'on' AND NOT pg_is_in_recovery();
+
 -- name: SetNoIdleLimit :one
 -- Keep this session, which holds the lock and waits for dbmate, however long it has nothing to do.
 SELECT set_config('idle_session_timeout', '0', false) AS idle_session_timeout;

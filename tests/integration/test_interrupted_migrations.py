@@ -340,3 +340,46 @@ async def test_a_plan_that_failed_binds_nobody(dsn: Dsn, files: Path, other: asy
     add(files, "SELECT 1;")
     assert plain_dbmate(dsn, "migrate", migrations=files).returncode == 0
     assert await migrate(dsn, directory=files) == []
+
+
+async def test_who_has_switched_writes_off_is_named(empty_dsn: Dsn) -> None:
+    """With a way round it, for a deploy alone, that works."""
+    async with connected(empty_dsn) as owner:
+        await owner.execute(f"ALTER DATABASE {empty_dsn.database} SET default_transaction_read_only = on")
+    for action in (migrate, rollback):
+        with pytest.raises(DatabaseUnavailable, match="default_transaction_read_only is on, set by ALTER DATABASE; "):
+            await action(empty_dsn)
+    anyway = replace(empty_dsn, settings={"options": "-c default_transaction_read_only=off"})
+    assert await migrate(anyway) == NAMES
+
+
+@pytest.mark.parametrize("setting", [
+    "statement_timeout = '100ms'", "transaction_timeout = '100ms'", "idle_in_transaction_session_timeout = '50ms'",
+    "idle_session_timeout = '50ms'",
+])  # fmt: skip
+async def test_time_limits_for_programs_are_none_for_a_file(
+    dsn: Dsn, files: Path, other: asyncpg.Connection, setting: str
+) -> None:
+    """Else no file that takes longer is ever applied; but a limit in the URL is meant for this deploy."""
+    if setting.startswith("transaction_timeout") and other.get_server_version().major < 17:
+        pytest.skip("this server has no transaction_timeout")
+    add(files, "SELECT pg_sleep(0.3);")
+    await other.execute(f"ALTER DATABASE {dsn.database} SET {setting}")
+    assert await migrate(dsn, directory=files) == ["998_late.sql"]
+    add(files, "SELECT pg_sleep(0.3);", name="999_later.sql")
+    with pytest.raises(MigrationError, match="statement timeout"):
+        await migrate(replace(dsn, settings={"options": "-c statement_timeout=100"}), directory=files)
+
+
+@pytest.mark.parametrize("setting", [
+    "standard_conforming_strings = off", "transform_null_equals = on", "default_transaction_isolation = serializable",
+])  # fmt: skip
+async def test_what_a_file_says_means_the_same_everywhere(
+    dsn: Dsn, files: Path, other: asyncpg.Connection, setting: str
+) -> None:
+    add(files, r"CREATE TABLE meant AS SELECT '\d'::text AS text, NULL = NULL AS same,"
+               " current_setting('transaction_isolation') AS isolation;")  # fmt: skip
+    await other.execute(f"ALTER DATABASE {dsn.database} SET {setting}")
+    await migrate(dsn, directory=files)
+    (meant,) = await other.fetch("SELECT * FROM meant")
+    assert tuple(meant) == (r"\d", None, "read committed")

@@ -36,6 +36,14 @@ _DIRECTLY = (
     "connections and locks everybody out. Set DATABASE_URL to the server's own address for this command"
 )
 
+_SETTERS = {
+    "database": "ALTER DATABASE",
+    "user": "ALTER ROLE",
+    "database user": "ALTER ROLE ... IN DATABASE",
+    "client": "DATABASE_URL or PGOPTIONS",
+}
+_SERVER = "the server's configuration"
+
 
 @contextmanager
 def told(on_line: Callable[[str], None], text: str) -> Iterator[None]:
@@ -96,7 +104,25 @@ async def connect_to_migrate(
         else:
             return connection, one_host
     assert failure is not None  # there is at least one host
+    if not read_only and isinstance(failure.__cause__, asyncpg.TargetServerAttributeNotMatched):
+        raise await _no_writes(dsn, on_line) from failure
     raise failure
+
+
+async def _no_writes(dsn: Dsn, on_line: Callable[[str], None]) -> DatabaseUnavailable:
+    """Return why the servers that answer cannot be migrated, as far as the first of them tells."""
+    connection, one_host = await connect_to_migrate(dsn, on_line, read_only=True)
+    try:
+        async with limited(connection):
+            source = await AsyncQuerier(bridge(connection)).get_read_only_source()
+    finally:
+        connection.terminate()
+    if source is None:
+        return DatabaseUnavailable(f"{one_host} is a standby: migrations need the primary")
+    return DatabaseUnavailable(
+        f"{one_host} takes no writes: default_transaction_read_only is on, set by {_SETTERS.get(source, _SERVER)}; "
+        "reset it there, or for this command alone set PGOPTIONS='-c default_transaction_read_only=off'"
+    )
 
 
 def refuse_pooler_of_settings() -> None:

@@ -23,6 +23,16 @@ from exchanges_db.schema.migration_files import MigrationFile, Part, Run
 # ours do, a shorter one.
 _TABLE_LOCK_MILLISECONDS = 500
 _LONGEST_PAUSE = 5.0
+# Time limits of a role or database are meant for programs; and what a file says means the same everywhere.
+_PINNED = {
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+    "default_transaction_isolation": "read committed",
+}
+_TRANSACTION_TIMEOUT_SINCE = 17
 # The server's own errors tell how a file ended; the end of a session (57P..) and a broken connection do not.
 _ANSWERED = re.compile(r"Error: pq: .*\((?!08|57P)[0-9A-Z]{5}\)$")
 
@@ -50,7 +60,7 @@ async def _run(
     part: Part = getattr(files[0], direction)
     command, doing = ("migrate", "Still applying") if direction == "up" else ("rollback", "Still undoing")
     lock_timeout = _TABLE_LOCK_MILLISECONDS if part.run is Run.TRANSACTION else 0
-    settings = {"lock_timeout": str(lock_timeout)}
+    settings = _settings(session) | {"lock_timeout": str(lock_timeout)}
     if session.checks_clients:
         # What cannot be undone is not left half done: its statement ends by itself, and the next deployer waits for it.
         settings["client_connection_check_interval"] = "0" if part.run is Run.FREE and not part.repeatable else "1000"
@@ -73,6 +83,14 @@ async def _run(
                 await _pause(session, attempt, on_line, exc)
             else:
                 return
+
+
+def _settings(session: LockSession) -> dict[str, str]:
+    """Return what role, database and server shall not decide for dbmate's sessions; what the URL names, it decides."""
+    given = session.dsn.settings
+    new = session.connection.get_server_version().major >= _TRANSACTION_TIMEOUT_SINCE
+    pinned = _PINNED | ({"transaction_timeout": "0"} if new else {})
+    return {name: value for name, value in pinned.items() if name not in given and name not in given.get("options", "")}
 
 
 async def _pause(session: LockSession, attempt: int, on_line: Callable[[str], None], exc: DbmateFailed) -> None:

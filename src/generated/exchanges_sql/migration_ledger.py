@@ -54,6 +54,13 @@ SELECT format('SELECT version\\:\\:text FROM %I', :p1\\:\\:text)\\:\\:text AS qu
 """
 
 
+GET_READ_ONLY_SOURCE = """-- name: get_read_only_source \\:one
+SELECT s.source\\:\\:text AS source
+FROM pg_catalog.pg_settings AS s
+WHERE s.name = 'default_transaction_read_only' AND s.setting = 'on' AND NOT pg_is_in_recovery()
+"""
+
+
 GET_SCHEMA_CREATION = """-- name: get_schema_creation \\:one
 SELECT ('CREATE SCHEMA IF NOT EXISTS '
         || left(current_setting('search_path'), -length(', pg_catalog, pg_temp')))\\:\\:text AS query
@@ -194,6 +201,12 @@ class AsyncQuerier:
 
     async def get_ledger_query(self, *, ledger: str) -> Optional[str]:
         row = (await self._conn.execute(sqlalchemy.text(GET_LEDGER_QUERY), {"p1": ledger})).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def get_read_only_source(self) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_READ_ONLY_SOURCE))).first()
         if row is None:
             return None
         return row[0]
