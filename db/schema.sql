@@ -95,9 +95,9 @@ CREATE FUNCTION public.exchange_id_as_of(wanted text, moment timestamp with time
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    found integer;
+    number integer;
 BEGIN
-    SELECT h.exchange_id INTO found
+    SELECT h.exchange_id INTO number
     FROM public.exchange_history AS h
     WHERE h.new_row ->> 'enum_value' = wanted AND h.changed_at <= moment
       AND NOT EXISTS (SELECT FROM public.exchange_history AS later
@@ -105,17 +105,17 @@ BEGIN
                         AND (later.changed_at, later.id) > (h.changed_at, h.id))
     ORDER BY h.changed_at DESC
     LIMIT 1;
-    IF found IS NULL THEN
-        SELECT e.id INTO found FROM public.exchanges AS e WHERE e.enum_value = wanted;
+    IF number IS NULL THEN
+        SELECT e.id INTO number FROM public.exchanges AS e WHERE e.enum_value = wanted;
     END IF;
-    IF found IS NULL THEN
-        SELECT h.exchange_id INTO found
+    IF number IS NULL THEN
+        SELECT h.exchange_id INTO number
         FROM public.exchange_history AS h
         WHERE h.new_row ->> 'enum_value' = wanted
         ORDER BY h.changed_at DESC
         LIMIT 1;
     END IF;
-    RETURN found;
+    RETURN number;
 END
 $$;
 
