@@ -7,7 +7,7 @@ from typing import Any, cast
 import asyncpg
 import pytest
 
-from exchanges_db import DatabaseUnavailable
+from exchanges_db import AccessDenied, DatabaseUnavailable
 from exchanges_db.database import opening
 from exchanges_db.database.counters import Counters
 from exchanges_db.database.lending import AllLent, Lender
@@ -162,3 +162,48 @@ async def test_a_connection_that_is_being_asked_is_closed_with_the_others() -> N
     assert session.is_closed()
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)
+
+
+async def test_a_refusal_that_took_longer_than_the_pause_is_tried_again() -> None:
+    """As over a slow line: the pause is over when the answer comes, and nobody else would wake who waits."""
+    server, attempts = _Server(), 0
+
+    async def connect(limit: float) -> Session:
+        nonlocal attempts
+        attempts += 1
+        await asyncio.sleep(0.1)
+        server.full = attempts < 3
+        return await server.connect(limit)
+
+    lender = Lender(connect, floor=0, ceiling=2, limit=5, counters=Counters())
+    async with asyncio.timeout(1):
+        await lender.acquire(5)
+    assert attempts == 3
+
+
+async def test_who_waits_while_an_attempt_fails_takes_what_came_back_meanwhile() -> None:
+    """Not when the next attempt may be made."""
+    server = _Server()
+    lender = _lender(server, 2)
+    kept = await lender.acquire(1)
+    server.full = True
+    server.may_answer.clear()
+    waiting = asyncio.create_task(lender.acquire(2))
+    await asyncio.sleep(0)
+    lender.keep(kept)
+    lender._opener._pause = 100
+    server.may_answer.set()
+    async with asyncio.timeout(0.5):
+        assert await waiting is kept
+
+
+async def test_whoever_waits_learns_of_a_login_that_is_refused() -> None:
+    """Not that all connections were in use, of which there is none."""
+
+    async def refuse(limit: float) -> Session:
+        raise AccessDenied("no such password", sqlstate="28P01") from asyncpg.InvalidPasswordError()
+
+    lender = Lender(refuse, floor=0, ceiling=2, limit=0.2, counters=Counters())
+    errors = await asyncio.gather(*(lender.acquire(0.2) for _ in range(20)), return_exceptions=True)
+    assert {(type(error), str(error)) for error in errors} == {(AccessDenied, "no such password")}
+    assert len({id(error) for error in errors}) == 20

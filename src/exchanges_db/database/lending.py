@@ -87,8 +87,8 @@ class Lender:
                     self._make_room()
                 session = None if new else await self._idle_one(until, write=write)
                 if session is None and self._may_open():
-                    session = await self._open(until)
-                if session is None and not (new and self._idle):
+                    session = await self._open(until)  # where that fails, another may have come back meanwhile
+                elif session is None:
                     waited = True
                     # Where none can be opened now, it is looked again when the next attempt may be made.
                     pause = self._opener.not_before

@@ -7,6 +7,7 @@ attempt that is not answered holds up the next one no longer than the longest pa
 from __future__ import annotations
 
 import asyncio
+import copy
 import math
 import random
 from collections.abc import Awaitable, Callable
@@ -19,7 +20,7 @@ from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
 Connect = Callable[[float], Awaitable[Session]]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds from the begin of an attempt to that of the next, as they fail
-_PER_LIMIT = 3  # attempts, at least, within the time for which somebody waits for a connection
+_PER_LIMIT = 3  # attempts, more or less, within the time for which somebody waits for a connection
 
 
 class Opener:
@@ -36,7 +37,7 @@ class Opener:
         self._succeeded = False  # whether the last attempt did
         self._longest_pause = min(_LONGEST_PAUSE, limit / _PER_LIMIT)
         self._first_pause = self._pause = min(_FIRST_PAUSE, self._longest_pause)
-        self.failure: DatabaseUnavailable | None = None
+        self.failure: ExchangesDBError | None = None
         self.opening = 0
         self.not_before = -math.inf
 
@@ -62,10 +63,9 @@ class Opener:
             if self._succeeded or self.not_before == mine:  # what fails together is one failure
                 self.not_before = began + self._pause * _jitter()
                 self._pause = min(2 * self._pause, self._longest_pause)
-            self._succeeded = False
+            self._succeeded, self.failure = False, _anew(exc)
             if not isinstance(exc, DatabaseUnavailable) or not _passes(exc):
                 raise
-            self.failure = exc
             return None
         finally:
             self.opening -= 1
@@ -73,13 +73,16 @@ class Opener:
         self._counters.add_opened()
         return session
 
-    def why(self) -> DatabaseUnavailable | None:
+    def why(self) -> ExchangesDBError | None:
         """Return the error of the last attempt, made anew for each who is told; None where it succeeded."""
-        if self.failure is None:
-            return None
-        error = DatabaseUnavailable(str(self.failure), sqlstate=self.failure.sqlstate)
-        error.__cause__ = self.failure.__cause__
-        return error
+        return None if self.failure is None else _anew(self.failure)
+
+
+def _anew(error: ExchangesDBError) -> ExchangesDBError:
+    """Return the same error without its traceback, which would keep the frames of whoever met it first."""
+    fresh = copy.copy(error)
+    fresh.__cause__ = error.__cause__
+    return fresh
 
 
 def _passes(error: DatabaseUnavailable) -> bool:
