@@ -153,6 +153,18 @@ async def test_a_damaged_answer_on_a_connection_of_the_callers_own(
             connection.terminate()
 
 
+async def test_an_answer_that_is_not_of_commit_says_nothing_of_it(through: Dsn, liar: _Liar) -> None:
+    """As from a pooler that is one answer behind; only ROLLBACK means that nothing was written."""
+    async with Database(through, LIMITS) as database:
+        liar.asked, liar.answer = b"COMMIT;", _message(b"C", b"SELECT 1\0") + _READY
+        with pytest.raises(OutcomeUnknown):
+            await _in_transaction(database)
+        found = await get_exchange_by_id(1, db=database)
+        assert found is not None
+        assert found.display_name == "New"
+        assert database.stats().opened == 2  # the one that lied is not used again
+
+
 async def _nothing(connection: AsyncConnection) -> None:
     """Work that does nothing."""
 

@@ -18,7 +18,7 @@ from exchanges_db.database.lending import Lender
 from exchanges_db.database.loops import check_loop
 from exchanges_db.database.session import Session
 from exchanges_db.database.verdicts import Consequence
-from exchanges_db.errors import Conflict, DatabaseError, DatabaseUnavailable, ExchangesDBError
+from exchanges_db.errors import Conflict, DatabaseError, DatabaseUnavailable, ExchangesDBError, OutcomeUnknown
 from exchanges_db.events import event
 
 log = logging.getLogger("exchanges_db")
@@ -181,8 +181,13 @@ class Transaction:
         except asyncio.CancelledError:
             self._is_broken = self._is_sent = True
             raise
-        if session.last_status != "COMMIT":
+        if session.last_status == "ROLLBACK":
             raise self._nothing_written() from self._failure
+        if session.last_status != "COMMIT":
+            self._is_broken = True
+            raise OutcomeUnknown(
+                "the answer to COMMIT is none, and the write may have been done: read before repeating"
+            )
 
     def _nothing_written(self) -> DatabaseError:
         return DatabaseError(
