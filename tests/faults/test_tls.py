@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from exchanges_db import AccessDenied, ConfigurationError, Database, Settings
+from exchanges_db import AccessDenied, ConfigurationError, Database, DatabaseUnavailable, Settings
 from exchanges_db.database.dsn import Dsn, Secret
 from exchanges_db.database.hosts import connect
 from exchanges_db.schema.migrations import get_migrations
+from tests.factories import row_count
 from tests.fix_server import run_dbmate
 from tests.servers import Server
+from tests.toxic_proxy import toxic_proxy
 
 LIMITS = Settings(connect_timeout=3, acquire_timeout=3)
 
@@ -65,3 +67,16 @@ async def test_a_demand_for_clear_is_refused_by_a_server_that_wants_tls(tls_prim
     with pytest.raises(AccessDenied):
         await connect(clear, LIMITS, limit=3)
     assert "no encryption" in tls_primary.log
+
+
+@pytest.mark.parametrize("at", [0, 1, 700])
+async def test_a_line_that_breaks_during_tls_is_no_refused_login(tls_primary: Server, at: int) -> None:
+    """With `prefer`, too, which then asks in clear: that this is refused says nothing of the next attempt with TLS."""
+    async with toxic_proxy(tls_primary.dsn) as (proxy, through):
+        dsn = replace(through, sslmode="prefer")
+        proxy.cut(at)
+        with pytest.raises(DatabaseUnavailable):
+            await connect(dsn, LIMITS, limit=3)
+        proxy.cut(at)
+        async with Database(dsn, LIMITS) as database:
+            assert await row_count(database) == 3

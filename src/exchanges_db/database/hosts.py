@@ -80,9 +80,10 @@ async def _connect_to_host(
     clock = asyncio.get_running_loop().time
     end = clock() + limit
     failure: BaseException | None = None
+    broken_off: BaseException | None = None
     for encryption in dsn.tls_attempts():
         arguments |= {"ssl": encryption, "direct_tls": direct and encryption is not False}
-        failure = None
+        failure, broken_off = None, _network_failure(failure)
         try:
             return await asyncpg.connect(**arguments, timeout=max(end - clock(), 0.001), connection_class=Session)
         except asyncio.CancelledError as exc:
@@ -95,7 +96,19 @@ async def _connect_to_host(
         if not _may_go_on(failure):
             break
     assert failure is not None  # there is at least one attempt
+    if broken_off is not None and getattr(failure, "sqlstate", None) == _NOT_BY_THIS_TLS:
+        return broken_off  # with TLS it would have been let in
     return failure
+
+
+def _network_failure(failure: BaseException | None) -> BaseException | None:
+    """Return the failure where the network, or a server that ends, can have been the reason."""
+    return failure if isinstance(failure, OSError) and not _without_tls(failure) else None
+
+
+def _without_tls(exc: BaseException) -> bool:
+    """Return whether the server has answered N to SSLRequest: asyncpg has no class for it; a test holds the text."""
+    return type(exc) is ConnectionError and "rejected SSL upgrade" in str(exc)
 
 
 def _may_go_on(failure: BaseException) -> bool:
@@ -148,8 +161,7 @@ def _tls_refused(dsn: Dsn, exc: BaseException) -> str | None:
         )
     if isinstance(exc, ssl.SSLError) and not isinstance(exc, _TLS_BROKEN_OFF):
         return f"the server and this client agree on no TLS: {getattr(exc, 'reason', None) or 'no reason given'}"
-    # asyncpg has no class of its own for a server that answers N to SSLRequest; a test holds it to this text.
-    if type(exc) is ConnectionError and "rejected SSL upgrade" in str(exc):
+    if _without_tls(exc):
         return f"the server does without TLS, which sslmode={dsn.tls_mode()} demands"
     return None
 
