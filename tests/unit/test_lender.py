@@ -207,3 +207,16 @@ async def test_whoever_waits_learns_of_a_login_that_is_refused() -> None:
     errors = await asyncio.gather(*(lender.acquire(0.2) for _ in range(20)), return_exceptions=True)
     assert {(type(error), str(error)) for error in errors} == {(AccessDenied, "no such password")}
     assert len({id(error) for error in errors}) == 20
+
+
+async def test_a_pause_that_ends_while_it_is_looked_at_is_over() -> None:
+    """A coarse clock, as uvloop's, makes that likely; nobody else would wake who waits."""
+    server = _Server()
+    server.full = True
+    lender = _lender(server, 1)
+    lender._opener._clock = lambda: lender._clock() - 0.005
+    waiting = asyncio.create_task(lender.acquire(2))
+    await _soon(lambda: lender._opener.failure)
+    server.full = False
+    async with asyncio.timeout(0.5):
+        await waiting

@@ -91,8 +91,9 @@ class Lender:
                 elif session is None:
                     waited = True
                     # Where none can be opened now, it is looked again when the next attempt may be made.
-                    pause = self._opener.not_before
-                    session = await self._queue.wait(min(until, pause) if pause > self._clock() else until, who)
+                    pause, room = self._opener.not_before, len(self._idle) + self._busy < self._ceiling
+                    # With room that moment was still to come a line ago, and may have passed since.
+                    session = await self._queue.wait(min(until, pause) if room or pause > self._clock() else until, who)
                 if session is not None:
                     return session
                 if self._clock() >= until:
