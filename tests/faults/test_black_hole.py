@@ -22,7 +22,8 @@ from tests.factories import an_exchange, connected, row_count
 from tests.faults.history import History, Outcome
 from tests.toxic_proxy import Way, toxic_proxy
 
-SHORT = Settings(pool_min=3, pool_max=3, connect_timeout=1, acquire_timeout=1, command_timeout=1)
+# An attempt to connect that is never answered ends long before whoever waits for it gives up.
+SHORT = Settings(pool_min=3, pool_max=3, connect_timeout=0.5, acquire_timeout=1.5, command_timeout=1)
 LONGEST = 3 * 1.2 * (SHORT.acquire_timeout + SHORT.command_timeout)
 
 

@@ -220,3 +220,16 @@ async def test_a_pause_that_ends_while_it_is_looked_at_is_over() -> None:
     server.full = False
     async with asyncio.timeout(0.5):
         await waiting
+
+
+async def test_whoever_waits_for_an_attempt_that_is_not_answered_is_not_told_that_all_are_in_use() -> None:
+    """None is: it is the server that says nothing."""
+    server = _Server()
+    server.may_answer.clear()
+    lender = _lender(server, 4)
+    first = asyncio.create_task(lender.acquire(30))
+    await _soon(lambda: lender._opener.opening)
+    with pytest.raises(DatabaseUnavailable, match="has not answered yet"):
+        await lender.acquire(0.02)
+    first.cancel()
+    await asyncio.wait((first,))

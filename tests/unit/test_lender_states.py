@@ -154,8 +154,6 @@ class LenderMachine(RuleBasedStateMachine):
                 self.held.append(borrower.task.result())
                 continue
             assert isinstance(error, AllLent | ExchangesDBError)
-            if isinstance(error, AllLent):
-                assert self.lender._opener.failure is None
 
     def _look(self) -> None:
         lender, now = self.lender, self.loop.time()

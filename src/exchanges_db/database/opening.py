@@ -75,6 +75,8 @@ class Opener:
 
     def why(self) -> ExchangesDBError | None:
         """Return the error of the last attempt, made anew for each who is told; None where it succeeded."""
+        if self.failure is None and self.opening and not self._succeeded:
+            return DatabaseUnavailable("no connection could be made in time: the server has not answered yet")
         return None if self.failure is None else _anew(self.failure)
 
 
