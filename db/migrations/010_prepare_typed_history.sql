@@ -193,7 +193,8 @@ AS $$
                 THEN (h.spec - '{maker_fee,taker_fee,listed_at,is_active}'::text[])
                      || jsonb_build_object('list_maker_fee', h.spec -> 'maker_fee', 'list_taker_fee', h.spec -> 'taker_fee')
                 ELSE h.spec END) AS r
-    FOR KEY SHARE OF h
+    -- By one at a time: the constraint against overlaps would refuse what another is copying at the same moment.
+    FOR NO KEY UPDATE OF h
     ON CONFLICT (symbol_id, spec_version) DO NOTHING
 $$;
 

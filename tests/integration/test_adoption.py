@@ -8,7 +8,7 @@ import pytest
 from exchanges_db import MigrationError, get_all_exchanges, get_exchange_history
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.schema.migrations import migrate
-from exchanges_db.schema.sql_files import migrations_directory
+from exchanges_db.schema.sql_files import bookkeeping_file, migrations_directory
 from tests.factories import connected
 
 SEED = (Path(__file__).parent / "seed_migration.sql").read_text()
@@ -98,12 +98,14 @@ async def test_a_row_that_breaks_a_rule_stops_the_migration(empty_dsn: Dsn, cons
             "INSERT INTO exchanges (name, enum_value, display_name, market_type, base_url, websocket_url,"
             f" rate_limit_requests_per_second) VALUES {row}"
         )
-        # What dbmate keeps its own books in is there afterwards, so it is made before.
+        # What dbmate and `migrate` keep their own books in is there afterwards, so it is made before.
         await conn.execute("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)")
+        await conn.execute(bookkeeping_file().read_text())
         before = await snapshot(conn)
         with pytest.raises(MigrationError, match=constraint):
             await migrate(empty_dsn)
         assert await snapshot(conn) == before
         assert await conn.fetchval("SELECT count(*) FROM schema_migrations") == 0
+        assert await conn.fetchval("SELECT count(*) FROM migration_checksums") == 0
         await conn.execute("DELETE FROM exchanges WHERE id > 3")
         assert await migrate(empty_dsn) == NAMES
