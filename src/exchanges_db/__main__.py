@@ -35,6 +35,9 @@ def main() -> NoReturn:
         code = _INTERRUPTED
     # All that is left is to stop what the command started: an interrupt now could prevent nothing.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Where the interrupt ended a text that was being executed, such as that of a namedtuple in a module that was being
+    # loaded, Python keeps a note of it and ends by SIGINT, not with our code. The next text makes it forget.
+    exec("")  # noqa: S102
     sys.exit(code)
 
 
