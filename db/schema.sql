@@ -353,6 +353,112 @@ $$;
 
 
 --
+-- Name: registry_note_rows(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.registry_note_rows() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO public.registry_changes (changed, ids, transaction_id)
+    SELECT TG_ARGV[0], array_agg(DISTINCT (to_jsonb(r) ->> TG_ARGV[1])::integer), pg_current_xact_id()
+    FROM changed_rows AS r
+    HAVING count(*) > 0;
+    RETURN NULL;
+END
+$$;
+
+
+--
+-- Name: registry_note_symbol_updates(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.registry_note_symbol_updates() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO public.registry_changes (changed, ids, transaction_id)
+    SELECT 'SYMBOLS', array_agg(n.id), pg_current_xact_id()
+    FROM old_rows AS o JOIN changed_rows AS n USING (id)
+    -- What an import notes for the next one, such as a digest of what was read, is no change.
+    WHERE n.updated_at <> o.updated_at OR n.created_at <> o.created_at OR n.spec_version <> o.spec_version
+    HAVING count(*) > 0;
+    RETURN NULL;
+END
+$$;
+
+
+--
+-- Name: registry_note_symbols(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.registry_note_symbols() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO public.registry_changes (changed, ids, transaction_id)
+    SELECT 'SYMBOLS', array_agg(r.id), pg_current_xact_id()
+    FROM changed_rows AS r
+    HAVING count(*) > 0;
+    RETURN NULL;
+END
+$$;
+
+
+--
+-- Name: registry_note_truncate(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.registry_note_truncate() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO public.registry_changes (changed, transaction_id) VALUES ('EVERYTHING', pg_current_xact_id());
+    RETURN NULL;
+END
+$$;
+
+
+--
+-- Name: registry_stamp(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.registry_stamp() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    next_epoch bigint;
+    next_token uuid;
+BEGIN
+    PERFORM FROM public.registry_changes AS c WHERE c.id = NEW.id AND c.epoch IS NULL;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    -- Whoever commits next waits here until this transaction is visible. A lock on a row would not do: a transaction of
+    -- REPEATABLE READ could not take one that another has changed since it began. No role but the owner can take this.
+    LOCK TABLE public.registry_commit_order IN EXCLUSIVE MODE;
+    next_epoch := nextval('public.registry_epoch_seq');
+    next_token := gen_random_uuid();
+    UPDATE public.registry_changes AS c
+    SET epoch = next_epoch, token = next_token, committed_at = clock_timestamp()
+    WHERE c.id >= NEW.id AND c.epoch IS NULL AND c.transaction_id = pg_current_xact_id();
+    -- As many as are of use to whoever was away for a while; they are few, because each commit deletes those of one.
+    -- What another transaction has deleted meanwhile would be an error in the other kinds of isolation.
+    IF current_setting('transaction_isolation') = 'read committed' THEN
+        DELETE FROM public.registry_changes AS c WHERE c.epoch <= next_epoch - 100000;
+    END IF;
+    PERFORM pg_notify('exchanges_db_changed', next_epoch || ':' || next_token);
+    RETURN NULL;
+END
+$$;
+
+
+--
 -- Name: symbol_doubts_stamp(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1859,6 +1965,169 @@ ALTER TABLE public.hold_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
 
 
 --
+-- Name: registry_changes; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.registry_changes (
+    id bigint NOT NULL,
+    changed text NOT NULL,
+    ids integer[],
+    transaction_id xid8 NOT NULL,
+    epoch bigint,
+    token uuid,
+    committed_at timestamp with time zone,
+    CONSTRAINT registry_changes_all_or_ids CHECK (((ids IS NULL) = (changed = 'EVERYTHING'::text))),
+    CONSTRAINT registry_changes_changed_known CHECK ((changed = ANY (ARRAY['EVERYTHING'::text, 'EXCHANGES'::text, 'SYMBOLS'::text, 'HOLDS'::text, 'FEES'::text, 'LISTS'::text]))),
+    CONSTRAINT registry_changes_stamped_whole CHECK ((((epoch IS NULL) = (token IS NULL)) AND ((epoch IS NULL) = (committed_at IS NULL))))
+);
+
+
+--
+-- Name: TABLE registry_changes; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.registry_changes IS 'What a registry in memory must read again, one row per statement. Written by trigger; the oldest epochs are deleted';
+
+
+--
+-- Name: COLUMN registry_changes.changed; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.registry_changes.changed IS 'What changed; EVERYTHING: all of it, as after TRUNCATE';
+
+
+--
+-- Name: COLUMN registry_changes.ids; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.registry_changes.ids IS 'Of symbols for SYMBOLS, else of exchanges';
+
+
+--
+-- Name: COLUMN registry_changes.epoch; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.registry_changes.epoch IS 'The same for all rows of a transaction; rises in the order in which transactions became visible. NULL: not yet committed';
+
+
+--
+-- Name: COLUMN registry_changes.token; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.registry_changes.token IS 'At random, the same for all rows of a transaction: epochs are given again after a failover that lost the last of them';
+
+
+--
+-- Name: COLUMN registry_changes.committed_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.registry_changes.committed_at IS 'Just before the commit, by the clock of the server';
+
+
+--
+-- Name: registry_changes_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.registry_changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.registry_changes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: registry_commit_order; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.registry_commit_order (
+);
+
+
+--
+-- Name: TABLE registry_commit_order; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.registry_commit_order IS 'Locked by whoever gives the next epoch, until the commit is over. Without columns and rows';
+
+
+--
+-- Name: registry_epoch_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+CREATE SEQUENCE public.registry_epoch_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+
+--
+-- Name: registry_epoch_seq; Type: SEQUENCE OWNED BY; Schema: public; Owner: -
+--
+
+ALTER SEQUENCE public.registry_epoch_seq OWNED BY public.registry_changes.epoch;
+
+
+--
+-- Name: registry_fees; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.registry_fees AS
+ SELECT latest.exchange_id,
+    latest.account,
+    latest.symbol_id,
+    (latest.maker)::text AS maker,
+    (latest.taker)::text AS taker,
+    latest.set_at
+   FROM ((( SELECT DISTINCT ON (f.exchange_id, f.account, f.symbol_id) f.exchange_id,
+            f.account,
+            f.symbol_id,
+            f.maker,
+            f.taker,
+            f.set_at
+           FROM public.account_fees f
+          ORDER BY f.exchange_id, f.account, f.symbol_id, f.set_at DESC) latest
+     JOIN public.exchanges e ON ((e.id = latest.exchange_id)))
+     LEFT JOIN public.symbols s ON (((s.id = latest.symbol_id) AND (s.exchange_id = e.id))))
+  WHERE ((latest.maker IS NOT NULL) AND
+        CASE
+            WHEN (latest.symbol_id IS NULL) THEN (latest.set_at >= e.created_at)
+            ELSE (latest.set_at >= s.created_at)
+        END);
+
+
+--
+-- Name: VIEW registry_fees; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.registry_fees IS 'What accounts pay now, as a registry holds it';
+
+
+--
+-- Name: registry_symbols; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.registry_symbols AS
+ SELECT s.id,
+    s.exchange_id,
+    (json_build_array(s.native_symbol, s.symbol, s.base, s.quote, s.settle, s.kind, s.direction, (s.contract_size)::text, (s.strike)::text, s.option_type, (s.price_tick)::text, s.tick_assumed, (s.quantity_step)::text, s.step_assumed, (s.min_quantity)::text, (s.max_quantity)::text, (s.min_notional)::text, (s.max_notional)::text, (s.market_min_quantity)::text, (s.market_max_quantity)::text, (s.market_min_notional)::text, (s.market_max_notional)::text, (s.price_band_up)::text, (s.price_band_down)::text, s.price_band_of, (s.market_slip_ratio)::text, s.order_types, (s.leverage_min)::text, (s.leverage_max)::text, (s.initial_margin_rate)::text, (s.maintenance_margin_rate)::text, s.funding_interval, (s.funding_cap)::text, s.max_open_orders, s.margin_allowed, s.full_name, s.contract_address, s.is_risky, s.is_premarket, s.asset_class, (s.list_maker_fee)::text, (s.list_taker_fee)::text, s.status, s.sides, s.api_tradable, to_char((s.buy_opens_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), to_char((s.sell_opens_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), to_char((s.delisting_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), to_char((s.delisted_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), to_char((s.expires_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), to_char((s.exchange_changed_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), s.id, s.exchange_id, s.price_decimals, s.quantity_decimals, s.spec_version, to_char((s.created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), to_char((s.updated_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), s.source, to_char((s.observed_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), to_char((d.since AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text)))::text AS document
+   FROM (public.symbols s
+     LEFT JOIN public.symbol_doubts d ON (((d.symbol_id = s.id) AND (d.ended_at IS NULL))))
+  WHERE (s.status IS NOT NULL);
+
+
+--
+-- Name: VIEW registry_symbols; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.registry_symbols IS 'Each symbol that has rules as one JSON list, in the order of the fields of a registry''s Symbol';
+
+
+--
 -- Name: schema_migrations; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -2502,6 +2771,14 @@ ALTER TABLE ONLY public.holds
 
 
 --
+-- Name: registry_changes registry_changes_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.registry_changes
+    ADD CONSTRAINT registry_changes_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: schema_migrations schema_migrations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2617,6 +2894,13 @@ CREATE INDEX idx_hold_history_held ON public.hold_history USING btree (exchange_
 
 
 --
+-- Name: idx_registry_changes_epoch; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_registry_changes_epoch ON public.registry_changes USING btree (epoch);
+
+
+--
 -- Name: idx_symbol_doubts_symbol; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2694,6 +2978,15 @@ CREATE UNIQUE INDEX symbols_live_native_symbol_key ON public.symbols USING btree
 
 
 --
+-- Name: account_fees account_fees_note_insert; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER account_fees_note_insert AFTER INSERT ON public.account_fees REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('FEES', 'exchange_id');
+
+ALTER TABLE public.account_fees ENABLE ALWAYS TRIGGER account_fees_note_insert;
+
+
+--
 -- Name: account_fees account_fees_refuse; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2727,6 +3020,42 @@ ALTER TABLE public.exchange_history ENABLE ALWAYS TRIGGER exchange_history_recor
 CREATE TRIGGER exchange_history_refuse BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.exchange_history FOR EACH STATEMENT EXECUTE FUNCTION public.history_refuse();
 
 ALTER TABLE public.exchange_history ENABLE ALWAYS TRIGGER exchange_history_refuse;
+
+
+--
+-- Name: exchanges exchanges_note_delete; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER exchanges_note_delete AFTER DELETE ON public.exchanges REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('EXCHANGES', 'id');
+
+ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_note_delete;
+
+
+--
+-- Name: exchanges exchanges_note_insert; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER exchanges_note_insert AFTER INSERT ON public.exchanges REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('EXCHANGES', 'id');
+
+ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_note_insert;
+
+
+--
+-- Name: exchanges exchanges_note_truncate; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER exchanges_note_truncate AFTER TRUNCATE ON public.exchanges FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_truncate();
+
+ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_note_truncate;
+
+
+--
+-- Name: exchanges exchanges_note_update; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER exchanges_note_update AFTER UPDATE ON public.exchanges REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('EXCHANGES', 'id');
+
+ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_note_update;
 
 
 --
@@ -2784,6 +3113,42 @@ ALTER TABLE public.hold_history ENABLE ALWAYS TRIGGER hold_history_refuse;
 
 
 --
+-- Name: holds holds_note_delete; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER holds_note_delete AFTER DELETE ON public.holds REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('HOLDS', 'exchange_id');
+
+ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_note_delete;
+
+
+--
+-- Name: holds holds_note_insert; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER holds_note_insert AFTER INSERT ON public.holds REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('HOLDS', 'exchange_id');
+
+ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_note_insert;
+
+
+--
+-- Name: holds holds_note_truncate; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER holds_note_truncate AFTER TRUNCATE ON public.holds FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_truncate();
+
+ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_note_truncate;
+
+
+--
+-- Name: holds holds_note_update; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER holds_note_update AFTER UPDATE ON public.holds REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('HOLDS', 'exchange_id');
+
+ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_note_update;
+
+
+--
 -- Name: holds holds_record_end; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2808,6 +3173,51 @@ ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_record_truncate;
 CREATE TRIGGER holds_stamp BEFORE INSERT OR UPDATE ON public.holds FOR EACH ROW EXECUTE FUNCTION public.holds_stamp();
 
 ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_stamp;
+
+
+--
+-- Name: registry_changes registry_changes_stamp; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER registry_changes_stamp AFTER INSERT ON public.registry_changes DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.registry_stamp();
+
+ALTER TABLE public.registry_changes ENABLE ALWAYS TRIGGER registry_changes_stamp;
+
+
+--
+-- Name: symbol_doubts symbol_doubts_note_delete; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbol_doubts_note_delete AFTER DELETE ON public.symbol_doubts REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('SYMBOLS', 'symbol_id');
+
+ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_note_delete;
+
+
+--
+-- Name: symbol_doubts symbol_doubts_note_insert; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbol_doubts_note_insert AFTER INSERT ON public.symbol_doubts REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('SYMBOLS', 'symbol_id');
+
+ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_note_insert;
+
+
+--
+-- Name: symbol_doubts symbol_doubts_note_truncate; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbol_doubts_note_truncate AFTER TRUNCATE ON public.symbol_doubts FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_truncate();
+
+ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_note_truncate;
+
+
+--
+-- Name: symbol_doubts symbol_doubts_note_update; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbol_doubts_note_update AFTER UPDATE ON public.symbol_doubts REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('SYMBOLS', 'symbol_id');
+
+ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_note_update;
 
 
 --
@@ -2871,6 +3281,78 @@ ALTER TABLE public.symbol_imports ENABLE ALWAYS TRIGGER symbol_imports_refuse;
 CREATE TRIGGER symbol_imports_stamp BEFORE INSERT ON public.symbol_imports FOR EACH ROW EXECUTE FUNCTION public.symbol_imports_stamp();
 
 ALTER TABLE public.symbol_imports ENABLE ALWAYS TRIGGER symbol_imports_stamp;
+
+
+--
+-- Name: symbol_lists symbol_lists_note_delete; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbol_lists_note_delete AFTER DELETE ON public.symbol_lists REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('LISTS', 'exchange_id');
+
+ALTER TABLE public.symbol_lists ENABLE ALWAYS TRIGGER symbol_lists_note_delete;
+
+
+--
+-- Name: symbol_lists symbol_lists_note_insert; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbol_lists_note_insert AFTER INSERT ON public.symbol_lists REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('LISTS', 'exchange_id');
+
+ALTER TABLE public.symbol_lists ENABLE ALWAYS TRIGGER symbol_lists_note_insert;
+
+
+--
+-- Name: symbol_lists symbol_lists_note_truncate; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbol_lists_note_truncate AFTER TRUNCATE ON public.symbol_lists FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_truncate();
+
+ALTER TABLE public.symbol_lists ENABLE ALWAYS TRIGGER symbol_lists_note_truncate;
+
+
+--
+-- Name: symbol_lists symbol_lists_note_update; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbol_lists_note_update AFTER UPDATE ON public.symbol_lists REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('LISTS', 'exchange_id');
+
+ALTER TABLE public.symbol_lists ENABLE ALWAYS TRIGGER symbol_lists_note_update;
+
+
+--
+-- Name: symbols symbols_note_delete; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbols_note_delete AFTER DELETE ON public.symbols REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_symbols();
+
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_delete;
+
+
+--
+-- Name: symbols symbols_note_insert; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbols_note_insert AFTER INSERT ON public.symbols REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_symbols();
+
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_insert;
+
+
+--
+-- Name: symbols symbols_note_truncate; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbols_note_truncate AFTER TRUNCATE ON public.symbols FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_truncate();
+
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_truncate;
+
+
+--
+-- Name: symbols symbols_note_update; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER symbols_note_update AFTER UPDATE ON public.symbols REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_symbol_updates();
+
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_update;
 
 
 --
@@ -2982,4 +3464,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('009'),
     ('010'),
     ('011'),
-    ('012');
+    ('012'),
+    ('013');

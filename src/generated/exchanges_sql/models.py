@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import decimal
 from typing import Any, List, Optional
+import uuid
 
 
 @dataclasses.dataclass()
@@ -203,6 +204,47 @@ class MigrationChecksum:
     file_name: str
     sha256: str
     applied_at: datetime.datetime
+
+
+@dataclasses.dataclass()
+class RegistryChange:
+    """What a registry in memory must read again, one row per statement. Written by trigger; the oldest epochs are deleted"""
+    id: int
+    # What changed; EVERYTHING: all of it, as after TRUNCATE
+    changed: str
+    # Of symbols for SYMBOLS, else of exchanges
+    ids: Optional[List[int]]
+    transaction_id: Any
+    # The same for all rows of a transaction; rises in the order in which transactions became visible. NULL: not yet committed
+    epoch: Optional[int]
+    # At random, the same for all rows of a transaction: epochs are given again after a failover that lost the last of them
+    token: Optional[uuid.UUID]
+    # Just before the commit, by the clock of the server
+    committed_at: Optional[datetime.datetime]
+
+
+@dataclasses.dataclass()
+class RegistryCommitOrder:
+    """Locked by whoever gives the next epoch, until the commit is over. Without columns and rows"""
+
+
+@dataclasses.dataclass()
+class RegistryFee:
+    """What accounts pay now, as a registry holds it"""
+    exchange_id: int
+    account: str
+    symbol_id: Optional[int]
+    maker: str
+    taker: str
+    set_at: datetime.datetime
+
+
+@dataclasses.dataclass()
+class RegistrySymbol:
+    """Each symbol that has rules as one JSON list, in the order of the fields of a registry's Symbol"""
+    id: int
+    exchange_id: int
+    document: str
 
 
 @dataclasses.dataclass()

@@ -1,0 +1,319 @@
+-- Migration 013: the log of changes, from which a registry in memory is kept up to date.
+--
+-- Each statement that changes what a registry serves leaves one row in registry_changes. When its transaction commits, a
+-- deferred trigger gives all rows of the transaction the next epoch and a token, under a lock that is held for the
+-- commit alone: the order of epochs is the order in which transactions become visible. After a failover that lost the
+-- last commits epochs are given again, with other tokens. NOTIFY carries the epoch, as a hint that there is something new.
+
+-- migrate:up
+SET LOCAL lock_timeout = '200ms';
+-- Before all else, so that the down part knows whose transaction it is in.
+DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
+
+-- psql goes on after an error, unless it is told not to: where this file was applied before, or its name is taken,
+-- nothing more is written in this session.
+DO $$
+BEGIN
+    IF to_regclass('public.registry_changes') IS NOT NULL THEN
+        PERFORM set_config('default_transaction_read_only', 'on', false), set_config('transaction_read_only', 'on', false);
+    END IF;
+END
+$$;
+
+DO $$
+BEGIN
+    IF to_regclass('public.registry_changes') IS NOT NULL THEN
+        RAISE EXCEPTION 'public.registry_changes is there already and was not made by migration 013 of exchanges_db: rename or move it, or give exchanges_db a database of its own'
+            USING ERRCODE = 'duplicate_table';
+    END IF;
+END
+$$;
+
+CREATE TABLE public.registry_changes (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    changed TEXT NOT NULL,
+    ids INTEGER[],
+    transaction_id XID8 NOT NULL,
+    epoch BIGINT,
+    token UUID,
+    committed_at TIMESTAMPTZ,
+    CONSTRAINT registry_changes_pkey PRIMARY KEY (id),
+    CONSTRAINT registry_changes_changed_known CHECK (changed IN ('EVERYTHING', 'EXCHANGES', 'SYMBOLS', 'HOLDS', 'FEES', 'LISTS')),
+    CONSTRAINT registry_changes_all_or_ids CHECK ((ids IS NULL) = (changed = 'EVERYTHING')),
+    CONSTRAINT registry_changes_stamped_whole CHECK ((epoch IS NULL) = (token IS NULL) AND (epoch IS NULL) = (committed_at IS NULL))
+);
+
+CREATE INDEX idx_registry_changes_epoch ON public.registry_changes (epoch);
+
+COMMENT ON TABLE public.registry_changes IS 'What a registry in memory must read again, one row per statement. Written by trigger; the oldest epochs are deleted';
+COMMENT ON COLUMN public.registry_changes.changed IS 'What changed; EVERYTHING: all of it, as after TRUNCATE';
+COMMENT ON COLUMN public.registry_changes.ids IS 'Of symbols for SYMBOLS, else of exchanges';
+COMMENT ON COLUMN public.registry_changes.epoch IS 'The same for all rows of a transaction; rises in the order in which transactions became visible. NULL: not yet committed';
+COMMENT ON COLUMN public.registry_changes.token IS 'At random, the same for all rows of a transaction: epochs are given again after a failover that lost the last of them';
+COMMENT ON COLUMN public.registry_changes.committed_at IS 'Just before the commit, by the clock of the server';
+
+-- Has no rows, ever, so that no vacuum comes to it and keeps a commit waiting.
+CREATE TABLE public.registry_commit_order ();
+
+COMMENT ON TABLE public.registry_commit_order IS 'Locked by whoever gives the next epoch, until the commit is over. Without columns and rows';
+
+CREATE SEQUENCE public.registry_epoch_seq OWNED BY public.registry_changes.epoch;
+
+-- The first epoch, so that the log is never empty: whoever knows less than this reads everything.
+INSERT INTO public.registry_changes (changed, transaction_id, epoch, token, committed_at)
+VALUES ('EVERYTHING', pg_current_xact_id(), nextval('public.registry_epoch_seq'), gen_random_uuid(), clock_timestamp());
+
+-- What a registry holds of a symbol that has rules: numbers as text, so that equal ones can be one object, times in UTC.
+CREATE VIEW public.registry_symbols AS
+SELECT s.id, s.exchange_id,
+       json_build_array(
+           s.native_symbol, s.symbol, s.base, s.quote, s.settle, s.kind, s.direction, s.contract_size::text,
+           s.strike::text, s.option_type, s.price_tick::text, s.tick_assumed, s.quantity_step::text, s.step_assumed,
+           s.min_quantity::text, s.max_quantity::text, s.min_notional::text, s.max_notional::text,
+           s.market_min_quantity::text, s.market_max_quantity::text, s.market_min_notional::text,
+           s.market_max_notional::text, s.price_band_up::text, s.price_band_down::text, s.price_band_of,
+           s.market_slip_ratio::text, s.order_types, s.leverage_min::text, s.leverage_max::text,
+           s.initial_margin_rate::text, s.maintenance_margin_rate::text, s.funding_interval, s.funding_cap::text,
+           s.max_open_orders, s.margin_allowed, s.full_name, s.contract_address, s.is_risky, s.is_premarket,
+           s.asset_class, s.list_maker_fee::text, s.list_taker_fee::text, s.status, s.sides, s.api_tradable,
+           to_char(s.buy_opens_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           to_char(s.sell_opens_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           to_char(s.delisting_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           to_char(s.delisted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           to_char(s.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           to_char(s.exchange_changed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), s.id, s.exchange_id,
+           s.price_decimals, s.quantity_decimals, s.spec_version,
+           to_char(s.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           to_char(s.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), s.source, to_char(s.observed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           to_char(d.since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+       )::text AS document
+FROM public.symbols AS s
+LEFT JOIN public.symbol_doubts AS d ON d.symbol_id = s.id AND d.ended_at IS NULL
+WHERE s.status IS NOT NULL;
+
+COMMENT ON VIEW public.registry_symbols IS 'Each symbol that has rules as one JSON list, in the order of the fields of a registry''s Symbol';
+
+-- Fees that were set and not forgotten, of exchanges and symbols that are the ones they were set for.
+CREATE VIEW public.registry_fees AS
+SELECT latest.exchange_id, latest.account, latest.symbol_id, latest.maker::text AS maker, latest.taker::text AS taker,
+       latest.set_at
+FROM (
+    SELECT DISTINCT ON (f.exchange_id, f.account, f.symbol_id)
+           f.exchange_id, f.account, f.symbol_id, f.maker, f.taker, f.set_at
+    FROM public.account_fees AS f
+    ORDER BY f.exchange_id, f.account, f.symbol_id, f.set_at DESC
+) AS latest
+JOIN public.exchanges AS e ON e.id = latest.exchange_id
+LEFT JOIN public.symbols AS s ON s.id = latest.symbol_id AND s.exchange_id = e.id
+WHERE latest.maker IS NOT NULL
+  AND CASE WHEN latest.symbol_id IS NULL THEN latest.set_at >= e.created_at ELSE latest.set_at >= s.created_at END;
+
+COMMENT ON VIEW public.registry_fees IS 'What accounts pay now, as a registry holds it';
+
+-- For the tables of few rows. Its arguments: what changed, and the column that says of which exchange or symbol.
+CREATE FUNCTION public.registry_note_rows() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO public.registry_changes (changed, ids, transaction_id)
+    SELECT TG_ARGV[0], array_agg(DISTINCT (to_jsonb(r) ->> TG_ARGV[1])::integer), pg_current_xact_id()
+    FROM changed_rows AS r
+    HAVING count(*) > 0;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.registry_note_symbols() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO public.registry_changes (changed, ids, transaction_id)
+    SELECT 'SYMBOLS', array_agg(r.id), pg_current_xact_id()
+    FROM changed_rows AS r
+    HAVING count(*) > 0;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.registry_note_symbol_updates() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO public.registry_changes (changed, ids, transaction_id)
+    SELECT 'SYMBOLS', array_agg(n.id), pg_current_xact_id()
+    FROM old_rows AS o JOIN changed_rows AS n USING (id)
+    -- What an import notes for the next one, such as a digest of what was read, is no change.
+    WHERE n.updated_at <> o.updated_at OR n.created_at <> o.created_at OR n.spec_version <> o.spec_version
+    HAVING count(*) > 0;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.registry_note_truncate() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO public.registry_changes (changed, transaction_id) VALUES ('EVERYTHING', pg_current_xact_id());
+    RETURN NULL;
+END
+$$;
+
+-- Runs once per row, at the commit; the first does it for all rows of the transaction.
+CREATE FUNCTION public.registry_stamp() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    next_epoch bigint;
+    next_token uuid;
+BEGIN
+    PERFORM FROM public.registry_changes AS c WHERE c.id = NEW.id AND c.epoch IS NULL;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    -- Whoever commits next waits here until this transaction is visible. A lock on a row would not do: a transaction of
+    -- REPEATABLE READ could not take one that another has changed since it began. No role but the owner can take this.
+    LOCK TABLE public.registry_commit_order IN EXCLUSIVE MODE;
+    next_epoch := nextval('public.registry_epoch_seq');
+    next_token := gen_random_uuid();
+    UPDATE public.registry_changes AS c
+    SET epoch = next_epoch, token = next_token, committed_at = clock_timestamp()
+    WHERE c.id >= NEW.id AND c.epoch IS NULL AND c.transaction_id = pg_current_xact_id();
+    -- As many as are of use to whoever was away for a while; they are few, because each commit deletes those of one.
+    -- What another transaction has deleted meanwhile would be an error in the other kinds of isolation.
+    IF current_setting('transaction_isolation') = 'read committed' THEN
+        DELETE FROM public.registry_changes AS c WHERE c.epoch <= next_epoch - 100000;
+    END IF;
+    PERFORM pg_notify('exchanges_db_changed', next_epoch || ':' || next_token);
+    RETURN NULL;
+END
+$$;
+
+-- PUBLIC could otherwise hang them on a table of its own.
+REVOKE ALL ON FUNCTION public.registry_note_rows() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.registry_note_symbols() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.registry_note_symbol_updates() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.registry_note_truncate() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.registry_stamp() FROM PUBLIC;
+
+CREATE CONSTRAINT TRIGGER registry_changes_stamp AFTER INSERT ON public.registry_changes
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.registry_stamp();
+
+CREATE TRIGGER exchanges_note_insert AFTER INSERT ON public.exchanges
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('EXCHANGES', 'id');
+CREATE TRIGGER exchanges_note_update AFTER UPDATE ON public.exchanges
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('EXCHANGES', 'id');
+CREATE TRIGGER exchanges_note_delete AFTER DELETE ON public.exchanges
+    REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('EXCHANGES', 'id');
+CREATE TRIGGER exchanges_note_truncate AFTER TRUNCATE ON public.exchanges
+    FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_truncate();
+CREATE TRIGGER holds_note_insert AFTER INSERT ON public.holds
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('HOLDS', 'exchange_id');
+CREATE TRIGGER holds_note_update AFTER UPDATE ON public.holds
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('HOLDS', 'exchange_id');
+CREATE TRIGGER holds_note_delete AFTER DELETE ON public.holds
+    REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('HOLDS', 'exchange_id');
+CREATE TRIGGER holds_note_truncate AFTER TRUNCATE ON public.holds
+    FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_truncate();
+CREATE TRIGGER account_fees_note_insert AFTER INSERT ON public.account_fees
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('FEES', 'exchange_id');
+CREATE TRIGGER symbol_lists_note_insert AFTER INSERT ON public.symbol_lists
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('LISTS', 'exchange_id');
+CREATE TRIGGER symbol_lists_note_update AFTER UPDATE ON public.symbol_lists
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('LISTS', 'exchange_id');
+CREATE TRIGGER symbol_lists_note_delete AFTER DELETE ON public.symbol_lists
+    REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('LISTS', 'exchange_id');
+CREATE TRIGGER symbol_lists_note_truncate AFTER TRUNCATE ON public.symbol_lists
+    FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_truncate();
+CREATE TRIGGER symbol_doubts_note_insert AFTER INSERT ON public.symbol_doubts
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('SYMBOLS', 'symbol_id');
+CREATE TRIGGER symbol_doubts_note_update AFTER UPDATE ON public.symbol_doubts
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('SYMBOLS', 'symbol_id');
+CREATE TRIGGER symbol_doubts_note_delete AFTER DELETE ON public.symbol_doubts
+    REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('SYMBOLS', 'symbol_id');
+CREATE TRIGGER symbol_doubts_note_truncate AFTER TRUNCATE ON public.symbol_doubts
+    FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_truncate();
+CREATE TRIGGER symbols_note_insert AFTER INSERT ON public.symbols
+    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_symbols();
+CREATE TRIGGER symbols_note_update AFTER UPDATE ON public.symbols
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_symbol_updates();
+CREATE TRIGGER symbols_note_delete AFTER DELETE ON public.symbols
+    REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_symbols();
+CREATE TRIGGER symbols_note_truncate AFTER TRUNCATE ON public.symbols
+    FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_truncate();
+
+-- ALWAYS: also where session_replication_role = 'replica' switches ordinary triggers off.
+ALTER TABLE public.registry_changes ENABLE ALWAYS TRIGGER registry_changes_stamp;
+ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_note_insert;
+ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_note_update;
+ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_note_delete;
+ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_note_truncate;
+ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_note_insert;
+ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_note_update;
+ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_note_delete;
+ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_note_truncate;
+ALTER TABLE public.account_fees ENABLE ALWAYS TRIGGER account_fees_note_insert;
+ALTER TABLE public.symbol_lists ENABLE ALWAYS TRIGGER symbol_lists_note_insert;
+ALTER TABLE public.symbol_lists ENABLE ALWAYS TRIGGER symbol_lists_note_update;
+ALTER TABLE public.symbol_lists ENABLE ALWAYS TRIGGER symbol_lists_note_delete;
+ALTER TABLE public.symbol_lists ENABLE ALWAYS TRIGGER symbol_lists_note_truncate;
+ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_note_insert;
+ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_note_update;
+ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_note_delete;
+ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_note_truncate;
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_insert;
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_update;
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_delete;
+ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_truncate;
+
+-- migrate:down
+SET LOCAL lock_timeout = '200ms';
+-- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
+-- part stands in the same transaction, or this statement has a transaction of its own; dbmate begins one before it.
+DO $down$
+BEGIN
+    IF current_setting('exchanges_db.direction', true) = 'up' OR transaction_timestamp() = statement_timestamp() THEN
+        RAISE WARNING 'migration 013 was not undone: only dbmate runs its down part, by dbmate rollback';
+        RETURN;
+    END IF;
+    DROP TRIGGER exchanges_note_insert ON public.exchanges;
+    DROP TRIGGER exchanges_note_update ON public.exchanges;
+    DROP TRIGGER exchanges_note_delete ON public.exchanges;
+    DROP TRIGGER exchanges_note_truncate ON public.exchanges;
+    DROP TRIGGER holds_note_insert ON public.holds;
+    DROP TRIGGER holds_note_update ON public.holds;
+    DROP TRIGGER holds_note_delete ON public.holds;
+    DROP TRIGGER holds_note_truncate ON public.holds;
+    DROP TRIGGER account_fees_note_insert ON public.account_fees;
+    DROP TRIGGER symbol_lists_note_insert ON public.symbol_lists;
+    DROP TRIGGER symbol_lists_note_update ON public.symbol_lists;
+    DROP TRIGGER symbol_lists_note_delete ON public.symbol_lists;
+    DROP TRIGGER symbol_lists_note_truncate ON public.symbol_lists;
+    DROP TRIGGER symbol_doubts_note_insert ON public.symbol_doubts;
+    DROP TRIGGER symbol_doubts_note_update ON public.symbol_doubts;
+    DROP TRIGGER symbol_doubts_note_delete ON public.symbol_doubts;
+    DROP TRIGGER symbol_doubts_note_truncate ON public.symbol_doubts;
+    DROP TRIGGER symbols_note_insert ON public.symbols;
+    DROP TRIGGER symbols_note_update ON public.symbols;
+    DROP TRIGGER symbols_note_delete ON public.symbols;
+    DROP TRIGGER symbols_note_truncate ON public.symbols;
+    DROP VIEW public.registry_fees;
+    DROP VIEW public.registry_symbols;
+    DROP TABLE public.registry_changes;
+    DROP TABLE public.registry_commit_order;
+    DROP FUNCTION public.registry_stamp();
+    DROP FUNCTION public.registry_note_truncate();
+    DROP FUNCTION public.registry_note_symbol_updates();
+    DROP FUNCTION public.registry_note_symbols();
+    DROP FUNCTION public.registry_note_rows();
+END
+$down$;

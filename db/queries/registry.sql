@@ -1,0 +1,71 @@
+-- What a registry in memory holds, and what has changed in it since an epoch.
+-- Documents are JSON: decoding one takes a tenth of the time that as many records take. Times in them are in UTC.
+
+-- name: GetRegistryState :one
+-- Which epoch has the log of changes reached, with which token, and what does the server's clock say?
+SELECT c.epoch::bigint AS epoch, c.token::text AS token, clock_timestamp()::timestamptz AS asked_at,
+       pg_is_in_recovery()::boolean AS on_standby, pg_notification_queue_usage()::float8 AS queue_usage
+FROM public.registry_changes AS c
+WHERE c.epoch IS NOT NULL
+ORDER BY c.epoch DESC
+LIMIT 1;
+
+-- name: GetRegistryNews :one
+-- What has changed since this epoch, as one document each, and which epoch was reached by that?
+-- Where the epoch with this token is not in the log, known is false, and the documents are empty.
+WITH state AS MATERIALIZED (
+    SELECT c.epoch, c.token
+    FROM public.registry_changes AS c
+    WHERE c.epoch IS NOT NULL
+    ORDER BY c.epoch DESC
+    LIMIT 1
+), base AS MATERIALIZED (
+    SELECT EXISTS (SELECT FROM public.registry_changes AS c
+                   WHERE c.epoch = @since_epoch::bigint AND c.token = @since_token::uuid) AS known
+), news AS MATERIALIZED (
+    SELECT c.epoch, c.id, c.changed, c.ids, c.token, c.committed_at
+    FROM public.registry_changes AS c, base AS b
+    WHERE b.known AND c.epoch > @since_epoch::bigint
+), symbol_ids AS MATERIALIZED (
+    SELECT DISTINCT unnest(n.ids) AS id FROM news AS n WHERE n.changed = 'SYMBOLS'
+), exchange_ids AS MATERIALIZED (
+    SELECT DISTINCT n.changed, unnest(n.ids) AS id FROM news AS n WHERE n.changed <> 'SYMBOLS'
+)
+SELECT
+    s.epoch::bigint AS epoch, s.token::text AS token, clock_timestamp()::timestamptz AS asked_at,
+    b.known::boolean AS known,
+    coalesce((SELECT json_agg(json_build_array(n.epoch, n.token, n.changed, n.ids,
+                                               to_char(n.committed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+                              ORDER BY n.epoch, n.id)
+              FROM news AS n), '[]')::text AS log,
+    coalesce((SELECT json_agg(to_json(e)) FROM public.exchanges AS e
+              WHERE e.id IN (SELECT x.id FROM exchange_ids AS x WHERE x.changed = 'EXCHANGES')), '[]')::text AS exchanges,
+    coalesce((SELECT '[' || string_agg(v.document, ',') || ']' FROM public.registry_symbols AS v
+              WHERE v.id IN (SELECT y.id FROM symbol_ids AS y)), '[]')::text AS symbols,
+    coalesce((SELECT json_agg(json_build_array(n.id, n.exchange_id, n.native_symbol, n.base, n.quote))
+              FROM public.symbols AS n
+              WHERE n.status IS NULL AND n.id IN (SELECT y.id FROM symbol_ids AS y)), '[]')::text AS named,
+    coalesce((SELECT json_agg(to_json(h)) FROM public.holds AS h
+              WHERE h.exchange_id IN (SELECT x.id FROM exchange_ids AS x WHERE x.changed = 'HOLDS')), '[]')::text AS holds,
+    coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f
+              WHERE f.exchange_id IN (SELECT x.id FROM exchange_ids AS x WHERE x.changed = 'FEES')), '[]')::text AS fees,
+    coalesce((SELECT json_agg(to_json(l)) FROM public.symbol_lists AS l
+              WHERE l.exchange_id IN (SELECT x.id FROM exchange_ids AS x WHERE x.changed = 'LISTS')), '[]')::text AS lists
+FROM state AS s, base AS b;
+
+-- name: GetRegistryContents :one
+-- All but the symbols: in one transaction with ListRegistrySymbols what a registry begins with.
+SELECT
+    coalesce((SELECT json_agg(to_json(e)) FROM public.exchanges AS e), '[]')::text AS exchanges,
+    coalesce((SELECT json_agg(json_build_array(n.id, n.exchange_id, n.native_symbol, n.base, n.quote))
+              FROM public.symbols AS n WHERE n.status IS NULL), '[]')::text AS named,
+    coalesce((SELECT json_agg(to_json(h)) FROM public.holds AS h), '[]')::text AS holds,
+    coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f), '[]')::text AS fees,
+    coalesce((SELECT json_agg(to_json(l)) FROM public.symbol_lists AS l), '[]')::text AS lists;
+
+-- name: ListRegistrySymbols :many
+-- All symbols that have rules, so many ids to a document.
+SELECT ('[' || string_agg(v.document, ',' ORDER BY v.id) || ']')::text AS symbols
+FROM public.registry_symbols AS v
+GROUP BY v.id / @ids_each::integer
+ORDER BY v.id / @ids_each::integer;

@@ -1,0 +1,1 @@
+"""Everything in memory, kept fresh: look-ups that await nothing."""

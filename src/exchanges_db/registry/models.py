@@ -1,0 +1,89 @@
+"""What a registry holds: a symbol with what was said of it beside its list, and a position in the log of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+from exchanges_db.orders.rules import OrderRules
+from exchanges_db.symbols.fees import Fees
+from exchanges_db.symbols.judge import Hold
+from exchanges_db.symbols.listing import Listing
+from exchanges_db.symbols.models import Symbol
+
+NO_FEES: Mapping[str, Fees] = MappingProxyType({})
+
+
+class Position(NamedTuple):
+    """How far something knows the log of changes; two of the same epoch are the same only where their tokens are.
+
+    epoch: rises with each transaction that changes what a registry holds, in the order in which they became visible.
+    token: at random, of that transaction: after a failover that lost the last of them an epoch is given again.
+    """
+
+    epoch: int
+    token: str
+
+
+class RegistrySymbol(Symbol, frozen=True, kw_only=True, gc=False, eq=False):
+    """A Symbol as `get_symbol` returns it, and what was said of it beside its list.
+
+    Attributes:
+        doubtful_since: since when something that is not believed is said of it; None: nothing is.
+        holds: what a person has said of it and of its whole exchange; one whose time is over is among them still.
+        account_fees: what was set and not forgotten, by account, of the symbol itself or else of its exchange.
+    """
+
+    doubtful_since: datetime | None = None
+    holds: tuple[Hold, ...] = ()
+    account_fees: Mapping[str, Fees] = NO_FEES
+    _rules: OrderRules | None = None
+
+    @property
+    def rules(self) -> OrderRules:
+        """What an order must keep to; compiled when it is first asked for, and kept.
+
+        Raises:
+            InvalidSymbol: its numbers cannot be used.
+        """
+        if self._rules is None:
+            # Of a copy: rules that led back to this object would keep it from being freed, as no collector sees it.
+            copy = Symbol(**{field: getattr(self, field) for field in Symbol.__struct_fields__})
+            msgspec.structs.force_setattr(self, "_rules", OrderRules.from_symbol(copy))
+        assert self._rules is not None  # made above
+        return self._rules
+
+    def keep_rules_of(self, before: RegistrySymbol) -> None:
+        """Take over the rules that were compiled for an earlier state, where they are of the same specification."""
+        same = (before.exchange, before.spec_version, before.updated_at)
+        if before._rules is not None and same == (self.exchange, self.spec_version, self.updated_at):
+            msgspec.structs.force_setattr(self, "_rules", before._rules)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all is the same but whether its rules were compiled already."""
+        if type(other) is not RegistrySymbol:
+            return NotImplemented
+        return all(getattr(self, field) == getattr(other, field) for field in _COMPARED)
+
+    __hash__ = None  # type: ignore[assignment]  # as of everything that holds a mapping
+
+
+_COMPARED = tuple(field for field in RegistrySymbol.__struct_fields__ if field != "_rules")
+
+
+class ListState(msgspec.Struct, frozen=True, kw_only=True):
+    """When a list of an exchange was last observed.
+
+    Attributes:
+        observed_at: when the exchange gave the newest list that was applied, or that confirmed what is known.
+        changed_at: the moment of its last import that changed a symbol; None where none has since that is kept.
+    """
+
+    listing: Listing
+    source: str
+    observed_at: datetime
+    changed_at: datetime | None

@@ -1,0 +1,212 @@
+"""One exchange as a registry holds it: its symbols by every name that they go by, and what holds beside them.
+
+A Place never changes: `evolved` makes another one, which shares what has not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from exchanges_db.errors import AmbiguousSymbol, shown
+from exchanges_db.exchanges.models import StoredExchange
+from exchanges_db.registry.models import NO_FEES, ListState, RegistrySymbol
+from exchanges_db.symbols.enums import SymbolKind, is_live
+from exchanges_db.symbols.fees import Fees
+from exchanges_db.symbols.judge import Hold
+from exchanges_db.symbols.models import NamedSymbol
+from exchanges_db.symbols.names import the_one
+
+K = TypeVar("K")
+# Most names are of one symbol: then it stands there by itself. Of several the live ones come first, then the newest.
+Entry = RegistrySymbol | tuple[RegistrySymbol, ...]
+Pair = tuple[str, str]
+FeeKey = tuple[str, int | None]  # the account, and the symbol, None for the whole exchange
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """An exchange, its symbols, and what was said of it.
+
+    Attributes:
+        symbols, named: by id; the second those that are known by name only.
+        by_native, by_symbol: by the exchange's own name, and by the canonical one.
+        by_pair: live symbols only, by base and quote.
+        holds: by native symbol; None is the key of the hold of the whole exchange.
+        fees: by account and symbol.
+        lists: that were ever imported.
+    """
+
+    exchange: StoredExchange
+    symbols: dict[int, RegistrySymbol] = {}
+    named: dict[int, NamedSymbol] = {}
+    by_native: dict[str, Entry] = {}
+    by_symbol: dict[str, Entry] = {}
+    by_pair: dict[Pair, Entry] = {}
+    holds: dict[str | None, Hold] = {}
+    fees: dict[FeeKey, Fees] = {}
+    lists: tuple[ListState, ...] = ()
+
+    def native(self, native_symbol: str) -> RegistrySymbol | None:
+        """Return the symbol with this native name, the live one first; None where there is none."""
+        entry = self.by_native.get(native_symbol)
+        return entry[0] if isinstance(entry, tuple) else entry
+
+    def called(self, symbol: str) -> RegistrySymbol | None:
+        """Return the symbol with this canonical name, the live one first. Raises AmbiguousSymbol where several live."""
+        entry = self.by_symbol.get(symbol)
+        return the_one(self.exchange.enum_value, symbol, entry) if isinstance(entry, tuple) else entry
+
+    def pair(self, base: str, quote: str, kind: SymbolKind | None = None) -> RegistrySymbol | None:
+        """Return the only live symbol of a pair, of this kind if one is given; None where there is none.
+
+        Raises:
+            AmbiguousSymbol: there are several; `.candidates` are their native names.
+        """
+        found = [one for one in several(self.by_pair.get((base, quote))) if kind is None or one.kind is kind]
+        if len(found) > 1:
+            natives = tuple(sorted(one.native_symbol for one in found))
+            raise AmbiguousSymbol(
+                f"{self.exchange.enum_value} has several live symbols of {shown(base)} and {shown(quote)}: ask for one "
+                f"by its kind or by the exchange's own name, {' or '.join(map(shown, natives))}",
+                candidates=natives,
+            )
+        return found[0] if found else None
+
+    def list_of(self, symbol: RegistrySymbol) -> ListState | None:
+        """Return the list that a symbol belongs to; None where none of its lists was ever imported."""
+        return next((one for one in self.lists if one.listing.covers(symbol)), None)
+
+    def evolved(
+        self,
+        *,
+        exchange: StoredExchange | None = None,
+        symbols: Mapping[int, RegistrySymbol | NamedSymbol | None] | None = None,
+        holds: dict[str | None, Hold] | None = None,
+        fees: dict[FeeKey, Fees] | None = None,
+        lists: tuple[ListState, ...] | None = None,
+    ) -> Place:
+        """Return the place after a change; what is not given stays.
+
+        symbols: by id, as they are now; None: it is gone. Holds and fees are put on them here.
+        """
+        place = self.exchange if exchange is None else exchange
+        held = self.holds if holds is None else holds
+        paid = self.fees if fees is None else fees
+        fresh = dict(symbols or {})
+        for number in self._touched(place, held, paid) - fresh.keys():
+            fresh[number] = self.symbols[number]
+        if not fresh:
+            return msgspec.structs.replace(self, exchange=place, holds=held, fees=paid, lists=lists or self.lists)
+        known, named = self.symbols.copy(), self.named.copy()
+        natives, names, pairs = self.by_native.copy(), self.by_symbol.copy(), self.by_pair.copy()
+        by_fee_key = _Fees(paid)
+        for number, now in fresh.items():
+            before = known.pop(number, None)
+            named.pop(number, None)
+            if before is not None:
+                _drop(natives, before.native_symbol, number)
+                _drop(names, before.symbol, number)
+                _drop(pairs, (before.base, before.quote), number)
+            if isinstance(now, NamedSymbol):
+                named[number] = now
+            elif now is not None:
+                symbol = _beside(now, before, place.enum_value, held, by_fee_key)
+                known[number] = symbol
+                _put(natives, symbol.native_symbol, symbol)
+                _put(names, symbol.symbol, symbol)
+                if is_live(symbol.status):
+                    _put(pairs, (symbol.base, symbol.quote), symbol)
+        return Place(
+            exchange=place,
+            symbols=known,
+            named=named,
+            by_native=natives,
+            by_symbol=names,
+            by_pair=pairs,
+            holds=held,
+            fees=paid,
+            lists=self.lists if lists is None else lists,
+        )
+
+    def _touched(
+        self, exchange: StoredExchange, holds: Mapping[str | None, Hold], fees: Mapping[FeeKey, Fees]
+    ) -> set[int]:
+        """Return the ids of the symbols that are not the same after a change of these."""
+        if exchange.enum_value != self.exchange.enum_value or holds.get(None) != self.holds.get(None):
+            return set(self.symbols)
+        changed = {key for key in self.fees.keys() | fees.keys() if self.fees.get(key) != fees.get(key)}
+        if any(number is None for _, number in changed):
+            return set(self.symbols)
+        touched = {number for _, number in changed if number in self.symbols}
+        for native in self.holds.keys() | holds.keys():
+            if native is not None and self.holds.get(native) != holds.get(native):
+                touched.update(one.id for one in several(self.by_native.get(native)))
+        return touched  # type: ignore[return-value]  # None is not among them
+
+
+class _Fees:
+    """What each account pays for a symbol; symbols without fees of their own share one mapping."""
+
+    def __init__(self, fees: Mapping[FeeKey, Fees]) -> None:
+        self._whole = {account: one for (account, number), one in fees.items() if number is None} or NO_FEES
+        self._own: dict[int, dict[str, Fees]] = {}
+        for (account, number), one in fees.items():
+            if number is not None:
+                self._own.setdefault(number, {})[account] = one
+
+    def of(self, symbol_id: int) -> Mapping[str, Fees]:
+        own = self._own.get(symbol_id)
+        return self._whole if own is None else {**self._whole, **own}
+
+
+def several(entry: Entry | None) -> tuple[RegistrySymbol, ...]:
+    """Return the symbols of an entry."""
+    if entry is None:
+        return ()
+    return entry if isinstance(entry, tuple) else (entry,)
+
+
+def _beside(
+    symbol: RegistrySymbol,
+    before: RegistrySymbol | None,
+    exchange: str,
+    holds: Mapping[str | None, Hold],
+    fees: _Fees,
+) -> RegistrySymbol:
+    """Return a symbol with what was said beside its list; rules that were compiled go along where they are the same."""
+    said = tuple(hold for hold in (holds.get(symbol.native_symbol), holds.get(None)) if hold is not None)
+    paid = fees.of(symbol.id)
+    if (symbol.exchange, symbol.holds, symbol.account_fees) != (exchange, said, paid):
+        made = msgspec.structs.replace(symbol, exchange=exchange, holds=said, account_fees=paid)
+    else:
+        made = symbol
+    if before is not None:
+        made.keep_rules_of(before)
+    return made
+
+
+def _rank(symbol: RegistrySymbol) -> tuple[bool, int]:
+    return not is_live(symbol.status), -symbol.id
+
+
+def _put(index: dict[K, Entry], key: K, symbol: RegistrySymbol) -> None:
+    entry = index.get(key)
+    index[key] = symbol if entry is None else tuple(sorted((*several(entry), symbol), key=_rank))
+
+
+def _drop(index: dict[K, Entry], key: K, symbol_id: int) -> None:
+    rest = tuple(one for one in several(index.get(key)) if one.id != symbol_id)
+    if len(rest) > 1:
+        index[key] = rest
+    elif rest:
+        index[key] = rest[0]
+    else:
+        index.pop(key, None)
+
+
+def all_symbols(places: Iterable[Place]) -> Iterable[RegistrySymbol]:
+    """Return the symbols of several places."""
+    for place in places:
+        yield from place.symbols.values()
