@@ -3,8 +3,10 @@
 
 -- name: GetRegistryState :one
 -- Which epoch has the log of changes reached, with which token, and what does the server's clock say?
+-- A server that follows another one is behind while it has received more than it shows.
 SELECT c.epoch::bigint AS epoch, c.token::text AS token, clock_timestamp()::timestamptz AS asked_at,
-       pg_is_in_recovery()::boolean AS on_standby, pg_notification_queue_usage()::float8 AS queue_usage
+       pg_is_in_recovery()::boolean AS on_standby,
+       (pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn())::boolean AS is_behind
 FROM public.registry_changes AS c
 WHERE c.epoch IS NOT NULL
 ORDER BY c.epoch DESC
@@ -21,7 +23,7 @@ WITH state AS MATERIALIZED (
     LIMIT 1
 ), base AS MATERIALIZED (
     SELECT EXISTS (SELECT FROM public.registry_changes AS c
-                   WHERE c.epoch = @since_epoch::bigint AND c.token = @since_token::uuid) AS known
+                   WHERE c.epoch = @since_epoch::bigint AND c.token::text = @since_token::text) AS known
 ), news AS MATERIALIZED (
     SELECT c.epoch, c.id, c.changed, c.ids, c.token, c.committed_at
     FROM public.registry_changes AS c, base AS b
@@ -69,3 +71,7 @@ SELECT ('[' || string_agg(v.document, ',' ORDER BY v.id) || ']')::text AS symbol
 FROM public.registry_symbols AS v
 GROUP BY v.id / @ids_each::integer
 ORDER BY v.id / @ids_each::integer;
+
+-- name: SendNotification :exec
+-- Sends a notification, to see whether it arrives.
+SELECT pg_notify(@channel::text, @payload::text);

@@ -18,6 +18,7 @@
     ├── DownloadFailed                 .status, .attempts, .retry_after; an exchange gave no usable answer
     ├── MigrationError                 dbmate failed, or the files and the database disagree
     │   └── MigrationLocked            another process is migrating, or a table was in use
+    ├── RegistryStale                  .lag; what a registry holds was not proven to be fresh for too long
     └── DatabaseError                  .sqlstate, .constraint; __cause__ is the driver's error
         ├── AccessDenied               wrong password or missing rights
         ├── Conflict                   another transaction was faster, a deadlock, or a table was changed: read, retry
@@ -151,6 +152,14 @@ class MigrationError(ExchangesDBError):
 
 class MigrationLocked(MigrationError):
     """Another process is migrating, or a table that a migration needs was in use, until the time limit."""
+
+
+class RegistryStale(ExchangesDBError):
+    """What a registry holds is older than was allowed, or it holds nothing yet; `lag` in seconds, None for ever."""
+
+    def __init__(self, message: str, *, lag: float | None = None) -> None:
+        super().__init__(message)
+        self.lag = lag
 
 
 class DatabaseError(ExchangesDBError):

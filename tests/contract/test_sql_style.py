@@ -15,7 +15,7 @@ MIGRATIONS = sorted((DB / "migrations").glob("*.sql"))
 # Its tables live wherever search_path leads first; its header says so, and so it is with bookkeeping.sql, which
 # makes them.
 UNQUALIFIED = frozenset({"migration_ledger.sql"})
-VERBS = "Check|Count|Delete|Find|Forget|Get|Insert|List|Lock|Pin|Plan|Record|Release|Set|Try|Update|Wait"
+VERBS = "Check|Count|Delete|Find|Forget|Get|Insert|List|Lock|Pin|Plan|Record|Release|Send|Set|Try|Update|Wait"
 # What a statement trigger calls the rows it changed has no schema.
 TRANSITION_TABLES = {
     name.lower() for file in MIGRATIONS for name in re.findall(r"\b(?:OLD|NEW) TABLE AS (\w+)", file.read_text())

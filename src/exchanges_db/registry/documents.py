@@ -30,11 +30,7 @@ log = logging.getLogger("exchanges_db")
 # The order of the view registry_symbols: what the exchange says, what the database adds, and doubts.
 FIELDS = (
     *SymbolSpec.__struct_fields__,
-    *(
-        field
-        for field in Symbol.__struct_fields__
-        if field not in SymbolSpec.__struct_fields__ and field != "exchange"
-    ),
+    *(field for field in Symbol.__struct_fields__ if field not in SymbolSpec.__struct_fields__ and field != "exchange"),
     "doubtful_since",
 )
 
@@ -137,7 +133,8 @@ class Documents:
                 yield RegistrySymbol(exchange=exchanges.get(row[place], ""), **dict(zip(FIELDS, values, strict=True)))
             except (ValueError, TypeError, InvalidOperation, IndexError) as exc:
                 name = f"{shown(row[0])}, id {row[number]}: " if len(row) > number else ""
-                log.error("left out of the registry: %s", unreadable(name, str(exc)), extra=event("row_unreadable"))
+                wrong = unreadable(name, str(exc))
+                log.error("left out of the registry: %s", wrong, extra=event("row_unreadable"))  # noqa: TRY400 - it says all
 
     def contents(self, row: GetRegistryContentsRow, position: Position, symbols: Iterable[str]) -> Snapshot:
         """Return all that there is: symbols as documents, and the rest."""
@@ -217,9 +214,7 @@ def _named_symbols(document: str, exchanges: Mapping[int, str]) -> Iterator[Name
 
 def _by_exchange(
     holds: str, fees: str, lists: str
-) -> tuple[
-    dict[int, dict[str | None, Hold]], dict[int, dict[FeeKey, Fees]], dict[int, tuple[ListState, ...]]
-]:
+) -> tuple[dict[int, dict[str | None, Hold]], dict[int, dict[FeeKey, Fees]], dict[int, tuple[ListState, ...]]]:
     held: dict[int, dict[str | None, Hold]] = {}
     for hold in from_database_json(holds, _holds):
         said = Hold(hold.sides, hold.until_at, hold.reason, hold.held_by, hold.native_symbol is None)
@@ -240,5 +235,3 @@ def _by_exchange(
         )
         listed[one.exchange_id] = (*listed.get(one.exchange_id, ()), state)
     return held, paid, listed
-
-

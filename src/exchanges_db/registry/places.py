@@ -143,7 +143,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         for native in self.holds.keys() | holds.keys():
             if native is not None and self.holds.get(native) != holds.get(native):
                 touched.update(one.id for one in several(self.by_native.get(native)))
-        return touched  # type: ignore[return-value]  # None is not among them
+        return touched
 
 
 class _Fees:

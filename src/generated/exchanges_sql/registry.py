@@ -4,8 +4,7 @@
 # source: registry.sql
 import dataclasses
 import datetime
-from typing import AsyncIterator, Optional
-import uuid
+from typing import Any, AsyncIterator, Optional
 
 import sqlalchemy
 import sqlalchemy.ext.asyncio
@@ -42,7 +41,7 @@ WITH state AS MATERIALIZED (
     LIMIT 1
 ), base AS MATERIALIZED (
     SELECT EXISTS (SELECT FROM public.registry_changes AS c
-                   WHERE c.epoch = :p1\\:\\:bigint AND c.token = :p2\\:\\:uuid) AS known
+                   WHERE c.epoch = :p1\\:\\:bigint AND c.token\\:\\:text = :p2\\:\\:text) AS known
 ), news AS MATERIALIZED (
     SELECT c.epoch, c.id, c.changed, c.ids, c.token, c.committed_at
     FROM public.registry_changes AS c, base AS b
@@ -94,7 +93,8 @@ class GetRegistryNewsRow:
 GET_REGISTRY_STATE = """-- name: get_registry_state \\:one
 
 SELECT c.epoch\\:\\:bigint AS epoch, c.token\\:\\:text AS token, clock_timestamp()\\:\\:timestamptz AS asked_at,
-       pg_is_in_recovery()\\:\\:boolean AS on_standby, pg_notification_queue_usage()\\:\\:float8 AS queue_usage
+       pg_is_in_recovery()\\:\\:boolean AS on_standby,
+       (pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn())\\:\\:boolean AS is_behind
 FROM public.registry_changes AS c
 WHERE c.epoch IS NOT NULL
 ORDER BY c.epoch DESC
@@ -108,7 +108,7 @@ class GetRegistryStateRow:
     token: str
     asked_at: datetime.datetime
     on_standby: bool
-    queue_usage: float
+    is_behind: bool
 
 
 LIST_REGISTRY_SYMBOLS = """-- name: list_registry_symbols \\:many
@@ -116,6 +116,11 @@ SELECT ('[' || string_agg(v.document, ',' ORDER BY v.id) || ']')\\:\\:text AS sy
 FROM public.registry_symbols AS v
 GROUP BY v.id / :p1\\:\\:integer
 ORDER BY v.id / :p1\\:\\:integer
+"""
+
+
+SEND_NOTIFICATION = """-- name: send_notification \\:exec
+SELECT pg_notify(:p1\\:\\:text, :p2\\:\\:text)
 """
 
 
@@ -135,7 +140,7 @@ class AsyncQuerier:
             lists=row[4],
         )
 
-    async def get_registry_news(self, *, since_epoch: int, since_token: uuid.UUID) -> Optional[GetRegistryNewsRow]:
+    async def get_registry_news(self, *, since_epoch: int, since_token: str) -> Optional[GetRegistryNewsRow]:
         row = (await self._conn.execute(sqlalchemy.text(GET_REGISTRY_NEWS), {"p1": since_epoch, "p2": since_token})).first()
         if row is None:
             return None
@@ -162,10 +167,13 @@ class AsyncQuerier:
             token=row[1],
             asked_at=row[2],
             on_standby=row[3],
-            queue_usage=row[4],
+            is_behind=row[4],
         )
 
     async def list_registry_symbols(self, *, ids_each: int) -> AsyncIterator[str]:
         result = await self._conn.stream(sqlalchemy.text(LIST_REGISTRY_SYMBOLS), {"p1": ids_each})
         async for row in result:
             yield row[0]
+
+    async def send_notification(self, *, channel: str, payload: str) -> None:
+        await self._conn.execute(sqlalchemy.text(SEND_NOTIFICATION), {"p1": channel, "p2": payload})

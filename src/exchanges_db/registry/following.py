@@ -1,0 +1,235 @@
+"""Keeps a snapshot as the database is: subscribe, then load, then follow; after any error from the beginning again.
+
+A notification is a hint that shortens the wait for the next poll, and nothing else. A connection that fails in any way
+is ended, not waited for, and another is made, for ever, after pauses that grow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine
+from time import monotonic
+from typing import Any
+
+from exchanges_db.database.bridge import bridge
+from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.hosts import connect
+from exchanges_db.database.session import Session
+from exchanges_db.database.settings import Settings
+from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
+from exchanges_db.events import event
+from exchanges_db.registry.documents import Documents
+from exchanges_db.registry.listening import listen
+from exchanges_db.registry.loading import fetch_news, fetch_state, load_all
+from exchanges_db.registry.snapshot import News, Snapshot
+from exchanges_db.registry.state import Clock, Counts
+
+log = logging.getLogger("exchanges_db")
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0  # seconds before another connection is made
+_USELESS_PAUSE = 0.05  # seconds for which hints are left alone after one that led to nothing
+_LOAD_LIMIT = 60.0  # seconds for one statement, while all is loaded
+_NAME = "exchanges_db registry"
+
+
+class Following:
+    """Follows the log of one database.
+
+    on_move: called with each snapshot, and the news that led to it; None where all was loaded.
+    on_proof: called when it is proven that the snapshot is what the database had when the question was sent.
+    on_loss: called with the error of each connection that failed.
+    """
+
+    def __init__(
+        self,
+        dsn: Dsn,
+        settings: Settings,
+        *,
+        ear: Dsn | None,
+        poll_interval: float,
+        answer_timeout: float,
+        counts: Counts,
+        on_move: Callable[[Snapshot, News | None], None],
+        on_proof: Callable[[], None],
+        on_loss: Callable[[ExchangesDBError], None],
+    ) -> None:
+        self._dsn, self._settings, self._ear = dsn, settings, ear
+        self._poll_interval, self._answer_timeout = poll_interval, answer_timeout
+        self._counts = counts
+        self._on_move, self._on_proof, self._on_loss = on_move, on_proof, on_loss
+        self.clock = Clock()
+        self.snapshot: Snapshot | None = None
+        self.proven_at: float | None = None  # when the question was sent, by the monotonic clock
+        self._documents = Documents()
+        self._hinted = asyncio.Event()
+        self._hint = ""
+        self._hints_from = 0.0  # the time before which no hint is followed up
+        self._limit = answer_timeout
+
+    def look(self) -> None:
+        """Have it look now, as after a hint."""
+        self._hint = ""
+        self._hinted.set()
+
+    async def run(self) -> None:
+        """Follow until the task is cancelled."""
+        if self._ear is None:
+            await self._again_and_again(self._follow)
+            return
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._again_and_again(self._follow))
+            both.create_task(self._again_and_again(self._listen))
+
+    async def _again_and_again(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            began = monotonic()
+            try:
+                await work()
+            except ExchangesDBError as exc:
+                self._note_loss(exc)
+            except DRIVER_ERRORS as exc:
+                self._note_loss(translate(exc))
+            if monotonic() - began > _LONGEST_PAUSE:
+                pause = _FIRST_PAUSE
+            await asyncio.sleep(pause * (0.5 + random.random() / 2))  # noqa: S311 - no secret
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _note_loss(self, error: ExchangesDBError) -> None:
+        self._counts.losses += 1
+        self._counts.last_error = str(error)
+        told = event("registry_lost", database=str(self._dsn), error=type(error).__name__)
+        log.warning("the registry of %s lost its connection: %s", self._dsn, error, extra=told)
+        self._on_loss(error)
+
+    async def _connect(self, dsn: Dsn) -> Session:
+        settings = self._settings
+        session = await connect(dsn, settings, limit=settings.connect_timeout, application_name=_NAME)
+        self._counts.connects += 1
+        # It wakes whoever waits; that it was lost is found out by asking.
+        session.add_termination_listener(lambda _: self.look())
+        return session
+
+    # Two connections: where queries go through a pooler, notifications come directly.
+
+    async def _listen(self) -> None:
+        assert self._ear is not None  # else this is not called
+        session = await self._connect(self._ear)
+        try:
+            await self._subscribe(session)
+            self.look()  # at what was committed while nobody listened
+            while not session.is_closed():
+                async with asyncio.timeout(self._answer_timeout):
+                    await fetch_state(bridge(session))  # a dead connection says nothing of itself
+                await asyncio.sleep(self._poll_interval)
+            raise DatabaseUnavailable("the connection that listens was lost")
+        finally:
+            self._counts.listening = False
+            session.terminate()
+
+    async def _subscribe(self, session: Session) -> None:
+        state = await fetch_state(bridge(session))
+        heard = not state.on_standby and await listen(session, self._note)
+        if not heard and self._counts.deaf is not True:
+            why = "a server that follows another one sends none" if state.on_standby else "a pooler lets none through"
+            told = event("registry_polls", database=str(self._dsn), interval=self._poll_interval)
+            log.warning(
+                "the registry of %s gets no notifications: %s; it asks every %g s",
+                self._dsn,
+                why,
+                self._poll_interval,
+                extra=told,
+            )
+        self._counts.listening, self._counts.deaf = heard, not heard
+
+    def _note(self, hint: str) -> None:
+        self._counts.hints += 1
+        self._hint = hint
+        self._hinted.set()
+
+    # The one that reads.
+
+    async def _follow(self) -> None:
+        session = await self._connect(self._dsn)
+        try:
+            if self._ear is None:
+                await self._subscribe(session)  # before the first look: what is committed from here on is told
+            await self._look(session)
+            while True:
+                hinted = await self._wait()
+                if session.is_closed():
+                    raise DatabaseUnavailable("the connection was lost")
+                if hinted:
+                    await self._look(session, hinted=True)
+                else:
+                    await self._poll(session)
+        finally:
+            if self._ear is None:
+                self._counts.listening = False
+            session.terminate()
+
+    async def _wait(self) -> bool:
+        """Wait for a hint at something new, or for the next poll; return whether there was a hint."""
+        until = monotonic() + self._poll_interval
+        try:
+            async with asyncio.timeout(self._poll_interval):
+                while True:
+                    await asyncio.sleep(max(0.0, self._hints_from - monotonic()))
+                    await self._hinted.wait()
+                    self._hinted.clear()  # before the look: what is committed during it sets it again
+                    if self.snapshot is None or self._hint != "{}:{}".format(*self.snapshot.position):
+                        return True
+        except TimeoutError:
+            if monotonic() < until:
+                raise  # another's
+            return False
+
+    async def _poll(self, session: Session) -> None:
+        sent = monotonic()
+        async with asyncio.timeout(self._answer_timeout):
+            state = await fetch_state(bridge(session))
+        self._counts.polls += 1
+        self._counts.on_standby = state.on_standby
+        self.clock.learn(state.asked_at, sent, monotonic())
+        known = self.snapshot
+        if known is None or known.position != (state.epoch, state.token):
+            await self._look(session)
+        elif not state.is_behind:
+            self._prove(sent)
+
+    async def _look(self, session: Session, *, hinted: bool = False) -> None:
+        """Go on to what the database has now."""
+        sent, known = monotonic(), self.snapshot
+        news: News | None = None
+        if known is not None:
+            try:
+                async with asyncio.timeout(self._limit):
+                    news = await fetch_news(bridge(session), self._documents, known)
+            except TimeoutError:
+                self._limit = min(2 * self._limit, _LOAD_LIMIT)  # there may be much that is new
+                raise
+            self._limit = self._answer_timeout
+        if known is not None and news is not None:
+            if not news.entries:
+                if hinted:
+                    self._hints_from = monotonic() + _USELESS_PAUSE
+                self._prove(sent)
+                return
+            self.snapshot = known.after(news)
+            self._counts.updates += 1
+            self._counts.changes += len({entry.epoch for entry in news.entries})
+        else:
+            self._documents = Documents()  # what it remembers is freed with the snapshot
+            async with session.transaction(isolation="repeatable_read", readonly=True):
+                sent = monotonic()
+                self.snapshot = await load_all(bridge(session), self._documents)
+            self._counts.loads += 1
+        self._on_move(self.snapshot, news)
+        self._prove(sent)
+
+    def _prove(self, sent: float) -> None:
+        self.proven_at = sent
+        self._on_proof()

@@ -1,0 +1,35 @@
+"""Notifications, as hints that there may be something new: what one says is never believed, only looked up."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+
+from exchanges_db.database.bridge import bridge
+from exchanges_db.database.session import Session
+from exchanges_sql.registry import AsyncQuerier
+
+CHANNEL = "exchanges_db_changed"  # as in migration 013; short and in small letters, as channels must be
+_ECHO_LIMIT = 1.0  # seconds
+
+
+async def listen(session: Session, on_hint: Callable[[str], None]) -> bool:
+    """Have `on_hint` called with what each notification says; return whether any arrives.
+
+    That LISTEN succeeds proves nothing: through a pooler it does, and no notification ever comes. So one is sent to a
+    channel of this session alone. When this has returned, LISTEN is committed: what is committed later is told.
+
+    Raises the driver's errors; on a server that follows another one LISTEN is an error.
+    """
+    nonce = secrets.token_hex(8)
+    channel, echoed = f"exchanges_db_echo_{nonce}", asyncio.Event()
+    await session.add_listener(channel, lambda *_: echoed.set())
+    await session.add_listener(CHANNEL, lambda _, __, ___, payload: on_hint(str(payload)))
+    await AsyncQuerier(bridge(session)).send_notification(channel=channel, payload=nonce)
+    try:
+        async with asyncio.timeout(_ECHO_LIMIT):
+            await echoed.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,89 @@
+"""The states of a registry, what it has gone through, and the server's clock as far as its answers have told it."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from time import monotonic
+
+import msgspec
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class RegistryState(StrEnum):
+    """LOADING: it holds nothing yet. LIVE: it is as the database is, but for what changed within the last poll.
+
+    STALE: it holds what was so at an earlier time, and the database cannot be asked. CLOSED: it is not kept any more.
+    """
+
+    LOADING = "LOADING"
+    LIVE = "LIVE"
+    STALE = "STALE"
+    CLOSED = "CLOSED"
+
+
+class RegistryStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What a registry has gone through since it was made.
+
+    Attributes:
+        loads: how often all was read; updates: how often only what had changed was.
+        changes: transactions of the database that were applied one by one.
+        polls: how often it was asked without a hint whether anything has changed; hints: notifications that came.
+        connects, losses: connections that were made, and that failed.
+        listening: whether notifications arrive; else changes are seen by polls alone.
+        on_standby: whether it reads from a server that follows another one.
+        last_error: why a connection failed last; None where none has.
+    """
+
+    loads: int
+    updates: int
+    changes: int
+    polls: int
+    hints: int
+    connects: int
+    losses: int
+    listening: bool
+    on_standby: bool
+    last_error: str | None
+
+
+class Counts(msgspec.Struct):
+    """The same while they are counted; deaf: whether it was said that no notifications come."""
+
+    loads: int = 0
+    updates: int = 0
+    changes: int = 0
+    polls: int = 0
+    hints: int = 0
+    connects: int = 0
+    losses: int = 0
+    listening: bool = False
+    on_standby: bool = False
+    last_error: str | None = None
+    deaf: bool | None = None
+
+    def stats(self) -> RegistryStats:
+        """Return them as they are now."""
+        return RegistryStats(**{field: getattr(self, field) for field in RegistryStats.__struct_fields__})
+
+
+class Clock:
+    """The server's clock, as far as answers have told it: its time lay between the question and the answer."""
+
+    def __init__(self) -> None:
+        self._offset = 0.0  # seconds, from this process's monotonic clock to the server's
+        self._doubt = math.inf
+        self._learnt = 0.0
+
+    def learn(self, server: datetime, sent: float, answered: float) -> None:
+        """Learn from an answer; a slow one only where what is known is old."""
+        doubt = (answered - sent) / 2
+        if doubt <= 2 * self._doubt or answered - self._learnt > 60:
+            self._offset = (server - _EPOCH).total_seconds() - (sent + answered) / 2
+            self._doubt, self._learnt = doubt, answered
+
+    def now(self) -> datetime | None:
+        """Return what time it is on the server; None where it never answered."""
+        return None if self._doubt == math.inf else _EPOCH + timedelta(seconds=self._offset + monotonic())
