@@ -145,7 +145,7 @@ class Registry:
 
     @property
     def state(self) -> RegistryState:
-        """LOADING, LIVE, STALE or CLOSED; LIVE only where the last proof is no older than a poll and its answer take."""
+        """LOADING, LIVE, STALE or CLOSED; LIVE only where the last proof is no older than a poll and an answer take."""
         if self._is_closed:
             return RegistryState.CLOSED
         lag = self.lag
