@@ -1,70 +1,124 @@
 """A registry beside a real server: it loads, follows, says how fresh it is, and ends."""
 
 import asyncio
-import time
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from exchanges_db import Database, deactivate_exchange, get_all_exchanges, hold_exchange
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.errors import DatabaseUnavailable, RegistryStale
+from exchanges_db.errors import AccessDenied, ConfigurationError, DatabaseUnavailable, RegistryStale, SchemaMismatch
 from exchanges_db.registry.registry import Registry, RegistrySettings
 from exchanges_db.registry.state import RegistryState
 from tests.factories import connected
+from tests.toxic_proxy import toxic_proxy
 
-QUICK = RegistrySettings(poll_interval=0.2, answer_timeout=0.5)
+QUICK = RegistrySettings(poll_interval=0.2, answer_timeout=2)
+RARE = RegistrySettings(poll_interval=60)
+_END = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = 'exchanges_db registry' AND datname = current_database()
+"""
 
 
-async def until(condition, seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until something is so."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.002)
 
 
-async def test_a_change_anywhere_is_seen_within_milliseconds(stocked_dsn: Dsn) -> None:
-    async with Registry(stocked_dsn) as registry, Database(stocked_dsn) as db:
+async def test_what_is_loaded_is_what_look_ups_return(stocked_dsn: Dsn) -> None:
+    async with Registry(stocked_dsn, settings=RARE) as registry, Database(stocked_dsn) as db:
         assert registry.state is RegistryState.LIVE
+        assert registry.stats().listening
+        exchanges = [place.exchange for place in registry.snapshot.places.values()]
+        assert sorted(exchanges, key=lambda one: one.name) == await get_all_exchanges(db=db)
+
+
+async def test_a_change_anywhere_is_seen_by_its_notification(stocked_dsn: Dsn) -> None:
+    """The next poll would be a minute away."""
+    async with Registry(stocked_dsn, settings=RARE) as registry, Database(stocked_dsn) as db:
         place = next(iter(registry.snapshot.places))
-        took = []
-        for round_ in range(20):
-            await hold_exchange(place, reason=f"round {round_}", db=db)
-            began = time.monotonic()
-            await until(
-                lambda: (
-                    registry.snapshot.places[place].holds.get(None) is not None
-                    and registry.snapshot.places[place].holds[None].reason == f"round {round_}"
-                )
-            )
-            took.append(time.monotonic() - began)
-        print(sorted(took)[10], max(took), registry.stats())
+
+        def is_held(reason: str) -> bool:
+            hold = registry.snapshot.places[place].holds.get(None)
+            return hold is not None and hold.reason == reason
+
+        for number in range(5):
+            reason = f"round {number}"
+            await hold_exchange(place, reason=reason, db=db)
+            await until(lambda reason=reason: is_held(reason))  # type: ignore[misc]  # mypy knows no defaults of lambdas
+        stats = registry.stats()
+        assert (stats.loads, stats.updates, stats.changes, stats.polls) == (1, 5, 5, 0)
+
+
+async def test_refresh_proves_what_was_committed_before_it(stocked_dsn: Dsn) -> None:
+    async with Registry(stocked_dsn, settings=RARE) as registry, Database(stocked_dsn) as db:
         for exchange in await get_all_exchanges(db=db):
             await deactivate_exchange(exchange.id, db=db)
-        await registry.refresh()
-        assert not any(place.exchange.is_active for place in registry.snapshot.places.values())
+            await registry.refresh()
+            assert not registry.snapshot.places_by_id[exchange.id].exchange.is_active
+
+
+async def test_a_lost_connection_is_made_again_and_nothing_is_loaded_twice(stocked_dsn: Dsn) -> None:
+    async with Registry(stocked_dsn, settings=QUICK) as registry, connected(stocked_dsn) as other:
+        for number in range(3):
+            await other.execute(_END)
+            await other.execute("UPDATE public.exchanges SET display_name = $1 WHERE id = 1", f"After {number}")
+            name = f"After {number}"
+            await until(lambda name=name: registry.snapshot.places_by_id[1].exchange.display_name == name)  # type: ignore[misc]
+        assert registry.stats().losses == 3
+        assert registry.stats().loads == 1
+
+
+async def test_a_registry_that_is_closed_answers_nothing(stocked_dsn: Dsn) -> None:
+    registry = Registry(stocked_dsn)
+    assert registry.state is RegistryState.LOADING
+    with pytest.raises(RegistryStale, match="holds nothing yet"):
+        _ = registry.snapshot
+    async with registry:
+        pass
     assert registry.state is RegistryState.CLOSED
     with pytest.raises(RegistryStale, match="closed"):
         _ = registry.snapshot
+    with pytest.raises(RegistryStale, match="closed"):
+        await registry.refresh()
+    with pytest.raises(ConfigurationError, match="make a new one"):
+        await registry.open()
 
 
-async def test_a_lost_connection_is_made_again(stocked_dsn: Dsn) -> None:
-    async with Registry(stocked_dsn, settings=QUICK) as registry, connected(stocked_dsn) as other:
-        loads = registry.stats().loads
-        for _ in range(3):
-            losses = registry.stats().losses
-            await other.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'exchanges_db registry' AND datname = current_database()"
-            )
-            began = time.monotonic()
-            await until(lambda: registry.stats().losses > losses and registry.state is RegistryState.LIVE)
-            print("back", time.monotonic() - began)
-        await other.execute("UPDATE public.exchanges SET display_name = 'After' WHERE id = 1")
-        await until(lambda: registry.snapshot.places_by_id[1].exchange.display_name == "After")
-        assert registry.stats().loads == loads
-        print(registry.stats())
-
-
-async def test_no_server(stocked_dsn: Dsn) -> None:
+async def test_what_can_never_be_loaded_is_said_at_once(stocked_dsn: Dsn, empty_dsn: Dsn) -> None:
+    """No other attempt would do better; a server that is away is tried until the limit."""
+    with pytest.raises(SchemaMismatch):
+        await Registry(empty_dsn).open()
+    with pytest.raises(AccessDenied):
+        await Registry(replace(stocked_dsn, user="nobody_of_that_name")).open()
+    away = replace(stocked_dsn, hosts=(("127.0.0.1", 1),), sslmode="disable")
     with pytest.raises(DatabaseUnavailable):
-        await Registry(
-            "postgresql://localhost:1/nowhere?sslmode=disable", settings=RegistrySettings(load_timeout=0.5)
-        ).open()
+        await Registry(away, settings=RegistrySettings(load_timeout=0.5)).open()
+
+
+async def test_look_ups_end_where_freshness_was_not_proven_for_too_long(stocked_dsn: Dsn) -> None:
+    """And go on once it is proven again; without `max_staleness` they never end."""
+    settings = RegistrySettings(poll_interval=0.1, answer_timeout=0.3, max_staleness=0.8)
+    async with (
+        toxic_proxy(stocked_dsn) as (proxy, through),
+        Registry(through, settings=settings) as registry,
+        Registry(through, settings=QUICK) as patient,
+    ):
+        assert registry.snapshot == patient.snapshot
+        proxy.silent = True
+        await until(lambda: registry.state is RegistryState.STALE and patient.state is RegistryState.STALE)
+        with pytest.raises(RegistryStale) as caught:  # noqa: PT012 - until it does
+            while True:
+                assert registry.snapshot.places
+                await asyncio.sleep(0.01)
+        assert caught.value.lag is not None
+        assert caught.value.lag >= 0.8
+        assert patient.snapshot.places
+        proxy.heal()
+        await registry.refresh()
+        assert registry.snapshot.places
+        assert registry.state is RegistryState.LIVE
