@@ -176,9 +176,15 @@ def _beside(
     fees: _Fees,
 ) -> RegistrySymbol:
     """Return a symbol with what was said beside its list; rules that were compiled go along where they are the same."""
-    said = tuple(hold for hold in (holds.get(symbol.native_symbol), holds.get(None)) if hold is not None)
+    said: tuple[Hold, ...] = ()
+    if holds:
+        said = tuple(hold for hold in (holds.get(symbol.native_symbol), holds.get(None)) if hold is not None)
     paid = fees.of(symbol.id)
-    if (symbol.exchange, symbol.holds, symbol.account_fees) != (exchange, said, paid):
+    if (
+        symbol.exchange != exchange
+        or symbol.holds != said
+        or (symbol.account_fees is not paid and symbol.account_fees != paid)
+    ):
         made = msgspec.structs.replace(symbol, exchange=exchange, holds=said, account_fees=paid)
     else:
         made = symbol
@@ -192,8 +198,8 @@ def _rank(symbol: RegistrySymbol) -> tuple[bool, int]:
 
 
 def _put(index: dict[K, Entry], key: K, symbol: RegistrySymbol) -> None:
-    entry = index.get(key)
-    index[key] = symbol if entry is None else tuple(sorted((*several(entry), symbol), key=_rank))
+    if (entry := index.setdefault(key, symbol)) is not symbol:
+        index[key] = tuple(sorted((*several(entry), symbol), key=_rank))
 
 
 def _drop(index: dict[K, Entry], key: K, symbol_id: int) -> None:
