@@ -31,21 +31,19 @@ from benchmarks.server import migrate, separate
 from exchanges_db.database import embedded
 from exchanges_db.database.bridge import bridge
 from exchanges_db.database.dsn import Dsn, parse_dsn
-from exchanges_db.registry.documents import FIELDS, Documents
+from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.loading import load_all
 from exchanges_db.registry.registry import Registry, RegistrySettings
 from exchanges_db.registry.snapshot import Snapshot
+from exchanges_db.symbols.models import Symbol
 
 LOAD, MEMORY, VISIBLE = Target("at most", 2.5), Target("at most", 0.8), Target("at most", 3.0)
 A_SECOND = 500  # changes
 WRITERS = 4
 
 # What somebody would write by hand: a plain object per row.
-Plain = msgspec.defstruct("Plain", list(FIELDS))
-FETCH = f"""
-    SELECT {', '.join(f's.{field}' for field in FIELDS[:-1])}, d.since AS doubtful_since
-    FROM public.symbols AS s LEFT JOIN public.symbol_doubts AS d ON d.symbol_id = s.id AND d.ended_at IS NULL
-"""  # noqa: S608 - columns of ours
+Plain = msgspec.defstruct("Plain", [*Symbol.__struct_fields__, "doubtful_since"])
+FETCH = "SELECT * FROM public.registry_symbols"
 
 
 def main(
@@ -183,7 +181,9 @@ async def _visible(dsn: Dsn, connection: asyncpg.Connection[Any], seconds: float
     rate = number / seconds
     lists = [sorted(times) for times in (seen, heard)]
     ours, theirs = (times[int(0.99 * len(times))] for times in lists)
-    value = f"{1e3 * ours:.2f} ms, {1e3 * theirs:.2f} ms at {rate:.0f} a second; {len(seen)} and {len(heard)} of {number}"
+    value = (
+        f"{1e3 * ours:.2f} ms, {1e3 * theirs:.2f} ms at {rate:.0f} a second; {len(seen)} and {len(heard)} of {number}"
+    )
     return [_figure("commit to visible, p99 / bare LISTEN", value, ours / theirs, VISIBLE)]
 
 

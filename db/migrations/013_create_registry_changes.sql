@@ -63,35 +63,24 @@ CREATE SEQUENCE public.registry_epoch_seq OWNED BY public.registry_changes.epoch
 INSERT INTO public.registry_changes (changed, transaction_id, epoch, token, committed_at)
 VALUES ('EVERYTHING', pg_current_xact_id(), nextval('public.registry_epoch_seq'), gen_random_uuid(), clock_timestamp());
 
--- What a registry holds of a symbol that has rules: numbers as text, so that equal ones can be one object, times in UTC.
+-- What a registry holds of a symbol that has rules, under the names of its fields.
 CREATE VIEW public.registry_symbols AS
-SELECT s.id, s.exchange_id,
-       json_build_array(
-           s.native_symbol, s.symbol, s.base, s.quote, s.settle, s.kind, s.direction, s.contract_size::text,
-           s.strike::text, s.option_type, s.price_tick::text, s.tick_assumed, s.quantity_step::text, s.step_assumed,
-           s.min_quantity::text, s.max_quantity::text, s.min_notional::text, s.max_notional::text,
-           s.market_min_quantity::text, s.market_max_quantity::text, s.market_min_notional::text,
-           s.market_max_notional::text, s.price_band_up::text, s.price_band_down::text, s.price_band_of,
-           s.market_slip_ratio::text, s.order_types, s.leverage_min::text, s.leverage_max::text,
-           s.initial_margin_rate::text, s.maintenance_margin_rate::text, s.funding_interval, s.funding_cap::text,
-           s.max_open_orders, s.margin_allowed, s.full_name, s.contract_address, s.is_risky, s.is_premarket,
-           s.asset_class, s.list_maker_fee::text, s.list_taker_fee::text, s.status, s.sides, s.api_tradable,
-           to_char(s.buy_opens_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-           to_char(s.sell_opens_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-           to_char(s.delisting_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-           to_char(s.delisted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-           to_char(s.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-           to_char(s.exchange_changed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), s.id, s.exchange_id,
-           s.price_decimals, s.quantity_decimals, s.spec_version,
-           to_char(s.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-           to_char(s.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), s.source, to_char(s.observed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-           to_char(d.since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-       )::text AS document
+SELECT s.id, s.exchange_id, e.enum_value AS exchange, s.price_decimals, s.quantity_decimals, s.spec_version,
+       s.created_at, s.updated_at, s.source, s.observed_at, s.native_symbol, s.symbol, s.base, s.quote, s.settle,
+       s.kind, s.direction, s.contract_size, s.strike, s.option_type, s.price_tick, s.tick_assumed,
+       s.quantity_step, s.step_assumed, s.min_quantity, s.max_quantity, s.min_notional, s.max_notional,
+       s.market_min_quantity, s.market_max_quantity, s.market_min_notional, s.market_max_notional, s.price_band_up,
+       s.price_band_down, s.price_band_of, s.market_slip_ratio, s.order_types, s.leverage_min, s.leverage_max,
+       s.initial_margin_rate, s.maintenance_margin_rate, s.funding_interval, s.funding_cap, s.max_open_orders,
+       s.margin_allowed, s.full_name, s.contract_address, s.is_risky, s.is_premarket, s.asset_class,
+       s.list_maker_fee, s.list_taker_fee, s.status, s.sides, s.api_tradable, s.buy_opens_at, s.sell_opens_at,
+       s.delisting_at, s.delisted_at, s.expires_at, s.exchange_changed_at, d.since AS doubtful_since
 FROM public.symbols AS s
+JOIN public.exchanges AS e ON e.id = s.exchange_id
 LEFT JOIN public.symbol_doubts AS d ON d.symbol_id = s.id AND d.ended_at IS NULL
 WHERE s.status IS NOT NULL;
 
-COMMENT ON VIEW public.registry_symbols IS 'Each symbol that has rules as one JSON list, in the order of the fields of a registry''s Symbol';
+COMMENT ON VIEW public.registry_symbols IS 'Each symbol that has rules, as a registry in memory holds it';
 
 -- Fees that were set and not forgotten, of exchanges and symbols that are the ones they were set for.
 CREATE VIEW public.registry_fees AS

@@ -1,5 +1,5 @@
 -- What a registry in memory holds, and what has changed in it since an epoch.
--- Documents are JSON: decoding one takes a tenth of the time that as many records take. Times in them are in UTC.
+-- Documents are JSON: decoding one takes a tenth of the time that as many records take.
 
 -- name: GetRegistryState :one
 -- Which epoch has the log of changes reached, with which token, and what does the server's clock say?
@@ -42,7 +42,7 @@ SELECT
               FROM news AS n), '[]')::text AS log,
     coalesce((SELECT json_agg(to_json(e)) FROM public.exchanges AS e
               WHERE e.id IN (SELECT x.id FROM exchange_ids AS x WHERE x.changed = 'EXCHANGES')), '[]')::text AS exchanges,
-    coalesce((SELECT '[' || string_agg(v.document, ',') || ']' FROM public.registry_symbols AS v
+    coalesce((SELECT json_agg(json_strip_nulls(to_json(v))) FROM public.registry_symbols AS v
               WHERE v.id IN (SELECT y.id FROM symbol_ids AS y)), '[]')::text AS symbols,
     coalesce((SELECT json_agg(json_build_array(n.id, n.exchange_id, n.native_symbol, n.base, n.quote))
               FROM public.symbols AS n
@@ -56,7 +56,7 @@ SELECT
 FROM state AS s, base AS b;
 
 -- name: GetRegistryContents :one
--- All but the symbols: in one transaction with ListRegistrySymbols what a registry begins with.
+-- All but the symbols: in one transaction with GetRegistrySymbols what a registry begins with.
 SELECT
     coalesce((SELECT json_agg(to_json(e)) FROM public.exchanges AS e), '[]')::text AS exchanges,
     coalesce((SELECT json_agg(json_build_array(n.id, n.exchange_id, n.native_symbol, n.base, n.quote))
@@ -65,12 +65,17 @@ SELECT
     coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f), '[]')::text AS fees,
     coalesce((SELECT json_agg(to_json(l)) FROM public.symbol_lists AS l), '[]')::text AS lists;
 
--- name: ListRegistrySymbols :many
--- All symbols that have rules, so many ids to a document.
-SELECT ('[' || string_agg(v.document, ',' ORDER BY v.id) || ']')::text AS symbols
-FROM public.registry_symbols AS v
-GROUP BY v.id / @ids_each::integer
-ORDER BY v.id / @ids_each::integer;
+-- name: GetRegistrySymbols :one
+-- Which are the next symbols that have rules, by id, so many at most, and which id has the last of them?
+SELECT coalesce(max(part.id), @after_id::integer)::integer AS last_id, count(*)::integer AS symbols_read,
+       coalesce(json_agg(json_strip_nulls(part.document)), '[]')::text AS symbols
+FROM (
+    SELECT v.id, to_json(v) AS document
+    FROM public.registry_symbols AS v
+    WHERE v.id > @after_id::integer
+    ORDER BY v.id
+    LIMIT @most::integer
+) AS part;
 
 -- name: SendNotification :exec
 -- Sends a notification, to see whether it arrives.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from enum import Enum
-from typing import Any, get_args, get_type_hints
+from decimal import Decimal
+from typing import get_args, get_type_hints
 
 import msgspec
 
@@ -22,22 +21,18 @@ from exchanges_db.symbols.enums import SidesAllowed, SymbolKind
 from exchanges_db.symbols.fees import Fees, FeeSource
 from exchanges_db.symbols.judge import Hold
 from exchanges_db.symbols.listing import Listing
-from exchanges_db.symbols.models import NamedSymbol, Symbol, SymbolSpec
+from exchanges_db.symbols.models import NamedSymbol
 from exchanges_sql.registry import GetRegistryContentsRow, GetRegistryNewsRow
 
 log = logging.getLogger("exchanges_db")
 
-# The order of the view registry_symbols: what the exchange says, what the database adds, and doubts.
-FIELDS = (
-    *SymbolSpec.__struct_fields__,
-    *(field for field in Symbol.__struct_fields__ if field not in SymbolSpec.__struct_fields__ and field != "exchange"),
-    "doubtful_since",
+# Equal ones of these become one object.
+_NUMBERS = tuple(field for field, hint in get_type_hints(RegistrySymbol).items() if Decimal in (hint, *get_args(hint)))
+_SHARED = (
+    *("exchange", "base", "quote", "settle", "source", "order_types"),
+    *(field for field, hint in get_type_hints(RegistrySymbol).items() if datetime in (hint, *get_args(hint))),
 )
-
-
-_ID, _EXCHANGE_ID, _ORDER_TYPES = (FIELDS.index(field) for field in ("id", "exchange_id", "order_types"))
-_HINTS = get_type_hints(RegistrySymbol)
-_UNREADABLE = (ValueError, TypeError, InvalidOperation, IndexError)
+_set = msgspec.structs.force_setattr
 
 
 class _HoldRow(msgspec.Struct):
@@ -84,89 +79,66 @@ class _NamedRow(msgspec.Struct, array_like=True):
     quote: str
 
 
+class _NameRow(msgspec.Struct):
+    exchange: str
+    native_symbol: str
+    id: int
+
+
 _entries = msgspec.json.Decoder(list[_EntryRow])
 _exchanges = msgspec.json.Decoder(list[StoredExchange])
 _named = msgspec.json.Decoder(list[_NamedRow])
 _holds = msgspec.json.Decoder(list[_HoldRow])
 _fees = msgspec.json.Decoder(list[_FeesRow])
 _lists = msgspec.json.Decoder(list[_ListRow])
-_rows = msgspec.json.Decoder(list[list[Any]])
-
-
-class _Kept(dict[Any, Any]):
-    """What was made of each text, so that it is made, and kept, once; nothing is made of None."""
-
-    def __init__(self, make: Callable[[Any], Any]) -> None:
-        super().__init__({None: None})
-        self._make = make
-
-    def __missing__(self, text: Any) -> Any:
-        made = self[text] = self._make(text)
-        return made
+_symbols = msgspec.json.Decoder(list[RegistrySymbol])
+_one_symbol = msgspec.json.Decoder(RegistrySymbol)
+_raw = msgspec.json.Decoder(list[msgspec.Raw])
+_name = msgspec.json.Decoder(_NameRow)
 
 
 class Documents:
-    """Reads documents, and remembers what it made of texts, numbers and times."""
+    """Reads documents, and remembers the texts, numbers and times in them."""
 
     def __init__(self) -> None:
-        texts, numbers, times = _Kept(str), _Kept(Decimal), _Kept(_time)
-        self._columns: list[_Kept | None] = []
-        for field in FIELDS:
-            kinds = {*get_args(_HINTS[field]), _HINTS[field]}
-            enum = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Enum)), None)
-            if enum is not None:
-                self._columns.append(_Kept(enum))
-            elif field == "order_types":
-                self._columns.append(_Kept(_order_types))
-            else:
-                made = {Decimal: numbers, datetime: times, str: texts}
-                self._columns.append(next((made[kind] for kind in kinds if kind in made), None))
+        self._numbers: dict[str, Decimal] = {}
+        self._others: dict[object, object] = {}
 
-    def symbols(self, document: str, exchanges: Mapping[int, str]) -> list[RegistrySymbol]:
+    def symbols(self, document: str) -> list[RegistrySymbol]:
         """Return the symbols of a document; one that cannot be read hides no other, but is logged by its name.
 
-        exchanges: the enum_value of each, by id.
+        Raises:
+            SchemaMismatch: it is no document of symbols at all.
         """
-        rows = from_database_json(document, _rows)
-        if not rows:
-            return []
         try:
-            return self._made(rows, exchanges)
-        except _UNREADABLE:
-            return [symbol for row in rows for symbol in self._alone(row, exchanges)]
+            found = _symbols.decode(document)
+        except msgspec.ValidationError:
+            found = [symbol for raw in from_database_json(document, _raw) for symbol in _alone(raw)]
+        numbers, others = self._numbers, self._others
+        for symbol in found:
+            for field in _NUMBERS:
+                number = getattr(symbol, field)
+                if number is not None:
+                    # By their texts: 0.10 is the same number as 0.1, and not the same to whoever shows it.
+                    kept = numbers.setdefault(str(number), number)
+                    if kept is not number:
+                        _set(symbol, field, kept)
+            for field in _SHARED:
+                value = getattr(symbol, field)
+                if value is not None:
+                    other = others.get(value)
+                    if other is None:
+                        other = others[value] = value.astimezone(UTC) if isinstance(value, datetime) else value
+                    _set(symbol, field, other)
+        return found
 
-    def _made(self, rows: list[list[Any]], exchanges: Mapping[int, str]) -> list[RegistrySymbol]:
-        """Return the symbols of rows: column by column, because that is faster, each value then made by a look-up."""
-        for row in rows:
-            if row[_ORDER_TYPES] is not None:
-                row[_ORDER_TYPES] = tuple(row[_ORDER_TYPES])
-        columns = [
-            column if made is None else map(made.__getitem__, column)
-            for made, column in zip(self._columns, zip(*rows, strict=True), strict=True)
-        ]
-        places = [exchanges.get(row[_EXCHANGE_ID], "") for row in rows]
-        return [
-            RegistrySymbol(exchange=place, **dict(zip(FIELDS, values, strict=True)))
-            for place, values in zip(places, zip(*columns, strict=True), strict=True)
-        ]
-
-    def _alone(self, row: list[Any], exchanges: Mapping[int, str]) -> list[RegistrySymbol]:
-        try:
-            return self._made([row], exchanges)
-        except _UNREADABLE as exc:
-            name = f"{shown(row[0])}, id {row[_ID]}: " if len(row) == len(FIELDS) else ""
-            wrong = unreadable(name, str(exc))
-            log.error("left out of the registry: %s", wrong, extra=event("row_unreadable"))  # noqa: TRY400 - it says all
-            return []
-
-    def contents(self, row: GetRegistryContentsRow, position: Position, symbols: Iterable[str]) -> Snapshot:
-        """Return all that there is: symbols as documents, and the rest."""
+    def contents(self, row: GetRegistryContentsRow, position: Position, symbols: Iterable[RegistrySymbol]) -> Snapshot:
+        """Return all that there is: symbols, and the rest."""
         exchanges = _by_id(row.exchanges)
         names = {number: exchange.enum_value for number, exchange in exchanges.items()}
         found: dict[int, dict[int, RegistrySymbol | NamedSymbol | None]] = {}
-        for document in symbols:
-            for symbol in self.symbols(document, names):
-                found.setdefault(symbol.exchange_id, {})[symbol.id] = symbol
+        for symbol in symbols:
+            found.setdefault(symbol.exchange_id, {})[symbol.id] = symbol
         for named in _named_symbols(row.named, names):
             found.setdefault(named.exchange_id, {})[named.id] = named
         held, paid, listed = _by_exchange(row.holds, row.fees, row.lists)
@@ -191,7 +163,7 @@ class Documents:
             return None
         exchanges = _by_id(row.exchanges)
         names = {**known, **{number: exchange.enum_value for number, exchange in exchanges.items()}}
-        symbols: dict[int, RegistrySymbol | NamedSymbol] = {one.id: one for one in self.symbols(row.symbols, names)}
+        symbols: dict[int, RegistrySymbol | NamedSymbol] = {one.id: one for one in self.symbols(row.symbols)}
         symbols.update((one.id, one) for one in _named_symbols(row.named, names))
         held, paid, listed = _by_exchange(row.holds, row.fees, row.lists)
         return News(
@@ -207,13 +179,14 @@ class Documents:
         )
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _order_types(values: tuple[str, ...]) -> Any:
-    kind = get_args(next(one for one in get_args(_HINTS["order_types"]) if get_args(one)))[0]
-    return tuple(kind(value) for value in values)
+def _alone(raw: msgspec.Raw) -> list[RegistrySymbol]:
+    try:
+        return [_one_symbol.decode(raw)]
+    except msgspec.ValidationError as exc:
+        row = _name.decode(raw)
+        wrong = unreadable(f"{shown(row.exchange)} {shown(row.native_symbol)}, id {row.id}: ", str(exc))
+        log.error("left out of the registry: %s", wrong, extra=event("row_unreadable"))  # noqa: TRY400 - it says all
+        return []
 
 
 def _by_id(document: str) -> dict[int, StoredExchange]:

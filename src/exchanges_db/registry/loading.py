@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.errors import SchemaMismatch
+from exchanges_db.exchanges.rules import INTEGER_MAX
 from exchanges_db.registry.documents import Documents
-from exchanges_db.registry.models import Position
+from exchanges_db.registry.models import Position, RegistrySymbol
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_sql.registry import AsyncQuerier, GetRegistryStateRow
 
-_IDS_EACH = 4096  # in one document: its rows are decoded while the next is on its way
+_EACH = 1000  # symbols in one document
+_BEFORE_ALL = -INTEGER_MAX - 1
 
 
 async def fetch_state(conn: AsyncConnection) -> GetRegistryStateRow:
@@ -35,8 +39,21 @@ async def load_all(conn: AsyncConnection, documents: Documents) -> Snapshot:
     querier = AsyncQuerier(conn)
     contents = await querier.get_registry_contents()
     assert contents is not None  # one row, always
-    symbols = [document async for document in querier.list_registry_symbols(ids_each=_IDS_EACH)]
-    return documents.contents(contents, Position(state.epoch, state.token), symbols)
+    symbols: list[RegistrySymbol] = []
+    part = asyncio.ensure_future(querier.get_registry_symbols(after_id=_BEFORE_ALL, most=_EACH))
+    try:
+        while True:
+            row = await part
+            assert row is not None  # one row, always
+            if row.symbols_read == _EACH:
+                # The server makes the next while this one is read.
+                part = asyncio.ensure_future(querier.get_registry_symbols(after_id=row.last_id, most=_EACH))
+                await asyncio.sleep(0)
+            symbols += documents.symbols(row.symbols)
+            if row.symbols_read < _EACH:
+                return documents.contents(contents, Position(state.epoch, state.token), symbols)
+    finally:
+        part.cancel()
 
 
 async def fetch_news(conn: AsyncConnection, documents: Documents, known: Snapshot) -> News | None:

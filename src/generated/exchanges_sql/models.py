@@ -241,10 +241,69 @@ class RegistryFee:
 
 @dataclasses.dataclass()
 class RegistrySymbol:
-    """Each symbol that has rules as one JSON list, in the order of the fields of a registry's Symbol"""
+    """Each symbol that has rules, as a registry in memory holds it"""
     id: int
     exchange_id: int
-    document: str
+    exchange: str
+    price_decimals: Optional[int]
+    quantity_decimals: Optional[int]
+    spec_version: int
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    source: Optional[str]
+    observed_at: Optional[datetime.datetime]
+    native_symbol: str
+    symbol: Optional[str]
+    base: str
+    quote: str
+    settle: Optional[str]
+    kind: Optional[str]
+    direction: Optional[str]
+    contract_size: Optional[decimal.Decimal]
+    strike: Optional[decimal.Decimal]
+    option_type: Optional[str]
+    price_tick: Optional[decimal.Decimal]
+    tick_assumed: bool
+    quantity_step: Optional[decimal.Decimal]
+    step_assumed: bool
+    min_quantity: Optional[decimal.Decimal]
+    max_quantity: Optional[decimal.Decimal]
+    min_notional: Optional[decimal.Decimal]
+    max_notional: Optional[decimal.Decimal]
+    market_min_quantity: Optional[decimal.Decimal]
+    market_max_quantity: Optional[decimal.Decimal]
+    market_min_notional: Optional[decimal.Decimal]
+    market_max_notional: Optional[decimal.Decimal]
+    price_band_up: Optional[decimal.Decimal]
+    price_band_down: Optional[decimal.Decimal]
+    price_band_of: Optional[str]
+    market_slip_ratio: Optional[decimal.Decimal]
+    order_types: Optional[List[str]]
+    leverage_min: Optional[decimal.Decimal]
+    leverage_max: Optional[decimal.Decimal]
+    initial_margin_rate: Optional[decimal.Decimal]
+    maintenance_margin_rate: Optional[decimal.Decimal]
+    funding_interval: Optional[int]
+    funding_cap: Optional[decimal.Decimal]
+    max_open_orders: Optional[int]
+    margin_allowed: Optional[bool]
+    full_name: Optional[str]
+    contract_address: Optional[str]
+    is_risky: Optional[bool]
+    is_premarket: Optional[bool]
+    asset_class: Optional[str]
+    list_maker_fee: Optional[decimal.Decimal]
+    list_taker_fee: Optional[decimal.Decimal]
+    status: Optional[str]
+    sides: str
+    api_tradable: bool
+    buy_opens_at: Optional[datetime.datetime]
+    sell_opens_at: Optional[datetime.datetime]
+    delisting_at: Optional[datetime.datetime]
+    delisted_at: Optional[datetime.datetime]
+    expires_at: Optional[datetime.datetime]
+    exchange_changed_at: Optional[datetime.datetime]
+    doubtful_since: Optional[datetime.datetime]
 
 
 @dataclasses.dataclass()

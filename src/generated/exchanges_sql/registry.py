@@ -4,7 +4,7 @@
 # source: registry.sql
 import dataclasses
 import datetime
-from typing import Any, AsyncIterator, Optional
+from typing import Any, Optional
 
 import sqlalchemy
 import sqlalchemy.ext.asyncio
@@ -60,7 +60,7 @@ SELECT
               FROM news AS n), '[]')\\:\\:text AS log,
     coalesce((SELECT json_agg(to_json(e)) FROM public.exchanges AS e
               WHERE e.id IN (SELECT x.id FROM exchange_ids AS x WHERE x.changed = 'EXCHANGES')), '[]')\\:\\:text AS exchanges,
-    coalesce((SELECT '[' || string_agg(v.document, ',') || ']' FROM public.registry_symbols AS v
+    coalesce((SELECT json_agg(json_strip_nulls(to_json(v))) FROM public.registry_symbols AS v
               WHERE v.id IN (SELECT y.id FROM symbol_ids AS y)), '[]')\\:\\:text AS symbols,
     coalesce((SELECT json_agg(json_build_array(n.id, n.exchange_id, n.native_symbol, n.base, n.quote))
               FROM public.symbols AS n
@@ -111,12 +111,24 @@ class GetRegistryStateRow:
     is_behind: bool
 
 
-LIST_REGISTRY_SYMBOLS = """-- name: list_registry_symbols \\:many
-SELECT ('[' || string_agg(v.document, ',' ORDER BY v.id) || ']')\\:\\:text AS symbols
-FROM public.registry_symbols AS v
-GROUP BY v.id / :p1\\:\\:integer
-ORDER BY v.id / :p1\\:\\:integer
+GET_REGISTRY_SYMBOLS = """-- name: get_registry_symbols \\:one
+SELECT coalesce(max(part.id), :p1\\:\\:integer)\\:\\:integer AS last_id, count(*)\\:\\:integer AS symbols_read,
+       coalesce(json_agg(json_strip_nulls(part.document)), '[]')\\:\\:text AS symbols
+FROM (
+    SELECT v.id, to_json(v) AS document
+    FROM public.registry_symbols AS v
+    WHERE v.id > :p1\\:\\:integer
+    ORDER BY v.id
+    LIMIT :p2\\:\\:integer
+) AS part
 """
+
+
+@dataclasses.dataclass()
+class GetRegistrySymbolsRow:
+    last_id: int
+    symbols_read: int
+    symbols: str
 
 
 SEND_NOTIFICATION = """-- name: send_notification \\:exec
@@ -170,10 +182,15 @@ class AsyncQuerier:
             is_behind=row[4],
         )
 
-    async def list_registry_symbols(self, *, ids_each: int) -> AsyncIterator[str]:
-        result = await self._conn.stream(sqlalchemy.text(LIST_REGISTRY_SYMBOLS), {"p1": ids_each})
-        async for row in result:
-            yield row[0]
+    async def get_registry_symbols(self, *, after_id: int, most: int) -> Optional[GetRegistrySymbolsRow]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_REGISTRY_SYMBOLS), {"p1": after_id, "p2": most})).first()
+        if row is None:
+            return None
+        return GetRegistrySymbolsRow(
+            last_id=row[0],
+            symbols_read=row[1],
+            symbols=row[2],
+        )
 
     async def send_notification(self, *, channel: str, payload: str) -> None:
         await self._conn.execute(sqlalchemy.text(SEND_NOTIFICATION), {"p1": channel, "p2": payload})
