@@ -424,35 +424,73 @@ $$;
 
 
 --
+-- Name: registry_note_updated_rows(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.registry_note_updated_rows() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO public.registry_changes (changed, ids, transaction_id)
+    SELECT TG_ARGV[0], array_agg(DISTINCT (differing.r ->> TG_ARGV[1])::integer), pg_current_xact_id()
+    FROM ((SELECT to_jsonb(n) FROM changed_rows AS n EXCEPT SELECT to_jsonb(o) FROM old_rows AS o)
+          UNION ALL
+          (SELECT to_jsonb(o) FROM old_rows AS o EXCEPT SELECT to_jsonb(n) FROM changed_rows AS n)) AS differing (r)
+    HAVING count(*) > 0;
+    RETURN NULL;
+END
+$$;
+
+
+--
 -- Name: registry_stamp(); Type: FUNCTION; Schema: public; Owner: -
 --
 
 CREATE FUNCTION public.registry_stamp() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $$
 DECLARE
-    next_epoch bigint;
-    next_token uuid;
+    own_epoch bigint;
+    own_token uuid;
 BEGIN
+    -- Whoever commits next waits here until this transaction is visible. A lock on a row would not do: a transaction of
+    -- REPEATABLE READ could not take one that another has changed since it began. No role but the owner can take this.
+    -- Before all that reads: what is read before another commits would be a conflict with it where both are SERIALIZABLE.
+    LOCK TABLE public.registry_commit_order IN EXCLUSIVE MODE;
     PERFORM FROM public.registry_changes AS c WHERE c.id = NEW.id AND c.epoch IS NULL;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    -- Whoever commits next waits here until this transaction is visible. A lock on a row would not do: a transaction of
-    -- REPEATABLE READ could not take one that another has changed since it began. No role but the owner can take this.
-    LOCK TABLE public.registry_commit_order IN EXCLUSIVE MODE;
-    next_epoch := nextval('public.registry_epoch_seq');
-    next_token := gen_random_uuid();
-    UPDATE public.registry_changes AS c
-    SET epoch = next_epoch, token = next_token, committed_at = clock_timestamp()
-    WHERE c.id >= NEW.id AND c.epoch IS NULL AND c.transaction_id = pg_current_xact_id();
-    -- As many as are of use to whoever was away for a while; they are few, because each commit deletes those of one.
-    -- What another transaction has deleted meanwhile would be an error in the other kinds of isolation.
-    IF current_setting('transaction_isolation') = 'read committed' THEN
-        DELETE FROM public.registry_changes AS c WHERE c.epoch <= next_epoch - 100000;
+    -- It has an epoch already where SET CONSTRAINTS made this trigger immediate, or where another that is deferred has
+    -- changed something after this one had run. By its time, too: a restored log has numbers of another server's transactions.
+    SELECT c.epoch, c.token INTO own_epoch, own_token
+    FROM public.registry_changes AS c
+    WHERE c.transaction_id = pg_current_xact_id() AND c.committed_at >= transaction_timestamp()
+    LIMIT 1;
+    IF FOUND THEN
+        UPDATE public.registry_changes AS c
+        SET epoch = own_epoch, token = own_token, committed_at = clock_timestamp()
+        WHERE c.id = NEW.id;
+        RETURN NULL;
     END IF;
-    PERFORM pg_notify('exchanges_db_changed', next_epoch || ':' || next_token);
+    own_epoch := nextval('public.registry_epoch_seq');
+    own_token := gen_random_uuid();
+    UPDATE public.registry_changes AS c
+    SET epoch = own_epoch, token = own_token, committed_at = clock_timestamp()
+    WHERE c.transaction_id = pg_current_xact_id() AND c.epoch IS NULL;
+    -- As many are kept as are of use to whoever was away for a while. Not at each commit: where an old snapshot keeps
+    -- deleted rows from being removed, each would step over all of them. What another transaction has deleted meanwhile
+    -- would be an error in the other kinds of isolation.
+    IF own_epoch % 100 = 0 AND current_setting('transaction_isolation') = 'read committed' THEN
+        DELETE FROM public.registry_changes AS c WHERE c.epoch <= own_epoch - 100000;
+    END IF;
+    -- A hint and no more: where somebody who listens and does not read lets the queue fill up, the commit must not fail.
+    IF pg_notification_queue_usage() < 0.5 THEN
+        PERFORM pg_notify('exchanges_db_changed', own_epoch || ':' || own_token);
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1979,7 +2017,8 @@ CREATE TABLE public.registry_changes (
     CONSTRAINT registry_changes_all_or_ids CHECK (((ids IS NULL) = (changed = 'EVERYTHING'::text))),
     CONSTRAINT registry_changes_changed_known CHECK ((changed = ANY (ARRAY['EVERYTHING'::text, 'EXCHANGES'::text, 'SYMBOLS'::text, 'HOLDS'::text, 'FEES'::text, 'LISTS'::text]))),
     CONSTRAINT registry_changes_stamped_whole CHECK ((((epoch IS NULL) = (token IS NULL)) AND ((epoch IS NULL) = (committed_at IS NULL))))
-);
+)
+WITH (autovacuum_vacuum_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05');
 
 
 --
@@ -2957,7 +2996,14 @@ CREATE INDEX idx_hold_history_held ON public.hold_history USING btree (exchange_
 -- Name: idx_registry_changes_epoch; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX idx_registry_changes_epoch ON public.registry_changes USING btree (epoch);
+CREATE INDEX idx_registry_changes_epoch ON public.registry_changes USING btree (epoch) WHERE (epoch IS NOT NULL);
+
+
+--
+-- Name: idx_registry_changes_transaction; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idx_registry_changes_transaction ON public.registry_changes USING btree (transaction_id);
 
 
 --
@@ -3113,7 +3159,7 @@ ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_note_truncate;
 -- Name: exchanges exchanges_note_update; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER exchanges_note_update AFTER UPDATE ON public.exchanges REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('EXCHANGES', 'id');
+CREATE TRIGGER exchanges_note_update AFTER UPDATE ON public.exchanges REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_updated_rows('EXCHANGES', 'id');
 
 ALTER TABLE public.exchanges ENABLE ALWAYS TRIGGER exchanges_note_update;
 
@@ -3203,7 +3249,7 @@ ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_note_truncate;
 -- Name: holds holds_note_update; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER holds_note_update AFTER UPDATE ON public.holds REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('HOLDS', 'exchange_id');
+CREATE TRIGGER holds_note_update AFTER UPDATE ON public.holds REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_updated_rows('HOLDS', 'exchange_id');
 
 ALTER TABLE public.holds ENABLE ALWAYS TRIGGER holds_note_update;
 
@@ -3275,7 +3321,7 @@ ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_note_trunca
 -- Name: symbol_doubts symbol_doubts_note_update; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER symbol_doubts_note_update AFTER UPDATE ON public.symbol_doubts REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('SYMBOLS', 'symbol_id');
+CREATE TRIGGER symbol_doubts_note_update AFTER UPDATE ON public.symbol_doubts REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_updated_rows('SYMBOLS', 'symbol_id');
 
 ALTER TABLE public.symbol_doubts ENABLE ALWAYS TRIGGER symbol_doubts_note_update;
 
@@ -3374,7 +3420,7 @@ ALTER TABLE public.symbol_lists ENABLE ALWAYS TRIGGER symbol_lists_note_truncate
 -- Name: symbol_lists symbol_lists_note_update; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER symbol_lists_note_update AFTER UPDATE ON public.symbol_lists REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('LISTS', 'exchange_id');
+CREATE TRIGGER symbol_lists_note_update AFTER UPDATE ON public.symbol_lists REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_updated_rows('LISTS', 'exchange_id');
 
 ALTER TABLE public.symbol_lists ENABLE ALWAYS TRIGGER symbol_lists_note_update;
 

@@ -41,9 +41,14 @@ CREATE TABLE public.registry_changes (
     CONSTRAINT registry_changes_changed_known CHECK (changed IN ('EVERYTHING', 'EXCHANGES', 'SYMBOLS', 'HOLDS', 'FEES', 'LISTS')),
     CONSTRAINT registry_changes_all_or_ids CHECK ((ids IS NULL) = (changed = 'EVERYTHING')),
     CONSTRAINT registry_changes_stamped_whole CHECK ((epoch IS NULL) = (token IS NULL) AND (epoch IS NULL) = (committed_at IS NULL))
-);
+)
+-- Each row is updated once, and the oldest are deleted: vacuum after some thousand commits, not after some ten thousand.
+WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
-CREATE INDEX idx_registry_changes_epoch ON public.registry_changes (epoch);
+CREATE INDEX idx_registry_changes_epoch ON public.registry_changes (epoch) WHERE epoch IS NOT NULL;
+-- By which a commit finds its own rows, and looks at no other's: among many since it began, and where it is SERIALIZABLE,
+-- to which reading what another wrote is a conflict.
+CREATE INDEX idx_registry_changes_transaction ON public.registry_changes (transaction_id);
 
 COMMENT ON TABLE public.registry_changes IS 'What a registry in memory must read again, one row per statement. Written by trigger; the oldest epochs are deleted';
 COMMENT ON COLUMN public.registry_changes.changed IS 'What changed; EVERYTHING: all of it, as after TRUNCATE';
@@ -114,6 +119,23 @@ BEGIN
 END
 $$;
 
+-- The same for an update, of which rows that stayed as they were are no part.
+CREATE FUNCTION public.registry_note_updated_rows() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO public.registry_changes (changed, ids, transaction_id)
+    SELECT TG_ARGV[0], array_agg(DISTINCT (differing.r ->> TG_ARGV[1])::integer), pg_current_xact_id()
+    FROM ((SELECT to_jsonb(n) FROM changed_rows AS n EXCEPT SELECT to_jsonb(o) FROM old_rows AS o)
+          UNION ALL
+          (SELECT to_jsonb(o) FROM old_rows AS o EXCEPT SELECT to_jsonb(n) FROM changed_rows AS n)) AS differing (r)
+    HAVING count(*) > 0;
+    RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION public.registry_note_symbols() RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -155,40 +177,60 @@ BEGIN
 END
 $$;
 
--- Runs once per row, at the commit; the first does it for all rows of the transaction.
+-- Runs once per row, at the commit; the first does it for all rows of the transaction. Plans that it keeps are made when
+-- the table is small, and must use the indexes when it is not.
 CREATE FUNCTION public.registry_stamp() RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 DECLARE
-    next_epoch bigint;
-    next_token uuid;
+    own_epoch bigint;
+    own_token uuid;
 BEGIN
+    -- Whoever commits next waits here until this transaction is visible. A lock on a row would not do: a transaction of
+    -- REPEATABLE READ could not take one that another has changed since it began. No role but the owner can take this.
+    -- Before all that reads: what is read before another commits would be a conflict with it where both are SERIALIZABLE.
+    LOCK TABLE public.registry_commit_order IN EXCLUSIVE MODE;
     PERFORM FROM public.registry_changes AS c WHERE c.id = NEW.id AND c.epoch IS NULL;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    -- Whoever commits next waits here until this transaction is visible. A lock on a row would not do: a transaction of
-    -- REPEATABLE READ could not take one that another has changed since it began. No role but the owner can take this.
-    LOCK TABLE public.registry_commit_order IN EXCLUSIVE MODE;
-    next_epoch := nextval('public.registry_epoch_seq');
-    next_token := gen_random_uuid();
-    UPDATE public.registry_changes AS c
-    SET epoch = next_epoch, token = next_token, committed_at = clock_timestamp()
-    WHERE c.id >= NEW.id AND c.epoch IS NULL AND c.transaction_id = pg_current_xact_id();
-    -- As many as are of use to whoever was away for a while; they are few, because each commit deletes those of one.
-    -- What another transaction has deleted meanwhile would be an error in the other kinds of isolation.
-    IF current_setting('transaction_isolation') = 'read committed' THEN
-        DELETE FROM public.registry_changes AS c WHERE c.epoch <= next_epoch - 100000;
+    -- It has an epoch already where SET CONSTRAINTS made this trigger immediate, or where another that is deferred has
+    -- changed something after this one had run. By its time, too: a restored log has numbers of another server's transactions.
+    SELECT c.epoch, c.token INTO own_epoch, own_token
+    FROM public.registry_changes AS c
+    WHERE c.transaction_id = pg_current_xact_id() AND c.committed_at >= transaction_timestamp()
+    LIMIT 1;
+    IF FOUND THEN
+        UPDATE public.registry_changes AS c
+        SET epoch = own_epoch, token = own_token, committed_at = clock_timestamp()
+        WHERE c.id = NEW.id;
+        RETURN NULL;
     END IF;
-    PERFORM pg_notify('exchanges_db_changed', next_epoch || ':' || next_token);
+    own_epoch := nextval('public.registry_epoch_seq');
+    own_token := gen_random_uuid();
+    UPDATE public.registry_changes AS c
+    SET epoch = own_epoch, token = own_token, committed_at = clock_timestamp()
+    WHERE c.transaction_id = pg_current_xact_id() AND c.epoch IS NULL;
+    -- As many are kept as are of use to whoever was away for a while. Not at each commit: where an old snapshot keeps
+    -- deleted rows from being removed, each would step over all of them. What another transaction has deleted meanwhile
+    -- would be an error in the other kinds of isolation.
+    IF own_epoch % 100 = 0 AND current_setting('transaction_isolation') = 'read committed' THEN
+        DELETE FROM public.registry_changes AS c WHERE c.epoch <= own_epoch - 100000;
+    END IF;
+    -- A hint and no more: where somebody who listens and does not read lets the queue fill up, the commit must not fail.
+    IF pg_notification_queue_usage() < 0.5 THEN
+        PERFORM pg_notify('exchanges_db_changed', own_epoch || ':' || own_token);
+    END IF;
     RETURN NULL;
 END
 $$;
 
 -- PUBLIC could otherwise hang them on a table of its own.
 REVOKE ALL ON FUNCTION public.registry_note_rows() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.registry_note_updated_rows() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.registry_note_symbols() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.registry_note_symbol_updates() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.registry_note_truncate() FROM PUBLIC;
@@ -200,7 +242,8 @@ CREATE CONSTRAINT TRIGGER registry_changes_stamp AFTER INSERT ON public.registry
 CREATE TRIGGER exchanges_note_insert AFTER INSERT ON public.exchanges
     REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('EXCHANGES', 'id');
 CREATE TRIGGER exchanges_note_update AFTER UPDATE ON public.exchanges
-    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('EXCHANGES', 'id');
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_updated_rows('EXCHANGES', 'id');
 CREATE TRIGGER exchanges_note_delete AFTER DELETE ON public.exchanges
     REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('EXCHANGES', 'id');
 CREATE TRIGGER exchanges_note_truncate AFTER TRUNCATE ON public.exchanges
@@ -208,7 +251,8 @@ CREATE TRIGGER exchanges_note_truncate AFTER TRUNCATE ON public.exchanges
 CREATE TRIGGER holds_note_insert AFTER INSERT ON public.holds
     REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('HOLDS', 'exchange_id');
 CREATE TRIGGER holds_note_update AFTER UPDATE ON public.holds
-    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('HOLDS', 'exchange_id');
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_updated_rows('HOLDS', 'exchange_id');
 CREATE TRIGGER holds_note_delete AFTER DELETE ON public.holds
     REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('HOLDS', 'exchange_id');
 CREATE TRIGGER holds_note_truncate AFTER TRUNCATE ON public.holds
@@ -218,7 +262,8 @@ CREATE TRIGGER account_fees_note_insert AFTER INSERT ON public.account_fees
 CREATE TRIGGER symbol_lists_note_insert AFTER INSERT ON public.symbol_lists
     REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('LISTS', 'exchange_id');
 CREATE TRIGGER symbol_lists_note_update AFTER UPDATE ON public.symbol_lists
-    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('LISTS', 'exchange_id');
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_updated_rows('LISTS', 'exchange_id');
 CREATE TRIGGER symbol_lists_note_delete AFTER DELETE ON public.symbol_lists
     REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('LISTS', 'exchange_id');
 CREATE TRIGGER symbol_lists_note_truncate AFTER TRUNCATE ON public.symbol_lists
@@ -226,7 +271,8 @@ CREATE TRIGGER symbol_lists_note_truncate AFTER TRUNCATE ON public.symbol_lists
 CREATE TRIGGER symbol_doubts_note_insert AFTER INSERT ON public.symbol_doubts
     REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('SYMBOLS', 'symbol_id');
 CREATE TRIGGER symbol_doubts_note_update AFTER UPDATE ON public.symbol_doubts
-    REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('SYMBOLS', 'symbol_id');
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_updated_rows('SYMBOLS', 'symbol_id');
 CREATE TRIGGER symbol_doubts_note_delete AFTER DELETE ON public.symbol_doubts
     REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION public.registry_note_rows('SYMBOLS', 'symbol_id');
 CREATE TRIGGER symbol_doubts_note_truncate AFTER TRUNCATE ON public.symbol_doubts
@@ -303,6 +349,7 @@ BEGIN
     DROP FUNCTION public.registry_note_truncate();
     DROP FUNCTION public.registry_note_symbol_updates();
     DROP FUNCTION public.registry_note_symbols();
+    DROP FUNCTION public.registry_note_updated_rows();
     DROP FUNCTION public.registry_note_rows();
 END
 $down$;

@@ -40,16 +40,21 @@ WITH state AS MATERIALIZED (
     ORDER BY c.epoch DESC
     LIMIT 1
 ), base AS MATERIALIZED (
-    SELECT EXISTS (SELECT FROM public.registry_changes AS c
-                   WHERE c.epoch = :p1\\:\\:bigint AND c.token\\:\\:text = :p2\\:\\:text) AS known
+    SELECT coalesce((SELECT c.epoch = :p1\\:\\:bigint AND c.token\\:\\:text = :p2\\:\\:text
+                     FROM public.registry_changes AS c
+                     WHERE c.epoch >= :p1\\:\\:bigint
+                     ORDER BY c.epoch
+                     LIMIT 1), false) AS known
 ), news AS MATERIALIZED (
     SELECT c.epoch, c.id, c.changed, c.ids, c.token, c.committed_at
-    FROM public.registry_changes AS c, base AS b
-    WHERE b.known AND c.epoch > :p1\\:\\:bigint
-), symbol_ids AS MATERIALIZED (
-    SELECT DISTINCT unnest(n.ids) AS id FROM news AS n WHERE n.changed = 'SYMBOLS'
-), exchange_ids AS MATERIALIZED (
-    SELECT DISTINCT n.changed, unnest(n.ids) AS id FROM news AS n WHERE n.changed <> 'SYMBOLS'
+    FROM public.registry_changes AS c
+    WHERE c.epoch > :p1\\:\\:bigint AND c.epoch <= (SELECT s.epoch FROM state AS s) AND (SELECT b.known FROM base AS b)
+), touched AS MATERIALIZED (
+    SELECT ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'EXCHANGES') AS exchanges,
+           ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'SYMBOLS') AS symbols,
+           ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'HOLDS') AS holds,
+           ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'FEES') AS fees,
+           ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'LISTS') AS lists
 )
 SELECT
     s.epoch\\:\\:bigint AS epoch, s.token\\:\\:text AS token, clock_timestamp()\\:\\:timestamptz AS asked_at,
@@ -59,18 +64,18 @@ SELECT
                               ORDER BY n.epoch, n.id)
               FROM news AS n), '[]')\\:\\:text AS log,
     coalesce((SELECT json_agg(to_json(e)) FROM public.exchanges AS e
-              WHERE e.id IN (SELECT x.id FROM exchange_ids AS x WHERE x.changed = 'EXCHANGES')), '[]')\\:\\:text AS exchanges,
+              WHERE e.id = ANY ((SELECT t.exchanges FROM touched AS t)\\:\\:integer[])), '[]')\\:\\:text AS exchanges,
     coalesce((SELECT json_agg(json_strip_nulls(to_json(v))) FROM public.registry_symbols AS v
-              WHERE v.id IN (SELECT y.id FROM symbol_ids AS y)), '[]')\\:\\:text AS symbols,
+              WHERE v.id = ANY ((SELECT t.symbols FROM touched AS t)\\:\\:integer[])), '[]')\\:\\:text AS symbols,
     coalesce((SELECT json_agg(json_build_array(n.id, n.exchange_id, n.native_symbol, n.base, n.quote))
               FROM public.symbols AS n
-              WHERE n.status IS NULL AND n.id IN (SELECT y.id FROM symbol_ids AS y)), '[]')\\:\\:text AS named,
+              WHERE n.status IS NULL AND n.id = ANY ((SELECT t.symbols FROM touched AS t)\\:\\:integer[])), '[]')\\:\\:text AS named,
     coalesce((SELECT json_agg(to_json(h)) FROM public.holds AS h
-              WHERE h.exchange_id IN (SELECT x.id FROM exchange_ids AS x WHERE x.changed = 'HOLDS')), '[]')\\:\\:text AS holds,
+              WHERE h.exchange_id = ANY ((SELECT t.holds FROM touched AS t)\\:\\:integer[])), '[]')\\:\\:text AS holds,
     coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f
-              WHERE f.exchange_id IN (SELECT x.id FROM exchange_ids AS x WHERE x.changed = 'FEES')), '[]')\\:\\:text AS fees,
+              WHERE f.exchange_id = ANY ((SELECT t.fees FROM touched AS t)\\:\\:integer[])), '[]')\\:\\:text AS fees,
     coalesce((SELECT json_agg(to_json(l)) FROM public.symbol_lists AS l
-              WHERE l.exchange_id IN (SELECT x.id FROM exchange_ids AS x WHERE x.changed = 'LISTS')), '[]')\\:\\:text AS lists
+              WHERE l.exchange_id = ANY ((SELECT t.lists FROM touched AS t)\\:\\:integer[])), '[]')\\:\\:text AS lists
 FROM state AS s, base AS b
 """
 
