@@ -10,20 +10,26 @@ SET LOCAL lock_timeout = '200ms';
 -- Before all else, so that the down part knows whose transaction it is in.
 DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 
--- psql goes on after an error, unless it is told not to: where this file was applied before, or its name is taken,
+-- psql goes on after an error, unless it is told not to: where this file was applied before, or one of its names is taken,
 -- nothing more is written in this session.
 DO $$
 BEGIN
-    IF to_regclass('public.registry_changes') IS NOT NULL THEN
+    IF to_regclass('public.registry_changes') IS NOT NULL OR to_regclass('public.registry_commit_order') IS NOT NULL
+       OR to_regclass('public.registry_symbols') IS NOT NULL OR to_regclass('public.registry_fees') IS NOT NULL THEN
         PERFORM set_config('default_transaction_read_only', 'on', false), set_config('transaction_read_only', 'on', false);
     END IF;
 END
 $$;
 
 DO $$
+DECLARE
+    taken text;
 BEGIN
-    IF to_regclass('public.registry_changes') IS NOT NULL THEN
-        RAISE EXCEPTION 'public.registry_changes is there already and was not made by migration 013 of exchanges_db: rename or move it, or give exchanges_db a database of its own'
+    SELECT string_agg('public.' || own.name, ', ' ORDER BY own.name) INTO taken
+    FROM (VALUES ('registry_changes'), ('registry_commit_order'), ('registry_symbols'), ('registry_fees')) AS own (name)
+    WHERE to_regclass('public.' || own.name) IS NOT NULL;
+    IF taken IS NOT NULL THEN
+        RAISE EXCEPTION '% is there already and was not made by migration 013 of exchanges_db: rename or move it, or give exchanges_db a database of its own', taken
             USING ERRCODE = 'duplicate_table';
     END IF;
 END

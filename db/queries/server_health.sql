@@ -35,6 +35,17 @@ WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.usesysi
 -- Which share of the queue of notifications is taken by those that a listener has not read?
 SELECT pg_notification_queue_usage()::numeric AS share;
 
+-- name: ListOldestTransactions :many
+-- Which other sessions, of whatever database, have been in a transaction longest? One of them that listens reads no
+-- notification meanwhile; which do listen only they themselves can tell.
+SELECT a.pid::bigint AS pid, coalesce(a.usename::text, '')::text AS user_name,
+       coalesce(a.application_name, '')::text AS application_name, coalesce(a.datname::text, '')::text AS database_name,
+       extract(epoch FROM clock_timestamp() - a.xact_start)::bigint AS seconds
+FROM pg_catalog.pg_stat_activity AS a
+WHERE a.xact_start IS NOT NULL AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend'
+ORDER BY a.xact_start
+LIMIT 3;
+
 -- name: ListConnectionLimits :many
 -- How many connections may there be at once, of all roles, of this one and in this database, and how many are there?
 -- What is reserved for superusers is not among them; a superuser heeds no limit of role or database.

@@ -150,6 +150,7 @@ WITH used AS (
     UNION ALL SELECT 'hold_history', (SELECT max(t.id) FROM public.hold_history AS t)
     UNION ALL SELECT 'history_prunes', (SELECT max(t.id) FROM public.history_prunes AS t)
     UNION ALL SELECT 'account_fees', (SELECT max(t.id) FROM public.account_fees AS t)
+    UNION ALL SELECT 'registry_changes', (SELECT max(t.id) FROM public.registry_changes AS t)
 )
 SELECT u.table_name::text AS table_name, coalesce(u.highest, 0)::bigint AS highest_in_table,
        s.seqmax AS highest_possible,
@@ -162,3 +163,13 @@ SELECT u.table_name::text AS table_name, coalesce(u.highest, 0)::bigint AS highe
 FROM used AS u
 LEFT JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = pg_get_serial_sequence('public.' || u.table_name, 'id')::regclass
 ORDER BY 1;
+
+-- name: GetChangeLogState :one
+-- From which epoch to which does the log of changes reach, and how many of its newest rows were committed without one?
+-- The last epoch that was given is NULL where this role may not read the sequence, and 0 where none ever was.
+SELECT (SELECT min(c.epoch) FROM public.registry_changes AS c WHERE c.epoch IS NOT NULL)::bigint AS oldest,
+       (SELECT max(c.epoch) FROM public.registry_changes AS c WHERE c.epoch IS NOT NULL)::bigint AS newest,
+       (CASE WHEN has_sequence_privilege('public.registry_epoch_seq', 'USAGE, SELECT')
+             THEN coalesce(pg_sequence_last_value('public.registry_epoch_seq'::regclass), 0) END)::bigint AS last_given,
+       (SELECT count(*) FROM (SELECT c.epoch FROM public.registry_changes AS c ORDER BY c.id DESC LIMIT 1000) AS n
+        WHERE n.epoch IS NULL)::bigint AS without_epoch;

@@ -168,6 +168,10 @@ FOREIGN = {
     "public.symbol_history_typed": "CREATE TABLE symbol_history_typed (id int)",
     "public.symbol_states": "CREATE TABLE symbol_states (id int)",
     "public.current_symbols": "CREATE VIEW current_symbols AS SELECT 1 AS id",
+    "public.registry_changes": "CREATE TABLE registry_changes (id int)",
+    "public.registry_commit_order": "CREATE VIEW registry_commit_order AS SELECT 1 AS id",
+    "public.registry_symbols": "CREATE TABLE registry_symbols (id int)",
+    "public.registry_fees": "CREATE VIEW registry_fees AS SELECT 1 AS id",
     "public.symbol_history, public.symbols": "CREATE TABLE symbols (id int); CREATE TABLE symbol_history (id int)",
 }
 
@@ -192,7 +196,7 @@ async def test_psql_hangs_no_trigger_on_fees_of_somebody_elses(dsn: Dsn, options
     """It goes on after the error, but with nothing that writes."""
     async with connected(dsn) as conn:
         await conn.execute("""
-            DROP TABLE account_fees; DROP FUNCTION account_fees_stamp(), account_fees_refuse();
+            DROP TABLE account_fees CASCADE; DROP FUNCTION account_fees_stamp(), account_fees_refuse();
             CREATE TABLE account_fees (exchange_id int, account text, symbol_id int, maker numeric, taker numeric,
                                        set_at timestamptz, set_by text)
         """)

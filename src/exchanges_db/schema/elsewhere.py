@@ -61,7 +61,7 @@ def rights_elsewhere(
         "        SELECT a.login, a.name, p.verb || ' on ' || d.objid::regclass::text",
         "        FROM acting AS a",
         "        CROSS JOIN unnest('{USAGE,UPDATE}'::text[]) AS p (verb)",
-        "        JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.deptype = 'i'",
+        "        JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')",
         "         AND d.refclassid = 'pg_class'::regclass AND d.refobjid IN (SELECT o.id FROM ours AS o)",
         "        JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'",
         "        WHERE has_sequence_privilege(a.id, s.oid, p.verb)",

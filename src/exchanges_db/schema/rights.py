@@ -29,6 +29,9 @@ WRITES: Mapping[str, Mapping[Duty, tuple[str, ...]]] = {
     "history_prunes": {},
     "hold_history": {},
     "holds": {Duty.KEEP: ("INSERT", "UPDATE", "DELETE")},
+    # The log of changes, and the lock under which it is ordered: triggers alone write and take them.
+    "registry_changes": {},
+    "registry_commit_order": {},
     # A doubt is ended by an UPDATE, which its trigger lets do nothing else.
     "symbol_doubts": {Duty.IMPORT: ("INSERT", "UPDATE")},
     "symbol_history": {},

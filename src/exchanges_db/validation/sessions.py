@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,7 +14,12 @@ from exchanges_db.errors import shown
 from exchanges_db.symbols.freshness import span
 from exchanges_db.validation.bounds import BOUNDS
 from exchanges_db.validation.checks import Context, expect, expect_none
-from exchanges_sql.server_health import AsyncQuerier, ListConnectionLimitsRow, ListLongTransactionsRow
+from exchanges_sql.server_health import (
+    AsyncQuerier,
+    ListConnectionLimitsRow,
+    ListLongTransactionsRow,
+    ListOldestTransactionsRow,
+)
 
 T = TypeVar("T")
 
@@ -48,12 +54,22 @@ def transaction_told(row: ListLongTransactionsRow) -> str:
 
 async def check_notifications(context: Context) -> str:
     """The queue of notifications is read: once it is full, every transaction that notifies fails at its commit."""
-    share = await _ask(context, lambda querier: querier.get_notification_queue_usage())
+
+    async def work(querier: AsyncQuerier) -> tuple[Decimal | None, list[ListOldestTransactionsRow]]:
+        return await querier.get_notification_queue_usage(), [row async for row in querier.list_oldest_transactions()]
+
+    share, oldest = await _ask(context, work)
     assert share is not None  # a SELECT without FROM always gives one row
     found = f"{share:.2%} of the notification queue is taken"
+    suspects = "; ".join(
+        f"process {row.pid} ({shown(row.user_name)}, {shown(row.application_name)}, database {shown(row.database_name)}) "
+        f"for {span(timedelta(seconds=row.seconds))}"
+        for row in oldest
+    )
     expect(
         share <= BOUNDS.notification_queue,
-        f"{found}, more than {BOUNDS.notification_queue:.0%}: a session that listens is in a long transaction",
+        f"{found}, more than {BOUNDS.notification_queue:.0%}: a session that listens is in a long transaction. "
+        f"Longest in one are: {suspects or 'none that this role may see (GRANT pg_read_all_stats)'}",
     )
     return found
 

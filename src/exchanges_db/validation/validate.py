@@ -16,7 +16,7 @@ from exchanges_db.schema.ledger import parse_ledger
 from exchanges_db.symbols.freshness import check_max_age
 from exchanges_db.symbols.look_ups import get_symbol_stats
 from exchanges_db.symbols.models import SymbolStats
-from exchanges_db.validation import catalog, checks, freshness, probes, rows, sessions, symbol_probes, wire
+from exchanges_db.validation import catalog, change_log, checks, freshness, probes, rows, sessions, symbol_probes, wire
 from exchanges_db.validation.checks import CheckFailed, Context
 from exchanges_db.validation.latency import Latency
 
@@ -80,6 +80,7 @@ CHECKS: dict[str, Check] = {
     "indexes used": checks.check_indexes_used,
     "look-ups in time": checks.check_latency,
     "stats fit the rows": checks.check_stats,
+    "changes logged": change_log.check_change_log,
     "ids left": catalog.check_ids_left,
     "rows as written": rows.check_rows_as_written,
     "histories whole": rows.check_histories,

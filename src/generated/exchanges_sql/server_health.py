@@ -96,6 +96,26 @@ class ListLongTransactionsRow:
     seconds: int
 
 
+LIST_OLDEST_TRANSACTIONS = """-- name: list_oldest_transactions \\:many
+SELECT a.pid\\:\\:bigint AS pid, coalesce(a.usename\\:\\:text, '')\\:\\:text AS user_name,
+       coalesce(a.application_name, '')\\:\\:text AS application_name, coalesce(a.datname\\:\\:text, '')\\:\\:text AS database_name,
+       extract(epoch FROM clock_timestamp() - a.xact_start)\\:\\:bigint AS seconds
+FROM pg_catalog.pg_stat_activity AS a
+WHERE a.xact_start IS NOT NULL AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend'
+ORDER BY a.xact_start
+LIMIT 3
+"""
+
+
+@dataclasses.dataclass()
+class ListOldestTransactionsRow:
+    pid: int
+    user_name: str
+    application_name: str
+    database_name: str
+    seconds: int
+
+
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
@@ -138,5 +158,16 @@ class AsyncQuerier:
                 session_name=row[1],
                 user_name=row[2],
                 application_name=row[3],
+                seconds=row[4],
+            )
+
+    async def list_oldest_transactions(self) -> AsyncIterator[ListOldestTransactionsRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_OLDEST_TRANSACTIONS))
+        async for row in result:
+            yield ListOldestTransactionsRow(
+                pid=row[0],
+                user_name=row[1],
+                application_name=row[2],
+                database_name=row[3],
                 seconds=row[4],
             )

@@ -11,6 +11,24 @@ import sqlalchemy.ext.asyncio
 from exchanges_sql import models
 
 
+GET_CHANGE_LOG_STATE = """-- name: get_change_log_state \\:one
+SELECT (SELECT min(c.epoch) FROM public.registry_changes AS c WHERE c.epoch IS NOT NULL)\\:\\:bigint AS oldest,
+       (SELECT max(c.epoch) FROM public.registry_changes AS c WHERE c.epoch IS NOT NULL)\\:\\:bigint AS newest,
+       (CASE WHEN has_sequence_privilege('public.registry_epoch_seq', 'USAGE, SELECT')
+             THEN coalesce(pg_sequence_last_value('public.registry_epoch_seq'\\:\\:regclass), 0) END)\\:\\:bigint AS last_given,
+       (SELECT count(*) FROM (SELECT c.epoch FROM public.registry_changes AS c ORDER BY c.id DESC LIMIT 1000) AS n
+        WHERE n.epoch IS NULL)\\:\\:bigint AS without_epoch
+"""
+
+
+@dataclasses.dataclass()
+class GetChangeLogStateRow:
+    oldest: int
+    newest: int
+    last_given: int
+    without_epoch: int
+
+
 GET_SERVER_STATE = """-- name: get_server_state \\:one
 SELECT (current_setting('autovacuum') = 'on' AND current_setting('track_counts') = 'on')\\:\\:boolean AS vacuums,
        current_setting('fsync')\\:\\:boolean AS syncs,
@@ -75,6 +93,7 @@ WITH used AS (
     UNION ALL SELECT 'hold_history', (SELECT max(t.id) FROM public.hold_history AS t)
     UNION ALL SELECT 'history_prunes', (SELECT max(t.id) FROM public.history_prunes AS t)
     UNION ALL SELECT 'account_fees', (SELECT max(t.id) FROM public.account_fees AS t)
+    UNION ALL SELECT 'registry_changes', (SELECT max(t.id) FROM public.registry_changes AS t)
 )
 SELECT u.table_name\\:\\:text AS table_name, coalesce(u.highest, 0)\\:\\:bigint AS highest_in_table,
        s.seqmax AS highest_possible,
@@ -256,6 +275,17 @@ class ListVacuumOptionsRow:
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
+
+    async def get_change_log_state(self) -> Optional[GetChangeLogStateRow]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_CHANGE_LOG_STATE))).first()
+        if row is None:
+            return None
+        return GetChangeLogStateRow(
+            oldest=row[0],
+            newest=row[1],
+            last_given=row[2],
+            without_epoch=row[3],
+        )
 
     async def get_server_state(self) -> Optional[GetServerStateRow]:
         row = (await self._conn.execute(sqlalchemy.text(GET_SERVER_STATE))).first()
