@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         PayloadError,
         PoolTimeout,
         QueryCancelled,
+        RegistryStale,
         SchemaMismatch,
         SymbolNotFound,
     )
@@ -243,6 +244,7 @@ __all__ = [
     "QueryCancelled",
     "ReadSymbol",
     "Reader",
+    "RegistryStale",
     "RejectedRow",
     "Request",
     "Rounded",
@@ -352,7 +354,7 @@ _HOMES = {
         "DatabaseError DatabaseUnavailable DownloadFailed DuplicateExchange ExchangeNotFound ExchangesDBError "
         "FeesUnknown HistoryPruned ImportBusy InvalidArgument InvalidExchange InvalidOrder InvalidSymbol "
         "MigrationError MigrationLocked NotFound OutcomeUnknown PayloadError PoolTimeout QueryCancelled "
-        "SchemaMismatch SymbolNotFound"
+        "RegistryStale SchemaMismatch SymbolNotFound"
     ),
     "exchanges.enums": "ChangeOperation ExchangeEnum MarketType",
     "exchanges.history": "get_exchange_as_of get_exchange_history",

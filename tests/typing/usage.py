@@ -100,6 +100,7 @@ from exchanges_db import (
     QueryCancelled,
     Reader,
     ReadSymbol,
+    RegistryStale,
     RejectedRow,
     Request,
     Rounded,
@@ -495,7 +496,7 @@ def errors(error: ExchangesDBError) -> None:
         case DuplicateExchange():
             violated: ConstraintViolated = error
             assert_type(violated.constraint, str | None)
-        case PoolTimeout():
+        case PoolTimeout() | RegistryStale():
             unavailable: DatabaseUnavailable = error
             assert_type(unavailable.sqlstate, str | None)
         case AccessDenied() | Conflict() | OutcomeUnknown() | QueryCancelled() | SchemaMismatch():

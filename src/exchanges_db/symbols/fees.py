@@ -138,9 +138,7 @@ async def get_fees(
         SymbolNotFound: the database has no such symbol.
         InvalidArgument: `symbol` is no Symbol, or the account has an impossible name.
     """
-    if not isinstance(symbol, Symbol):
-        raise InvalidSymbol(f"symbol must be a Symbol, as look-ups return it, not {shown(symbol)}", field="symbol")
-    name = _account(account)
+    name = check_paid(symbol, account)
     row = await run(
         db,
         lambda conn: AsyncQuerier(conn).get_account_fees(
@@ -148,18 +146,33 @@ async def get_fees(
         ),
     )
     if row is None:
-        raise _no_longer_there(symbol)
+        raise no_longer_there(symbol)
+    paid = None
     if row.own_maker is not None and row.own_taker is not None:
-        return Fees(maker=row.own_maker, taker=row.own_taker, source=FeeSource.SYMBOL, since=row.own_set_at)
-    if row.whole_maker is not None and row.whole_taker is not None:
-        return Fees(maker=row.whole_maker, taker=row.whole_taker, source=FeeSource.EXCHANGE, since=row.whole_set_at)
+        paid = Fees(maker=row.own_maker, taker=row.own_taker, source=FeeSource.SYMBOL, since=row.own_set_at)
+    elif row.whole_maker is not None and row.whole_taker is not None:
+        paid = Fees(maker=row.whole_maker, taker=row.whole_taker, source=FeeSource.EXCHANGE, since=row.whole_set_at)
+    return fees_of(symbol, name, paid, strict=strict)
+
+
+def check_paid(symbol: Symbol, account: str) -> str:
+    """Return the name of an account that pays for a symbol; raises InvalidArgument where it is none, or no Symbol."""
+    if not isinstance(symbol, Symbol):
+        raise InvalidSymbol(f"symbol must be a Symbol, as look-ups return it, not {shown(symbol)}", field="symbol")
+    return _account(account)
+
+
+def fees_of(symbol: Symbol, account: str, paid: Fees | None, *, strict: bool) -> Fees:
+    """Return what was set, `paid`, else the default of the list, unless `strict`. Raises FeesUnknown."""
+    if paid is not None:
+        return paid
     maker, taker = symbol.list_maker_fee, symbol.list_taker_fee
     if not strict and maker is not None and taker is not None:
         return Fees(maker=maker, taker=taker, source=FeeSource.LIST)
     known = "its list gives no default" if maker is None or taker is None else "its list's default is no account's"
     raise FeesUnknown(
-        f"nobody has set what account {shown(name)} pays for {shown(symbol.symbol)} on {symbol.exchange}, and {known}: "
-        f"`exchanges-db fees set {shlex.quote(symbol.exchange)} --maker FRACTION --taker FRACTION`"
+        f"nobody has set what account {shown(account)} pays for {shown(symbol.symbol)} on {symbol.exchange}, and "
+        f"{known}: `exchanges-db fees set {shlex.quote(symbol.exchange)} --maker FRACTION --taker FRACTION`"
     )
 
 
@@ -249,12 +262,13 @@ async def _find(place: str, symbol: Symbol | str, db: DatabaseOrConnection | Non
             symbol.exchange,
             symbol.native_symbol,
         ):
-            raise _no_longer_there(symbol)
+            raise no_longer_there(symbol)
         return found
     return await find_symbol(place, symbol, db=db)
 
 
-def _no_longer_there(symbol: Symbol) -> SymbolNotFound:
+def no_longer_there(symbol: Symbol) -> SymbolNotFound:
+    """Return the error for a symbol of a caller's whose id is of none, or of another one."""
     return SymbolNotFound(f"the database has no symbol {shown(symbol.native_symbol)} of {symbol.exchange} with that id")
 
 

@@ -34,12 +34,13 @@ _TRIED = 1000
 class Obstacle(StrEnum):
     """What stands in the way of an order.
 
-    UNKNOWN_THEN: the database did not know the symbol, or its exchange, at that time. OTHER_SYMBOL: the database has
-    another symbol under that id. NO_RULES: it is known by name only. HELD: a person has forbidden it. STALE: the
-    exchange confirmed it longer ago than was asked for. DOUBTFUL: a list has said something of it that is not believed.
-    UNSATISFIABLE: no order can keep to all limits of the symbol.
+    STALE_REGISTRY: the registry has not heard of the database for a while. UNKNOWN_THEN: the database did not know the
+    symbol, or its exchange, at that time. OTHER_SYMBOL: the database has another symbol under that id. NO_RULES: it is
+    known by name only. HELD: a person has forbidden it. STALE: the exchange confirmed it longer ago than was asked for.
+    DOUBTFUL: a list has said something of it that is not believed. UNSATISFIABLE: no order can keep to all its limits.
     """
 
+    STALE_REGISTRY = "STALE_REGISTRY"
     UNKNOWN_THEN = "UNKNOWN_THEN"
     OTHER_SYMBOL = "OTHER_SYMBOL"
     NO_RULES = "NO_RULES"
@@ -115,11 +116,9 @@ def judge(
 ) -> list[Obstacle]:
     """Return what stands in the way of an order of `side` at `at`, the gravest first; an empty list: nothing does.
 
-    order_type: None where it does not matter. closing: the order only reduces a position of a contract; a spot order
-        closes if it sells.
-    observed_at: when the exchange last confirmed `spec`; None where nobody has asked since.
-    doubtful: a list has said something of the symbol that is not believed. stale: see `is_stale`.
-    holds: what a person has said of the symbol and of its exchange.
+    order_type: None: any. closing: the order only reduces a position of a contract; a spot order closes if it sells.
+    observed_at: when the exchange last confirmed `spec`; None where nobody has asked since. stale: see `is_stale`.
+    doubtful: a list has said something of it that is not believed. holds: a person's word on it and on its exchange.
     """
     found = []
     if any(hold.stops(side, at) for hold in holds):
@@ -285,6 +284,7 @@ def explain(
         known = ", ".join(spec.order_types or ()) or "no"
         return f"the exchange takes {known} orders, not {order_type}"
     return {
+        Obstacle.STALE_REGISTRY: "the registry has not heard of the database for a while: what it knows may be old",
         Obstacle.NO_RULES: "it is known by name only: no list has given its rules",
         Obstacle.HELD: "a person holds it",
         Obstacle.EXCHANGE_INACTIVE: "its exchange is not active",

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from exchanges_db.errors import AmbiguousSymbol, InvalidSymbol, SymbolNotFound, shown
 from exchanges_db.exchanges.names import nearest, spelled
 from exchanges_db.symbols.enums import SymbolKind, is_live
-from exchanges_sql.symbols import AsyncQuerier, ListSymbolNamesRow
+from exchanges_sql.symbols import AsyncQuerier
 
 _LONGEST = 200
 _MOST_NAMES = 3
@@ -104,12 +104,46 @@ async def symbol_not_found(conn: AsyncConnection, place: str, name: str) -> Symb
     exact = await spelled(conn, place)
     querier = AsyncQuerier(conn)
     if await querier.get_named_symbol_id(exchange=exact, native_symbol=name) is not None:
-        return SymbolNotFound(f"{exact} has no rules for {shown(name)}: it is known by name only, and in no list since")
-    known = [row async for row in querier.list_symbol_names(exchange=exact)]
-    return SymbolNotFound(f"{exact} has no symbol {shown(name)}: {_advice(name, known)}")
+        return known_by_name_only(exact, name)
+    return not_called(exact, name, [row async for row in querier.list_symbol_names(exchange=exact)])
 
 
-def _advice(name: str, known: Sequence[ListSymbolNamesRow]) -> str:
+class Candidate(Protocol):
+    """A symbol that may be meant, as a row or as a model."""
+
+    @property
+    def symbol(self) -> str:
+        """Its canonical name."""
+
+    @property
+    def native_symbol(self) -> str:
+        """The exchange's own name for it."""
+
+    @property
+    def base(self) -> str:
+        """What is traded."""
+
+    @property
+    def quote(self) -> str:
+        """What it is paid with."""
+
+    @property
+    def kind(self) -> str:
+        """A SymbolKind or its text."""
+
+
+def known_by_name_only(place: str, name: str) -> SymbolNotFound:
+    """Return the error for a name of a symbol that no list has given rules to."""
+    return SymbolNotFound(f"{place} has no rules for {shown(name)}: it is known by name only, and in no list since")
+
+
+def not_called(place: str, name: str, known: Sequence[Candidate]) -> SymbolNotFound:
+    """Return the error for a name that an exchange does not have; `known` are its live symbols."""
+    return SymbolNotFound(f"{place} has no symbol {shown(name)}: {advice(name, known)}")
+
+
+def advice(name: str, known: Sequence[Candidate]) -> str:
+    """Return in words which of some live symbols, by name, may be meant, or where to look for it."""
     pair = _letters(name.partition(":")[0])
     same = [row for row in known if _letters(row.base + row.quote) == pair]
     if same:

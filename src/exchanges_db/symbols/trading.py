@@ -4,40 +4,24 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
-from exchanges_db.errors import ExchangeNotFound, InvalidSymbol, SymbolNotFound, shown
+from exchanges_db.errors import ExchangeNotFound, SymbolNotFound
 from exchanges_db.exchanges.names import check_exchange
-from exchanges_db.moments import check_moment
 from exchanges_db.symbols.circumstances import circumstances_then
 from exchanges_db.symbols.enums import OrderType, Side
-from exchanges_db.symbols.freshness import check_max_age, span
 from exchanges_db.symbols.history import find_symbol_as_of
-from exchanges_db.symbols.judge import Hold, Obstacle, TradeAnswer, explain, is_stale, judge
+from exchanges_db.symbols.judge import Obstacle, TradeAnswer, is_stale, judge
 from exchanges_db.symbols.models import NamedSymbol, Symbol
 from exchanges_db.symbols.names import check_name
 from exchanges_db.symbols.past import Then, of_id_then
+from exchanges_db.symbols.questions import Order, answer, arguments, is_same, order_of, refusal
 from exchanges_db.symbols.rows import holds_of, last_word, named_symbols, row_called, to_symbol
 from exchanges_sql.models import SymbolRow
 from exchanges_sql.symbols import AsyncQuerier
-
-# What makes one symbol of two rows with one id.
-_SAME = ("exchange", "native_symbol", "base", "quote", "settle", "kind")
-# Of one that is known by name only, its exchange's spelling of base and quote is not known.
-_SAME_NAME = ("exchange", "native_symbol")
-
-
-class _Order(NamedTuple):
-    """What is asked about: an order, and when it would be sent; None is now."""
-
-    side: Side
-    at: datetime | None
-    order_type: OrderType | None
-    closing: bool
-    max_age: timedelta | None
 
 
 @overload
@@ -98,18 +82,8 @@ async def can_trade(
         ExchangeNotFound, SymbolNotFound, AmbiguousSymbol: no symbol is meant by the name, or several.
         DatabaseError: the database cannot be asked.
     """
-    given = _arguments(subject, named)
-    if type(closing) is not bool:
-        # The text "false" is true to Python.
-        raise InvalidSymbol(f"closing must be True or False, not {shown(closing)}", field="closing")
-    at = given.get("at")
-    order = _Order(
-        Side.parse(given["side"]),
-        None if at is None else check_moment(at),
-        None if order_type is None else OrderType.parse(order_type),
-        closing,
-        check_max_age(max_age),
-    )
+    given = arguments(subject, named)
+    order = order_of(given, order_type=order_type, closing=closing, max_age=max_age)
     symbol = given["symbol"]
     if isinstance(symbol, Symbol | NamedSymbol):
         return await run(db, lambda conn: _by_symbol(conn, symbol, order))
@@ -117,46 +91,19 @@ async def can_trade(
     return await run(db, lambda conn: _by_name(conn, place, name, order))
 
 
-def _arguments(subject: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of either form by name; raises TypeError as Python does for any other call."""
-    first = subject[0] if subject else named.get("exchange", named.get("symbol"))
-    if not isinstance(first, Symbol | NamedSymbol | Enum | str):
-        raise InvalidSymbol(
-            f"can_trade wants a Symbol, as get_symbol returns it, or an exchange and a name, not {shown(first)}",
-            field="symbol",
-        )
-    names = (
-        ("symbol", "side", "at") if isinstance(first, Symbol | NamedSymbol) else ("exchange", "symbol", "side", "at")
-    )
-    given = dict(zip(names, subject, strict=False))
-    wrong = sorted(named.keys() - set(names) | named.keys() & given.keys())
-    if len(subject) > len(names) or wrong:
-        raise TypeError(f"can_trade takes {', '.join(names)}: too many arguments, or twice {', '.join(wrong)}")
-    given |= named
-    if "exchange" in names and "exchange" not in given and "symbol" in given:
-        raise InvalidSymbol(
-            f"can_trade wants a Symbol, as get_symbol returns it; for the name {shown(first)}, say the exchange, too",
-            field="symbol",
-        )
-    missing = [name for name in names if name not in given and name != "at"]
-    if missing:
-        raise TypeError(f"can_trade lacks {' and '.join(missing)}: it takes {', '.join(names)}")
-    return given
-
-
-async def _by_symbol(conn: AsyncConnection, symbol: Symbol | NamedSymbol, order: _Order) -> TradeAnswer:
+async def _by_symbol(conn: AsyncConnection, symbol: Symbol | NamedSymbol, order: Order) -> TradeAnswer:
     row = await AsyncQuerier(conn).get_symbol_by_id(id=symbol.id)
     named = None if row is not None else (await named_symbols(conn, [symbol.id])).get(symbol.id)
     if named is not None:
         # It never had rules: at no time in the past either.
-        return _refusal(Obstacle.NO_RULES if _is_same(named, symbol) else Obstacle.OTHER_SYMBOL)
+        return refusal(Obstacle.NO_RULES if is_same(named, symbol) else Obstacle.OTHER_SYMBOL)
     if row is not None and (order.at is None or order.at >= row.asked_at):
         return _answer_now(row, symbol, order)
     then = None if order.at is None else await of_id_then(conn, symbol.id, order.at)
     return await _answer_then(conn, then, symbol, order)
 
 
-async def _by_name(conn: AsyncConnection, place: str, name: str, order: _Order) -> TradeAnswer:
+async def _by_name(conn: AsyncConnection, place: str, name: str, order: Order) -> TradeAnswer:
     try:
         row = await row_called(conn, place, name)
     except (ExchangeNotFound, SymbolNotFound):
@@ -173,10 +120,10 @@ async def _by_name(conn: AsyncConnection, place: str, name: str, order: _Order) 
     return await _answer_then(conn, then, None, order)
 
 
-def _answer_now(row: SymbolRow, meant: Symbol | NamedSymbol | None, order: _Order) -> TradeAnswer:
+def _answer_now(row: SymbolRow, meant: Symbol | NamedSymbol | None, order: Order) -> TradeAnswer:
     spec = to_symbol(row)
-    if meant is not None and not _is_same(spec, meant):
-        return _refusal(Obstacle.OTHER_SYMBOL)
+    if meant is not None and not is_same(spec, meant):
+        return refusal(Obstacle.OTHER_SYMBOL)
     at, holds = row.asked_at if order.at is None else order.at, holds_of(row)
     found = judge(
         spec,
@@ -191,18 +138,18 @@ def _answer_now(row: SymbolRow, meant: Symbol | NamedSymbol | None, order: _Orde
         holds=holds,
     )
     hold = next((hold for hold in holds if hold.stops(order.side, at)), None)
-    return _answer(found, spec, order, confirmed_at=row.confirmed_at, asked_at=row.asked_at, hold=hold)
+    return answer(found, spec, order, confirmed_at=row.confirmed_at, asked_at=row.asked_at, hold=hold)
 
 
 async def _answer_then(
-    conn: AsyncConnection, then: Then | None, meant: Symbol | NamedSymbol | None, order: _Order
+    conn: AsyncConnection, then: Then | None, meant: Symbol | NamedSymbol | None, order: Order
 ) -> TradeAnswer:
     at = order.at
     if then is None or at is None or not then.exchange_known:
-        return _refusal(Obstacle.UNKNOWN_THEN)
+        return refusal(Obstacle.UNKNOWN_THEN)
     symbol = then.symbol
-    if meant is not None and not _is_same(symbol, meant):
-        return _refusal(Obstacle.OTHER_SYMBOL)
+    if meant is not None and not is_same(symbol, meant):
+        return refusal(Obstacle.OTHER_SYMBOL)
     beside = await circumstances_then(conn, (symbol,), at)
     confirmed_at, holds = beside.confirmed_at(symbol), beside.holds(symbol)
     found = judge(
@@ -218,37 +165,4 @@ async def _answer_then(
         holds=holds,
     )
     hold = next((hold for hold in holds if hold.stops(order.side, at)), None)
-    return _answer(found, symbol, order, confirmed_at=confirmed_at, asked_at=at, hold=hold)
-
-
-def _is_same(one: Symbol | NamedSymbol, other: Symbol | NamedSymbol) -> bool:
-    fields = _SAME if isinstance(one, Symbol) and isinstance(other, Symbol) else _SAME_NAME
-    return all(getattr(one, field) == getattr(other, field) for field in fields)
-
-
-def _refusal(obstacle: Obstacle) -> TradeAnswer:
-    words = {
-        Obstacle.UNKNOWN_THEN: "the database did not know it at that time",
-        Obstacle.OTHER_SYMBOL: "the database has another symbol under its id",
-        Obstacle.NO_RULES: "it is known by name only: no list has given its rules",
-    }
-    return TradeAnswer((obstacle,), words[obstacle])
-
-
-def _answer(
-    found: list[Obstacle],
-    spec: Symbol,
-    order: _Order,
-    *,
-    confirmed_at: datetime | None,
-    asked_at: datetime,
-    hold: Hold | None = None,
-) -> TradeAnswer:
-    if not found:
-        return TradeAnswer()
-    if found[0] is Obstacle.STALE and order.max_age is not None:
-        since = "has never confirmed it"
-        if confirmed_at is not None:
-            since = f"confirmed it {span(asked_at - confirmed_at)} ago"
-        return TradeAnswer(tuple(found), f"the exchange {since}; at most {span(order.max_age)} was asked for")
-    return TradeAnswer(tuple(found), explain(found[0], spec, order.side, order.order_type, hold))
+    return answer(found, symbol, order, confirmed_at=confirmed_at, asked_at=at, hold=hold)

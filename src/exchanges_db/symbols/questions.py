@@ -1,0 +1,109 @@
+"""What is asked about an order, checked, and how the judge's answer is put in words. Pure: it asks no database."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any, NamedTuple
+
+from exchanges_db.errors import InvalidSymbol, shown
+from exchanges_db.moments import check_moment
+from exchanges_db.symbols.enums import OrderType, Side
+from exchanges_db.symbols.freshness import check_max_age, span
+from exchanges_db.symbols.judge import Hold, Obstacle, TradeAnswer, explain
+from exchanges_db.symbols.models import NamedSymbol, Symbol
+
+# What makes one symbol of two rows with one id.
+_SAME = ("exchange", "native_symbol", "base", "quote", "settle", "kind")
+# Of one that is known by name only, its exchange's spelling of base and quote is not known.
+_SAME_NAME = ("exchange", "native_symbol")
+
+
+class Order(NamedTuple):
+    """What is asked about: an order, and when it would be sent; None is now."""
+
+    side: Side
+    at: datetime | None
+    order_type: OrderType | None
+    closing: bool
+    max_age: timedelta | None
+
+
+def arguments(subject: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of either form by name; raises TypeError as Python does for any other call."""
+    first = subject[0] if subject else named.get("exchange", named.get("symbol"))
+    if not isinstance(first, Symbol | NamedSymbol | Enum | str):
+        raise InvalidSymbol(
+            f"can_trade wants a Symbol, as get_symbol returns it, or an exchange and a name, not {shown(first)}",
+            field="symbol",
+        )
+    names = (
+        ("symbol", "side", "at") if isinstance(first, Symbol | NamedSymbol) else ("exchange", "symbol", "side", "at")
+    )
+    given = dict(zip(names, subject, strict=False))
+    wrong = sorted(named.keys() - set(names) | named.keys() & given.keys())
+    if len(subject) > len(names) or wrong:
+        raise TypeError(f"can_trade takes {', '.join(names)}: too many arguments, or twice {', '.join(wrong)}")
+    given |= named
+    if "exchange" in names and "exchange" not in given and "symbol" in given:
+        raise InvalidSymbol(
+            f"can_trade wants a Symbol, as get_symbol returns it; for the name {shown(first)}, say the exchange, too",
+            field="symbol",
+        )
+    missing = [name for name in names if name not in given and name != "at"]
+    if missing:
+        raise TypeError(f"can_trade lacks {' and '.join(missing)}: it takes {', '.join(names)}")
+    return given
+
+
+def order_of(
+    given: dict[str, Any], *, order_type: OrderType | str | None, closing: bool, max_age: timedelta | None
+) -> Order:
+    """Return the order that is asked about. Raises InvalidArgument, which names what is to blame."""
+    if type(closing) is not bool:
+        # The text "false" is true to Python.
+        raise InvalidSymbol(f"closing must be True or False, not {shown(closing)}", field="closing")
+    at = given.get("at")
+    return Order(
+        Side.parse(given["side"]),
+        None if at is None else check_moment(at),
+        None if order_type is None else OrderType.parse(order_type),
+        closing,
+        check_max_age(max_age),
+    )
+
+
+def is_same(one: Symbol | NamedSymbol, other: Symbol | NamedSymbol) -> bool:
+    """Return whether two with one id are one symbol."""
+    fields = _SAME if isinstance(one, Symbol) and isinstance(other, Symbol) else _SAME_NAME
+    return all(getattr(one, field) == getattr(other, field) for field in fields)
+
+
+def refusal(obstacle: Obstacle) -> TradeAnswer:
+    """Return the answer where there is nothing to judge."""
+    words = {
+        Obstacle.UNKNOWN_THEN: "the database did not know it at that time",
+        Obstacle.OTHER_SYMBOL: "the database has another symbol under its id",
+        Obstacle.NO_RULES: "it is known by name only: no list has given its rules",
+    }
+    return TradeAnswer((obstacle,), words[obstacle])
+
+
+def answer(
+    found: list[Obstacle],
+    spec: Symbol,
+    order: Order,
+    *,
+    confirmed_at: datetime | None,
+    asked_at: datetime,
+    hold: Hold | None = None,
+) -> TradeAnswer:
+    """Return what the judge has found, the first of it in words."""
+    if not found:
+        return TradeAnswer()
+    if found[0] is Obstacle.STALE and order.max_age is not None:
+        since = "has never confirmed it"
+        if confirmed_at is not None:
+            since = f"confirmed it {span(asked_at - confirmed_at)} ago"
+        return TradeAnswer(tuple(found), f"the exchange {since}; at most {span(order.max_age)} was asked for")
+    return TradeAnswer(tuple(found), explain(found[0], spec, order.side, order.order_type, hold))
