@@ -73,6 +73,8 @@ if TYPE_CHECKING:
     from exchanges_db.orders.numbers import Number
     from exchanges_db.orders.pairs import CommonSymbol, CommonSymbols, SharedName, common_symbols
     from exchanges_db.orders.rules import OrderRules, Rounded, Violation
+    from exchanges_db.registry.moves import Ambiguity
+    from exchanges_db.registry.views import Ids, View
     from exchanges_db.symbols.absence import Absence
     from exchanges_db.symbols.adopt import AdoptionReport, adopt_symbols
     from exchanges_db.symbols.adoption import AdoptedExchange, ExchangeStep
@@ -164,6 +166,7 @@ __all__ = [
     "AdoptionRefused",
     "AdoptionReport",
     "Allowance",
+    "Ambiguity",
     "AmbiguousSymbol",
     "AssetClass",
     "Band",
@@ -208,6 +211,7 @@ __all__ = [
     "HistoryPruned",
     "HoldEnd",
     "HoldRecord",
+    "Ids",
     "ImportBusy",
     "ImportLimits",
     "ImportOutcome",
@@ -277,6 +281,7 @@ __all__ = [
     "Transaction",
     "UnknownValue",
     "ValidationReport",
+    "View",
     "Violation",
     "activate_exchange",
     "adopt_symbols",
@@ -371,6 +376,8 @@ _HOMES = {
     "orders.numbers": "Number",
     "orders.pairs": "CommonSymbol CommonSymbols SharedName common_symbols",
     "orders.rules": "OrderRules Rounded Violation",
+    "registry.moves": "Ambiguity",
+    "registry.views": "Ids View",
     "symbols.absence": "Absence",
     "symbols.adopt": "AdoptionReport adopt_symbols",
     "symbols.adoption": "AdoptedExchange ExchangeStep",

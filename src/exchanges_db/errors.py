@@ -25,8 +25,7 @@
         ├── ConstraintViolated
         │   └── DuplicateExchange
         ├── DatabaseUnavailable        no connection; nothing was written
-        │   ├── PoolTimeout            every connection was in use until the deadline
-        │   └── RegistryStale          a registry has not heard of the database for longer than it may go on without
+        │   └── PoolTimeout            every connection was in use until the deadline
         ├── ImportBusy                 another import of that exchange was still running
         ├── OutcomeUnknown             a write was sent and no answer came that can be read: read before you repeat it
         ├── QueryCancelled             time limit or cancellation; nothing was written
@@ -194,10 +193,6 @@ class DatabaseUnavailable(DatabaseError):
 
 class PoolTimeout(DatabaseUnavailable):
     """No connection of the pool became free in time."""
-
-
-class RegistryStale(DatabaseUnavailable):
-    """A registry has not heard of the database for longer than it was allowed to, so that it answers no more."""
 
 
 class ImportBusy(DatabaseError):

@@ -496,7 +496,9 @@ def errors(error: ExchangesDBError) -> None:
         case DuplicateExchange():
             violated: ConstraintViolated = error
             assert_type(violated.constraint, str | None)
-        case PoolTimeout() | RegistryStale():
+        case RegistryStale():
+            assert_type(error.lag, float | None)
+        case PoolTimeout():
             unavailable: DatabaseUnavailable = error
             assert_type(unavailable.sqlstate, str | None)
         case AccessDenied() | Conflict() | OutcomeUnknown() | QueryCancelled() | SchemaMismatch():

@@ -20,6 +20,7 @@ from exchanges_db.errors import (
     NotFound,
     OutcomeUnknown,
     PayloadError,
+    RegistryStale,
 )
 from exchanges_db.symbols.report import ImportRefused
 
@@ -45,6 +46,7 @@ _EXIT_CODE: list[tuple[type[ExchangesDBError], int]] = [
     (ImportBusy, 4),
     (OutcomeUnknown, 5),
     (DatabaseError, 3),
+    (RegistryStale, 3),
     (MigrationError, 6),
     (AdoptionRefused, 7),
     (PayloadError, 7),

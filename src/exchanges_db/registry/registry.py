@@ -23,6 +23,7 @@ from exchanges_db.errors import (
 )
 from exchanges_db.registry.followers import Follower, Followers
 from exchanges_db.registry.following import Following
+from exchanges_db.registry.look_ups import LookUps
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import Counts, RegistryState, RegistryStats
@@ -51,7 +52,7 @@ class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
         check_settings(self, lambda field: f"RegistrySettings.{field}")
 
 
-class Registry:
+class Registry(LookUps):
     """Everything that may be traded, in memory.
 
     db: the database; by default that of DATABASE_URL. Of a Database only the address and the settings are used: a
@@ -85,6 +86,8 @@ class Registry:
         self._snapshot: Snapshot | None = None
         self._is_live = self._is_stale_told = self._is_closed = False
         self._error: ExchangesDBError | None = None
+        super().__init__()
+        self.follow(self._served)
 
     async def open(self) -> Self:
         """Load everything and follow the database from then on.

@@ -284,7 +284,6 @@ def explain(
         known = ", ".join(spec.order_types or ()) or "no"
         return f"the exchange takes {known} orders, not {order_type}"
     return {
-        Obstacle.STALE_REGISTRY: "the registry has not heard of the database for a while: what it knows may be old",
         Obstacle.NO_RULES: "it is known by name only: no list has given its rules",
         Obstacle.HELD: "a person holds it",
         Obstacle.EXCHANGE_INACTIVE: "its exchange is not active",

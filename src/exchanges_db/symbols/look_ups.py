@@ -60,7 +60,7 @@ async def get_symbol_by_id(symbol_id: int, *, db: DatabaseOrConnection | None = 
 
     One that is known by name only, brought along by `adopt_symbols` and in no list since, is a NamedSymbol.
     """
-    if not _is_symbol_id(symbol_id):
+    if not is_symbol_id(symbol_id):
         return None
 
     async def work(conn: AsyncConnection) -> Symbol | NamedSymbol | None:
@@ -80,9 +80,7 @@ async def get_symbols_by_ids(
     Where some are missing, one more tells which of them are known by name only, as `get_symbol_by_id` says. An id that
     no symbol has is not among the keys, as `get_symbol_by_id` gives None for it.
     """
-    if isinstance(symbol_ids, str) or not isinstance(symbol_ids, Iterable):
-        raise InvalidSymbol("symbol_ids must be a list of ids", field="symbol_ids")
-    wanted = [number for number in symbol_ids if _is_symbol_id(number, "symbol_ids")]
+    wanted = check_ids(symbol_ids)
 
     async def work(conn: AsyncConnection) -> dict[int, Symbol | NamedSymbol]:
         rows = AsyncQuerier(conn).list_symbols_by_ids(ids=wanted)
@@ -159,9 +157,7 @@ async def list_symbols(
     """
     places = check_exchanges(exchange)
     wanted = check_filters(base=base, quote=quote, kind=kind)
-    check_tradable(tradable)
-    if check_max_age(max_age) is not None and tradable is None:
-        raise InvalidSymbol("max_age says what is tradable: leave tradable=None out, or max_age", field="max_age")
+    check_tradable(tradable, max_age)
 
     async def work(conn: AsyncConnection) -> list[Symbol]:
         async def fetch(exact: Sequence[str] | None) -> list[Symbol]:
@@ -232,25 +228,36 @@ def check_filters(*, base: str | None, quote: str | None, kind: SymbolKind | str
     return Filters(
         base=None if base is None else check_name(base, "base"),
         quote=None if quote is None else check_name(quote, "quote"),
-        kind=None if kind is None else _kind(kind),
+        kind=None if kind is None else check_kind(kind).value,
     )
 
 
-def check_tradable(tradable: bool | None) -> None:
-    """Raise InvalidSymbol where it is not True, False or None."""
+def check_tradable(tradable: bool | None, max_age: timedelta | None = None) -> None:
+    """Raise InvalidArgument where it is not True, False or None, or `max_age` is no age, or does not fit it."""
     if tradable is not None and type(tradable) is not bool:
         raise InvalidSymbol(f"tradable must be True, False or None, not {shown(tradable)}", field="tradable")
+    if check_max_age(max_age) is not None and tradable is None:
+        raise InvalidSymbol("max_age says what is tradable: leave tradable=None out, or max_age", field="max_age")
 
 
-def _is_symbol_id(symbol_id: int, field: str = "symbol_id") -> bool:
-    if type(symbol_id) is not int:
-        raise InvalidSymbol(f"the id of a symbol must be an integer, not {type(symbol_id).__name__}", field=field)
-    return -INTEGER_MAX - 1 <= symbol_id <= INTEGER_MAX
-
-
-def _kind(kind: SymbolKind | str) -> str:
+def check_kind(kind: SymbolKind | str) -> SymbolKind:
+    """Return the member for `kind`, or its text in any case; raises InvalidSymbol."""
     # ASCII only: the capitals of some other letters are Latin ones.
     member = SymbolKind.__members__.get(kind.upper()) if isinstance(kind, str) and kind.isascii() else None
     if member is None:
         raise InvalidSymbol(f"kind {shown(kind)} is not one of {', '.join(SymbolKind)}", field="kind")
-    return member.value
+    return member
+
+
+def check_ids(symbol_ids: Iterable[int]) -> list[int]:
+    """Return those ids that a symbol could have; raises InvalidSymbol where they are no integers, or no list."""
+    if isinstance(symbol_ids, str) or not isinstance(symbol_ids, Iterable):
+        raise InvalidSymbol("symbol_ids must be a list of ids", field="symbol_ids")
+    return [number for number in symbol_ids if is_symbol_id(number, "symbol_ids")]
+
+
+def is_symbol_id(symbol_id: int, field: str = "symbol_id") -> bool:
+    """Return whether a row could have this id; raises InvalidSymbol, which names `field`, where it is no integer."""
+    if type(symbol_id) is not int:
+        raise InvalidSymbol(f"the id of a symbol must be an integer, not {type(symbol_id).__name__}", field=field)
+    return -INTEGER_MAX - 1 <= symbol_id <= INTEGER_MAX

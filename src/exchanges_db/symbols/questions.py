@@ -82,6 +82,7 @@ def is_same(one: Symbol | NamedSymbol, other: Symbol | NamedSymbol) -> bool:
 def refusal(obstacle: Obstacle) -> TradeAnswer:
     """Return the answer where there is nothing to judge."""
     words = {
+        Obstacle.STALE_REGISTRY: "the registry has not heard of the database for a while: what it knows may be old",
         Obstacle.UNKNOWN_THEN: "the database did not know it at that time",
         Obstacle.OTHER_SYMBOL: "the database has another symbol under its id",
         Obstacle.NO_RULES: "it is known by name only: no list has given its rules",

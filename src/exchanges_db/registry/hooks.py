@@ -1,0 +1,31 @@
+"""Functions of a user's that a registry calls: one that raises is logged, and hinders nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from exchanges_db.events import event
+
+log = logging.getLogger("exchanges_db")
+
+
+def call(hook: Callable[[Any], object] | None, told: object) -> None:
+    """Call a hook, where there is one: soon, by the event loop, so that nothing that is being done waits for it."""
+    if hook is None:
+        return
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # a thread that has none
+        _call(hook, told)
+    else:
+        loop.call_soon(_call, hook, told)
+
+
+def _call(hook: Callable[[Any], object], told: object) -> None:
+    try:
+        hook(told)
+    except Exception:
+        log.exception("a hook of the registry failed", extra=event("registry_hook_failed"))

@@ -1,0 +1,157 @@
+"""What a registry's look-ups answer from: the newest snapshot, its symbols by id, and the ids that pairs have."""
+
+from __future__ import annotations
+
+import threading
+from enum import Enum
+from typing import Any, NoReturn
+
+from exchanges_db.errors import InvalidSymbol, RegistryStale, SymbolNotFound, shown
+from exchanges_db.registry.answers import Answers, again
+from exchanges_db.registry.models import RegistrySymbol
+from exchanges_db.registry.moves import moves, pairs_of
+from exchanges_db.registry.names import no_pair, place_of
+from exchanges_db.registry.places import all_symbols
+from exchanges_db.registry.snapshot import News, Snapshot
+from exchanges_db.symbols.names import check_name
+
+PairKey = tuple[Enum | str, str, str]
+
+
+class SymbolsById(Answers[int, RegistrySymbol]):
+    """Every symbol that has rules, delisted ones too, by id."""
+
+    __slots__ = ()
+
+    def find(self, key: int) -> RegistrySymbol:
+        """Raise the error for an id that is not there."""
+        if type(key) is not int:
+            raise InvalidSymbol(f"the id of a symbol must be an integer, not {type(key).__name__}", field="symbol_id")
+        raise SymbolNotFound(f"no symbol that has rules has the id {shown(key)}")
+
+
+class SymbolIds(Answers[PairKey, int]):
+    """The id of the only live symbol of a pair, by exchange, base and quote; found when first asked for, then kept.
+
+    The exchange may be any Enum or text that names it. What is kept is taken out when it may be another.
+    """
+
+    __slots__ = ("_lock", "_named", "_snapshot")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._named: dict[int, set[Enum | str]] = {}  # by what an exchange was asked for, by its id
+
+    def find(self, key: PairKey) -> int:
+        """Return the id, and keep it. Raises as `Place.pair` does, SymbolNotFound too."""
+        exchange, base, quote = key
+        snapshot = self._snapshot
+        if snapshot is None:
+            raise RegistryStale("the registry has not been loaded yet")
+        place = place_of(snapshot, exchange)
+        found = place.pair(check_name(base, "base"), check_name(quote, "quote"))
+        if found is None:
+            raise no_pair(place, base, quote, None)
+        # Spellings without end are found each time.
+        if isinstance(exchange, Enum) or exchange == place.exchange.enum_value:
+            with self._lock:
+                if self._snapshot is snapshot and type(self) is SymbolIds:
+                    dict.__setitem__(self, key, found.id)
+                    self._named.setdefault(place.exchange.id, set()).add(exchange)
+        return found.id
+
+    def moved(self, before: Snapshot | None, after: Snapshot, news: News | None) -> None:
+        """Go on to the next snapshot; what may be another id now is forgotten before it is the one that is asked."""
+        with self._lock:
+            if before is None or before is not self._snapshot or news is None or news.ids_of("EXCHANGES"):
+                self._forget(after)
+                return
+            for number in self._named:
+                was, now = before.places_by_id.get(number), after.places_by_id.get(number)
+                for base, quote in pairs_of(moves(was, now, news)):
+                    for exchange in self._named[number]:
+                        dict.pop(self, (exchange, base, quote), None)
+            self._snapshot = after
+            # Whoever looked one up in the old snapshot meanwhile keeps nothing of it: see `find`.
+
+    def refuse(self, error: RegistryStale) -> None:
+        """Raise this error for every question from now on."""
+        with self._lock:
+            super().refuse(error)
+
+    def restart(self, snapshot: Snapshot) -> None:
+        """Answer again, by this snapshot."""
+        with self._lock:
+            self._forget(snapshot)
+            self.answer({})
+
+    def _forget(self, snapshot: Snapshot) -> None:
+        dict.clear(self)
+        self._named.clear()
+        self._snapshot = snapshot
+
+
+class _NoSnapshot:
+    """Stands where a snapshot would, and raises."""
+
+    def __init__(self, error: RegistryStale) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise again(self._error)
+
+
+class Served:
+    """Follows the snapshots for the look-ups of one registry.
+
+    Attributes:
+        snapshot: the newest; where the registry is stale and was told to raise then, whatever is asked of it raises.
+        last: the newest in any case; None until one was loaded.
+        by_id, pair_ids: the same two objects, always.
+    """
+
+    def __init__(self) -> None:
+        self.last: Snapshot | None = None
+        self.by_id = SymbolsById()
+        self.pair_ids = SymbolIds()
+        self.snapshot: Snapshot
+        self.stale(RegistryStale("the registry has not been loaded yet"))
+
+    def moved(self, before: Snapshot | None, after: Snapshot, news: News | None) -> None:
+        """Go on from one snapshot to the next."""
+        known, self.last = self.last, after
+        if self._refuses:
+            if known is None:
+                self.fresh(after)
+            return  # `fresh` makes up for it
+        added: dict[int, RegistrySymbol] = {}
+        gone: set[int] = set()
+        if before is not known or known is None:
+            before, news = known, None
+        old: Any = {} if before is None else before.places_by_id
+        for number in old.keys() | after.places_by_id.keys():
+            for was, now in moves(old.get(number), after.places_by_id.get(number), news):
+                if now is not None:
+                    added[now.id] = now
+                elif was is not None:
+                    gone.add(was.id)
+        self.pair_ids.moved(before, after, news)
+        self.by_id.change(added, gone - added.keys())
+        self.snapshot = after
+
+    def stale(self, error: RegistryStale) -> None:
+        """Raise this error from now on."""
+        self._refuses = True
+        refusing: Any = _NoSnapshot(error)
+        self.snapshot = refusing
+        self.by_id.refuse(error)
+        self.pair_ids.refuse(error)
+
+    def fresh(self, snapshot: Snapshot) -> None:
+        """Answer again, by this snapshot."""
+        self.last = self.snapshot = snapshot
+        self.by_id.answer({one.id: one for one in all_symbols(snapshot.places_by_id.values())})
+        self.pair_ids.restart(snapshot)
+        self._refuses = False
