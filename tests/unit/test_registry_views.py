@@ -1,0 +1,383 @@
+"""Views of a registry: a dict that follows the snapshots, tells ambiguities, and refuses while the registry is stale."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import threading
+import weakref
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+import pytest
+
+from exchanges_db import Ambiguity, AmbiguousSymbol, ExchangeNotFound, InvalidSymbol, SymbolKind, SymbolNotFound
+from exchanges_db.errors import RegistryStale
+from exchanges_db.registry.bindings import Binding, bind
+from exchanges_db.registry.followers import Followers
+from exchanges_db.registry.models import RegistrySymbol
+from exchanges_db.registry.places import several
+from exchanges_db.registry.snapshot import Snapshot
+from exchanges_db.registry.views import View
+from exchanges_db.symbols.enums import SidesAllowed, SymbolStatus, is_live
+from exchanges_db.symbols.judge import Hold
+from tests.registry_places import PLACE, coin, exchange, news, snapshot
+
+STALE = RegistryStale("nothing was heard for 5 s", lag=5.0)
+FUTURE = {"of": "future", "kind": SymbolKind.FUTURE, "native_symbol": "BTC_USDT_27", "symbol": "BTC/USDT:USDT-270101"}
+
+
+class Mine(Enum):
+    """A program's own names."""
+
+    FUTURES = PLACE
+
+
+class Kept:
+    """A view, and what a registry does with it."""
+
+    def __init__(self, begun: Snapshot, kind: SymbolKind | str | None = None, *, allow: bool = False, **hooks: Any) -> None:
+        self.now = begun
+        self.binding: Binding = bind(begun, Mine.FUTURES, kind, **hooks)
+        self.view: View = self.binding.view(allow_ambiguous=allow)
+
+    def then(self, changed: str, *symbols: RegistrySymbol, gone: tuple[int, ...] = (), **more: Any) -> None:
+        """Go on by news: of these symbols for SYMBOLS, else of the exchange."""
+        ids = [*(one.id for one in symbols), *gone] if changed == "SYMBOLS" else [1]
+        told = news(changed, ids, {one.id: one for one in symbols}, **more)
+        before, self.now = self.now, self.now.after(told)
+        self.binding.moved(before, self.now, told)
+        self.check()
+
+    def anew(self, after: Snapshot) -> None:
+        """Go on to what was loaded in full."""
+        before, self.now = self.now, after
+        self.binding.moved(before, after, None)
+        self.check()
+
+    def check(self) -> None:
+        """The view holds what the snapshot says, the very objects, and nothing else; so do the ids."""
+        place = self.now.places.get(PLACE)
+        expected: dict[Any, RegistrySymbol] = {}
+        for one in () if place is None else place.symbols.values():
+            if is_live(one.status) and self.binding._kind in (None, one.kind):  # noqa: SLF001
+                expected[one.native_symbol] = one
+                alike = [x for x in several(place.by_pair[one.base, one.quote])  # type: ignore[union-attr]
+                         if self.binding._kind in (None, x.kind)]  # noqa: SLF001  # fmt: skip
+                if len(alike) == 1:
+                    expected[one.base, one.quote] = one
+        assert dict(self.view) == expected
+        assert all(self.view[key] is one for key, one in expected.items())
+        assert dict(self.view.ids) == {key: one.id for key, one in expected.items()}
+
+
+def test_a_symbol_is_found_by_native_name_and_by_pair() -> None:
+    """The caller's own enum is resolved when the view is made; the same objects, and their ids."""
+    kept = Kept(snapshot(coin(7, "BTC"), coin(8, "ETH"), coin(9, "OLD", status=SymbolStatus.DELISTED)))
+    kept.check()
+    view = kept.view
+    assert view["BTC_USDT"] is view["BTC", "USDT"] is kept.now.places[PLACE].symbols[7]
+    assert (view.ids["BTC_USDT"], view.ids["ETH", "USDT"]) == (7, 8)
+    assert view.get("NEW_USDT", None) is view.ids.get("NEW_USDT", None) is None
+    assert "OLD_USDT" not in view
+
+
+def test_a_look_up_is_a_dicts_own() -> None:
+    """Neither class has a method of Python's in the way of a look-up: that costs half as much again."""
+    view = Kept(snapshot(coin(7, "BTC"))).view
+    for answers in (view, view.ids):
+        assert type(answers).__getitem__ is dict.__getitem__
+        assert type(answers).get is dict.get
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "words"),
+    [
+        ("BTC/USDT", SymbolNotFound, "the perpetual is called BTC/USDT:USDT"),
+        ("BTCX_USDT", SymbolNotFound, "did you mean BTC_USDT"),
+        ("OLD_USDT", SymbolNotFound, "is DELISTED"),
+        (("BTC", "USDC"), SymbolNotFound, "no live symbol of 'BTC' and 'USDC': did you mean"),
+        (("OLD", "USDT"), SymbolNotFound, "no live symbol of 'OLD'"),
+        (5, InvalidSymbol, "a native symbol, or for base and quote"),
+        (("BTC", "USDT", "USDT"), InvalidSymbol, "base and quote"),
+        (("BTC", 5), InvalidSymbol, "base and quote"),
+    ],
+)
+def test_a_key_that_is_not_there_says_what_may_be_meant(key: Any, kind: type[Exception], words: str) -> None:
+    view = Kept(snapshot(coin(7, "BTC"), coin(9, "OLD", status=SymbolStatus.DELISTED))).view
+    for answers in (view, view.ids):
+        with pytest.raises(kind, match=words):
+            _ = answers[key]  # type: ignore[index]
+
+
+def test_a_symbol_of_another_kind_is_said_to_be_one() -> None:
+    view = Kept(snapshot(coin(7, "BTC"), coin(8, "BTC", **FUTURE)), SymbolKind.FUTURE).view
+    assert view["BTC", "USDT"].id == 8
+    with pytest.raises(SymbolNotFound, match="'BTC_USDT' is a PERPETUAL, and the view has no such"):
+        _ = view["BTC_USDT"]
+
+
+def test_an_ambiguity_is_told_when_the_view_is_made() -> None:
+    """Not first on the tick; who allows it asks by native names, and is refused a choice."""
+    both = snapshot(coin(7, "BTC"), coin(8, "BTC", **FUTURE))
+    with pytest.raises(AmbiguousSymbol, match="bind the view to a kind, or pass allow_ambiguous=True") as caught:
+        Kept(both)
+    assert caught.value.candidates == ("BTC_USDT", "BTC_USDT_27")
+    view = Kept(both, allow=True).view
+    assert view["BTC_USDT_27"].id == 8
+    assert view.get(("BTC", "USDT")) is None
+    with pytest.raises(AmbiguousSymbol, match="several live symbols of 'BTC' and 'USDT'"):
+        _ = view["BTC", "USDT"]
+    assert Kept(both, "perpetual").view["BTC", "USDT"].id == 7
+
+
+def test_what_was_listed_and_what_became_ambiguous_is_told() -> None:
+    """Once it can be looked up; not what only changed, and each thing once."""
+    told: list[Any] = []
+    kept = Kept(snapshot(coin(7, "BTC")), on_listed=lambda one: told.append(one.id), on_ambiguous=told.append)
+    kept.then("SYMBOLS", coin(8, "NEW"))
+    kept.then("SYMBOLS", coin(8, "NEW", spec_version=2))
+    assert told == [8]
+    kept.then("SYMBOLS", coin(9, "BTC", **FUTURE))
+    word = Ambiguity(exchange=PLACE, base="BTC", quote="USDT", kind=None, candidates=("BTC_USDT", "BTC_USDT_27"))
+    assert told == [8, 9, word]
+    with pytest.raises(AmbiguousSymbol):
+        _ = kept.view["BTC", "USDT"]
+    kept.then("SYMBOLS", coin(9, "BTC", **FUTURE, status=SymbolStatus.EXPIRED))
+    assert kept.view["BTC", "USDT"].id == 7
+    assert told == [8, 9, word]
+
+
+def test_a_view_follows_every_kind_of_change() -> None:
+    kept = Kept(snapshot(coin(7, "BTC"), coin(8, "ETH")))
+    kept.then("SYMBOLS", coin(7, "BTC", spec_version=2))
+    kept.then("SYMBOLS", coin(7, "XBT"))  # renamed
+    assert "BTC_USDT" not in kept.view
+    kept.then("SYMBOLS", coin(7, "XBT", status=SymbolStatus.DELISTED), coin(10, "XBT"))  # the name was given again
+    kept.then("SYMBOLS", gone=(8,))
+    kept.then("HOLDS", holds={1: {None: Hold(SidesAllowed.ALL, None, "keys", "alice", True)}})
+    assert kept.view["XBT", "USDT"].holds[0].reason == "keys"
+    kept.then("EXCHANGES", exchanges={1: exchange(display_name="Renamed")})
+    kept.anew(snapshot(coin(10, "XBT"), coin(11, "SOL")))
+    kept.then("LISTS")
+
+
+def test_an_exchange_that_is_gone_and_back() -> None:
+    """It has another id then; what is asked of it meanwhile says that it was deleted."""
+    kept = Kept(snapshot(coin(7, "BTC")))
+    kept.then("EXCHANGES")
+    assert dict(kept.view) == {}
+    with pytest.raises(ExchangeNotFound, match="deleted meanwhile"):
+        _ = kept.view["BTC_USDT"]
+    back = exchange(2)
+    kept.anew(snapshot(coin(17, "BTC", exchange_id=2), exchanges=[back]))
+    assert kept.view["BTC_USDT"].id == 17
+
+
+def test_an_id_that_was_given_to_another_symbol_is_followed() -> None:
+    """As after a failover that lost the last commits."""
+    kept = Kept(snapshot(coin(7, "BTC")))
+    kept.anew(snapshot(coin(7, "ETH"), coin(8, "BTC")))
+    assert (kept.view.ids["BTC_USDT"], kept.view.ids["ETH", "USDT"]) == (8, 7)
+
+
+def test_a_snapshot_that_does_not_follow_is_compared_in_full() -> None:
+    """News that lead from another snapshot than the view's name but a part of what is new to it."""
+    kept = Kept(snapshot(coin(7, "BTC")))
+    other = snapshot(coin(7, "BTC"), coin(8, "ETH"))
+    told = news("SYMBOLS", [9], {9: coin(9, "SOL")})
+    kept.now = other.after(told)
+    kept.binding.moved(other, kept.now, told)
+    kept.check()
+
+
+def test_as_few_keys_change_as_can() -> None:
+    """Holds replace values of keys that stay; nothing is taken out and put in again."""
+    kept = Kept(snapshot(*(coin(number, f"C{number}") for number in range(50))))
+    changes: list[tuple[Any, list[Any]]] = []
+    change = View.change
+
+    class Counting:
+        def __call__(self, view: View, added: Any, gone: Any = ()) -> None:
+            changes.append((set(added), [*gone]))
+            change(view, added, gone)
+
+    counting = Counting()
+    View.change = lambda view, added, gone=(): counting(view, added, gone)  # type: ignore[assignment,method-assign]
+    try:
+        kept.then("SYMBOLS", coin(3, "C3", spec_version=2))
+        kept.anew(snapshot(*(coin(number, f"C{number}") for number in range(49))))
+    finally:
+        del View.change
+    assert changes[0] == ({"C3_USDT", ("C3", "USDT")}, [])
+    assert changes[1][1] == ["C49_USDT", ("C49", "USDT")]
+
+
+STALE_QUESTIONS: dict[str, Any] = {
+    "key": lambda view: view["BTC_USDT"],
+    "pair": lambda view: view["BTC", "USDT"],
+    "unknown": lambda view: view["NEW_USDT"],
+    "get": lambda view: view.get("BTC_USDT"),
+    "in": lambda view: "BTC_USDT" in view,
+    "len": len,
+    "iter": iter,
+    "reversed": reversed,
+    "keys": lambda view: view.keys(),
+    "values": lambda view: view.values(),
+    "items": lambda view: view.items(),
+    "copy": lambda view: view.copy(),
+    "equal": lambda view: view == {},
+    "or": lambda view: view | {},
+    "bool": bool,
+}
+
+
+@pytest.mark.parametrize("question", STALE_QUESTIONS)
+def test_a_stale_view_answers_nothing(question: str) -> None:
+    """Not None either, which would say that there is no such symbol; and it says how old it is."""
+    kept = Kept(snapshot(coin(7, "BTC")))
+    ids = kept.view.ids
+    bound = kept.view.get
+    kept.binding.stale(STALE)
+    for answers in (kept.view, ids):
+        with pytest.raises(RegistryStale, match="nothing was heard for 5 s") as caught:
+            STALE_QUESTIONS[question](answers)
+        assert caught.value is not STALE
+        assert caught.value.lag == 5.0
+    assert bound("BTC_USDT") is None  # what it was a method of, holds nothing any more
+    assert "nothing was heard" in repr(kept.view)
+    kept.binding.fresh(kept.now)
+    kept.check()
+
+
+def test_what_happened_while_it_was_stale_is_made_up_for() -> None:
+    told: list[Any] = []
+    kept = Kept(snapshot(coin(7, "BTC")), on_listed=lambda one: told.append(one.native_symbol))
+    kept.binding.stale(STALE)
+    after = snapshot(coin(7, "BTC", spec_version=2), coin(8, "NEW"))
+    kept.binding.moved(kept.now, after, None)
+    with pytest.raises(RegistryStale):
+        _ = kept.view["BTC_USDT"]
+    kept.now = after
+    kept.binding.fresh(after)
+    kept.check()
+    assert told == ["NEW_USDT"]
+    kept.then("SYMBOLS", coin(9, "SOL"))
+    assert told == ["NEW_USDT", "SOL_USDT"]
+
+
+def test_a_view_is_changed_by_its_registry_alone() -> None:
+    view = Kept(snapshot(coin(7, "BTC"))).view
+    for change in (
+        lambda: view.update({}),
+        lambda: view.pop("BTC_USDT"),
+        lambda: view.clear(),
+        lambda: view.__setitem__("A", view["BTC_USDT"]),
+        lambda: view.ids.__delitem__("BTC_USDT"),
+        lambda: view.setdefault("A", view["BTC_USDT"]),
+        lambda: view.popitem(),
+    ):
+        with pytest.raises(TypeError, match="filled by its registry alone"):
+            change()
+    assert view.ids["BTC_USDT"] == 7
+
+
+def test_a_registry_keeps_no_view_alive() -> None:
+    """Without a collector, too: nothing leads in a circle. The ids are followed for as long as they are held."""
+    followers = Followers()
+    gc.disable()
+    try:
+        kept = Kept(snapshot(coin(7, "BTC")))
+        followers.add(kept.binding)
+        ids, seen, begun = kept.view.ids, weakref.ref(kept.view), kept.now
+        del kept
+        assert seen() is None
+        told = news("SYMBOLS", [8], {8: coin(8, "ETH")})
+        for follower in followers:
+            follower.moved(begun, begun.after(told), told)
+        assert ids["ETH_USDT"] == 8
+        follower = None  # type: ignore[assignment]
+        del ids
+        assert [*followers] == []
+    finally:
+        gc.enable()
+
+
+def test_a_hook_that_raises_is_logged_and_hinders_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("the hook's own")
+
+    told: list[int] = []
+    first = Kept(snapshot(coin(7, "BTC")), on_listed=broken)
+    second = Kept(snapshot(coin(7, "BTC")), on_listed=lambda one: told.append(one.id))
+    with caplog.at_level(logging.ERROR):
+        for kept in (first, second):
+            kept.then("SYMBOLS", coin(8, "NEW"))
+    assert told == [8]
+    assert [getattr(one, "exchanges_db_event", None) for one in caplog.records] == ["registry_hook_failed"]
+    assert "the hook's own" in caplog.text
+
+
+async def test_hooks_run_when_everybody_has_moved_on() -> None:
+    """Of two views the second is as new as the first when a hook of the first is called."""
+    begun = snapshot(coin(7, "BTC"))
+    second = Kept(begun)
+    seen: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    first = Kept(begun, on_listed=lambda one: seen.set_result(second.view.ids[one.native_symbol]))
+    told = news("SYMBOLS", [8], {8: coin(8, "NEW")})
+    for kept in (first, second):
+        kept.binding.moved(begun, begun.after(told), told)
+    assert await seen == 8
+
+
+def test_what_is_new_is_there_before_what_is_gone_goes() -> None:
+    """Whoever reads while a symbol is renamed finds it by one of its names, at any time."""
+    kept = Kept(snapshot(coin(7, "BTC")))
+    view, seen = kept.view, []
+
+    def gone() -> Iterator[str]:
+        seen.append(sorted(map(str, view)))
+        yield "BTC_USDT"
+
+    view.change({"XBT_USDT": coin(7, "XBT")}, gone())
+    assert seen == [["('BTC', 'USDT')", "BTC_USDT", "XBT_USDT"]]
+    assert "BTC_USDT" not in view
+
+
+def test_no_key_is_missing_to_those_who_read_meanwhile() -> None:
+    """Eight threads look up what is always there while everything around it changes, by news and by full loads."""
+    count, rounds = 20, 60
+
+    def state(turn: int) -> list[RegistrySymbol]:
+        # Half of them change their native name each time; their pair stays.
+        names = [f"C{n}_{turn % 2}" if n % 2 else f"C{n}_USDT" for n in range(count)]
+        return [coin(n, f"C{n}", native_symbol=name, spec_version=turn + 1) for n, name in enumerate(names)]
+
+    kept = Kept(snapshot(*state(0)))
+    view, done, wrong = kept.view, threading.Event(), []
+    keys: list[tuple[int, Any]] = [(n, (f"C{n}", "USDT")) for n in range(count)]
+    keys += [(n, f"C{n}_USDT") for n in range(0, count, 2)]
+
+    def read() -> None:
+        while not done.is_set():
+            for number, key in keys:
+                found = view.get(key)
+                if found is None or found.id != number or view.ids.get(key) != number or view[key].id != number:
+                    wrong.append(key)
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    before = kept.now
+    for turn in range(1, rounds):
+        symbols = {one.id: one for one in state(turn)}
+        told = news("SYMBOLS", symbols, symbols) if turn % 3 else None
+        after = snapshot(*symbols.values()) if told is None else before.after(told)
+        kept.binding.moved(before, after, told)
+        before = after
+    done.set()
+    for thread in threads:
+        thread.join(10)
+    assert wrong == []
