@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from exchanges_db.orders.numbers import Number
     from exchanges_db.orders.pairs import CommonSymbol, CommonSymbols, SharedName, common_symbols
     from exchanges_db.orders.rules import OrderRules, Rounded, Violation
+    from exchanges_db.registry.models import RegistrySymbol
     from exchanges_db.registry.moves import Ambiguity
     from exchanges_db.registry.views import Ids, View
     from exchanges_db.symbols.absence import Absence
@@ -249,6 +250,7 @@ __all__ = [
     "ReadSymbol",
     "Reader",
     "RegistryStale",
+    "RegistrySymbol",
     "RejectedRow",
     "Request",
     "Rounded",
@@ -376,6 +378,7 @@ _HOMES = {
     "orders.numbers": "Number",
     "orders.pairs": "CommonSymbol CommonSymbols SharedName common_symbols",
     "orders.rules": "OrderRules Rounded Violation",
+    "registry.models": "RegistrySymbol",
     "registry.moves": "Ambiguity",
     "registry.views": "Ids View",
     "symbols.absence": "Absence",

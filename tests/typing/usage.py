@@ -20,6 +20,7 @@ from exchanges_db import (
     AdoptionRefused,
     AdoptionReport,
     Allowance,
+    Ambiguity,
     AmbiguousSymbol,
     AssetClass,
     Band,
@@ -64,6 +65,7 @@ from exchanges_db import (
     HistoryPruned,
     HoldEnd,
     HoldRecord,
+    Ids,
     ImportBusy,
     ImportLimits,
     ImportOutcome,
@@ -101,6 +103,7 @@ from exchanges_db import (
     Reader,
     ReadSymbol,
     RegistryStale,
+    RegistrySymbol,
     RejectedRow,
     Request,
     Rounded,
@@ -133,6 +136,7 @@ from exchanges_db import (
     Transaction,
     UnknownValue,
     ValidationReport,
+    View,
     Violation,
     activate_exchange,
     adopt_symbols,
@@ -542,3 +546,13 @@ async def moving_in(db: DatabaseOrConnection, refused: AdoptionRefused) -> None:
     assert_type(report.exchanges[0].step, ExchangeStep)
     assert_type(report.symbols[0], NamedSymbol)
     assert_type(refused.problems, tuple[str, ...])
+
+
+def hot_path(view: View, ids: Ids, told: Ambiguity) -> None:
+    """A view of a registry, by native name and by base and quote."""
+    assert_type(view["BTC_USDT"], RegistrySymbol)
+    assert_type(view["BTC", "USDT"].rules, OrderRules)
+    assert_type(view.get("BTC_USDT"), RegistrySymbol | None)
+    assert_type(view.ids, Ids)
+    assert_type(ids["BTC", "USDT"], int)
+    assert_type(told.candidates, tuple[str, ...])

@@ -324,7 +324,7 @@ def test_the_reason_of_a_hold_says_who_until_when_and_why() -> None:
         assert explain(Obstacle.HELD, plain(), BUY, hold=hold) == words
 
 
-@pytest.mark.parametrize("obstacle", [one for one in Obstacle if one not in ("STALE_REGISTRY", "UNKNOWN_THEN", "OTHER_SYMBOL")])
+@pytest.mark.parametrize("obstacle", sorted({*Obstacle} - {"STALE_REGISTRY", "UNKNOWN_THEN", "OTHER_SYMBOL"}))
 def test_every_obstacle_of_the_judge_can_be_put_in_words(obstacle: Obstacle) -> None:
     """Also where the time that it is about is not known."""
     for spec in (plain(), plain(buy_opens_at=TIME, delisting_at=TIME, delisted_at=TIME, status=SymbolStatus.DELISTED)):

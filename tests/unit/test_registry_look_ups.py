@@ -62,21 +62,26 @@ class Held(LookUps):
 
     @property
     def state(self) -> RegistryState:
+        """As a test has set it."""
         return self.stands
 
-    def now(self) -> datetime | None:
+    def now(self) -> datetime:
+        """Always the same time."""
         return NOW
 
     def follow(self, follower: Follower) -> None:
+        """As a registry does."""
         self.followers.append(follower)
         follower.moved(None, self.held, None)
 
     def then(self, told: News) -> None:
+        """Go on by news."""
         before, self.held = self.held, self.held.after(told)
         for one in self.followers:
             one.moved(before, self.held, told)
 
     def anew(self, after: Snapshot) -> None:
+        """Go on to what was loaded in full."""
         before, self.held = self.held, after
         for one in self.followers:
             one.moved(before, after, None)
@@ -137,7 +142,10 @@ def test_symbols_are_found_by_each_of_their_names() -> None:
     assert registry.symbol_by_pair(PLACE, "BTC", "USDT", "future").id == 8
     assert [one.id for one in registry.symbols_by_pair("BTC", "USDT")] == [7, 8, 30, 20]
     assert [one.id for one in registry.symbols_by_pair("BTC", "USDT", SymbolKind.SPOT)] == [30, 20]
-    assert [*registry.get_symbols(PLACE, ["sol/USDT:USDT", "X/Y", "BTC/USDT:USDT"])] == ["sol/USDT:USDT", "BTC/USDT:USDT"]
+    assert [*registry.get_symbols(PLACE, ["sol/USDT:USDT", "X/Y", "BTC/USDT:USDT"])] == [
+        "sol/USDT:USDT",
+        "BTC/USDT:USDT",
+    ]
     assert [*registry.get_symbols_by_ids([20, 99, 7])] == [20, 7]
 
 
@@ -228,7 +236,7 @@ def test_by_id_follows_the_snapshots_in_place() -> None:
 def test_an_id_of_a_pair_is_kept_until_it_may_be_another() -> None:
     """By text and by any Enum; what was not there is looked for each time."""
     registry = held()
-    kept = registry._pair_ids  # noqa: SLF001
+    kept = registry._pair_ids
     with pytest.raises(SymbolNotFound):
         registry.symbol_id(PLACE, "NEW", "USDT")
     for exchange_key in (PLACE, Mine.FUTURES, ExchangeEnum.GATEIO_FUTURES):
@@ -373,7 +381,7 @@ def test_the_judge_answers_while_look_ups_raise() -> None:
     registry = held()
     assert registry.can_trade(PLACE, "BTC_USDT", "BUY")
     registry.stands = RegistryState.STALE
-    registry._served.stale(STALE)  # noqa: SLF001
+    registry._served.stale(STALE)
     answer = registry.can_trade(PLACE, "BTC_USDT", "BUY")
     assert answer.obstacles == (Obstacle.STALE_REGISTRY,)
     assert answer.reason is not None
@@ -381,7 +389,7 @@ def test_the_judge_answers_while_look_ups_raise() -> None:
     gone = registry.can_trade(PLACE, "GONE_USDT", "BUY")
     assert gone.obstacles == (Obstacle.STALE_REGISTRY, Obstacle.DELISTED)
     assert gone.reason == answer.reason
-    registry._served.fresh(registry.held)  # noqa: SLF001
+    registry._served.fresh(registry.held)
     assert registry.list_symbols() == []  # it goes on, but nothing is tradable as far as is known
     assert len(registry.list_symbols(tradable=False)) == len(registry.by_id)
 
@@ -404,7 +412,7 @@ def test_advice_is_written_when_it_is_read() -> None:
     error = SymbolNotFound(Later(write))
     assert not written
     assert str(error) == "did you mean BTC_USDT?"
-    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301  # our own
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # our own
         assert str(twin) == str(error)
     assert "BTC_USDT" in repr(error)
 

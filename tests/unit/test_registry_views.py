@@ -1,4 +1,4 @@
-"""Views of a registry: a dict that follows the snapshots, tells ambiguities, and refuses while the registry is stale."""
+"""Views of a registry: dicts that follow the snapshots, tell ambiguities, and refuse while the registry is stale."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import gc
 import logging
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from exchanges_db import Ambiguity, AmbiguousSymbol, ExchangeNotFound, InvalidSymbol, SymbolKind, SymbolNotFound
 from exchanges_db.errors import RegistryStale
+from exchanges_db.registry.answers import change
 from exchanges_db.registry.bindings import Binding, bind
 from exchanges_db.registry.followers import Followers
 from exchanges_db.registry.models import RegistrySymbol
@@ -38,7 +39,9 @@ class Mine(Enum):
 class Kept:
     """A view, and what a registry does with it."""
 
-    def __init__(self, begun: Snapshot, kind: SymbolKind | str | None = None, *, allow: bool = False, **hooks: Any) -> None:
+    def __init__(
+        self, begun: Snapshot, kind: SymbolKind | str | None = None, *, allow: bool = False, **hooks: Any
+    ) -> None:
         self.now = begun
         self.binding: Binding = bind(begun, Mine.FUTURES, kind, **hooks)
         self.view: View = self.binding.view(allow_ambiguous=allow)
@@ -62,10 +65,10 @@ class Kept:
         place = self.now.places.get(PLACE)
         expected: dict[Any, RegistrySymbol] = {}
         for one in () if place is None else place.symbols.values():
-            if is_live(one.status) and self.binding._kind in (None, one.kind):  # noqa: SLF001
+            if is_live(one.status) and self.binding._kind in (None, one.kind):
                 expected[one.native_symbol] = one
                 alike = [x for x in several(place.by_pair[one.base, one.quote])  # type: ignore[union-attr]
-                         if self.binding._kind in (None, x.kind)]  # noqa: SLF001  # fmt: skip
+                         if self.binding._kind in (None, x.kind)]  # fmt: skip
                 if len(alike) == 1:
                     expected[one.base, one.quote] = one
         assert dict(self.view) == expected
@@ -80,7 +83,8 @@ def test_a_symbol_is_found_by_native_name_and_by_pair() -> None:
     view = kept.view
     assert view["BTC_USDT"] is view["BTC", "USDT"] is kept.now.places[PLACE].symbols[7]
     assert (view.ids["BTC_USDT"], view.ids["ETH", "USDT"]) == (7, 8)
-    assert view.get("NEW_USDT", None) is view.ids.get("NEW_USDT", None) is None
+    assert view.get("NEW_USDT", None) is None
+    assert view.ids.get("NEW_USDT", None) is None
     assert "OLD_USDT" not in view
 
 
@@ -109,7 +113,7 @@ def test_a_key_that_is_not_there_says_what_may_be_meant(key: Any, kind: type[Exc
     view = Kept(snapshot(coin(7, "BTC"), coin(9, "OLD", status=SymbolStatus.DELISTED))).view
     for answers in (view, view.ids):
         with pytest.raises(kind, match=words):
-            _ = answers[key]  # type: ignore[index]
+            _ = answers[key]
 
 
 def test_a_symbol_of_another_kind_is_said_to_be_one() -> None:
@@ -197,22 +201,17 @@ def test_as_few_keys_change_as_can() -> None:
     """Holds replace values of keys that stay; nothing is taken out and put in again."""
     kept = Kept(snapshot(*(coin(number, f"C{number}") for number in range(50))))
     changes: list[tuple[Any, list[Any]]] = []
-    change = View.change
 
-    class Counting:
-        def __call__(self, view: View, added: Any, gone: Any = ()) -> None:
-            changes.append((set(added), [*gone]))
-            change(view, added, gone)
+    def counted(answers: Any, added: Any, gone: Any = ()) -> None:
+        changes.append((set(added), [*gone]))
+        change(answers, added, gone)
 
-    counting = Counting()
-    View.change = lambda view, added, gone=(): counting(view, added, gone)  # type: ignore[assignment,method-assign]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("exchanges_db.registry.bindings.change", counted)
         kept.then("SYMBOLS", coin(3, "C3", spec_version=2))
         kept.anew(snapshot(*(coin(number, f"C{number}") for number in range(49))))
-    finally:
-        del View.change
     assert changes[0] == ({"C3_USDT", ("C3", "USDT")}, [])
-    assert changes[1][1] == ["C49_USDT", ("C49", "USDT")]
+    assert changes[2][1] == ["C49_USDT", ("C49", "USDT")]
 
 
 STALE_QUESTIONS: dict[str, Any] = {
@@ -270,7 +269,7 @@ def test_what_happened_while_it_was_stale_is_made_up_for() -> None:
 
 def test_a_view_is_changed_by_its_registry_alone() -> None:
     view = Kept(snapshot(coin(7, "BTC"))).view
-    for change in (
+    changes: list[Callable[[], Any]] = [
         lambda: view.update({}),
         lambda: view.pop("BTC_USDT"),
         lambda: view.clear(),
@@ -278,9 +277,10 @@ def test_a_view_is_changed_by_its_registry_alone() -> None:
         lambda: view.ids.__delitem__("BTC_USDT"),
         lambda: view.setdefault("A", view["BTC_USDT"]),
         lambda: view.popitem(),
-    ):
+    ]
+    for attempt in changes:
         with pytest.raises(TypeError, match="filled by its registry alone"):
-            change()
+            attempt()
     assert view.ids["BTC_USDT"] == 7
 
 
@@ -341,7 +341,7 @@ def test_what_is_new_is_there_before_what_is_gone_goes() -> None:
         seen.append(sorted(map(str, view)))
         yield "BTC_USDT"
 
-    view.change({"XBT_USDT": coin(7, "XBT")}, gone())
+    change(view, {"XBT_USDT": coin(7, "XBT")}, gone())
     assert seen == [["('BTC', 'USDT')", "BTC_USDT", "XBT_USDT"]]
     assert "BTC_USDT" not in view
 

@@ -16,9 +16,10 @@ V = TypeVar("V")
 
 
 class Answers(dict[K, V]):
-    """Answers by key. A subclass says in `find` what becomes of a key that is not among them."""
+    """Answers by key. A subclass says in `_find` what becomes of a key that is not among them."""
 
     __slots__ = ("__weakref__", "_refusal")
+    _refusal: RegistryStale
     _refusing: type[Answers[Any, Any]]
     _answering: type[Answers[Any, Any]]
 
@@ -29,28 +30,11 @@ class Answers(dict[K, V]):
             cls._refusing = type(cls.__name__, (_Refusal, cls), {"__slots__": (), "__doc__": cls.__doc__})
 
     def __missing__(self, key: Any) -> V:
-        return self.find(key)
+        return self._find(key)
 
-    def find(self, key: Any) -> V:
+    def _find(self, key: Any) -> V:
         """Return the answer to a key that is not kept, or raise the error that says why there is none."""
         raise NotImplementedError
-
-    def change(self, added: Mapping[Any, Any], gone: Iterable[Any] = ()) -> None:
-        """Put in what is new first, and take out what is gone then: whoever reads meanwhile misses nothing."""
-        dict.update(self, added)
-        for key in gone:
-            dict.pop(self, key, None)
-
-    def refuse(self, error: RegistryStale) -> None:
-        """Raise this error for every question from now on."""
-        self._refusal = error
-        self.__class__ = self._refusing
-        dict.clear(self)  # for whoever has bound a method such as `get` before
-
-    def answer(self, everything: Mapping[Any, Any]) -> None:
-        """Answer again, by this."""
-        dict.update(self, everything)
-        self.__class__ = self._answering
 
     def _not_by_hand(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(f"{type(self).__name__} is filled by its registry alone: make a dict of it to change that")
@@ -71,6 +55,26 @@ class _Refusal:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._refusal}>"
+
+
+def change(answers: Answers[Any, Any], added: Mapping[Any, Any], gone: Iterable[Any] = ()) -> None:
+    """Put in what is new first, and take out what is gone then: whoever reads meanwhile misses nothing."""
+    dict.update(answers, added)
+    for key in gone:
+        dict.pop(answers, key, None)
+
+
+def refuse(answers: Answers[Any, Any], error: RegistryStale) -> None:
+    """Raise this error for every question from now on."""
+    answers._refusal = error  # noqa: SLF001  # it has no methods for users to fill it
+    answers.__class__ = answers._refusing  # noqa: SLF001
+    dict.clear(answers)  # for whoever has bound a method such as `get` before
+
+
+def answer(answers: Answers[Any, Any], everything: Mapping[Any, Any]) -> None:
+    """Answer again, by this."""
+    dict.update(answers, everything)
+    answers.__class__ = answers._answering  # noqa: SLF001
 
 
 def again(error: RegistryStale) -> RegistryStale:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable
 from enum import Enum
+from typing import Any
 
 from exchanges_db.errors import AmbiguousSymbol, InvalidSymbol, RegistryStale, SymbolNotFound, shown
-from exchanges_db.registry.answers import again
+from exchanges_db.registry.answers import Answers, again, answer, change, refuse
 from exchanges_db.registry.hooks import call
 from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.registry.moves import Ambiguity, Move, moves, newly_ambiguous
@@ -104,7 +105,7 @@ class Binding:
         for answers in (self._view, self._ids):
             held = None if answers is None else answers()
             if held is not None:
-                held.refuse(error)
+                refuse(held, error)
 
     def fresh(self, snapshot: Snapshot) -> None:
         """Answer again, by this snapshot; what happened meanwhile is told."""
@@ -144,16 +145,14 @@ class Binding:
         view = None if self._view is None else self._view()
         ids = None if self._ids is None else self._ids()
         numbers = {} if ids is None else {key: one.id for key, one in added.items()}
-        if refill:
-            if view is not None:
-                view.answer(added)
-            if ids is not None:
-                ids.answer(numbers)
-            return
-        if view is not None:
-            view.change(added, gone)
-        if ids is not None:
-            ids.change(numbers, gone)
+        filled: tuple[tuple[Answers[Any, Any] | None, dict[Key, Any]], ...] = ((view, added), (ids, numbers))
+        for answers, values in filled:
+            if answers is None:
+                continue
+            if refill:
+                answer(answers, values)
+            else:
+                change(answers, values, gone)
 
     def _ambiguous(self, before: Place | None, found: Iterable[Move]) -> list[Ambiguity]:
         return [one for one in newly_ambiguous(before, self._place, found) if one.kind is self._kind]

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, NoReturn
 
 from exchanges_db.errors import InvalidSymbol, RegistryStale, SymbolNotFound, shown
-from exchanges_db.registry.answers import Answers, again
+from exchanges_db.registry.answers import Answers, again, answer, change, refuse
 from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.registry.moves import moves, pairs_of
 from exchanges_db.registry.names import no_pair, place_of
@@ -23,8 +23,7 @@ class SymbolsById(Answers[int, RegistrySymbol]):
 
     __slots__ = ()
 
-    def find(self, key: int) -> RegistrySymbol:
-        """Raise the error for an id that is not there."""
+    def _find(self, key: int) -> RegistrySymbol:
         if type(key) is not int:
             raise InvalidSymbol(f"the id of a symbol must be an integer, not {type(key).__name__}", field="symbol_id")
         raise SymbolNotFound(f"no symbol that has rules has the id {shown(key)}")
@@ -44,7 +43,7 @@ class SymbolIds(Answers[PairKey, int]):
         self._snapshot: Snapshot | None = None
         self._named: dict[int, set[Enum | str]] = {}  # by what an exchange was asked for, by its id
 
-    def find(self, key: PairKey) -> int:
+    def _find(self, key: PairKey) -> int:
         """Return the id, and keep it. Raises as `Place.pair` does, SymbolNotFound too."""
         exchange, base, quote = key
         snapshot = self._snapshot
@@ -74,18 +73,18 @@ class SymbolIds(Answers[PairKey, int]):
                     for exchange in self._named[number]:
                         dict.pop(self, (exchange, base, quote), None)
             self._snapshot = after
-            # Whoever looked one up in the old snapshot meanwhile keeps nothing of it: see `find`.
+            # Whoever looked one up in the old snapshot meanwhile keeps nothing of it: see `_find`.
 
     def refuse(self, error: RegistryStale) -> None:
         """Raise this error for every question from now on."""
         with self._lock:
-            super().refuse(error)
+            refuse(self, error)
 
     def restart(self, snapshot: Snapshot) -> None:
         """Answer again, by this snapshot."""
         with self._lock:
             self._forget(snapshot)
-            self.answer({})
+            answer(self, {})
 
     def _forget(self, snapshot: Snapshot) -> None:
         dict.clear(self)
@@ -138,7 +137,7 @@ class Served:
                 elif was is not None:
                     gone.add(was.id)
         self.pair_ids.moved(before, after, news)
-        self.by_id.change(added, gone - added.keys())
+        change(self.by_id, added, gone - added.keys())
         self.snapshot = after
 
     def stale(self, error: RegistryStale) -> None:
@@ -146,12 +145,12 @@ class Served:
         self._refuses = True
         refusing: Any = _NoSnapshot(error)
         self.snapshot = refusing
-        self.by_id.refuse(error)
+        refuse(self.by_id, error)
         self.pair_ids.refuse(error)
 
     def fresh(self, snapshot: Snapshot) -> None:
         """Answer again, by this snapshot."""
         self.last = self.snapshot = snapshot
-        self.by_id.answer({one.id: one for one in all_symbols(snapshot.places_by_id.values())})
+        answer(self.by_id, {one.id: one for one in all_symbols(snapshot.places_by_id.values())})
         self.pair_ids.restart(snapshot)
         self._refuses = False

@@ -26,8 +26,7 @@ class Ids(Answers[Key, int]):
         super().__init__()
         self._binding = binding
 
-    def find(self, key: Key) -> int:
-        """Raise what a view raises."""
+    def _find(self, key: Key) -> int:
         return self._binding.find(key).id
 
 
@@ -53,6 +52,5 @@ class View(Answers[Key, RegistrySymbol]):
         self._binding = binding
         self.ids = Ids(binding)
 
-    def find(self, key: Key) -> RegistrySymbol:
-        """Raise the error for a key that is not there."""
+    def _find(self, key: Key) -> RegistrySymbol:
         return self._binding.find(key)
