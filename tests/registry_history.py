@@ -131,7 +131,7 @@ def not_unique(history: History) -> list[str]:
 
 
 def not_reliable(history: History) -> list[str]:
-    """No event is left out: after e comes whatever follows e in the log, unless all is loaded; and the last one comes."""
+    """No event is left out: after e comes whatever follows e in the log, unless all is loaded; the last one comes."""
     faults, log = [], [position.epoch for position in history.positions()]
     for before, after in itertools.pairwise(history.held):
         due = tuple(epoch for epoch in log if before.position.epoch < epoch <= after.position.epoch)

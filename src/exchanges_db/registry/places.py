@@ -93,12 +93,16 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         """
         place = self.exchange if exchange is None else exchange
         held = self.holds if holds is None else holds
-        paid = self.fees if fees is None else fees
         fresh = dict(symbols or {})
+        paid = _still_paid(self.fees if fees is None else fees, place, fresh)
+        listed = self.lists if lists is None else lists
         for number in self._touched(place, held, paid) - fresh.keys():
             fresh[number] = self.symbols[number]
+        if place.enum_value != self.exchange.enum_value:
+            for number in self.named.keys() - fresh.keys():
+                fresh[number] = msgspec.structs.replace(self.named[number], exchange=place.enum_value)
         if not fresh:
-            return msgspec.structs.replace(self, exchange=place, holds=held, fees=paid, lists=lists or self.lists)
+            return msgspec.structs.replace(self, exchange=place, holds=held, fees=paid, lists=listed)
         known, named = self.symbols.copy(), self.named.copy()
         natives, names, pairs = self.by_native.copy(), self.by_symbol.copy(), self.by_pair.copy()
         by_fee_key = _Fees(paid)
@@ -127,7 +131,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
             by_pair=pairs,
             holds=held,
             fees=paid,
-            lists=self.lists if lists is None else lists,
+            lists=listed,
         )
 
     def _touched(
@@ -191,6 +195,19 @@ def _beside(
     if before is not None:
         made.keep_rules_of(before)
     return made
+
+
+def _still_paid(
+    fees: dict[FeeKey, Fees], exchange: StoredExchange, symbols: Mapping[int, RegistrySymbol | NamedSymbol | None]
+) -> dict[FeeKey, Fees]:
+    """Return the fees without those of symbols that are gone, and of an exchange that had this id before."""
+    left = {
+        (account, number): one
+        for (account, number), one in fees.items()
+        if (one.since is None or one.since >= exchange.created_at)
+        and (number is None or symbols.get(number, exchange) is not None)
+    }
+    return fees if len(left) == len(fees) else left
 
 
 def _rank(symbol: RegistrySymbol) -> tuple[bool, int]:
