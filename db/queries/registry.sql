@@ -3,10 +3,15 @@
 
 -- name: GetRegistryState :one
 -- Which epoch has the log of changes reached, with which token, and what does the server's clock say?
--- A server that follows another one is behind while it has received more than it shows.
+-- Of a server that follows another one: how much it has received and shows, and whether it gets any. All may know
+-- whether there is a process that receives, but only members of pg_read_all_stats whether that one is connected.
 SELECT c.epoch::bigint AS epoch, c.token::text AS token, clock_timestamp()::timestamptz AS asked_at,
        pg_is_in_recovery()::boolean AS on_standby,
-       (pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn())::boolean AS is_behind
+       coalesce(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0'), 0)::bigint AS received,
+       coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0'), 0)::bigint AS replayed,
+       EXISTS (SELECT FROM pg_stat_get_wal_receiver() AS r
+               WHERE to_jsonb(r) ->> 'pid' IS NOT NULL
+                 AND coalesce(to_jsonb(r) ->> 'status', 'streaming') = 'streaming')::boolean AS is_fed
 FROM public.registry_changes AS c
 WHERE c.epoch IS NOT NULL
 ORDER BY c.epoch DESC

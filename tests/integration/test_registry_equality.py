@@ -1,5 +1,7 @@
 """Whatever is done to the tables: what a registry has followed is what one that begins afterwards loads."""
 
+import asyncio
+
 import pytest
 
 from exchanges_db.database.dsn import Dsn
@@ -8,7 +10,7 @@ from tests.factories import connected
 from tests.registry_history import contents, loaded
 from tests.symbol_rows import insert
 
-CALM = RegistrySettings(poll_interval=30, answer_timeout=30)
+CALM = RegistrySettings(poll_interval=3600, answer_timeout=30)  # no poll helps
 FEE = """
     INSERT INTO account_fees (exchange_id, account, symbol_id, maker, taker)
     SELECT s.exchange_id, 'main', s.id, 0.001, 0.002 FROM symbols AS s WHERE s.exchange_id = 2
@@ -40,7 +42,9 @@ DONE: dict[str, list[str]] = {
         AGAIN.replace("(2,", "(1,"),
     ],
     "fees are forgotten": [FEE, FEE.replace("0.001, 0.002", "NULL, NULL")],
-    "a symbol is doubtful": ["INSERT INTO symbol_doubts (symbol_id, brake, reason, since) VALUES (1, 'REJECTED', 'x', '2026-01-01Z')"],
+    "a symbol is doubtful": [
+        "INSERT INTO symbol_doubts (symbol_id, brake, reason, since) VALUES (1, 'REJECTED', 'x', '2026-01-01Z')"
+    ],
     "symbols are truncated": ["TRUNCATE symbols"],
     "everything is truncated": ["TRUNCATE exchanges CASCADE"],
     "holds are truncated": ["TRUNCATE holds"],
@@ -63,7 +67,7 @@ async def test_what_was_followed_is_what_is_loaded(stocked_dsn: Dsn, done: list[
                 exchange,
             )
         await insert(conn, exchange_id=1, native_symbol="OWN_USDT", symbol="OWN/USDT", base="OWN")
-        async with Registry(stocked_dsn, settings=CALM) as registry:
+        async with asyncio.timeout(60), Registry(stocked_dsn, settings=CALM) as registry:
             loads = registry.stats().loads
             for statement in done:
                 await conn.execute(statement)

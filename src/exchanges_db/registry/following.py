@@ -24,8 +24,10 @@ from exchanges_db.events import event
 from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.listening import listen
 from exchanges_db.registry.loading import fetch_news, fetch_state, load_all
+from exchanges_db.registry.proofs import Proofs
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import Clock, Counts
+from exchanges_sql.registry import GetRegistryStateRow
 
 log = logging.getLogger("exchanges_db")
 
@@ -66,6 +68,7 @@ class Following:
         self._documents = Documents()
         self._hinted = asyncio.Event()
         self._hint = ""
+        self._proofs = Proofs()
         self._hints_from = 0.0  # the time before which no hint is followed up
         self._limit = answer_timeout
 
@@ -77,33 +80,35 @@ class Following:
     async def run(self) -> None:
         """Follow until the task is cancelled."""
         if self._ear is None:
-            await self._again_and_again(self._follow)
+            await self._again_and_again(self._follow, self._on_loss)
             return
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._again_and_again(self._follow))
-            both.create_task(self._again_and_again(self._listen))
+            both.create_task(self._again_and_again(self._follow, self._on_loss))
+            both.create_task(self._again_and_again(self._listen, lambda _: None))  # polls see what is missed
 
-    async def _again_and_again(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _again_and_again(
+        self, work: Callable[[], Coroutine[Any, Any, None]], on_loss: Callable[[ExchangesDBError], None]
+    ) -> None:
         pause = _FIRST_PAUSE
         while True:
             began = monotonic()
             try:
                 await work()
             except ExchangesDBError as exc:
-                self._note_loss(exc)
+                on_loss(self._noted(exc))
             except DRIVER_ERRORS as exc:
-                self._note_loss(translate(exc))
+                on_loss(self._noted(translate(exc)))
             if monotonic() - began > _LONGEST_PAUSE:
                 pause = _FIRST_PAUSE
             await asyncio.sleep(pause * (0.5 + random.random() / 2))  # noqa: S311 - no secret
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _note_loss(self, error: ExchangesDBError) -> None:
+    def _noted(self, error: ExchangesDBError) -> ExchangesDBError:
         self._counts.losses += 1
         self._counts.last_error = str(error)
         told = event("registry_lost", database=str(self._dsn), error=type(error).__name__)
         log.warning("the registry of %s lost its connection: %s", self._dsn, error, extra=told)
-        self._on_loss(error)
+        return error
 
     async def _connect(self, dsn: Dsn) -> Session:
         settings = self._settings
@@ -119,7 +124,7 @@ class Following:
         assert self._ear is not None  # else this is not called
         session = await self._connect(self._ear)
         try:
-            await self._subscribe(session)
+            await self._subscribe(session, await fetch_state(bridge(session)))
             self.look()  # at what was committed while nobody listened
             while not session.is_closed():
                 async with asyncio.timeout(self._answer_timeout):
@@ -130,8 +135,7 @@ class Following:
             self._counts.listening = False
             session.terminate()
 
-    async def _subscribe(self, session: Session) -> None:
-        state = await fetch_state(bridge(session))
+    async def _subscribe(self, session: Session, state: GetRegistryStateRow) -> None:
         heard = not state.on_standby and await listen(session, self._note)
         if not heard and self._counts.deaf is not True:
             why = "a server that follows another one sends none" if state.on_standby else "a pooler lets none through"
@@ -147,7 +151,8 @@ class Following:
 
     def _note(self, hint: str) -> None:
         self._counts.hints += 1
-        self._hint = hint
+        # Of several that wait none is picked: one that says what is known must not hide one that does not.
+        self._hint = hint if self._hint == hint or not self._hinted.is_set() else ""
         self._hinted.set()
 
     # The one that reads.
@@ -155,27 +160,45 @@ class Following:
     async def _follow(self) -> None:
         session = await self._connect(self._dsn)
         try:
+            self._proofs = Proofs()
+            state, _ = await self._ask(session)
             if self._ear is None:
-                await self._subscribe(session)  # before the first look: what is committed from here on is told
+                await self._subscribe(session, state)  # before the first look: what is committed from here on is told
             await self._look(session)
+            until = monotonic() + (self._poll_interval if self._proofs.on_primary else 0)
+            impatient_until = 0.0
             while True:
-                hinted = await self._wait()
+                hinted = await self._wait(until)
                 if session.is_closed():
                     raise DatabaseUnavailable("the connection was lost")
-                if hinted:
+                if hinted and self._proofs.on_primary:
                     await self._look(session, hinted=True)
-                else:
-                    await self._poll(session)
+                    continue
+                if hinted:  # what was told of may still be on its way here
+                    impatient_until = monotonic() + self._poll_interval
+                moved = await self._poll(session)
+                if not self._proofs.on_primary:  # the first answer says what the second one proves
+                    moved = await self._poll(session) or moved
+                is_awaited = not moved and monotonic() < impatient_until
+                until = monotonic() + (_USELESS_PAUSE if is_awaited else self._poll_interval)
         finally:
             if self._ear is None:
                 self._counts.listening = False
             session.terminate()
 
-    async def _wait(self) -> bool:
-        """Wait for a hint at something new, or for the next poll; return whether there was a hint."""
-        until = monotonic() + self._poll_interval
+    async def _ask(self, session: Session) -> tuple[GetRegistryStateRow, float | None]:
+        """Return the newest position that the server shows, and since when that is proven."""
+        sent = monotonic()
+        async with asyncio.timeout(self._answer_timeout):
+            state = await fetch_state(bridge(session))
+        self._counts.on_standby = state.on_standby
+        self.clock.learn(state.asked_at, sent, monotonic())
+        return state, self._proofs.of(state, sent)
+
+    async def _wait(self, until: float) -> bool:
+        """Wait for a hint at something new, or until it is time for a poll; return whether there was a hint."""
         try:
-            async with asyncio.timeout(self._poll_interval):
+            async with asyncio.timeout(max(0.0, until - monotonic())):
                 while True:
                     await asyncio.sleep(max(0.0, self._hints_from - monotonic()))
                     await self._hinted.wait()
@@ -187,18 +210,16 @@ class Following:
                 raise  # another's
             return False
 
-    async def _poll(self, session: Session) -> None:
-        sent = monotonic()
-        async with asyncio.timeout(self._answer_timeout):
-            state = await fetch_state(bridge(session))
+    async def _poll(self, session: Session) -> bool:
+        """Ask whether there is anything new, and go on to it; return whether there was."""
+        state, proven = await self._ask(session)
         self._counts.polls += 1
-        self._counts.on_standby = state.on_standby
-        self.clock.learn(state.asked_at, sent, monotonic())
-        known = self.snapshot
-        if known is None or known.position != (state.epoch, state.token):
+        is_new = self.snapshot is None or self.snapshot.position != (state.epoch, state.token)
+        if is_new:
             await self._look(session)
-        elif not state.is_behind:
-            self._prove(sent)
+        if proven is not None:
+            self._prove(proven)
+        return is_new
 
     async def _look(self, session: Session, *, hinted: bool = False) -> None:
         """Go on to what the database has now."""
@@ -216,7 +237,7 @@ class Following:
             if not news.entries:
                 if hinted:
                     self._hints_from = monotonic() + _USELESS_PAUSE
-                self._prove(sent)
+                self._prove_here(sent)
                 return
             self.snapshot = known.after(news)
             self._counts.updates += 1
@@ -228,8 +249,12 @@ class Following:
                 self.snapshot = await load_all(bridge(session), self._documents)
             self._counts.loads += 1
         self._on_move(self.snapshot, news)
-        self._prove(sent)
+        self._prove_here(sent)
+
+    def _prove_here(self, sent: float) -> None:
+        if self._proofs.on_primary:
+            self._prove(sent)
 
     def _prove(self, sent: float) -> None:
-        self.proven_at = sent
+        self.proven_at = sent if self.proven_at is None else max(sent, self.proven_at)
         self._on_proof()

@@ -99,7 +99,11 @@ GET_REGISTRY_STATE = """-- name: get_registry_state \\:one
 
 SELECT c.epoch\\:\\:bigint AS epoch, c.token\\:\\:text AS token, clock_timestamp()\\:\\:timestamptz AS asked_at,
        pg_is_in_recovery()\\:\\:boolean AS on_standby,
-       (pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn())\\:\\:boolean AS is_behind
+       coalesce(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0'), 0)\\:\\:bigint AS received,
+       coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0'), 0)\\:\\:bigint AS replayed,
+       EXISTS (SELECT FROM pg_stat_get_wal_receiver() AS r
+               WHERE to_jsonb(r) ->> 'pid' IS NOT NULL
+                 AND coalesce(to_jsonb(r) ->> 'status', 'streaming') = 'streaming')\\:\\:boolean AS is_fed
 FROM public.registry_changes AS c
 WHERE c.epoch IS NOT NULL
 ORDER BY c.epoch DESC
@@ -113,7 +117,9 @@ class GetRegistryStateRow:
     token: str
     asked_at: datetime.datetime
     on_standby: bool
-    is_behind: bool
+    received: int
+    replayed: int
+    is_fed: bool
 
 
 GET_REGISTRY_SYMBOLS = """-- name: get_registry_symbols \\:one
@@ -184,7 +190,9 @@ class AsyncQuerier:
             token=row[1],
             asked_at=row[2],
             on_standby=row[3],
-            is_behind=row[4],
+            received=row[4],
+            replayed=row[5],
+            is_fed=row[6],
         )
 
     async def get_registry_symbols(self, *, after_id: int, most: int) -> Optional[GetRegistrySymbolsRow]:
