@@ -19,6 +19,8 @@
     ├── MigrationError                 dbmate failed, or the files and the database disagree
     │   └── MigrationLocked            another process is migrating, or a table was in use
     ├── RegistryStale                  .lag; what a registry holds was not proven to be fresh for too long
+    ├── SnapshotNotSaved               .path; a file could not be written, and an older one of its name is as it was
+    ├── SnapshotRefused                .path; a file that no registry can be started from
     └── DatabaseError                  .sqlstate, .constraint; __cause__ is the driver's error
         ├── AccessDenied               wrong password or missing rights
         ├── Conflict                   another transaction was faster, a deadlock, or a table was changed: read, retry
@@ -160,6 +162,22 @@ class RegistryStale(ExchangesDBError):
     def __init__(self, message: str, *, lag: float | None = None) -> None:
         super().__init__(message)
         self.lag = lag
+
+
+class SnapshotNotSaved(ExchangesDBError):
+    """A snapshot could not be written to the file `path`; what was there before is there still."""
+
+    def __init__(self, message: str, *, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class SnapshotRefused(ExchangesDBError):
+    """The file `path` is not there, is damaged, is no snapshot, or is one of another version: nothing of it is used."""
+
+    def __init__(self, message: str, *, path: str) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class DatabaseError(ExchangesDBError):

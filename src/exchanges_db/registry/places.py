@@ -210,13 +210,14 @@ def _still_paid(
     return fees if len(left) == len(fees) else left
 
 
-def _rank(symbol: RegistrySymbol) -> tuple[bool, int]:
+def rank(symbol: RegistrySymbol) -> tuple[bool, int]:
+    """Return what puts symbols of one name in order: the live ones first, then the newest."""
     return not is_live(symbol.status), -symbol.id
 
 
 def _put(index: dict[K, Entry], key: K, symbol: RegistrySymbol) -> None:
     if (entry := index.setdefault(key, symbol)) is not symbol:
-        index[key] = tuple(sorted((*several(entry), symbol), key=_rank))
+        index[key] = tuple(sorted((*several(entry), symbol), key=rank))
 
 
 def _drop(index: dict[K, Entry], key: K, symbol_id: int) -> None:

@@ -1,0 +1,66 @@
+"""Replaces a file as a whole: whoever reads it meets the old content or the new one, whatever ends this process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+_MODE = 0o600  # less what the umask takes away: what accounts pay and why somebody stopped trading is not for all
+_BEGIN, _END = ".", ".unfinished"
+_FORGOTTEN = 3600.0  # seconds after which an unfinished file is one that nobody will finish
+
+
+def replace_file(path: Path, parts: Iterable[bytes]) -> None:
+    """Write `parts` to the file `path`, all or nothing; of several that write at once, the last one's stays.
+
+    A file that is there keeps its permissions. Where `path` is a link, the file that it leads to is replaced.
+
+    Raises:
+        OSError: nothing was replaced; or the folder could not be written to disk, and a crash may undo it.
+    """
+    path = Path(os.path.realpath(path))
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        mode = None
+    _delete_forgotten(path)
+    unfinished = path.with_name(f"{_prefix(path)}{secrets.token_hex(8)}{_END}")
+    try:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
+            if mode is not None:
+                os.fchmod(descriptor, mode)
+            file.writelines(parts)
+            file.flush()
+            os.fsync(descriptor)
+        unfinished.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _prefix(path: Path) -> str:
+    name = os.fsencode(path.name)[:150]  # a name has room for 255 bytes
+    return f"{_BEGIN}{os.fsdecode(name)}."
+
+
+def _delete_forgotten(path: Path) -> None:
+    """Delete what writers have left that were killed; what cannot be deleted stays."""
+    prefix = _prefix(path)
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(path.parent):
+            if entry.name.startswith(prefix) and entry.name.endswith(_END):
+                with contextlib.suppress(OSError):
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > _FORGOTTEN:
+                        Path(entry.path).unlink()

@@ -1,0 +1,409 @@
+"""A snapshot in a file: what was saved comes back, and what is not whole, or not ours, is refused."""
+
+import multiprocessing
+import os
+import random
+import re
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+
+from exchanges_db import InvalidArgument
+from exchanges_db._version import __version__
+from exchanges_db.errors import SnapshotNotSaved, SnapshotRefused
+from exchanges_db.registry import file as snapshot_file
+from exchanges_db.registry.columns import FIELDS
+from exchanges_db.registry.file import read_snapshot, write_snapshot
+from exchanges_db.registry.packing import KNOWN, pack, unpack
+from exchanges_db.registry.places import Place, several
+from exchanges_db.registry.snapshot import Snapshot
+from tests.factories import property_settings
+from tests.snapshots import NOW, a_snapshot, a_symbol, an_exchange, snapshots
+
+MAGIC = b"exchanges_db snapshot\n"
+
+
+def as_text(snapshot: Snapshot) -> str:
+    """All fields of all symbols, so that 1 and 1.0 differ."""
+    symbols = [one for place in snapshot.places_by_id.values() for one in place.symbols.values()]
+    return repr([[(field, getattr(one, field)) for field in FIELDS] for one in sorted(symbols, key=lambda one: one.id)])
+
+
+def saved(folder: Path, snapshot: Snapshot | None = None) -> Path:
+    """A file with a snapshot."""
+    path = folder / "registry.snapshot"
+    write_snapshot(path, snapshot or a_snapshot(), NOW)
+    return path
+
+
+def refusal(path: Any) -> str:
+    """Why a file is refused; the error names it, and says what to do."""
+    with pytest.raises(SnapshotRefused) as info:
+        read_snapshot(path)
+    message = str(info.value)
+    assert info.value.path == str(path)
+    assert repr(str(path)) in message
+    assert "`exchanges-db snapshot save PATH`" in message
+    return message
+
+
+@given(snapshots())
+@property_settings(60)
+def test_everything_comes_back(snapshot: Snapshot) -> None:
+    """Also which name leads to which symbol, and how many decimals a number was written with."""
+    found = unpack(pack(snapshot))
+    assert found == snapshot
+    assert as_text(found) == as_text(snapshot)
+
+
+def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
+    """And when it was saved, and by which version."""
+    snapshot = a_snapshot()
+    path = tmp_path / "a b" / "registry.snapshot"
+    path.parent.mkdir()
+    write_snapshot(path, snapshot, NOW.astimezone(timezone(timedelta(hours=9))))
+    for place in (path, str(path)):
+        found = read_snapshot(place)
+        assert (found.snapshot, found.saved_at, found.made_by) == (snapshot, NOW, __version__)
+    assert found.saved_at.tzinfo is UTC
+    assert found.snapshot.places["E1"].symbols[1].rules is not None
+
+
+def test_symbols_of_one_name_keep_their_order() -> None:
+    """The live one first, then the newest: what a name leads to is the same after a restart."""
+    states = ["DELISTED", "TRADING", "EXPIRED", "TRADING"]
+    symbols = {n: a_symbol(n, native_symbol="X", symbol="X/Y", base="X", status=one) for n, one in enumerate(states, 1)}
+    place = Place(exchange=an_exchange()).evolved(symbols=symbols)
+    found = unpack(pack(Snapshot.of(a_snapshot().position, {1: place}))).places["E1"]
+    assert [one.id for one in several(found.by_native["X"])] == [4, 2, 3, 1]
+    assert found == place
+
+
+def test_equal_values_are_one_object() -> None:
+    """As after a start from the database: a number, a text or a time that many symbols have is kept once."""
+    symbols = unpack(pack(a_snapshot(50))).places["E1"].symbols
+    for field in ("quote", "price_tick", "created_at", "sides"):
+        assert len({id(getattr(one, field)) for one in symbols.values()}) == 1
+    assert symbols[1].base is symbols[2].base or symbols[1].base != symbols[2].base
+
+
+def test_fields_are_those_that_the_structs_have() -> None:
+    """A field that is added makes another format of file, and an older version refuses it."""
+    assert KNOWN.keys() == {"RegistrySymbol", "StoredExchange", "NamedSymbol", "Hold", "Fees", "ListState", "Listing"}
+    assert set(KNOWN["RegistrySymbol"]) | {"exchange", "holds", "account_fees", "_rules"} == set(
+        type(a_symbol(1)).__struct_fields__
+    )
+
+
+def test_every_flipped_byte_is_found(tmp_path: Path) -> None:
+    """Wherever it is, and whichever bit."""
+    path = saved(tmp_path)
+    whole = path.read_bytes()
+    assert len(whole) < 10_000
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << place % 8)]) + whole[place + 1 :])
+        assert re.search("it is damaged|it is not whole|it is no snapshot", refusal(path)), place
+    path.write_bytes(whole)
+    assert read_snapshot(path).snapshot == a_snapshot()
+
+
+def test_every_length_but_the_whole_is_refused(tmp_path: Path) -> None:
+    """A file that was cut off, or to which something was appended."""
+    path = saved(tmp_path)
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert ("it is empty" if length == 0 else "it is not whole") in refusal(path)
+    for more in (b"\0", whole):
+        path.write_bytes(whole + more)
+        assert "it is not whole" in refusal(path)
+
+
+def with_sum(content: bytes) -> bytes:
+    """A frame, header and body with the checksum that fits."""
+    return content + snapshot_file.hashlib.sha256(content).digest()
+
+
+def forged(path: Path, *, number: int = 1, body: bytes | None = None, **header: Any) -> None:
+    """Change what a file says, as another version would have written it."""
+    whole = path.read_bytes()
+    _, _, length, _ = struct.unpack_from("<22sIIQ", whole)
+    told = msgspec.json.decode(whole[38 : 38 + length]) | header
+    first, rest = msgspec.json.encode(told), whole[38 + length : -32] if body is None else body
+    path.write_bytes(with_sum(struct.pack("<22sIIQ", MAGIC, number, len(first), len(rest)) + first + rest))
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"number": 2, "made_by": "9.0.0"}, "made by exchanges_db 9.0.0, a newer version.*its format is 2"),
+        ({"number": 2**32 - 1}, "a newer version"),
+        ({"made_by": "9.0.0", "knows": {"Novelty": ["x"], **KNOWN}}, "9.0.0, a newer version.*Novelty.x is not known"),
+        ({"knows": {**KNOWN, "Hold": [*KNOWN["Hold"], "mood"]}}, "a newer version.*Hold.mood is not known here"),
+        ({"knows": {**KNOWN, "Hold": KNOWN["Hold"][:-1]}}, "an older version, which lacks Hold.whole"),
+        ({"knows": {**KNOWN, "Hold": KNOWN["Hold"][::-1]}}, "an older version, which lacks the order of fields"),
+        ({"saved_at": 1}, "a newer version.*its header is another one"),
+        ({"body": b"\xc0"}, "a newer version.*it holds what is not known here"),
+        ({"body": b""}, "a newer version.*it holds what is not known here"),
+    ],
+)  # fmt: skip
+def test_what_another_version_wrote_is_refused(tmp_path: Path, told: dict[str, Any], words: str) -> None:
+    """A newer format, fields that are not known, fields that are missing: none is left out and none made up."""
+    path = saved(tmp_path)
+    forged(path)
+    assert read_snapshot(path).snapshot == a_snapshot()
+    forged(path, **told)
+    assert re.search(words, refusal(path))
+
+
+@pytest.mark.parametrize("word", [b"TRADING", b"SPOT", b"BUY", b"EXCHANGE"])
+def test_a_word_that_is_not_known_is_one_of_a_newer_version(tmp_path: Path, word: bytes) -> None:
+    """A status, a kind, a side: nothing is guessed, and no symbol is left out."""
+    path = saved(tmp_path)
+    body = pack(a_snapshot())
+    assert word in body
+    forged(path, body=body.replace(word, word[:-1] + b"?"), made_by="9.0.0")
+    assert "made by exchanges_db 9.0.0, a newer version" in refusal(path)
+
+
+def test_a_file_of_another_kind_is_no_snapshot(tmp_path: Path) -> None:
+    """Said before it is read: it may be as long as a disk."""
+    path = tmp_path / "spot.json"
+    path.write_text('[{"id": "BTC_USDT"}]')
+    assert "it is no snapshot of exchanges_db" in refusal(path)
+    with path.open("r+b") as file:
+        file.truncate(1 << 40)  # with holes: it takes no room
+    assert "it is no snapshot of exchanges_db" in refusal(path)
+    path.write_bytes(MAGIC)
+    os.truncate(path, 1 << 40)
+    assert "more than any snapshot" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: None, "No such file or directory"),
+        (lambda path: path.mkdir(), "it is a folder"),
+        (lambda path: os.mkfifo(path), "it is a pipe"),
+        (lambda path: path.symlink_to("/dev/zero"), "it is a device"),
+        (lambda path: path.symlink_to(path), "symbolic links"),
+        (lambda path: path.touch(), "it is empty"),
+    ],
+)
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], None], words: str) -> None:
+    """Neither a pipe that nobody writes to nor a device without an end is waited for."""
+    path = tmp_path / "registry.snapshot"
+    make(path)
+    assert words in refusal(path)
+
+
+@pytest.mark.parametrize("path", ["", "a\0b", b"bytes", 0, None])
+def test_what_is_no_path_is_an_argument_that_is_wrong(path: Any) -> None:
+    """A number would be an open file of this process."""
+    for call in (lambda: read_snapshot(path), lambda: write_snapshot(path, a_snapshot(), NOW)):
+        with pytest.raises(InvalidArgument) as info:
+            call()
+        assert info.value.field == "path"
+
+
+def test_a_time_without_zone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="time zone"):
+        write_snapshot(tmp_path / "x", a_snapshot(), datetime(2026, 1, 1))  # noqa: DTZ001 - that is what is refused
+    assert list(tmp_path.iterdir()) == []
+
+
+def run_as_nobody(code: str, *arguments: str) -> str:
+    """What a program prints that has the rights of nobody in particular."""
+    whose = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=30, check=False, **whose,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+def test_a_file_that_may_not_be_read_or_written_is_told_of(tmp_path: Path) -> None:
+    """By the reason of the operating system."""
+    path = saved(tmp_path)
+    path.chmod(0)
+    for folder in (*tmp_path.parents[:3], tmp_path):
+        if folder.stat().st_uid == os.geteuid() and folder != Path("/tmp"):
+            folder.chmod(0o755)
+    code = """
+import sys
+from datetime import UTC, datetime
+from exchanges_db.errors import ExchangesDBError
+from exchanges_db.registry.file import read_snapshot, write_snapshot
+from exchanges_db.registry.snapshot import Snapshot
+from exchanges_db.registry.models import Position
+path, nothing = sys.argv[1], Snapshot.of(Position(1, ""), {})
+for work in (lambda: read_snapshot(path), lambda: write_snapshot(path + "2", nothing, datetime.now(UTC))):
+    try:
+        work()
+    except ExchangesDBError as exc:
+        print(type(exc).__name__, exc)
+"""
+    if os.geteuid() != 0:
+        tmp_path.chmod(0o555)
+    told = run_as_nobody(code, str(path))
+    tmp_path.chmod(0o755)
+    assert f"SnapshotRefused cannot start from '{path}': Permission denied" in told
+    assert f"SnapshotNotSaved cannot save to '{path}2': Permission denied" in told
+
+
+def test_a_new_file_is_its_owners_and_an_old_one_keeps_its_permissions(tmp_path: Path) -> None:
+    """Whoever may read it is said once, by chmod, and stays so at the next save."""
+    path = saved(tmp_path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o640)
+    saved(tmp_path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    """What it leads to is replaced, in the folder in which that is."""
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "registry.snapshot"
+    link.symlink_to("there/new")
+    saved(tmp_path)
+    assert link.is_symlink()
+    assert [one.name for one in (tmp_path / "there").iterdir()] == ["new"]
+    assert read_snapshot(link).snapshot == a_snapshot()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.mkdir(), "it is a folder"),
+        (lambda path: os.mkfifo(path), "it is a pipe"),
+        (lambda path: path.symlink_to("/dev/null"), "it is a device"),
+        (lambda path: path.write_text("my notes"), "that is no snapshot"),
+        (lambda path: path.symlink_to("nowhere/at/all"), "No such file"),
+    ],
+)
+def test_what_is_no_snapshot_is_not_replaced(tmp_path: Path, make: Callable[[Path], None], words: str) -> None:
+    """A slip of the hand costs no file, and no device of the machine."""
+    path = tmp_path / "registry.snapshot"
+    make(path)
+    before = path.lstat()
+    with pytest.raises(SnapshotNotSaved, match=words) as info:
+        saved(tmp_path)
+    assert info.value.path == str(path)
+    assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing beside it."""
+    path = saved(tmp_path)
+    for step in ("fsync", "fchmod"):
+
+        def fail(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, step, fail)
+            with pytest.raises(SnapshotNotSaved, match="No space left on device"):
+                write_snapshot(path, a_snapshot(9), NOW)
+        assert list(tmp_path.iterdir()) == [path]
+        assert read_snapshot(path).snapshot == a_snapshot()
+
+
+def test_what_killed_writers_left_is_deleted(tmp_path: Path) -> None:
+    """After an hour, and only what is of the same file."""
+    path = tmp_path / "registry.snapshot"
+    names = [".registry.snapshot.0123.unfinished", ".registry.snapshot.4567.unfinished", ".other.0123.unfinished"]
+    for name in names:
+        (tmp_path / name).touch()
+    long_ago = time.time() - 3700
+    for name in (names[0], names[2]):
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    saved(tmp_path)
+    assert {one.name for one in tmp_path.iterdir()} == {path.name, names[1], names[2]}
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file, then its name, then the folder: after a power cut the name leads to a whole file."""
+    steps: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def note_fsync(descriptor: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def note_replace(self: Path, target: Path) -> Path:
+        steps.append("name")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(Path, "replace", note_replace)
+    saved(tmp_path)
+    assert steps == ["file", "name", "folder"]
+
+
+def _write_for_ever(path: str, epochs: tuple[int, ...], ready: Any) -> None:
+    ready.set()
+    while True:
+        for epoch in epochs:
+            write_snapshot(path, a_snapshot(epoch, epoch=epoch), NOW)
+
+
+@pytest.fixture
+def writers(tmp_path: Path) -> Iterator[Callable[[tuple[int, ...]], Any]]:
+    """Starts processes that save one snapshot after the other."""
+    context, processes = multiprocessing.get_context("fork"), []
+
+    def start(epochs: tuple[int, ...]) -> Any:
+        ready = context.Event()
+        process = context.Process(target=_write_for_ever, args=(str(tmp_path / "registry.snapshot"), epochs, ready))
+        process.start()
+        processes.append(process)
+        assert ready.wait(20)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.join()
+
+
+def test_no_half_file_is_ever_there(tmp_path: Path, writers: Callable[[tuple[int, ...]], Any]) -> None:
+    """Read while several processes write, and after each was killed at any moment."""
+    path, dice = saved(tmp_path, a_snapshot(5, epoch=5)), random.Random(12)
+    seen = set()
+    writers((5, 6))
+    for _ in range(12):
+        victim = writers((7, 8))
+        until = time.monotonic() + dice.uniform(0.005, 0.05)
+        while time.monotonic() < until or not seen & {5, 6, 7, 8}:
+            found = read_snapshot(path).snapshot
+            seen.add(found.position.epoch)
+            assert found == a_snapshot(found.position.epoch, epoch=found.position.epoch)
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.join()
+        assert read_snapshot(path).snapshot.position.epoch in (5, 6, 7, 8)
+    assert len(seen) > 1
+
+
+def test_threads_may_save_at_once(tmp_path: Path) -> None:
+    """Each writes a file of its own; one of them is there in the end, and nothing else."""
+    path = tmp_path / "registry.snapshot"
+    threads = [threading.Thread(target=saved, args=(tmp_path, a_snapshot(2, epoch=number))) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert read_snapshot(path).snapshot.position.epoch in range(8)
+    assert list(tmp_path.iterdir()) == [path]
