@@ -49,6 +49,8 @@ if TYPE_CHECKING:
         QueryCancelled,
         RegistryStale,
         SchemaMismatch,
+        SnapshotNotSaved,
+        SnapshotRefused,
         SymbolNotFound,
     )
     from exchanges_db.exchanges.enums import ChangeOperation, ExchangeEnum, MarketType
@@ -264,6 +266,8 @@ __all__ = [
     "SharedName",
     "Side",
     "SidesAllowed",
+    "SnapshotNotSaved",
+    "SnapshotRefused",
     "StoredExchange",
     "Symbol",
     "SymbolChange",
@@ -361,7 +365,7 @@ _HOMES = {
         "DatabaseError DatabaseUnavailable DownloadFailed DuplicateExchange ExchangeNotFound ExchangesDBError "
         "FeesUnknown HistoryPruned ImportBusy InvalidArgument InvalidExchange InvalidOrder InvalidSymbol "
         "MigrationError MigrationLocked NotFound OutcomeUnknown PayloadError PoolTimeout QueryCancelled "
-        "RegistryStale SchemaMismatch SymbolNotFound"
+        "RegistryStale SchemaMismatch SnapshotNotSaved SnapshotRefused SymbolNotFound"
     ),
     "exchanges.enums": "ChangeOperation ExchangeEnum MarketType",
     "exchanges.history": "get_exchange_as_of get_exchange_history",
@@ -399,7 +403,8 @@ _HOMES = {
     "symbols.freshness": "ListFreshness get_freshness",
     "symbols.history": "SymbolDiff diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
     "symbols.holds": (
-        "HoldEnd HoldRecord get_hold_history hold_exchange hold_symbol list_holds release_exchange release_symbol"
+        "HoldEnd HoldRecord get_hold_history hold_exchange hold_symbol list_holds release_exchange "
+        "release_symbol"
     ),
     "symbols.import_limits": "ImportLimits",
     "symbols.import_records": "ImportOutcome ImportRecord get_import list_imports",

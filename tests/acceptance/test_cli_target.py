@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.registry.file import write_snapshot
 from tests.acceptance.command import ok, run, run_program
 from tests.acceptance.test_cli_output import COMMANDS
 from tests.fix_server import run_dbmate, url_of
 from tests.payload_rows import SPOT, many, payload
+from tests.snapshots import NOW, a_snapshot
 
 # What each command needs to be called at all.
 NEEDS = {
@@ -32,14 +34,17 @@ NEEDS = {
     "roles": ["--owner", "o", "--app", "a", "--readonly", "r"],
     "imports show": ["1"],
     "symbols search": ["X"], "symbols common": [SPOT, "MEXC_SPOT"],
+    "snapshot save": ["{file}.snapshot"], "snapshot show": ["{file}.snapshot"],
+    "snapshot verify": ["{file}.snapshot", "--against-database"],
 }  # fmt: skip
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> str:
-    """A list of symbols."""
+    """A list of symbols; beside it is a snapshot."""
     path = tmp_path / "spot.json"
     path.write_bytes(payload(SPOT, many(SPOT, 3)))
+    write_snapshot(f"{path}.snapshot", a_snapshot(), NOW)
     return str(path)
 
 
@@ -51,13 +56,14 @@ def arguments_of(name: str, file: str) -> list[str]:
 ASKING = sorted(name for name, command in COMMANDS.items() if any("--embedded" in p.opts for p in command.params))
 
 
-def test_all_commands_but_three_ask_a_database() -> None:
-    """`schema` prints a file of the package, `roles` SQL for a DBA, and `readers` what is installed."""
-    assert COMMANDS.keys() - set(ASKING) == {"schema", "roles", "readers"}
+def test_all_commands_but_four_ask_a_database(file: str) -> None:
+    """`schema` prints a file of the package, `roles` SQL for a DBA, `readers` what is installed; `show` reads a file."""
+    assert COMMANDS.keys() - set(ASKING) == {"schema", "roles", "readers", "snapshot show"}
     for url in (None, "", "nonsense"):
         assert 'CREATE ROLE "o" NOLOGIN' in ok(*arguments_of("roles", ""), url=url)
         assert "CREATE TABLE public.symbols" in ok("schema", url=url)
         assert "gateio_delivery" in ok("readers", url=url)
+        assert "made_by" in ok(*arguments_of("snapshot show", file), url=url)
 
 
 @pytest.mark.parametrize("name", ASKING)
@@ -112,6 +118,7 @@ READS = {
     "symbols holds", "prunes", "symbols raw", "readers", "imports list", "imports show", "fees list", "fees show",
     "fees history",
     "roles",
+    "snapshot save", "snapshot show", "snapshot verify",
 }  # fmt: skip
 # `sync` needs a server in an exchange's place: test_cli_symbols.py has one. `adopt` needs tables: test_cli_adopt.py.
 WRITES = sorted(COMMANDS.keys() - READS - {"sync", "adopt"})

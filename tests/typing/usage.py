@@ -513,6 +513,8 @@ def errors(error: ExchangesDBError) -> None:
             migration.add_note("somebody else migrates")
         case DownloadFailed():
             assert_type((error.status, error.attempts), tuple[int | None, int])
+        case SnapshotNotSaved() | SnapshotRefused():
+            assert_type(error.path, str)
         case ImportBusy():
             pass
         case ImportRefused():

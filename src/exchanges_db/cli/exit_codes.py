@@ -21,6 +21,10 @@ from exchanges_db.errors import (
     OutcomeUnknown,
     PayloadError,
     RegistryStale,
+
+
+    SnapshotNotSaved,
+    SnapshotRefused,
 )
 from exchanges_db.symbols.report import ImportRefused
 
@@ -29,9 +33,9 @@ EXIT_CODES = (
     "that nobody has set); 2 wrong usage, value or configuration; 3 database out of reach or its schema too old; 4 "
     "refused by the database (constraint, conflict, rights, an import that goes on); 5 outcome of a write unknown; 6 "
     "migration failed or locked; 7 a list of symbols was refused, or would be, cannot be read or could not be "
-    "downloaded, or tables cannot be adopted; 8 the answer could not be written to stdout, but what was written to the "
-    "database stays; 129 and 143 a migration was stopped by SIGHUP or SIGTERM; 130 interrupted; 141 the reader of "
-    "stdout has gone. Of several that fit, that of the worst: 5, 3, 6, 4, 7, 2, 1, in "
+    "downloaded, tables cannot be adopted, or a snapshot cannot be read or saved; 8 the answer could not be written to "
+    "stdout, but what was written to the database stays; 129 and 143 a migration was stopped by SIGHUP or SIGTERM; 130 "
+    "interrupted; 141 the reader of stdout has gone. Of several that fit, that of the worst: 5, 3, 6, 4, 7, 2, 1, in "
     "this order."
 )
 # The first class that fits decides.
@@ -52,6 +56,8 @@ _EXIT_CODE: list[tuple[type[ExchangesDBError], int]] = [
     (PayloadError, 7),
     (ImportRefused, 7),
     (DownloadFailed, 7),
+    (SnapshotNotSaved, 7),
+    (SnapshotRefused, 7),
 ]
 # The worst first: what nobody knows, what concerns everything, what concerns one list, what was asked wrongly.
 _WORST_FIRST = (5, 3, 6, 4, 7, 2, 1, 0)

@@ -25,6 +25,7 @@ from exchanges_db.cli import ledger as cli_ledger
 from exchanges_db.cli import output, session
 from exchanges_db.cli import pruning as cli_pruning
 from exchanges_db.cli import roles as cli_roles
+from exchanges_db.cli import snapshot as cli_snapshot
 from exchanges_db.cli import symbol_lists as _symbol_lists  # noqa: F401 - adds its commands to `symbols`
 from exchanges_db.cli import symbols as cli_symbols
 from exchanges_db.cli import sync as cli_sync
@@ -52,6 +53,7 @@ app.add_typer(cli_fees.group, name="fees")
 app.add_typer(cli_adopt.app)
 app.add_typer(cli_ledger.group, name="imports")
 app.add_typer(cli_roles.app)
+app.add_typer(cli_snapshot.group, name="snapshot")
 
 
 def run(arguments: Sequence[str]) -> int:
