@@ -33,7 +33,8 @@ from exchanges_db.database.bridge import bridge
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.loading import load_all
-from exchanges_db.registry.registry import Registry, RegistrySettings
+from exchanges_db.registry.registry import Registry
+from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.symbols.models import Symbol
 

@@ -22,7 +22,8 @@ from exchanges_db.database.pool import Database
 from exchanges_db.errors import RegistryStale
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.places import Place
-from exchanges_db.registry.registry import Registry, RegistrySettings
+from exchanges_db.registry.registry import Registry
+from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News, Snapshot
 from tests.faults.history import Outcome
 

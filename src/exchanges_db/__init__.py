@@ -403,8 +403,7 @@ _HOMES = {
     "symbols.freshness": "ListFreshness get_freshness",
     "symbols.history": "SymbolDiff diff_symbols get_symbol_as_of get_symbol_history list_symbols_as_of",
     "symbols.holds": (
-        "HoldEnd HoldRecord get_hold_history hold_exchange hold_symbol list_holds release_exchange "
-        "release_symbol"
+        "HoldEnd HoldRecord get_hold_history hold_exchange hold_symbol list_holds release_exchange release_symbol"
     ),
     "symbols.import_limits": "ImportLimits",
     "symbols.import_records": "ImportOutcome ImportRecord get_import list_imports",

@@ -9,7 +9,8 @@ import pytest
 from exchanges_db import Database, deactivate_exchange, get_all_exchanges, hold_exchange
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import AccessDenied, ConfigurationError, DatabaseUnavailable, RegistryStale, SchemaMismatch
-from exchanges_db.registry.registry import Registry, RegistrySettings
+from exchanges_db.registry.registry import Registry
+from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.state import RegistryState
 from tests.factories import connected
 from tests.toxic_proxy import toxic_proxy

@@ -29,7 +29,8 @@ from exchanges_db.database.dsn import Dsn
 from exchanges_db.registry.followers import Follower
 from exchanges_db.registry.look_ups import LookUps
 from exchanges_db.registry.models import RegistrySymbol
-from exchanges_db.registry.registry import Registry, RegistrySettings
+from exchanges_db.registry.registry import Registry
+from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.registry.state import RegistryState
 from exchanges_db.symbols.look_ups import find_symbol

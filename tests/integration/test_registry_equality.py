@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.registry.registry import Registry, RegistrySettings
+from exchanges_db.registry.registry import Registry
+from exchanges_db.registry.settings import RegistrySettings
 from tests.factories import connected
 from tests.registry_history import contents, loaded
 from tests.symbol_rows import insert

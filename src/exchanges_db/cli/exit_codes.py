@@ -21,8 +21,6 @@ from exchanges_db.errors import (
     OutcomeUnknown,
     PayloadError,
     RegistryStale,
-
-
     SnapshotNotSaved,
     SnapshotRefused,
 )

@@ -169,7 +169,8 @@ class Documents:
         return News(
             position=Position(row.epoch, row.token),
             entries=tuple(
-                Entry(entry.epoch, entry.changed, frozenset(entry.ids or ()), entry.committed_at) for entry in entries
+                Entry(entry.epoch, entry.changed, frozenset(entry.ids or ()), entry.committed_at, entry.token)
+                for entry in entries
             ),
             exchanges=exchanges,
             symbols=symbols,

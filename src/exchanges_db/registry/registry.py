@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 from time import monotonic
-from typing import Annotated, Self
-
-import msgspec
+from typing import Self
 
 from exchanges_db.database.dsn import Dsn, Secret, parse_dsn
 from exchanges_db.database.loops import check_loop, running_loop
 from exchanges_db.database.pool import Database
-from exchanges_db.database.settings import Seconds, check_settings, load_dsn, load_settings
+from exchanges_db.database.settings import load_dsn, load_settings
 from exchanges_db.errors import (
     AccessDenied,
     ConfigurationError,
@@ -25,31 +23,13 @@ from exchanges_db.registry.followers import Follower, Followers
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.look_ups import LookUps
 from exchanges_db.registry.models import Position
+from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import Counts, RegistryState, RegistryStats
+from exchanges_db.registry.streams import ChangeStream, Streams
 
 # No other connection, however often it is tried, would do better.
 _FOR_GOOD = (AccessDenied, ConfigurationError, SchemaMismatch)
-
-
-class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a registry keeps itself fresh, in seconds.
-
-    Attributes:
-        poll_interval: how often it asks whether anything has changed, whatever notifications say.
-        answer_timeout: for how long a server may be silent until the connection is taken for lost.
-        load_timeout: within which all is to be loaded at the start.
-        max_staleness: look-ups raise RegistryStale where it is not proven for longer than that that what is held is
-            what the database has; None: they go on.
-    """
-
-    poll_interval: Seconds = 1.0
-    answer_timeout: Seconds = 2.0
-    load_timeout: Seconds = 60.0
-    max_staleness: Annotated[float, msgspec.Meta(gt=0)] | None = None
-
-    def __post_init__(self) -> None:
-        check_settings(self, lambda field: f"RegistrySettings.{field}")
 
 
 class Registry(LookUps):
@@ -88,6 +68,8 @@ class Registry(LookUps):
         self._error: ExchangesDBError | None = None
         super().__init__()
         self.follow(self._served)
+        self._streams = Streams(self, self._settings.poll_interval)
+        self._followers.add(self._streams)
 
     async def open(self) -> Self:
         """Load everything and follow the database from then on.
@@ -194,6 +176,21 @@ class Registry(LookUps):
         if self._snapshot is None or self._is_stale_told:
             follower.stale(self._why_stale())
 
+    def changes(self, *, since: Position | None = None, maxsize: int = 10_000, states: bool = False) -> ChangeStream:
+        """Return what changes from now on, or since a position, for `async for`; what it gives: see ChangeStream.
+
+        since: the `position` of an earlier stream. Unless the registry holds just that, the first item is a Gap.
+        maxsize: of more changes than this that nobody has read yet, all are dropped, and one Gap stands for them.
+        states: tell, too, when the registry becomes LIVE or STALE; within a poll interval where nothing told it.
+
+        Raises:
+            RegistryStale: the registry is closed.
+            InvalidArgument: `since` is no Position, or `maxsize` no positive number.
+        """
+        if self._is_closed:
+            raise self._why_stale()
+        return self._streams.open(since, maxsize, states=states)
+
     # What the task that follows the database tells.
 
     def _start(self) -> None:
@@ -253,7 +250,9 @@ class Registry(LookUps):
         """A fault of ours: nothing is followed any more, and that must not stay unsaid."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._is_live = False
-            self._tell_stale(RegistryStale(f"the registry has failed: {error!r}", lag=self.lag))
+            failed = RegistryStale(f"the registry has failed: {error!r}", lag=self.lag)
+            self._tell_stale(failed)
+            self._streams.end(failed)
             self._notify()
 
     def _why_stale(self) -> RegistryStale:
@@ -281,6 +280,7 @@ class Registry(LookUps):
                 await self._proofs.wait()
 
     def _notify(self) -> None:
+        self._streams.look()
         if self._loop is not None and not self._loop.is_closed():
             self._background = self._loop.create_task(self._wake())
 

@@ -28,6 +28,7 @@ class Entry(msgspec.Struct, frozen=True):
     changed: str
     ids: frozenset[int]
     committed_at: datetime
+    token: str = ""
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):

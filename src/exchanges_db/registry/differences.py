@@ -1,0 +1,202 @@
+"""Finds what happened between two snapshots, in the order of the log.
+
+Pure: nothing here reads a clock or a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from exchanges_db.exchanges.models import StoredExchange
+from exchanges_db.registry.changes import (
+    DoubtChanged,
+    ExchangeChanged,
+    FeesChanged,
+    HoldChanged,
+    ListChanged,
+    RegistryChange,
+    RegistryChangeKind,
+    SymbolChanged,
+)
+from exchanges_db.registry.models import ListState, Position, RegistrySymbol
+from exchanges_db.registry.places import Place
+from exchanges_db.registry.snapshot import Entry, News, Snapshot
+from exchanges_db.symbols.changes import FieldChange, find_changes_between
+from exchanges_db.symbols.models import NamedSymbol
+
+_Kind = RegistryChangeKind
+_Known = RegistrySymbol | NamedSymbol | None
+_BOOKKEEPING = frozenset(("id", "created_at", "updated_at", "version"))
+_EXCHANGE_FIELDS = tuple(field for field in StoredExchange.__struct_fields__ if field not in _BOOKKEEPING)
+# Of one transaction: an exchange comes before what is on it, and goes after it.
+_ORDER: dict[type[RegistryChange], int] = {
+    ExchangeChanged: 0,
+    SymbolChanged: 1,
+    DoubtChanged: 2,
+    HoldChanged: 3,
+    FeesChanged: 4,
+    ListChanged: 5,
+}
+_LAST = 6
+
+
+def find_registry_changes(before: Snapshot, after: Snapshot, news: News | None) -> list[RegistryChange]:
+    """Return what happened between two snapshots, each thing once; what is the same again is not among it.
+
+    news: that lead from one to the other; None: all was read anew, so that everything is compared.
+    """
+    return _Comparison(before, after, news).changes()
+
+
+class _Comparison:
+    """Both snapshots, and which row of the log was the last to name what."""
+
+    def __init__(self, before: Snapshot, after: Snapshot, news: News | None) -> None:
+        self._before, self._after = before, after
+        self._named: dict[tuple[str, int], Entry] | None = None
+        if news is not None:
+            self._named = {(entry.changed, number): entry for entry in news.entries for number in entry.ids}
+        self._gone = before.places_by_id.keys() - after.places_by_id.keys()
+
+    def changes(self) -> list[RegistryChange]:
+        found: list[tuple[tuple[Any, ...], RegistryChange]] = []
+        for detail, change in (*self._exchanges(), *self._symbols(), *self._beside()):
+            order = _LAST if change.kind is _Kind.EXCHANGE_GONE else _ORDER[type(change)]
+            found.append(((change.position.epoch, order, change.exchange_id, detail), change))
+        return [change for _, change in sorted(found, key=lambda one: one[0])]
+
+    def _candidates(self, changed: str) -> Iterator[int]:
+        """Yield the exchanges of which something of this kind may have changed."""
+        for number in sorted(self._before.places_by_id.keys() | self._after.places_by_id.keys()):
+            if self._named is None or (changed, number) in self._named or number in self._gone:
+                yield number
+
+    def _places(self, number: int) -> tuple[Place | None, Place | None]:
+        return self._before.places_by_id.get(number), self._after.places_by_id.get(number)
+
+    def _common(self, changed: str, number: int, exchange_id: int) -> dict[str, Any]:
+        """Return what every item has; changed, number: by what the log names it."""
+        before, after = self._places(exchange_id)
+        place = after or before
+        entry = None
+        if self._named is not None:
+            entry = self._named.get((changed, number)) or self._named.get(("EXCHANGES", exchange_id))
+        return {
+            "position": self._after.position if entry is None else Position(entry.epoch, entry.token),
+            "committed_at": None if entry is None else entry.committed_at,
+            "exchange": None if place is None else place.exchange.enum_value,
+            "exchange_id": exchange_id,
+        }
+
+    def _exchanges(self) -> Iterator[tuple[Any, RegistryChange]]:
+        for number in self._candidates("EXCHANGES"):
+            was, now = (None if place is None else place.exchange for place in self._places(number))
+            fields: tuple[FieldChange, ...] = ()
+            if was is not None and now is not None:
+                both = ((field, getattr(was, field), getattr(now, field)) for field in _EXCHANGE_FIELDS)
+                fields = tuple(FieldChange(field, old, new) for field, old, new in both if old != new)
+                if not fields:
+                    continue
+            common = self._common("EXCHANGES", number, number)
+            yield 0, ExchangeChanged(kind=_exchange_kind(was, now), before=was, after=now, fields=fields, **common)
+
+    def _symbols(self) -> Iterator[tuple[Any, RegistryChange]]:
+        for number, was, now in self._pairs():
+            if was is now:
+                continue
+            moved = was is not None and now is not None and was.exchange_id != now.exchange_id
+            if was is not None and (now is None or moved):
+                common = self._common("SYMBOLS", number, was.exchange_id)
+                yield number, SymbolChanged(kind=_Kind.SYMBOL_GONE, before=was, after=None, **common)
+            if now is not None:
+                yield from self._symbol(number, None if moved else was, now)
+
+    def _pairs(self) -> Iterator[tuple[int, _Known, _Known]]:
+        if self._named is not None:
+            for changed, number in self._named:
+                if changed == "SYMBOLS":
+                    yield number, self._before.symbol(number), self._after.symbol(number)
+            return
+        known: list[dict[int, RegistrySymbol | NamedSymbol]] = []
+        for snapshot in (self._before, self._after):
+            known.append({})
+            for place in snapshot.places_by_id.values():
+                known[-1] |= {**place.named, **place.symbols}
+        was, now = known
+        for number in was.keys() | now.keys():
+            yield number, was.get(number), now.get(number)
+
+    def _symbol(
+        self, number: int, was: _Known, now: RegistrySymbol | NamedSymbol
+    ) -> Iterator[tuple[Any, RegistryChange]]:
+        if isinstance(now, NamedSymbol):
+            if not isinstance(was, NamedSymbol) or _names(was) != _names(now):
+                common = self._common("SYMBOLS", number, now.exchange_id)
+                yield number, SymbolChanged(kind=_Kind.SYMBOL_NAMED, before=was, after=now, **common)
+            return
+        known = was if isinstance(was, RegistrySymbol) else None
+        for change in find_changes_between([] if known is None else [known], [now]):
+            kind, common = _Kind(f"SYMBOL_{change.kind}"), self._common("SYMBOLS", number, now.exchange_id)
+            yield number, SymbolChanged(kind=kind, before=was, after=now, fields=change.fields, **common)
+        since = now.doubtful_since
+        if since != (None if known is None else known.doubtful_since):
+            kind = _Kind.DOUBT_ENDED if since is None else _Kind.DOUBT_BEGUN
+            common = self._common("SYMBOLS", number, now.exchange_id)
+            yield number, DoubtChanged(kind=kind, symbol=now, since=since, **common)
+
+    def _beside(self) -> Iterator[tuple[Any, RegistryChange]]:
+        for number in self._candidates("HOLDS"):
+            was, now = ({} if place is None else place.holds for place in self._places(number))
+            for native in was.keys() | now.keys():
+                old, new = was.get(native), now.get(native)
+                if old != new:
+                    kind = _set_or_not(old, new, _Kind.HOLD_SET, _Kind.HOLD_REPLACED, _Kind.HOLD_RELEASED)
+                    common = self._common("HOLDS", number, number)
+                    yield native or "", HoldChanged(kind=kind, native_symbol=native, before=old, after=new, **common)
+        for number in self._candidates("FEES"):
+            paid, pays = ({} if place is None else place.fees for place in self._places(number))
+            for account, symbol_id in paid.keys() | pays.keys():
+                fees, new_fees = paid.get((account, symbol_id)), pays.get((account, symbol_id))
+                if fees != new_fees:
+                    kind = _set_or_not(fees, new_fees, _Kind.FEES_SET, _Kind.FEES_SET, _Kind.FEES_FORGOTTEN)
+                    common = self._common("FEES", number, number)
+                    common |= {"account": account, "symbol_id": symbol_id}
+                    yield (account, symbol_id or 0), FeesChanged(kind=kind, before=fees, after=new_fees, **common)
+        for number in self._candidates("LISTS"):
+            lists, new_lists = (
+                {} if place is None else {one.listing: one for one in place.lists} for place in self._places(number)
+            )
+            for listing in lists.keys() | new_lists.keys():
+                state, new_state = lists.get(listing), new_lists.get(listing)
+                if state != new_state:
+                    common = self._common("LISTS", number, number) | {"listing": listing}
+                    kind = _list_kind(state, new_state)
+                    yield str(listing), ListChanged(kind=kind, before=state, after=new_state, **common)
+
+
+def _exchange_kind(was: StoredExchange | None, now: StoredExchange | None) -> RegistryChangeKind:
+    if was is None or now is None:
+        return _Kind.EXCHANGE_ADDED if was is None else _Kind.EXCHANGE_GONE
+    if was.is_active != now.is_active:
+        return _Kind.EXCHANGE_ACTIVATED if now.is_active else _Kind.EXCHANGE_DEACTIVATED
+    return _Kind.EXCHANGE_CHANGED
+
+
+def _set_or_not(
+    old: object, new: object, first: RegistryChangeKind, again: RegistryChangeKind, gone: RegistryChangeKind
+) -> RegistryChangeKind:
+    if new is None:
+        return gone
+    return first if old is None else again
+
+
+def _list_kind(old: ListState | None, new: ListState | None) -> RegistryChangeKind:
+    if new is None:
+        return _Kind.LIST_GONE
+    is_confirmed = old is not None and old.changed_at == new.changed_at
+    return _Kind.LIST_CONFIRMED if is_confirmed else _Kind.LIST_CHANGED
+
+
+def _names(symbol: NamedSymbol) -> tuple[str, str, str]:
+    return symbol.native_symbol, symbol.base, symbol.quote

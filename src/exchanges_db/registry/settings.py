@@ -1,0 +1,29 @@
+"""The settings of a registry: how often it asks, how long it waits, and how old what it holds may be."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from exchanges_db.database.settings import Seconds, check_settings
+
+
+class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a registry keeps itself fresh, in seconds.
+
+    Attributes:
+        poll_interval: how often it asks whether anything has changed, whatever notifications say.
+        answer_timeout: for how long a server may be silent until the connection is taken for lost.
+        load_timeout: within which all is to be loaded at the start.
+        max_staleness: look-ups raise RegistryStale where it is not proven for longer than that that what is held is
+            what the database has; None: they go on.
+    """
+
+    poll_interval: Seconds = 1.0
+    answer_timeout: Seconds = 2.0
+    load_timeout: Seconds = 60.0
+    max_staleness: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+    def __post_init__(self) -> None:
+        check_settings(self, lambda field: f"RegistrySettings.{field}")

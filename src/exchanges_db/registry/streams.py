@@ -1,0 +1,267 @@
+"""Streams of changes: each consumer of a registry has a queue of its own, with an end, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol, Self
+
+from exchanges_db.errors import InvalidArgument, RegistryStale, shown
+from exchanges_db.registry.changes import Gap, RegistryChange, RegistryChangeKind, StateChanged
+from exchanges_db.registry.differences import find_registry_changes
+from exchanges_db.registry.models import Position
+from exchanges_db.registry.snapshot import News, Snapshot
+from exchanges_db.registry.state import RegistryState, RegistryStats
+
+_NOT_YET = "nothing was held yet when the stream was made"
+_ELSEWHERE = "the registry did not hold what was known at that position"
+_TOO_SLOW = "more changes were waiting than the stream has room for"
+
+
+class ChangeStream:
+    """What changes in a registry, for `async for`: in commit order, each change at most once.
+
+    One item tells of one thing: what it was in the snapshot before, and what it is now. A registry may take in several
+    transactions at once; what lay between them is not known then, and the item has the position of the last one that
+    names the thing. What changed and changed back meanwhile is no item. The log names exchanges and symbols: of two
+    holds on one exchange, set by two such transactions, both have the position of the later.
+
+    The items of one position come together, in an order that is always the same: exchanges, symbols, doubts, holds,
+    fees, lists, and last the exchanges that are gone, each by its id or name. After a failover positions may go back.
+
+    Streams know nothing of each other. One that nobody refers to any more is forgotten with its queue, as after `break`
+    or when its task has ended; `close` ends it at once. A task that was cancelled while it waited has lost no item. A
+    stream ends when its registry is closed, and raises RegistryStale where that has failed.
+    """
+
+    def __init__(self, start: Position | None, *, is_known: bool, maxsize: int, states: bool) -> None:
+        self._done = self._latest = start
+        self._is_placed = is_known  # else the start is compared with the next position that the registry has
+        self._maxsize, self.wants_states = maxsize, states
+        self._queue: deque[RegistryChange] = deque()
+        self._gap: Gap | None = None
+        self._late_state: StateChanged | None = None
+        self.is_over = False
+        self._error: RegistryStale | None = None
+        # The registry may run in another thread than the one that reads.
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._arrived = asyncio.Event()
+
+    @property
+    def position(self) -> Position | None:
+        """Up to where everything was given out: what `since=` takes when the consumer begins again."""
+        return self._done
+
+    def close(self) -> None:
+        """End the iteration; what was not read is dropped."""
+        with self._lock:
+            self._queue.clear()
+            self._gap = self._late_state = None
+            self.is_over = True
+        self._wake()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RegistryChange:
+        self._loop = asyncio.get_running_loop()
+        while True:
+            with self._lock:
+                item = self._next()
+            if item is not None:
+                return item
+            if self._error is not None:
+                raise self._error
+            if self.is_over:
+                raise StopAsyncIteration
+            self._arrived.clear()  # what came since the look above sets it again, by this loop, and so later
+            await self._arrived.wait()
+
+    def _next(self) -> RegistryChange | None:
+        if (gap := self._gap) is not None:
+            self._gap, self._done = None, gap.position
+            return gap
+        if (state := self._late_state) is not None:
+            self._late_state = None
+            return state
+        if not self._queue:
+            return None
+        item = self._queue.popleft()
+        if not self._queue:
+            self._done = self._latest
+        elif item.position != self._queue[0].position:
+            self._done = item.position
+        return item
+
+    # Called by the registry.
+
+    def place(self, position: Position) -> None:
+        """Learn where the registry is, before its first change: what was known at the start is missing or not."""
+        with self._lock:
+            if self._is_placed:
+                return
+            self._is_placed, start = True, self._done
+            self._latest = position
+            if start != position:
+                self._put_gap(start, position, _NOT_YET if start is None else _ELSEWHERE)
+        self._wake()
+
+    def move(self, position: Position, items: Sequence[RegistryChange]) -> None:
+        """Take in what one step of the registry has changed."""
+        if not self._is_placed:
+            self.place(position)
+            return
+        with self._lock:
+            self._latest = position
+            if self._gap is not None or len(self._queue) + len(items) > self._maxsize:
+                self._overflow(position)
+            else:
+                self._queue.extend(items)
+                if not self._queue:
+                    self._done = position
+        if items:
+            self._wake()
+
+    def tell(self, state: StateChanged) -> None:
+        """Take in that the registry is in another state."""
+        with self._lock:
+            if self._gap is None and len(self._queue) < self._maxsize:
+                self._queue.append(state)
+            else:
+                self._overflow(state.position)
+                self._late_state = state
+        self._wake()
+
+    def end(self, error: RegistryStale | None) -> None:
+        """Give out what is waiting, and then no more."""
+        with self._lock:
+            self.is_over, self._error = True, error
+        self._wake()
+
+    def _overflow(self, position: Position) -> None:
+        """Have a gap stand for all that is waiting; of states the last is told after it."""
+        dropped = (item for item in reversed(self._queue) if isinstance(item, StateChanged))
+        self._late_state = next(dropped, self._late_state)
+        self._queue.clear()
+        if self._gap is None:
+            self._put_gap(self._done, position, _TOO_SLOW)
+        else:
+            self._put_gap(self._gap.since, position, self._gap.why)
+
+    def _put_gap(self, since: Position | None, position: Position, why: str) -> None:
+        self._gap = Gap(kind=RegistryChangeKind.GAP, position=position, since=since, why=why)
+
+    def _wake(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._arrived.set)
+
+
+class Followed(Protocol):
+    """What a registry says of itself."""
+
+    @property
+    def state(self) -> RegistryState:
+        """LOADING, LIVE, STALE or CLOSED."""
+
+    @property
+    def position(self) -> Position | None:
+        """How far it knows the log."""
+
+    def stats(self) -> RegistryStats:
+        """What it has gone through."""
+
+
+class Streams:
+    """The streams of one registry that are still in use; none is kept alive here.
+
+    interval: seconds after which the registry's state is looked at again.
+    """
+
+    def __init__(self, registry: Followed, interval: float) -> None:
+        self._registry, self._interval = registry, interval
+        self._all: list[weakref.ref[ChangeStream]] = []
+        self._told: RegistryState | None = None  # the state that streams know of
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self, since: Position | None, maxsize: int, *, states: bool) -> ChangeStream:
+        """Return a new stream.
+
+        Raises:
+            InvalidArgument: `since` is no Position, or `maxsize` no positive number.
+        """
+        if since is not None and not isinstance(since, Position):
+            raise InvalidArgument(f"since must be a Position, not {shown(since)}", field="since")
+        if not isinstance(maxsize, int) or isinstance(maxsize, bool) or maxsize < 1:
+            raise InvalidArgument(f"maxsize must be a number of changes, not {shown(maxsize)}", field="maxsize")
+        now = self._registry.position
+        start = now if since is None else since
+        is_known = start is not None and start == now
+        stream = ChangeStream(start, is_known=is_known, maxsize=maxsize, states=states)
+        if not is_known and now is not None and self._registry.state is RegistryState.LIVE:
+            stream.place(now)
+        if states and not any(one.wants_states for one in self._used()):
+            self._told = self._registry.state
+        self._all.append(weakref.ref(stream))
+        return stream
+
+    def __len__(self) -> int:
+        """Return how many are in use."""
+        return len(self._used())
+
+    def moved(self, before: Snapshot | None, after: Snapshot, news: News | None) -> None:
+        """Tell of what has changed; compared once for all streams."""
+        streams = self._used()
+        if not streams:
+            return
+        changes = [] if before is None else find_registry_changes(before, after, news)
+        for stream in streams:
+            stream.move(after.position, changes)
+
+    def stale(self, error: RegistryStale) -> None:
+        """A stream tells of states, not of look-ups; but one of a closed registry ends."""
+        if self._registry.state is RegistryState.CLOSED:
+            self.end(None)
+
+    def fresh(self, snapshot: Snapshot) -> None:
+        """A stream has missed nothing."""
+
+    def look(self) -> None:
+        """Tell of a state that the registry was not in before; by itself, too, where no proof and no error comes."""
+        state, position, streams = self._registry.state, self._registry.position, self._used()
+        if position is None:
+            return
+        if state is RegistryState.LIVE:
+            for stream in streams:
+                stream.place(position)
+        listeners = [stream for stream in streams if stream.wants_states]
+        if self._told is not None and state is not self._told:
+            why = None if state is RegistryState.LIVE else self._registry.stats().last_error
+            told = StateChanged(
+                kind=RegistryChangeKind.STATE_CHANGED, position=position, before=self._told, after=state, why=why
+            )
+            for stream in listeners:
+                stream.tell(told)
+        self._told = state
+        if listeners and state is RegistryState.LIVE and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._interval, self._look_again)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self.look()
+
+    def end(self, error: RegistryStale | None) -> None:
+        """End all streams: without an error where the registry was closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for stream in self._used():
+            stream.end(error)
+        self._all.clear()
+
+    def _used(self) -> list[ChangeStream]:
+        self._all = [each for each in self._all if each() is not None]
+        return [stream for each in self._all if (stream := each()) is not None and not stream.is_over]

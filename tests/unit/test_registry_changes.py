@@ -1,0 +1,180 @@
+"""What happened between two snapshots: every kind of change, each thing once, in the order of the log."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from exchanges_db import Fees, FeeSource, Listing, SidesAllowed, SymbolKind, SymbolStatus
+from exchanges_db.registry.changes import (
+    DoubtChanged,
+    ExchangeChanged,
+    FeesChanged,
+    HoldChanged,
+    ListChanged,
+    RegistryChangeKind,
+    SymbolChanged,
+)
+from exchanges_db.registry.differences import find_registry_changes
+from exchanges_db.registry.models import ListState
+from exchanges_db.registry.places import Place
+from exchanges_db.registry.snapshot import Snapshot
+from exchanges_db.symbols.changes import ChangeKind, FieldChange
+from exchanges_db.symbols.judge import Hold
+from tests.stream_snapshots import START, at, committed, entry, exchange, named, news, place, snapshot, symbol
+
+Kind = RegistryChangeKind
+SPOT = Listing(SymbolKind.SPOT)
+HOLD = Hold(SidesAllowed.ALL, None, "a drill", "me", True)
+OTHER_HOLD = msgspec.structs.replace(HOLD, reason="another")
+FEES = Fees(maker=Decimal("0.001"), taker=Decimal("0.002"), source=FeeSource.EXCHANGE, since=START)
+LIST = ListState(listing=SPOT, source="gateio_spot", observed_at=START, changed_at=START)
+SEEN = msgspec.structs.replace(LIST, observed_at=START + timedelta(minutes=1))
+TELLING = msgspec.structs.replace(SEEN, changed_at=START + timedelta(minutes=1))
+HALTED = symbol(status=SymbolStatus.HALTED, sides=SidesAllowed.NONE)
+ENDED = symbol(status=SymbolStatus.DELISTED, sides=SidesAllowed.NONE)
+EXPIRED = symbol(status=SymbolStatus.EXPIRED, sides=SidesAllowed.NONE)
+OFF = exchange(is_active=False)
+
+# What happens, what the log calls it, and the exchange before and after it.
+CASES: list[tuple[Kind, str, Place | None, Place | None]] = [
+    (Kind.EXCHANGE_ADDED, "EXCHANGES", None, place()),
+    (Kind.EXCHANGE_CHANGED, "EXCHANGES", place(), place(of=exchange(precision_default=3))),
+    (Kind.EXCHANGE_ACTIVATED, "EXCHANGES", place(of=OFF), place()),
+    (Kind.EXCHANGE_DEACTIVATED, "EXCHANGES", place(), place(of=OFF)),
+    (Kind.EXCHANGE_GONE, "EXCHANGES", place(), None),
+    (Kind.SYMBOL_LISTED, "SYMBOLS", place(), place(symbol())),
+    (Kind.SYMBOL_LISTED, "SYMBOLS", place(named()), place(symbol())),
+    (Kind.SYMBOL_CHANGED, "SYMBOLS", place(symbol()), place(symbol(price_tick=Decimal("0.1")))),
+    (Kind.SYMBOL_HALTED, "SYMBOLS", place(symbol()), place(HALTED)),
+    (Kind.SYMBOL_RESUMED, "SYMBOLS", place(HALTED), place(symbol())),
+    (Kind.SYMBOL_DELISTED, "SYMBOLS", place(symbol()), place(ENDED)),
+    (Kind.SYMBOL_EXPIRED, "SYMBOLS", place(symbol()), place(EXPIRED)),
+    (Kind.SYMBOL_RELISTED, "SYMBOLS", place(ENDED), place(symbol())),
+    (Kind.SYMBOL_NAMED, "SYMBOLS", place(), place(named())),
+    (Kind.SYMBOL_NAMED, "SYMBOLS", place(named()), place(named(native="Y_USDT"))),
+    (Kind.SYMBOL_GONE, "SYMBOLS", place(symbol()), place()),
+    (Kind.SYMBOL_GONE, "SYMBOLS", place(named()), place()),
+    (Kind.DOUBT_BEGUN, "SYMBOLS", place(symbol()), place(symbol(doubtful_since=START))),
+    (Kind.DOUBT_ENDED, "SYMBOLS", place(symbol(doubtful_since=START)), place(symbol())),
+    (Kind.HOLD_SET, "HOLDS", place(), place(holds={None: HOLD})),
+    (Kind.HOLD_REPLACED, "HOLDS", place(holds={"X": HOLD}), place(holds={"X": OTHER_HOLD})),
+    (Kind.HOLD_RELEASED, "HOLDS", place(holds={None: HOLD}), place()),
+    (Kind.FEES_SET, "FEES", place(), place(fees={("", None): FEES})),
+    (Kind.FEES_FORGOTTEN, "FEES", place(fees={("", 1): FEES}), place()),
+    (Kind.LIST_CHANGED, "LISTS", place(), place(lists=(LIST,))),
+    (Kind.LIST_CHANGED, "LISTS", place(lists=(LIST,)), place(lists=(TELLING,))),
+    (Kind.LIST_CONFIRMED, "LISTS", place(lists=(LIST,)), place(lists=(SEEN,))),
+    (Kind.LIST_GONE, "LISTS", place(lists=(LIST,)), place()),
+]
+
+
+@pytest.mark.parametrize(("kind", "changed", "was", "now"), CASES, ids=lambda value: str(value)[:20])
+def test_each_thing_that_happens_is_one_item(kind: Kind, changed: str, was: Place | None, now: Place | None) -> None:
+    """By what the log names, and by comparing everything: the same but for when."""
+    before = snapshot(*([was] if was else []))
+    after = snapshot(*([now] if now else []), epoch=9)
+    told = news(after, entry(8, changed, 1), entry(9, "SYMBOLS", 77))
+    (item,) = find_registry_changes(before, before.after(told), told)
+    (reloaded,) = find_registry_changes(before, after, None)
+    assert (item.kind, item.position, item.committed_at) == (kind, at(8), committed(8))
+    assert (item.exchange, item.exchange_id) == ("EXCHANGE_1", 1)
+    assert (reloaded.position, reloaded.committed_at) == (at(9), None)
+    assert msgspec.structs.replace(item, position=at(9), committed_at=None) == reloaded
+
+
+def test_no_kind_is_left_untried() -> None:
+    """The two that are the stream's own have tests there; a symbol's are those of ChangeKind, and two more."""
+    assert {kind for kind, *_ in CASES} == set(Kind) - {Kind.GAP, Kind.STATE_CHANGED}
+    assert {f"SYMBOL_{kind}" for kind in ChangeKind} == {k for k in Kind if k.startswith("SYMBOL_")} - {
+        "SYMBOL_NAMED", "SYMBOL_GONE"
+    }  # fmt: skip
+
+
+def test_nothing_happened_where_all_is_the_same() -> None:
+    """Objects of another reading are equal; and what is named by the log but unchanged is no item."""
+
+    def made(epoch: int) -> Snapshot:
+        return snapshot(
+            place(symbol(), named(2), holds={None: HOLD}, fees={("", None): FEES}, lists=(LIST,)), epoch=epoch
+        )
+
+    before, after = made(1), made(2)
+    told = news(after, *(entry(2, changed, 1) for changed in ("EXCHANGES", "SYMBOLS", "HOLDS", "FEES", "LISTS")))
+    assert find_registry_changes(before, after, None) == []
+    assert find_registry_changes(before, after, told) == []
+
+
+def test_an_item_has_what_was_and_what_is() -> None:
+    """With the fields that differ, of exchanges and of symbols."""
+    before = snapshot(place(symbol(), holds={None: HOLD}))
+    now = symbol(price_tick=Decimal("0.1"))
+    after = snapshot(place(now, of=exchange(is_active=False)), epoch=2)
+    told = news(after, entry(2, "SYMBOLS", 1), entry(2, "EXCHANGES", 1), entry(2, "HOLDS", 1))
+    found, changed, released = find_registry_changes(before, before.after(told), told)
+    assert isinstance(found, ExchangeChanged)
+    assert found.fields == (FieldChange("is_active", True, False),)
+    assert isinstance(changed, SymbolChanged)
+    assert changed.fields == (FieldChange("price_tick", Decimal("0.05"), Decimal("0.1")),)
+    assert changed.before == before.symbol(1)
+    assert changed.after == now
+    assert isinstance(released, HoldChanged)
+    assert (released.before, released.after, released.native_symbol) == (HOLD, None, None)
+
+
+def test_items_come_by_epoch_then_always_in_one_order() -> None:
+    """Whatever the order of statements was; of one transaction an exchange comes before what is on it."""
+    before = snapshot(place(), place(of=exchange(3)))
+    after = snapshot(
+        place(symbol(5), symbol(4, doubtful_since=START), holds={None: HOLD, "A": HOLD}, fees={("", None): FEES}),
+        place(symbol(6, on=2), of=exchange(2), lists=(LIST,)),
+        epoch=4,
+    )
+    rows = [entry(4, "LISTS", 2), entry(4, "SYMBOLS", 6), entry(4, "EXCHANGES", 2, 3), entry(3, "FEES", 1),
+            entry(3, "HOLDS", 1), entry(2, "SYMBOLS", 5, 4)]  # fmt: skip
+    for entries in (rows, rows[::-1]):
+        told = news(after, *entries)
+        found = find_registry_changes(before, before.after(told), told)
+        assert [(one.position.epoch, one.kind, one.exchange_id) for one in found] == [
+            (2, Kind.SYMBOL_LISTED, 1), (2, Kind.SYMBOL_LISTED, 1), (2, Kind.DOUBT_BEGUN, 1),
+            (3, Kind.HOLD_SET, 1), (3, Kind.HOLD_SET, 1), (3, Kind.FEES_SET, 1),
+            (4, Kind.EXCHANGE_ADDED, 2), (4, Kind.SYMBOL_LISTED, 2), (4, Kind.LIST_CHANGED, 2),
+            (4, Kind.EXCHANGE_GONE, 3),
+        ]  # fmt: skip
+
+
+def test_of_several_transactions_the_last_that_names_a_thing_counts() -> None:
+    """What lay between them is not known; one item, not one each."""
+    before, after = snapshot(place(symbol())), snapshot(place(HALTED), epoch=5)
+    told = news(after, entry(3, "SYMBOLS", 1), entry(4, "SYMBOLS", 1), entry(5, "LISTS", 1))
+    (item,) = find_registry_changes(before, before.after(told), told)
+    assert (item.kind, item.position) == (Kind.SYMBOL_HALTED, at(4))
+
+
+def test_with_an_exchange_goes_all_that_was_on_it() -> None:
+    """Also what the log has no row for, as fees that nobody forgot."""
+    before = snapshot(place(holds={None: HOLD}, fees={("", None): FEES}, lists=(LIST,)))
+    after = snapshot(epoch=2)
+    told = news(after, entry(2, "EXCHANGES", 1))
+    for found in (find_registry_changes(before, after, told), find_registry_changes(before, after, None)):
+        kinds = [type(one) for one in found]
+        assert kinds == [HoldChanged, FeesChanged, ListChanged, ExchangeChanged]
+
+
+def test_a_symbol_with_a_doubt_is_listed_first() -> None:
+    """Two items of one symbol."""
+    before, after = snapshot(place()), snapshot(place(symbol(doubtful_since=START)), epoch=2)
+    listed, doubted = find_registry_changes(before, after, None)
+    assert listed.kind is Kind.SYMBOL_LISTED
+    assert isinstance(doubted, DoubtChanged)
+    assert doubted.since == START
+
+
+def test_an_id_on_another_exchange_is_another_symbol() -> None:
+    """It has gone here, and is listed there."""
+    before = snapshot(place(symbol()), place(of=exchange(2)))
+    after = snapshot(place(), place(symbol(on=2), of=exchange(2)), epoch=2)
+    gone, listed = find_registry_changes(before, after, None)
+    assert (gone.kind, gone.exchange_id) == (Kind.SYMBOL_GONE, 1)
+    assert (listed.kind, listed.exchange_id) == (Kind.SYMBOL_LISTED, 2)
