@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec.structs import astuple
+
 from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.registry.changes import (
     DoubtChanged,
@@ -23,10 +25,11 @@ from exchanges_db.registry.models import ListState, Position, RegistrySymbol
 from exchanges_db.registry.places import Place
 from exchanges_db.registry.snapshot import Entry, News, Snapshot
 from exchanges_db.symbols.changes import FieldChange, find_changes_between
-from exchanges_db.symbols.models import NamedSymbol
+from exchanges_db.symbols.models import NamedSymbol, SymbolSpec
 
 _Kind = RegistryChangeKind
 _Known = RegistrySymbol | NamedSymbol | None
+_SPEC = len(SymbolSpec.__struct_fields__)  # the first fields of a symbol are those of its specification
 _BOOKKEEPING = frozenset(("id", "created_at", "updated_at", "version"))
 _EXCHANGE_FIELDS = tuple(field for field in StoredExchange.__struct_fields__ if field not in _BOOKKEEPING)
 # Of one transaction: an exchange comes before what is on it, and goes after it.
@@ -136,6 +139,8 @@ class _Comparison:
                 yield number, SymbolChanged(kind=_Kind.SYMBOL_NAMED, before=was, after=now, **common)
             return
         known = was if isinstance(was, RegistrySymbol) else None
+        if known is not None and _is_same(known, now):
+            return
         for change in find_changes_between([] if known is None else [known], [now]):
             kind, common = _Kind(f"SYMBOL_{change.kind}"), self._common("SYMBOLS", number, now.exchange_id)
             yield number, SymbolChanged(kind=kind, before=was, after=now, fields=change.fields, **common)
@@ -173,6 +178,11 @@ class _Comparison:
                     common = self._common("LISTS", number, number) | {"listing": listing}
                     kind = _list_kind(state, new_state)
                     yield str(listing), ListChanged(kind=kind, before=state, after=new_state, **common)
+
+
+def _is_same(was: RegistrySymbol, now: RegistrySymbol) -> bool:
+    """Return whether nothing happened, sooner than by the fields: after everything was read anew most are the same."""
+    return was.doubtful_since == now.doubtful_since and astuple(was)[:_SPEC] == astuple(now)[:_SPEC]
 
 
 def _exchange_kind(was: StoredExchange | None, now: StoredExchange | None) -> RegistryChangeKind:

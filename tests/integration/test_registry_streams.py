@@ -1,0 +1,117 @@
+"""What a registry tells as changes, beside a real server."""
+
+import asyncio
+
+from exchanges_db import (
+    Database,
+    deactivate_exchange,
+    forget_account_fees,
+    hold_exchange,
+    import_symbols,
+    release_exchange,
+    set_account_fees,
+)
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.registry.changes import RegistryChange, RegistryChangeKind, StateChanged
+from exchanges_db.registry.registry import Registry, RegistrySettings
+from exchanges_db.registry.state import RegistryState
+from exchanges_db.registry.streams import ChangeStream
+from tests.factories import connected
+from tests.payload_rows import SPOT, many, payload
+from tests.toxic_proxy import toxic_proxy
+
+Kind = RegistryChangeKind
+RARE = RegistrySettings(poll_interval=60)
+
+
+async def read(stream: ChangeStream, count: int) -> list[RegistryChange]:
+    """Return the next items."""
+    async with asyncio.timeout(20):
+        return [await anext(stream) for _ in range(count)]
+
+
+async def test_transactions_come_in_the_order_of_their_commits(stocked_dsn: Dsn) -> None:
+    """Each with its position and the server's time, and what one transaction did together."""
+    async with Registry(stocked_dsn, settings=RARE) as registry, Database(stocked_dsn) as db:
+        stream = registry.changes()
+        async with db.transaction() as tx:
+            await hold_exchange(SPOT, reason="a drill", db=tx)
+            await set_account_fees(SPOT, maker="0.003", taker="0.004", db=tx)
+            await deactivate_exchange(2, db=tx)
+        first = await read(stream, 3)
+        await hold_exchange(SPOT, reason="another", db=db)
+        await release_exchange(SPOT, db=db)
+        await forget_account_fees(SPOT, db=db)
+        await registry.refresh()
+        assert [item.kind for item in first] == [Kind.EXCHANGE_DEACTIVATED, Kind.HOLD_SET, Kind.FEES_SET]
+        assert len({(item.position, item.committed_at) for item in first}) == 1
+        assert first[0].committed_at is not None
+        rest = await read(stream, 2)  # the hold that was replaced may have been released already
+        while rest[-1].kind is not Kind.FEES_FORGOTTEN:
+            rest += await read(stream, 1)
+        kinds = [item.kind for item in rest]
+        assert kinds in ([Kind.HOLD_REPLACED, Kind.HOLD_RELEASED, Kind.FEES_FORGOTTEN],
+                         [Kind.HOLD_RELEASED, Kind.FEES_FORGOTTEN])  # fmt: skip
+        assert first[0].position < rest[0].position < rest[-1].position == registry.position == stream.position
+        assert {item.exchange for item in first + rest} == {SPOT}
+
+
+async def test_an_import_is_its_symbols_and_then_its_list(dsn: Dsn) -> None:
+    """A second one of the same list only confirms it."""
+    async with Registry(dsn, settings=RARE) as registry, Database(dsn) as db:
+        stream = registry.changes()
+        await import_symbols(SPOT, payload(SPOT, many(SPOT, 3)), db=db)
+        found = await read(stream, 4)
+        await import_symbols(SPOT, payload(SPOT, many(SPOT, 3)), db=db)
+        found += await read(stream, 1)
+    assert [item.kind for item in found] == [*[Kind.SYMBOL_LISTED] * 3, Kind.LIST_CHANGED, Kind.LIST_CONFIRMED]
+    async with asyncio.timeout(20):
+        assert [item async for item in stream] == []  # the registry is closed
+
+
+async def test_what_a_reload_finds_is_told_as_changes(stocked_dsn: Dsn) -> None:
+    """As after TRUNCATE, or a failover: the log says that everything may have changed."""
+    async with Registry(stocked_dsn, settings=RARE) as registry, connected(stocked_dsn) as owner:
+        stream = registry.changes()
+        async with owner.transaction():
+            await owner.execute("TRUNCATE public.holds")
+            await owner.execute("UPDATE public.exchanges SET display_name = 'Another' WHERE id = 2")
+        found = await read(stream, 2)
+        assert registry.stats().loads == 2
+        assert [item.kind for item in found] == [Kind.EXCHANGE_CHANGED, Kind.HOLD_RELEASED]
+        assert {(item.position, item.committed_at) for item in found} == {(registry.position, None)}
+
+
+async def test_a_consumer_goes_on_where_it_was(stocked_dsn: Dsn) -> None:
+    """In another registry, as after a restart; where something happened meanwhile it is told so."""
+    async with Registry(stocked_dsn, settings=RARE) as registry, Database(stocked_dsn) as db:
+        stream = registry.changes()
+        await deactivate_exchange(2, db=db)
+        await read(stream, 1)
+    async with Registry(stocked_dsn, settings=RARE) as registry, Database(stocked_dsn) as db:
+        again = registry.changes(since=stream.position)
+        await deactivate_exchange(1, db=db)
+        late = [item.kind for item in await read(again, 1)]
+        late += [item.kind for item in await read(registry.changes(since=stream.position), 1)]
+        assert late == [Kind.EXCHANGE_DEACTIVATED, Kind.GAP]
+
+
+async def test_states_are_told(stocked_dsn: Dsn) -> None:
+    """That the database is away, why, and that it is back; what changed meanwhile comes before that."""
+    settings = RegistrySettings(poll_interval=0.1, answer_timeout=0.3)
+    async with (
+        toxic_proxy(stocked_dsn) as (proxy, through),
+        Registry(through, settings=settings) as registry,
+        Database(stocked_dsn) as db,
+    ):
+        stream = registry.changes(states=True)
+        proxy.silent = True
+        (lost,) = await read(stream, 1)
+        assert isinstance(lost, StateChanged)
+        assert (lost.before, lost.after) == (RegistryState.LIVE, RegistryState.STALE)
+        await deactivate_exchange(2, db=db)
+        proxy.heal()
+        change, back = await read(stream, 2)
+        assert change.kind is Kind.EXCHANGE_DEACTIVATED
+        assert isinstance(back, StateChanged)
+        assert (back.after, back.position) == (RegistryState.LIVE, change.position)
