@@ -4,6 +4,7 @@ import asyncio
 
 from exchanges_db import (
     Database,
+    Settings,
     deactivate_exchange,
     forget_account_fees,
     hold_exchange,
@@ -101,7 +102,7 @@ async def test_states_are_told(stocked_dsn: Dsn) -> None:
     settings = RegistrySettings(poll_interval=0.1, answer_timeout=0.3)
     async with (
         toxic_proxy(stocked_dsn) as (proxy, through),
-        Registry(through, settings=settings) as registry,
+        Registry(Database(through, Settings(connect_timeout=0.5)), settings=settings) as registry,
         Database(stocked_dsn) as db,
     ):
         stream = registry.changes(states=True)

@@ -60,6 +60,8 @@ class _Comparison:
         self._named: dict[tuple[str, int], Entry] | None = None
         if news is not None:
             self._named = {(entry.changed, number): entry for entry in news.entries for number in entry.ids}
+            # The rows of one transaction are stamped one after the other.
+            self._committed = {entry.epoch: entry.committed_at for entry in news.entries}
         self._gone = before.places_by_id.keys() - after.places_by_id.keys()
 
     def changes(self) -> list[RegistryChange]:
@@ -87,7 +89,7 @@ class _Comparison:
             entry = self._named.get((changed, number)) or self._named.get(("EXCHANGES", exchange_id))
         return {
             "position": self._after.position if entry is None else Position(entry.epoch, entry.token),
-            "committed_at": None if entry is None else entry.committed_at,
+            "committed_at": None if entry is None else self._committed[entry.epoch],
             "exchange": None if place is None else place.exchange.enum_value,
             "exchange_id": exchange_id,
         }
