@@ -1,0 +1,29 @@
+"""`python -m market_data GATEIO_SPOT 127.0.0.1 9000`: collect what that address sends into DATABASE_URL's database."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime
+
+from exchanges_db import Database, Registry
+from market_data.book_tickers import BookTickers, engine_of
+from market_data.collector import Collector
+from market_data.feed import tickers_from
+
+
+async def main(exchange: str, host: str, port: int) -> None:
+    url = os.environ["DATABASE_URL"]
+    engine = engine_of(url)
+    table = BookTickers(engine)
+    await table.make_days(datetime.now(UTC).date())
+    async with Database(url) as db, Registry(db) as registry:
+        collector = Collector(registry.view(exchange), table)
+        await collector.run(tickers_from(host, port))
+        print(f"{collector.waiting} tickers of symbols that are not listed, {collector.lost} lost")
+    await engine.dispose()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
