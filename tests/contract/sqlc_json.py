@@ -37,10 +37,10 @@ def queries_of_sql(root: Path) -> list[Query]:
     return sorted(queries)
 
 
-def queries_of_python(root: Path) -> list[Query]:
+def queries_of_python(root: Path, package: str = GENERATED) -> list[Query]:
     """Return what the generated files at `root` hold, read without importing them."""
     found = []
-    for path in (root / GENERATED).glob("*.py"):
+    for path in (root / package).glob("*.py"):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
                 # SQLAlchemy's terms: :p1 is a parameter, and a colon that begins none has a backslash before it.

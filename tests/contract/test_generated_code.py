@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.contract.sqlc_json import queries_of_python, queries_of_sql
 from tools.write_manifest import INPUTS, MANIFEST, OUTPUTS, describe, differences
@@ -37,6 +38,16 @@ def test_nothing_changed_since_the_code_was_generated() -> None:
 def test_every_statement_is_the_one_that_sqlc_made() -> None:
     """A manifest that was written over stale code does not make it right."""
     assert queries_of_python(ROOT) == queries_of_sql(ROOT)
+
+
+def test_the_example_of_a_project_of_ones_own_is_what_sqlc_made() -> None:
+    """Run `sqlc generate` in examples/time_series when this fails; the plugin there is the one of sqlc.yaml."""
+    folder = ROOT / "examples/time_series"
+    made = queries_of_sql(folder)
+    assert {query.filename for query in made} == {path.name for path in (folder / "db/queries").iterdir()}
+    assert queries_of_python(folder, "market_sql") == made
+    plugins, own = (yaml.safe_load((root / "sqlc.yaml").read_text())["plugins"] for root in (ROOT, folder))
+    assert plugins == own
 
 
 def test_the_manifest_is_not_empty() -> None:

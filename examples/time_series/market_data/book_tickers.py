@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 import asyncpg
-from market_sql.book_tickers import AddBookTickersParams, AsyncQuerier
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from market_sql.book_tickers import AddBookTickersParams, AsyncQuerier
 
 # A connection that is gone, or did not answer in time.
 GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.QueryCanceledError, OSError, TimeoutError)

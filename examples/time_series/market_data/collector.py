@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable
 from contextlib import suppress
 from typing import Protocol
 
-from exchanges_db import RegistryStale
+from exchanges_db.errors import RegistryStale
 from market_data.book_tickers import BookTickers, MaybeWritten, Row
 from market_data.feed import Ticker
 
