@@ -1,30 +1,25 @@
-"""The example of a user's own time series beside exchanges_db: both migrated, collected into, asked, and in nobody's way.
+"""The example of a user's own time series beside exchanges_db: migrated, filled, asked, and in nobody's way.
 
 docs/time-series.md tells why each thing in it is as it is.
 """
 
 import asyncio
 import re
-import subprocess
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
-from market_data.book_tickers import BookTickers, MaybeWritten, Row, engine_of
-from market_data.collector import Collector
-from market_data.fake_exchange import FakeExchange
-from market_data.feed import Ticker, tickers_from
-from market_sql.book_tickers import AsyncQuerier
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from exchanges_db import (
     Database,
+    Registry,
+    RegistryStale,
     Settings,
     activate_exchange,
     deactivate_exchange,
@@ -38,24 +33,18 @@ from exchanges_db import (
     validate_exchanges,
 )
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.errors import RegistryStale
-from exchanges_db.registry.registry import Registry
 from exchanges_db.schema.migrations import migrate, rollback
+from market_data.book_tickers import BookTickers, MaybeWritten, Row, engine_of
+from market_data.collector import Collector
+from market_data.fake_exchange import FakeExchange
+from market_data.feed import Ticker, tickers_from
+from market_sql.book_tickers import AsyncQuerier
 from tests.factories import connected
 from tests.fix_server import ROOT, run_dbmate, url_of
 from tests.payload_rows import SPOT, payload, spot
 from tests.servers import until
 
-# STANDIN
-class _StandIn:
-    def __init__(self, registry, exchange): self.r, self.e = registry, exchange
-    @property
-    def ids(self): return self
-    def get(self, key, default=None):
-        found = self.r.snapshot.places[self.e].native(key)
-        return default if found is None else found.id
-if not hasattr(Registry, "view"): Registry.view = lambda self, exchange, kind=None: _StandIn(self, exchange)
-# END
+
 EXAMPLE = ROOT / "examples/time_series"
 LEDGER = "market.schema_migrations"
 THEIRS = """
@@ -163,7 +152,7 @@ async def test_neither_project_touches_the_tables_of_the_other(both: Dsn, look: 
     """Each has its own ledger: ours goes back and forth without theirs, and theirs without ours."""
     await migrate(both)  # which notes the checksums of what plain dbmate has applied
     theirs, ours = await look.fetch(THEIRS), await look.fetch(OURS)
-    assert ["market.book_tickers", LEDGER] == [row[0] for row in theirs]
+    assert [row[0] for row in theirs] == ["market.book_tickers", LEDGER]
     newest = await rollback(both)
     assert newest is not None
     assert await look.fetch(THEIRS) == theirs
@@ -267,6 +256,14 @@ async def test_what_waits_for_an_id_is_bounded(table: BookTickers) -> None:
         for number in range(5):
             collector.take(ticker(name, number))
     assert (collector.waiting, collector.lost) == (6, 2 + 2 + 5)
+
+
+async def test_what_was_never_listed_is_dropped_after_a_while(table: BookTickers) -> None:
+    """A name that a delisted symbol had may be given to another one: its last tickers are not that one's."""
+    collector = Collector(KnownView(), table, patience=0.0)
+    collector.take(ticker("GONE_USDT", 1))
+    assert await collector.flush() == 0
+    assert (collector.waiting, collector.lost) == (0, 1)
 
 
 async def test_a_stale_registry_is_not_asked_for_ids(both: Dsn, table: BookTickers, look: asyncpg.Connection) -> None:
@@ -386,7 +383,7 @@ IMPATIENT = {"lock_timeout": "5ms"}
 
 
 def telling(dsn: Dsn, waits: list[str]) -> AsyncEngine:
-    """An engine whose sessions note each wait for a lock that lasts a millisecond; only a superuser may ask for that."""
+    """An engine whose sessions tell of each wait for a lock of a millisecond, as a superuser may ask for."""
 
     async def connect() -> asyncpg.Connection:
         connection = await asyncpg.connect(**replace(dsn, settings=TELLING).asyncpg_arguments())

@@ -7,9 +7,10 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterable
 from contextlib import suppress
+from time import monotonic
 from typing import Protocol
 
-from exchanges_db.errors import RegistryStale
+from exchanges_db import RegistryStale
 from market_data.book_tickers import BookTickers, MaybeWritten, Row
 from market_data.feed import Ticker
 
@@ -34,11 +35,11 @@ class View(Protocol):
 class Collector:
     """Collects the tickers of one exchange.
 
-    Only ids are asked for. A symbol that is held, halted or delisted has one: what may be traded is a question of
-    whoever trades, and prices go on meanwhile.
+    Only ids are asked for. A symbol that is held or halted has one: what may be traded is a question of whoever trades,
+    and prices go on meanwhile.
 
     Attributes:
-        lost: tickers that were dropped: there was no room for them, or no partition.
+        lost: tickers that were dropped: there was no room for them, no partition, or no symbol for too long.
     """
 
     def __init__(
@@ -50,17 +51,20 @@ class Collector:
         room: int = 100_000,
         names: int = 1000,
         each: int = 1000,
+        patience: float = 600.0,
     ) -> None:
         """Take a view of the exchange, and the bounds of what is kept in memory.
 
-        batch: rows to a COPY. room: rows while the database is away. names, each: what waits for its id at most.
+        batch: rows to a COPY. room: rows while the database is away. names, each: of how many symbols how many tickers
+        wait for an id. patience: for how many seconds; an exchange gives a name again, months later, to another symbol.
         """
         self._view = view
         self._table = table
-        self._batch, self._room, self._names, self._each = batch, room, names, each
+        self._batch, self._room, self._names, self._each, self._patience = batch, room, names, each, patience
         self._rows: list[Row] = []
         self._unsure: list[Row] = []  # sent once; nobody knows whether it was written
         self._waiting: dict[str, deque[Ticker]] = {}
+        self._deadlines: dict[str, float] = {}  # by the same names
         self._due = asyncio.Event()
         self._is_over = False
         self.lost = 0
@@ -88,6 +92,7 @@ class Collector:
                 self.lost += 1
                 return
             kept = self._waiting[ticker.native_symbol] = deque(maxlen=self._each)
+            self._deadlines[ticker.native_symbol] = monotonic() + self._patience
         self.lost += len(kept) == self._each
         kept.append(ticker)
 
@@ -116,12 +121,18 @@ class Collector:
         return sum(map(len, self._waiting.values()))
 
     def resolve(self) -> None:
-        """Give ids to what waits for them, where there are any by now."""
+        """Give ids to what waits for them, where there are any by now; drop what has waited for too long."""
         for native_symbol in [*self._waiting]:
             symbol_id = self._id_of(native_symbol)
             if symbol_id is not None:
-                for ticker in self._waiting.pop(native_symbol):
+                for ticker in self._forget(native_symbol):
                     self._add(symbol_id, ticker)
+            elif monotonic() > self._deadlines[native_symbol]:
+                self.lost += len(self._forget(native_symbol))
+
+    def _forget(self, native_symbol: str) -> deque[Ticker]:
+        del self._deadlines[native_symbol]
+        return self._waiting.pop(native_symbol)
 
     async def flush(self) -> int:
         """Write what has come and has an id, and return how many rows that were.
