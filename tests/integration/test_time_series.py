@@ -34,16 +34,16 @@ from exchanges_db import (
 )
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.schema.migrations import migrate, rollback
+from market_data.__main__ import main
 from market_data.book_tickers import BookTickers, MaybeWritten, Row, engine_of
 from market_data.collector import Collector
 from market_data.fake_exchange import FakeExchange
-from market_data.feed import Ticker, tickers_from
+from market_data.feed import Ticker
 from market_sql.book_tickers import AsyncQuerier
 from tests.factories import connected
 from tests.fix_server import ROOT, run_dbmate, url_of
 from tests.payload_rows import SPOT, payload, spot
 from tests.servers import until
-
 
 EXAMPLE = ROOT / "examples/time_series"
 LEDGER = "market.schema_migrations"
@@ -114,6 +114,7 @@ class KnownIds(dict[str, int]):
     error: RegistryStale | None = None
 
     def get(self, key: str, default: Any = None, /) -> Any:
+        """Return the id, or the default."""
         if self.error is not None:
             raise self.error
         return super().get(key, default)
@@ -192,14 +193,14 @@ async def test_what_the_example_says_of_our_tables_is_so(empty_dsn: Dsn, both: D
 
 
 async def test_the_collector_from_the_feed_to_the_questions(
-    both: Dsn, engine: AsyncEngine, table: BookTickers, look: asyncpg.Connection
+    both: Dsn, engine: AsyncEngine, look: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over a socket, through a registry, by COPY: each ticker in the partition of its day, under the right id."""
+    monkeypatch.setenv("DATABASE_URL", url_of(both))
     btc, eth = await ids_of(both, "BTC_USDT", "ETH_USDT")
     yesterday = NOON - timedelta(days=1)
-    async with Database(both) as database, Registry(database) as registry, FakeExchange() as exchange:
-        collector = Collector(registry.view(SPOT), table)
-        collecting = asyncio.create_task(collector.run(tickers_from("127.0.0.1", exchange.port)))
+    async with FakeExchange() as exchange:
+        collecting = asyncio.create_task(main(SPOT, "127.0.0.1", exchange.port))
         await exchange.connected.wait()
         for number, bid in enumerate(("64000.1", "64000.25", "63999.9", "64000.05")):
             exchange.send("BTC_USDT", Decimal(bid), NOON + timedelta(seconds=20 * number))

@@ -58,7 +58,7 @@ class Collector:
         batch: rows to a COPY. room: rows while the database is away. names, each: of how many symbols how many tickers
         wait for an id. patience: for how many seconds; an exchange gives a name again, months later, to another symbol.
         """
-        self._view = view
+        self._ids = view.ids
         self._table = table
         self._batch, self._room, self._names, self._each, self._patience = batch, room, names, each, patience
         self._rows: list[Row] = []
@@ -79,7 +79,7 @@ class Collector:
 
     def _id_of(self, native_symbol: str) -> int | None:
         try:
-            return self._view.ids.get(native_symbol)
+            return self._ids.get(native_symbol)
         except RegistryStale:
             # The name may be another symbol's by now, which has another id: it is asked for when the registry knows.
             return None
