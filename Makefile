@@ -56,6 +56,7 @@ fix: install ## format, and mend what the linter can
 
 generate: install ## compile db/queries into src/generated (downloads the plugin once)
 	sqlc generate
+	sqlc generate -f examples/time_series/sqlc.yaml
 	python tools/write_manifest.py
 
 schema: install ## write db/schema.sql and db/schema.json from the migrations

@@ -387,7 +387,7 @@ def telling(dsn: Dsn, waits: list[str]) -> AsyncEngine:
     """An engine whose sessions tell of each wait for a lock of a millisecond, as a superuser may ask for."""
 
     async def connect() -> asyncpg.Connection:
-        connection = await asyncpg.connect(**replace(dsn, settings=TELLING).asyncpg_arguments())
+        connection: asyncpg.Connection = await asyncpg.connect(**replace(dsn, settings=TELLING).asyncpg_arguments())
         connection.add_log_listener(lambda _connection, message: waits.append(str(message.message)))
         return connection
 
@@ -539,6 +539,11 @@ async def test_what_days_lock_is_what_the_document_says(
     both: Dsn, table: BookTickers, look: asyncpg.Connection
 ) -> None:
     """Making one: symbols against writers, not the table. Dropping one: the table, not symbols. Detaching one: both."""
+    await check_locks_of_days(look)
+
+
+async def check_locks_of_days(look: asyncpg.Connection) -> None:
+    """Also for the other versions of PostgreSQL: tests/faults/test_versions.py."""
     made = await locks_of(look, "SELECT market.make_book_tickers_day($1)", TODAY + timedelta(days=9))
     assert made == {"symbols": {"ShareRowExclusiveLock"}, "market.book_tickers": set()}
     dropped = await locks_of(look, "SELECT market.drop_book_tickers_before($1)", TODAY)
@@ -548,6 +553,9 @@ async def test_what_days_lock_is_what_the_document_says(
         "symbols": {"ShareRowExclusiveLock"},
         "market.book_tickers": {"AccessExclusiveLock"},
     }
+    await look.execute(detach)
+    gone = await locks_of(look, f"DROP TABLE market.book_tickers_{TODAY:%Y%m%d}")
+    assert gone == {"symbols": {"AccessExclusiveLock"}, "market.book_tickers": set()}
 
 
 async def test_a_new_day_gives_up_behind_an_import_and_is_made_after_it(both: Dsn, table: BookTickers) -> None:
