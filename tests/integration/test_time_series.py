@@ -332,6 +332,37 @@ async def test_a_batch_of_which_nobody_knows_is_there_once(
     assert len(await look.fetch(ROWS)) == 1
 
 
+class _Away(BookTickers):
+    """Is out of reach once."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        super().__init__(engine)
+        self.was_away = asyncio.Event()
+
+    async def write(self, rows: Any) -> None:
+        if not self.was_away.is_set():
+            self.was_away.set()
+            raise MaybeWritten("the database is away")
+        await super().write(rows)
+
+
+async def test_a_collector_goes_on_when_the_database_is_back(
+    both: Dsn, engine: AsyncEngine, look: asyncpg.Connection
+) -> None:
+    """The feed is read meanwhile, and nothing of it is missing in the end."""
+    table = _Away(engine)
+    await table.make_days(TODAY, ahead=0)
+    collector = Collector(KnownView(BTC_USDT=(await ids_of(both, "BTC_USDT"))[0]), table, batch=1)
+
+    async def feed() -> AsyncIterator[Ticker]:
+        yield ticker("BTC_USDT", 1)
+        await table.was_away.wait()
+        yield ticker("BTC_USDT", 2)
+
+    await collector.run(feed(), every=0.01)
+    assert [row["bid"] for row in await look.fetch(ROWS)] == [Decimal(1), Decimal(2)]
+
+
 async def test_rows_wait_in_memory_while_the_database_is_away(
     both: Dsn, table: BookTickers, look: asyncpg.Connection
 ) -> None:
@@ -562,7 +593,11 @@ async def test_a_new_day_gives_up_behind_an_import_and_is_made_after_it(both: Ds
     """Within 200 ms, so that nobody has to queue behind it for longer."""
     async with Database(both) as database, database.transaction() as open_one:
         await import_symbols(SPOT, payload(SPOT, [spot("BTC"), spot("ETH", min_quote_amount="7")]), db=open_one)
-        with pytest.raises(Exception, match="lock timeout"):
+        with pytest.raises(MaybeWritten, match="lock timeout"):
             await table.make_days(TODAY, ahead=3)
-    await table.make_days(TODAY, ahead=3)
-    assert table.ends == NOON + timedelta(days=3, hours=12)
+        assert table.ends == NOON + timedelta(days=1, hours=12)
+        table.ready.clear()
+        keeping = asyncio.create_task(table.keep_days(again=0.01))
+    await table.ready.wait()
+    keeping.cancel()
+    assert table.ends == NOON + timedelta(days=7, hours=12)

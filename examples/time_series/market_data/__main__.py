@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from datetime import UTC, datetime
 
 from exchanges_db import Database, Registry
 from market_data.book_tickers import BookTickers, engine_of
@@ -17,11 +16,13 @@ async def main(exchange: str, host: str, port: int) -> None:
     url = os.environ["DATABASE_URL"]
     engine = engine_of(url)
     table = BookTickers(engine)
-    await table.make_days(datetime.now(UTC).date())
+    days = asyncio.create_task(table.keep_days())
+    await table.ready.wait()
     async with Database(url) as db, Registry(db) as registry:
         collector = Collector(registry.view(exchange), table)
         await collector.run(tickers_from(host, port))
         print(f"{collector.waiting} tickers of symbols that are not listed, {collector.lost} lost")
+    days.cancel()
     await engine.dispose()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -14,12 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from market_sql.book_tickers import AddBookTickersParams, AsyncQuerier
 
+log = logging.getLogger(__name__)
+
 # A connection that is gone, or did not answer in time.
 GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.QueryCanceledError, OSError, TimeoutError)
 
 
 class MaybeWritten(Exception):
-    """Nobody knows whether a batch was written: the connection was lost before the server said so."""
+    """It was not done, or nobody knows: the connection was lost before the server said so, or a table is in use."""
 
 
 class Row(NamedTuple):
@@ -40,26 +44,43 @@ def engine_of(url: str) -> AsyncEngine:
 
 
 class BookTickers:
-    """Writes to the table; `begins` and `ends` bound what there are partitions for."""
+    """Writes to the table.
+
+    Attributes:
+        begins, ends: what there are partitions for; ready: set once there are any.
+    """
 
     def __init__(self, engine: AsyncEngine, *, timeout: float = 10.0) -> None:
         self._engine = engine
         self._timeout = timeout
+        self.ready = asyncio.Event()
         self.begins = self.ends = datetime.min.replace(tzinfo=UTC)
 
     async def make_days(self, today: date, *, ahead: int = 7) -> None:
-        """Have a partition for yesterday, today and days ahead; to be called every day, again after a lock timeout.
+        """Have a partition for yesterday, today and days ahead. Raises MaybeWritten.
 
         A new partition waits for an import that is writing, by its lock on public.symbols, and gives up after 200 ms:
         made days ahead, none of them is urgent.
         """
         days = [today + timedelta(days=number) for number in range(-1, ahead + 1)]
         for day in days:
-            async with self._engine.begin() as connection:
+            async with self._connection() as connection, connection.begin():
                 await AsyncQuerier(connection).make_day(day=day)
         self.begins, self.ends = (
             datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (days[0], days[-1] + timedelta(days=1))
         )
+        self.ready.set()
+
+    async def keep_days(self, *, every: float = 3600.0, again: float = 1.0) -> None:
+        """Make the days ahead, again and again, until cancelled; sooner where they could not be made."""
+        while True:
+            try:
+                await self.make_days(datetime.now(UTC).date())
+            except MaybeWritten as exc:
+                log.warning("the next days are not made yet: %s", exc)
+                await asyncio.sleep(again)
+            else:
+                await asyncio.sleep(every)
 
     async def drop_days_before(self, day: date) -> int:
         """Drop what is older, partition by partition, and return how many there were."""
