@@ -127,6 +127,9 @@ class KnownView:
         self.ids = KnownIds(ids)
 
 
+NOWHERE = BookTickers(engine_of("postgresql://nowhere"))  # for what is not written
+
+
 async def ids_of(dsn: Dsn, *native_symbols: str) -> list[int]:
     async with Database(dsn) as database:
         found = [await get_symbol_by_native(SPOT, native, db=database) for native in native_symbols]
@@ -249,19 +252,19 @@ async def _has(view: Any, native_symbol: str) -> bool:
     return view.ids.get(native_symbol) is not None
 
 
-async def test_what_waits_for_an_id_is_bounded(table: BookTickers) -> None:
+async def test_what_waits_for_an_id_is_bounded() -> None:
     """Of one symbol the oldest tickers go; a name too many is not kept at all; each is counted."""
     view = KnownView()
-    collector = Collector(view, table, names=2, each=3)
+    collector = Collector(view, NOWHERE, names=2, each=3)
     for name in ("A", "B", "C"):
         for number in range(5):
             collector.take(ticker(name, number))
     assert (collector.waiting, collector.lost) == (6, 2 + 2 + 5)
 
 
-async def test_what_was_never_listed_is_dropped_after_a_while(table: BookTickers) -> None:
+async def test_what_was_never_listed_is_dropped_after_a_while() -> None:
     """A name that a delisted symbol had may be given to another one: its last tickers are not that one's."""
-    collector = Collector(KnownView(), table, patience=0.0)
+    collector = Collector(KnownView(), NOWHERE, patience=0.0)
     collector.take(ticker("GONE_USDT", 1))
     assert await collector.flush() == 0
     assert (collector.waiting, collector.lost) == (0, 1)
