@@ -27,6 +27,7 @@ from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import Counts, RegistryState, RegistryStats
 from exchanges_db.registry.streams import ChangeStream, Streams
+from exchanges_db.registry.threaded import ThreadedRegistry
 
 # No other connection, however often it is tried, would do better.
 _FOR_GOOD = (AccessDenied, ConfigurationError, SchemaMismatch)
@@ -70,6 +71,18 @@ class Registry(LookUps):
         self.follow(self._served)
         self._streams = Streams(self, self._settings.poll_interval)
         self._followers.add(self._streams)
+        self._why_closed = "this registry is closed: make a new one"
+
+    @classmethod
+    def in_thread(
+        cls,
+        db: Database | Dsn | str | None = None,
+        *,
+        listen: Dsn | str | None = None,
+        settings: RegistrySettings | None = None,
+    ) -> ThreadedRegistry:
+        """Return the same for a program without asyncio: `with Registry.in_thread(...) as registry`."""
+        return ThreadedRegistry(cls(db, listen=listen, settings=settings))
 
     async def open(self) -> Self:
         """Load everything and follow the database from then on.
@@ -100,8 +113,16 @@ class Registry(LookUps):
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
-        self._tell_stale(RegistryStale("this registry is closed: make a new one", lag=self.lag))
+        self._tell_stale(self._why_stale())
         await self._wake()
+
+    def abandon(self, why: str = "") -> None:
+        """Raise RegistryStale at every look-up for good; the connection, if any, is left as it is.
+
+        why: what it says; by default that the registry is closed.
+        """
+        self._is_closed, self._is_live, self._why_closed = True, False, why or self._why_closed
+        self._tell_stale(self._why_stale())
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -257,7 +278,7 @@ class Registry(LookUps):
 
     def _why_stale(self) -> RegistryStale:
         if self._is_closed:
-            return RegistryStale("this registry is closed: make a new one", lag=self.lag)
+            return RegistryStale(self._why_closed, lag=self.lag)
         lag, why = self.lag, "" if self._error is None else f": {self._error}"
         if self._snapshot is None:
             return RegistryStale(f"the registry holds nothing yet{why}")

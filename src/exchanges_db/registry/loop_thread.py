@@ -1,0 +1,204 @@
+"""An event loop in a daemon thread, and how other threads ask it, end it, and are told that it has ended.
+
+Whoever waits does so by a queue that a signal handler can use, too, wherever it has interrupted its own thread: a lock
+or a condition that the handler finds taken would be taken for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread, current_thread
+from typing import Any, TypeVar, cast
+
+from exchanges_db.errors import ConfigurationError
+
+T = TypeVar("T")
+_END_LIMIT = 10.0  # seconds within which the thread ends, unless somebody's function occupies it
+
+
+class ThreadEnded(Exception):
+    """Nobody answers: the thread has ended, or it is in the process that this one was forked from."""
+
+
+class LoopThread:
+    """A thread that runs one coroutine until it is told to end; it keeps no interpreter from ending.
+
+    on_end: called once, by the thread, with "" when it has ended; in the child of a fork with the reason why there is
+        no thread.
+    """
+
+    def __init__(self, on_end: Callable[[str], None]) -> None:
+        self._on_end = on_end
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: Thread | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._waiting: dict[int, SimpleQueue[Any]] = {}  # told None when the thread ends
+        self.has_ended = False
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it is this thread that asks."""
+        return current_thread() is self._thread
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._thread is not None and not self.has_ended
+
+    def start(
+        self, opening: Callable[[], Coroutine[Any, Any, T]], closing: Callable[[], Coroutine[Any, Any, None]]
+    ) -> T:
+        """Run `opening`, and return what it returned; the thread then lives on, and runs `closing` at its end.
+
+        Raises what `opening` raises; then the thread has ended.
+        """
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._run, name="exchanges_db registry", daemon=True)
+        opened = self._expect()
+        try:
+            self._life = self._loop.create_task(_live(opening, closing, opened))
+            _running[id(self)] = self
+            self._thread.start()
+            return cast("T", self._answer(opened, None))
+        except BaseException:
+            self.end()
+            raise
+
+    def ask(self, work: Callable[[], Coroutine[Any, Any, T]], timeout: float | None = None) -> T:
+        """Return what the coroutine returns, or raise what it raises, in the thread.
+
+        Raises:
+            queue.Empty: it has taken longer than `timeout` seconds; it is cancelled.
+            ThreadEnded: nobody answers any more.
+        """
+        if self.is_current:
+            raise ConfigurationError("this waits for the registry's own thread, so that it cannot be called there")
+        if self._loop is None or self.has_ended:
+            raise ThreadEnded
+        loop, answered = self._loop, self._expect()
+        tasks: list[asyncio.Task[T]] = []
+
+        def begin() -> None:
+            tasks.append(loop.create_task(work()))
+            tasks[0].add_done_callback(answered.put)
+
+        try:
+            self._tell(begin)
+            return cast("T", self._answer(answered, timeout))
+        except BaseException:
+            self._tell(lambda: [task.cancel() for task in tasks])
+            raise
+
+    def end(self) -> None:
+        """End the thread, if it runs, and wait until it has ended, unless it is this one."""
+        thread = self._thread
+        if thread is None or self.has_ended:
+            return
+        ended = self._expect()
+        self._tell(self._stop)
+        try:
+            if current_thread() is not thread and thread.ident is not None:  # None: this has interrupted its start
+                with suppress(Empty):
+                    ended.get(timeout=_END_LIMIT)
+        finally:
+            self._waiting.pop(id(ended), None)
+
+    def _tell(self, work: Callable[[], object]) -> None:
+        assert self._loop is not None  # it was started
+        with suppress(RuntimeError):  # the loop is closed: the thread tells at once that it has ended
+            self._loop.call_soon_threadsafe(work)
+
+    def _expect(self) -> SimpleQueue[Any]:
+        """Return a queue that is told None, at the latest when the thread has ended."""
+        queue: SimpleQueue[Any] = SimpleQueue()
+        self._waiting[id(queue)] = queue
+        if self.has_ended:
+            queue.put(None)
+        return queue
+
+    def _answer(self, queue: SimpleQueue[Any], timeout: float | None) -> Any:
+        try:
+            task = queue.get(timeout=timeout)
+        finally:
+            self._waiting.pop(id(queue), None)
+        if task is None or task.cancelled():
+            raise ThreadEnded
+        return task.result()
+
+    def _run(self) -> None:
+        loop, life = self._loop, self._life
+        assert loop is not None  # made before the thread was started
+        assert life is not None
+        try:
+            with suppress(asyncio.CancelledError):
+                loop.run_until_complete(life)
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            if left:
+                loop.run_until_complete(asyncio.wait(left))
+        finally:
+            # Not as asyncio.run does: that waits for a name that a server is looked up by, however long it takes.
+            loop.close()
+            self._over("")
+
+    def _stop(self) -> None:
+        assert self._life is not None  # the thread runs it
+        self._life.cancel()
+
+    def _over(self, why: str) -> None:
+        self.has_ended = True
+        self._on_end(why)
+        for queue in list(self._waiting.values()):
+            queue.put(None)
+        _running.pop(id(self), None)
+
+    def forsake(self, parent: int) -> None:
+        """In the child of a fork: there is no thread here, and what it holds is the parent's."""
+        self._over(f"this registry was opened by process {parent}, before a fork: open one in each process")
+
+
+async def _live(
+    opening: Callable[[], Coroutine[Any, Any, object]],
+    closing: Callable[[], Coroutine[Any, Any, None]],
+    opened: SimpleQueue[Any],
+) -> None:
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(opening())
+    task.add_done_callback(opened.put)
+    try:
+        await asyncio.wait((task,))
+        if not task.cancelled() and task.exception() is None:
+            await loop.create_future()  # until it is cancelled
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+        await closing()
+
+
+_running: dict[int, LoopThread] = {}
+_forsaken: list[LoopThread] = []  # kept, so that nothing of the parent's is closed in its child
+_processes = [os.getpid()]  # this one, after those that it was forked from
+
+
+def _end_all() -> None:
+    for thread in list(_running.values()):
+        thread.end()
+
+
+def _forsake_all() -> None:
+    parent = _processes[-1]
+    _processes.append(os.getpid())
+    for thread in list(_running.values()):
+        _forsaken.append(thread)
+        thread.forsake(parent)
+
+
+atexit.register(_end_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forsake_all)

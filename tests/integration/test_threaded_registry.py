@@ -1,0 +1,339 @@
+"""A registry in a thread of its own: read from any thread without a lock, ended from anywhere, of no use after a fork."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.errors import AccessDenied, ConfigurationError, DatabaseUnavailable, ExchangesDBError, RegistryStale
+from exchanges_db.registry.followers import Follower
+from exchanges_db.registry.registry import Registry, RegistrySettings
+from exchanges_db.registry.snapshot import News, Snapshot
+from exchanges_db.registry.state import RegistryState
+from tests.factories import connected
+from tests.fix_server import url_of
+
+QUICK = RegistrySettings(poll_interval=0.2, answer_timeout=5)
+NOWHERE = "postgresql://localhost:1/nowhere?sslmode=disable"
+READERS = 8
+# One transaction sets both: whoever sees them apart has seen a state that never was.
+CHANGE = "UPDATE public.exchanges SET display_name = $1::text, docs_url = 'https://test/' || $1::text WHERE id = 1"
+
+
+class Recorder:
+    """A follower that calls a function with each snapshot."""
+
+    def __init__(self, on_move: Any) -> None:
+        self.on_move = on_move
+
+    def moved(self, before: Snapshot | None, after: Snapshot, news: News | None) -> None:
+        self.on_move(after)
+
+    def stale(self, error: RegistryStale) -> None: ...
+
+    def fresh(self, snapshot: Snapshot) -> None: ...
+
+
+@contextmanager
+def switching_often() -> Iterator[None]:
+    """Have the interpreter change between threads as often as it can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+async def write(dsn: Dsn, seconds: float, per_second: int) -> int:
+    """Change two fields together, at most so many times per second; return how often."""
+    async with connected(dsn) as connection:
+        began = time.monotonic()
+        number = 0
+        while (passed := time.monotonic() - began) < seconds:
+            if number < passed * per_second:
+                number += 1
+                await connection.execute(CHANGE, str(number))
+            else:
+                await asyncio.sleep(0.0005)
+        return number
+
+
+def test_eight_threads_read_only_states_that_existed(stocked_dsn: Dsn) -> None:
+    """Each snapshot is one of the log's, whole, and no reader ever goes back."""
+    over = threading.Event()
+
+    def read(registry: Any) -> tuple[int, int, list[str]]:
+        reads, seen, wrong, last = 0, set(), [], -1
+        while not over.is_set():
+            snapshot = registry.snapshot
+            exchange = snapshot.places_by_id[1].exchange
+            number = exchange.display_name
+            if number.isdigit() and exchange.docs_url != f"https://test/{number}":
+                wrong.append(f"{number} and {exchange.docs_url}")
+            if snapshot.position.epoch < last:
+                wrong.append(f"{snapshot.position.epoch} after {last}")
+            last = snapshot.position.epoch
+            seen.add(last)
+            reads += 1
+        return reads, len(seen), wrong
+
+    with Registry.in_thread(stocked_dsn, settings=QUICK) as registry, switching_often():
+        with ThreadPoolExecutor(READERS) as pool:
+            readers = [pool.submit(read, registry) for _ in range(READERS)]
+            try:
+                written = asyncio.run(write(stocked_dsn, 1.0, 500))
+                registry.refresh(timeout=10)
+            finally:
+                over.set()
+        assert registry.snapshot.places_by_id[1].exchange.display_name == str(written)
+        found = [reader.result() for reader in readers]
+        print(f"{written} changes in 1 s, {registry.stats().updates} snapshots; reads, snapshots seen by each:", found)
+    assert [wrong for _, _, wrong in found if wrong] == []
+    assert all(seen > 1 for _, seen, _ in found)
+
+
+def test_a_look_up_does_not_wait_for_the_thread_of_the_registry(stocked_dsn: Dsn) -> None:
+    """While that thread is held up in the middle of taking over a change, everybody else reads on: no lock is held."""
+    held, go_on = threading.Event(), threading.Event()
+    with Registry.in_thread(stocked_dsn, settings=QUICK) as registry:
+        before = registry.snapshot
+
+        def hold_up(snapshot: Snapshot) -> None:
+            if snapshot.position != before.position:
+                held.set()
+                assert go_on.wait(10)
+
+        recorder = Recorder(hold_up)
+        registry.follow(recorder)
+        asyncio.run(write(stocked_dsn, 0.05, 20))
+        assert held.wait(10)
+        try:
+            with ThreadPoolExecutor(READERS) as pool:
+                reads = [pool.submit(lambda: [registry.snapshot.position.epoch for _ in range(1000)]) for _ in range(READERS)]
+                assert all(min(read.result(5)) >= before.position.epoch for read in reads)
+            assert registry.state in (RegistryState.LIVE, RegistryState.STALE)
+            assert registry.lag is not None
+            with pytest.raises(RegistryStale, match=r"within 0\.05 s"):
+                registry.refresh(timeout=0.05)
+        finally:
+            go_on.set()
+        registry.refresh(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("url", "error"), [(NOWHERE, DatabaseUnavailable), ("postgresql://", ConfigurationError), ("wrong user", AccessDenied)]
+)
+def test_what_opening_raises_is_raised_in_the_callers_thread(
+    stocked_dsn: Dsn, url: str, error: type[ExchangesDBError]
+) -> None:
+    before = threading.active_count()
+    target = url_of(stocked_dsn).replace("://", "://nobody_known@", 1) if url == "wrong user" else url
+    if url == "wrong user":
+        target = target.replace("nobody_known@" + url_of(stocked_dsn).split("://")[1].split("@")[0] + "@", "nobody_known@")
+    with pytest.raises(error):
+        Registry.in_thread(target, settings=RegistrySettings(load_timeout=0.3)).open()
+    assert threading.active_count() == before
+
+
+def test_it_is_opened_once(stocked_dsn: Dsn) -> None:
+    registry = Registry.in_thread(stocked_dsn)
+    with pytest.raises(RegistryStale, match="nothing yet"):
+        _ = registry.snapshot
+    with pytest.raises(RegistryStale):
+        registry.refresh()
+    with registry, pytest.raises(ConfigurationError, match="opened once"):
+        registry.open()
+    with pytest.raises(ConfigurationError, match="opened once"):
+        registry.open()
+    unused = Registry.in_thread(stocked_dsn)
+    unused.close()
+    assert unused.state is RegistryState.CLOSED
+    with pytest.raises(ConfigurationError, match="opened once"):
+        unused.open()
+
+
+def test_it_is_closed_from_any_thread_and_twice(stocked_dsn: Dsn) -> None:
+    before = threading.active_count()
+    registry = Registry.in_thread(stocked_dsn).open()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: registry.close(), range(8)))
+    registry.close()
+    assert registry.state is RegistryState.CLOSED
+    for ask in (lambda: registry.snapshot, registry.refresh):
+        with pytest.raises(RegistryStale, match="closed"):
+            ask()
+    assert threading.active_count() == before
+
+
+def test_whoever_waits_is_told_when_it_is_closed(stocked_dsn: Dsn) -> None:
+    """The database is silent, so that only the end can end the wait."""
+    with Registry.in_thread(stocked_dsn, settings=QUICK) as registry, ThreadPoolExecutor(1) as pool:
+        entered = threading.Event()
+
+        def hold_up(snapshot: Snapshot) -> None:
+            entered.set()
+
+        recorder = Recorder(hold_up)
+        registry.follow(recorder)
+        assert entered.is_set()  # `follow` has waited for it
+        waits = pool.submit(_refresh_for_ever, registry)
+        registry.close()
+        with pytest.raises(RegistryStale, match="closed"):
+            waits.result(10)
+
+
+def _refresh_for_ever(registry: Any) -> None:
+    while True:
+        registry.refresh()
+
+
+def test_the_registrys_own_thread_does_not_wait_for_itself(stocked_dsn: Dsn) -> None:
+    """A function that it calls may close it, but waiting there for the next answer would be for ever."""
+    refused: list[ConfigurationError] = []
+    done = threading.Event()
+    with Registry.in_thread(stocked_dsn, settings=QUICK) as registry:
+
+        def ask(snapshot: Snapshot) -> None:
+            try:
+                registry.refresh()
+            except ConfigurationError as exc:
+                refused.append(exc)
+            registry.follow(other)
+            registry.close()
+            done.set()
+
+        other: Follower = Recorder(lambda _: None)
+        recorder = Recorder(ask)
+        registry.follow(recorder)
+        assert done.wait(10)
+    assert len(refused) == 1
+    assert registry.state is RegistryState.CLOSED
+
+
+def test_a_signal_handler_closes_it_while_the_main_thread_waits_for_it(stocked_dsn: Dsn) -> None:
+    """Whatever the main thread does at that moment: the handler ends, and so does the wait, in time."""
+    for delay in range(12):
+        registry = Registry.in_thread(stocked_dsn, settings=QUICK)
+        before = signal.signal(signal.SIGALRM, lambda *_: registry.close())
+        began = time.monotonic()
+        try:
+            with pytest.raises((RegistryStale, ConfigurationError)):
+                signal.setitimer(signal.ITIMER_REAL, 0.0005 + 0.004 * delay)
+                registry.open()
+                _refresh_for_ever(registry)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            registry.close()
+        assert time.monotonic() - began < 8
+        assert registry.state is RegistryState.CLOSED
+
+
+async def test_a_caller_with_an_event_loop_of_its_own_may_use_it(stocked_dsn: Dsn) -> None:
+    with Registry.in_thread(stocked_dsn, settings=QUICK) as registry:
+        written = await write(stocked_dsn, 0.05, 40)
+        await asyncio.to_thread(registry.refresh)
+        assert registry.snapshot.places_by_id[1].exchange.display_name == str(written)
+        now = registry.now()
+        assert now is not None
+        async with Registry(stocked_dsn) as other:
+            assert other.position == registry.position
+
+
+async def test_its_connection_ends_with_it(stocked_dsn: Dsn) -> None:
+    asks = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'exchanges_db registry' AND datname = $1"
+    async with connected(stocked_dsn) as connection:
+        with Registry.in_thread(stocked_dsn):
+            assert await connection.fetchval(asks, stocked_dsn.database) == 1
+        async with asyncio.timeout(10):
+            while await connection.fetchval(asks, stocked_dsn.database):
+                await asyncio.sleep(0.01)
+
+
+def run(program: str, dsn: Dsn) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DATABASE_URL": url_of(dsn)}
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", program]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["", "registry.close(); registry.close()", "sys.exit(0)", "del registry", "os.kill(os.getpid(), signal.SIGINT)",
+     "threading.Thread(target=lambda: (time.sleep(0.1), registry.snapshot)).start()"],
+)  # fmt: skip
+def test_the_interpreter_ends_without_a_word(stocked_dsn: Dsn, end: str) -> None:
+    """However the program ends, nobody need close it: no traceback, no warning, no wait."""
+    begin = (
+        "import os, signal, sys, threading, time\n"
+        "from exchanges_db.registry.registry import Registry\n"
+        "signal.signal(signal.SIGINT, lambda *_: sys.exit(0))\n"
+        "registry = Registry.in_thread().open()\n"
+        "assert registry.snapshot.places\n"
+    )
+    ended = run(begin + end, stocked_dsn)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def test_after_a_fork_the_child_says_that_it_is_of_no_use_and_the_parent_goes_on(stocked_dsn: Dsn) -> None:
+    program = """
+import asyncio, os, sys
+from exchanges_db import RegistryStale
+from exchanges_db.registry.registry import Registry
+class Follower:
+    error = None
+    def moved(self, before, after, news): pass
+    def stale(self, error): self.error = error
+    def fresh(self, snapshot): pass
+parent, follower = os.getpid(), Follower()
+with Registry.in_thread() as registry:
+    registry.follow(follower)
+    child = os.fork()
+    if child == 0:
+        for ask in (lambda: registry.snapshot, registry.refresh):
+            try:
+                ask()
+            except RegistryStale as exc:
+                assert f"opened by process {parent}, before a fork" in str(exc), exc
+            else:
+                raise AssertionError
+        assert "before a fork" in str(follower.error)
+        assert registry.state == "CLOSED"
+        registry.close()
+        with Registry.in_thread() as mine:
+            mine.refresh(timeout=20)
+            if os.fork() == 0:
+                try:
+                    mine.snapshot
+                except RegistryStale as exc:
+                    assert f"process {os.getppid()}, before a fork" in str(exc), exc
+                    sys.exit(0)
+            assert os.wait()[1] == 0
+            mine.refresh(timeout=20)
+        sys.exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert follower.error is None
+    registry.refresh(timeout=20)
+    assert registry.stats().losses == 0 and registry.state == "LIVE"
+    print("parent goes on")
+"""
+    ended = run(program, stocked_dsn)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "parent goes on\n", "")
+
+
+def test_without_the_gil() -> None:
+    """Where this Python has none, all of this file was run without it; else the file says so."""
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        pytest.skip("this Python has a GIL: the threads were not tried on a free-threaded interpreter")
+    assert not getattr(sys, "_is_gil_enabled", lambda: True)()
