@@ -1,0 +1,56 @@
+"""Endurance: everything that writes, reads, breaks and mends, at random from a seed; at the end all must be equal.
+
+`make soak MINUTES=10 [SEED=...]`. Exit code 1, with the seed and what was done last, where anything is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import faulthandler
+import secrets
+import sys
+
+from tests.soak.course import Course
+
+_MORE = 900  # seconds that the beginning and the end may take, also where the machine is slow
+
+
+def main() -> int:
+    """Run it, and say how it went."""
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", default="")
+    arguments = parser.parse_args()
+    seed = arguments.seed or secrets.token_hex(4)
+    say(f"soak: {arguments.minutes:g} minutes, SEED={seed}")
+    faulthandler.dump_traceback_later(arguments.minutes * 60 + _MORE, exit=True)
+    course = Course(seed, arguments.minutes * 60)
+    faults = ["it has not come to its end"]
+    try:
+        faults = asyncio.run(course.run())
+        faults += course.left_behind()
+    finally:
+        _tell(course, faults, f"again with  make soak MINUTES={arguments.minutes:g} SEED={seed}")
+    return 1 if faults else 0
+
+
+def _tell(course: Course, faults: list[str], again: str) -> None:
+    for line in course.report():
+        say(line)
+    if faults:
+        say("\n".join(["what was done last:", *course.actions]))
+        say("\n".join(["what is wrong:", *faults]))
+        say(f"soak: failed; {again}")
+    else:
+        say("soak: database, registries and histories are equal, and nothing is left behind")
+
+
+def say(text: str) -> None:
+    """Print at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

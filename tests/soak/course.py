@@ -1,0 +1,199 @@
+"""The course of a soak: begin, act at random, heal, compare, end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import psutil
+
+from exchanges_db import Database, Settings
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.registry.registry import Registry
+from tests import servers
+from tests.servers import until
+from tests.soak.ending import database_differences
+from tests.soak.figures import Measuring, growth
+from tests.soak.registries import Registries, newest, settled
+from tests.soak.stage import Stage
+from tests.soak.watching import Faults, differences, judge
+from tests.soak.writing import HELD, PAIR, Writing
+
+_ACT_LIMIT = 240.0  # seconds: no measure of speed, but whatever takes longer is stuck
+_SETTLE_LIMIT = 240.0
+_LIMITS = Settings(pool_min=1, pool_max=6, connect_timeout=3, acquire_timeout=5, command_timeout=10)
+_OURS = "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'exchanges_db%'"
+_LOG = """
+SELECT epoch, min(token::text) AS token, bool_or(changed = 'EVERYTHING') AS whole
+FROM public.registry_changes WHERE epoch IS NOT NULL GROUP BY epoch
+"""
+
+
+class _Unhandled(logging.Handler):
+    """What asyncio has to say of errors that nobody took."""
+
+    def __init__(self, faults: Faults) -> None:
+        super().__init__(logging.ERROR)
+        self._faults = faults
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._faults.note(f"asyncio: {self.format(record)}")
+
+
+class Course:
+    """One soak.
+
+    Attributes:
+        actions: what was done last.
+    """
+
+    def __init__(self, seed: str, seconds: float) -> None:
+        self._seed, self._seconds = seed, seconds
+        self._draw = random.Random(seed)
+        self._faults = Faults()
+        self.actions: deque[str] = deque(maxlen=30)
+        self._counts: Counter[str] = Counter()
+        self._report: list[str] = []
+        self._before = set(psutil.Process().children(recursive=True))
+
+    async def run(self) -> list[str]:
+        """Return what is wrong."""
+        logging.getLogger("exchanges_db").setLevel(logging.CRITICAL)  # it warns of each lost connection
+        logging.getLogger("asyncio").addHandler(_Unhandled(self._faults))
+        version = self._draw.choice([each for each in servers.VERSIONS if servers.programs(each) is not None])
+        stage = Stage(self._draw)
+        self._say(f"PostgreSQL {version}")
+        try:
+            await stage.begin(version)
+            async with Database(stage.dsn, _LIMITS) as db:
+                registries = Registries(stage, self._faults, self._seed)
+                stage.writing = Writing(db, stage.dsn, self._seed)
+                await self._act(stage, registries)
+                self._say("the end: nobody writes any more, and everything is healed")
+                await self._compare(stage, registries, db)
+            await self._close(stage, registries)
+        finally:
+            await stage.end()
+        return self._faults.found
+
+    def report(self) -> list[str]:
+        """Return the figures."""
+        return [*self._report, "acts: " + _told(self._counts)]
+
+    def left_behind(self) -> list[str]:
+        """Return what is left behind after the event loop's end."""
+        threads = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+        children = set(psutil.Process().children(recursive=True)) - self._before
+        return [f"left behind: {each}" for each in (*threads, *children)]
+
+    def _say(self, text: str) -> None:
+        self.actions.append(f"{time.strftime('%H:%M:%S')} {text}")
+
+    async def _act(self, stage: Stage, registries: Registries) -> None:
+        await stage.writing.begin()
+        await registries.open()
+        stage.writing.start()
+        registries.start()
+        measuring = Measuring(stage)
+        taking = asyncio.create_task(measuring.run())
+        try:
+            await stage.writing.wrote(5)
+            until_then = time.monotonic() + self._seconds
+            acts = stage.acts()
+            while time.monotonic() < until_then and not self._faults.found:
+                await self._one(stage, next(acts))
+                await asyncio.sleep(self._draw.uniform(0.0, 1.0))
+        finally:
+            await self._limited("the writers end", stage.writing.end())
+            await self._limited("the readers end", registries.end_reading())
+            taking.cancel()
+            await asyncio.wait((taking,))
+        first, last = measuring.first_and_last()
+        self._report += [f"first minute: {first}", f"last minute:  {last}"]
+        for fault in growth(first, last):
+            self._faults.note(fault)
+
+    async def _one(self, stage: Stage, act: Callable[[], Awaitable[None]]) -> None:
+        name = getattr(act, "__name__", "act")
+        self._say(name)
+        self._counts[name] += 1
+        await self._limited(name, act())
+        await stage.heal()
+
+    async def _limited(self, what: str, work: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(_ACT_LIMIT):
+                await work
+        except TimeoutError:
+            self._faults.note(f"not within {_ACT_LIMIT:g} s: {what}")
+
+    async def _compare(self, stage: Stage, registries: Registries, db: Database) -> None:
+        await stage.heal()
+        await stage.reset()
+        await stage.follower.catch_up(stage.leader)
+        async with Registry(stage.leader.dsn) as registry:
+            wanted = registry.snapshot
+        for fault in await database_differences(wanted, db):
+            self._faults.note(fault)
+        for member in registries.members:
+            try:
+                async with asyncio.timeout(_SETTLE_LIMIT):
+                    while not await settled(member, wanted):
+                        await asyncio.sleep(0.05)
+            except TimeoutError:
+                at, state = member.registry.position, member.registry.state
+                self._faults.note(f"{member.who} is {state} at {at}, and the log ends at {wanted.position}")
+                continue
+            for fault in differences(member.who, member.registry.snapshot, wanted):
+                self._faults.note(fault)
+        log, whole = await _log(stage)
+        watchers = [*(member.watcher for member in registries.members), *registries.gone]
+        for watcher in watchers:
+            for fault in judge(watcher, log, whole, lost=stage.lost):
+                self._faults.note(fault)
+        for writes, found in (
+            (stage.writing.pair, wanted.places[PAIR[0]].exchange.display_name),
+            (stage.writing.held, wanted.places[HELD].holds[None].reason),
+        ):
+            for fault in writes.judge(int(found)):
+                self._faults.note(fault)
+        self._report += [
+            f"{len(registries.digests)} states; {sum(len(one.steps) // 3 for one in watchers)} steps",
+            f"{len(registries.members)} registries, {len(registries.gone)} guests; {registries.proofs} proofs",
+            f"{stage.failovers} failovers, with a lost tail: {stage.lost}",
+            *(f"{one.who}: {one.registry.stats()}" for one in registries.members),
+            "writes: " + _told(stage.writing.outcomes),
+        ]
+
+    async def _close(self, stage: Stage, registries: Registries) -> None:
+        await registries.close()
+        for server in stage.servers:
+
+            async def none(dsn: Dsn = server.dsn) -> bool:
+                connection = await asyncpg.connect(**dsn.asyncpg_arguments(), timeout=20)
+                try:
+                    return not await connection.fetch(_OURS)
+                finally:
+                    connection.terminate()
+
+            await until(none, what="all sessions of the library have ended")
+
+
+async def _log(stage: Stage) -> tuple[dict[int, str], list[int]]:
+    connection = await asyncpg.connect(**stage.leader.dsn.asyncpg_arguments(), timeout=20)
+    try:
+        rows = await connection.fetch(_LOG)
+        assert (await newest(connection)).epoch == max(row["epoch"] for row in rows)
+    finally:
+        connection.terminate()
+    return {row["epoch"]: row["token"] for row in rows}, [row["epoch"] for row in rows if row["whole"]]
+
+
+def _told(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} x {what}" for what, count in sorted(counts.items()))

@@ -1,0 +1,93 @@
+"""What a soak uses: memory, objects, files, threads, tasks, sessions; in the first minute, and in the last."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from dataclasses import astuple, dataclass, fields
+from statistics import median
+from time import monotonic
+
+import asyncpg
+import psutil
+
+from tests.soak.stage import BACKENDS, Stage
+
+_EVERY = 3.0  # seconds
+# What may be more at the end than at the beginning: a share, and an amount, for what is kept of each step, and for
+# what an allocator does not give back. What leaks by each change, reconnection or failover exceeds them in ten minutes.
+_SHARE = 0.25
+_SLACK = {"megabytes": 48.0, "objects": 60_000.0, "files": 24.0, "threads": 12.0, "tasks": 24.0, "sessions": 24.0}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is in use at a time."""
+
+    megabytes: float
+    objects: float
+    files: float
+    threads: float
+    tasks: float
+    sessions: float
+
+    def __str__(self) -> str:
+        return ", ".join(f"{getattr(self, field.name):,.0f} {field.name}" for field in fields(self))
+
+
+class Measuring:
+    """Takes figures all the time."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.taken: list[tuple[float, Figures]] = []
+
+    async def run(self) -> None:
+        """Take them until it is cancelled."""
+        process = psutil.Process()
+        while True:
+            gc.collect()
+            sessions = await self._sessions()
+            if sessions is not None:
+                now = Figures(
+                    process.memory_info().rss / 2**20, len(gc.get_objects()), process.num_fds(),
+                    threading.active_count(), len(asyncio.all_tasks()), sessions,
+                )  # fmt: skip
+                self.taken.append((monotonic(), now))
+            await asyncio.sleep(_EVERY)
+
+    async def _sessions(self) -> int | None:
+        try:
+            arguments = self._stage.leader.dsn.asyncpg_arguments()
+            connection = await asyncpg.connect(**arguments, timeout=5, command_timeout=5)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            return None
+        try:
+            return len(await connection.fetch(BACKENDS))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            return None
+        finally:
+            connection.terminate()
+
+    def first_and_last(self) -> tuple[Figures, Figures]:
+        """Return the medians of the first minute and of the last one; of a short run, of its halves."""
+        began, ended = self.taken[0][0], self.taken[-1][0]
+        part = min(60.0, (ended - began) / 2)
+        first = [figures for at, figures in self.taken if at <= began + part]
+        last = [figures for at, figures in self.taken if at >= ended - part]
+        return _medians(first), _medians(last)
+
+
+def _medians(taken: list[Figures]) -> Figures:
+    return Figures(*(median(values) for values in zip(*map(astuple, taken), strict=True)))
+
+
+def growth(first: Figures, last: Figures) -> list[str]:
+    """Return what has grown by more than it may."""
+    faults = []
+    for name, slack in _SLACK.items():
+        before, after = getattr(first, name), getattr(last, name)
+        if after > before * (1 + _SHARE) + slack:
+            faults.append(f"{name} have grown from {before:,.0f} to {after:,.0f}")
+    return faults
