@@ -10,7 +10,6 @@ import inspect
 import pkgutil
 import types
 import typing
-import uuid
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -27,7 +26,7 @@ from tests.factories import connected
 
 # What asyncpg makes of a type; of json and jsonb it makes text, which sqlc calls Any, and so it calls ranges.
 PYTHON = {
-    "uuid": uuid.UUID, "float8": float, "int2": int, "int4": int, "int8": int, "numeric": Decimal, "bool": bool, "text": str, "varchar": str, "name": str,
+    "int2": int, "int4": int, "int8": int, "numeric": Decimal, "bool": bool, "text": str, "varchar": str, "name": str,
     "timestamptz": dt.datetime, "date": dt.date, "json": Any, "jsonb": Any, "tstzrange": Any, "void": Any,
     "text[]": list[str], "varchar[]": list[str], "int4[]": list[int], "int2[]": list[int], "bool[]": list[bool],
 }  # fmt: skip

@@ -80,7 +80,8 @@ async def test_every_constraint_of_ours_is_in_the_error_map(conn: asyncpg.Connec
     await conn.execute(bookkeeping_file().read_text())
     rows = await conn.fetch("""
         SELECT conname FROM pg_constraint
-        WHERE connamespace = 'public'::regnamespace AND contype NOT IN ('n', 't')  -- a trigger that is deferred is a 't'
+        WHERE connamespace = 'public'::regnamespace
+          AND contype NOT IN ('n', 't')  -- a trigger that is deferred is a 't'
           AND conrelid <> 'schema_migrations'::regclass
     """)
     assert {row["conname"] for row in rows} == CONSTRAINTS.keys() - BY_TRIGGER

@@ -23,6 +23,7 @@ SCHEMA, OWNERS, BETWEEN, SETTINGS, VACUUM = (
     "schema as recorded", "owners and rights", "nothing in between", "settings", "vacuum",
 )  # fmt: skip
 _numbers = itertools.count(1)
+LOGGED = "changes logged"
 IDS, WRITTEN, HISTORIES, READABLE, FIT = "ids left", "rows as written", "histories whole", "rows readable", "rows fit"
 
 # A past, each statement at its own time: a symbol that was changed three times, one that is gone, a hold that was
@@ -119,6 +120,25 @@ DAMAGE = {
     ),
     "a trigger that replicas do not fire": Damage(
         "ALTER TABLE symbol_history ENABLE TRIGGER symbol_history_refuse", SCHEMA, "different: trigger .*refuse"
+    ),
+    "a trigger that tells registries switched off": Damage(
+        "ALTER TABLE holds DISABLE TRIGGER holds_note_insert", SCHEMA, r"different: trigger holds\.holds_note_insert"
+    ),
+    "a log of changes that is empty": Damage(
+        past("registry_changes", "DELETE FROM registry_changes"), LOGGED, "is empty, and no registry can load"
+    ),
+    "epochs that are given twice": Damage(
+        "SELECT setval('registry_epoch_seq', 1)", LOGGED, r"the newest epoch .* is \d+, and the sequence .* is at 1:"
+    ),
+    "changes that no registry has seen": Damage(
+        past("registry_changes", "UPDATE exchanges SET is_active = false WHERE id = 3"),
+        LOGGED,
+        "1 of the newest changes were committed without an epoch",
+    ),
+    "a log of changes that is not cut": Damage(
+        past("registry_changes", "UPDATE registry_changes SET epoch = -300000 WHERE epoch = 1"),
+        LOGGED,
+        r"reaches back 3000\d\d epochs",
     ),
     "a trigger dropped": Damage(
         "DROP TRIGGER symbol_imports_refuse ON symbol_imports", SCHEMA, "missing: trigger .*symbol_imports_refuse"
@@ -547,7 +567,7 @@ async def test_a_damage_is_found_and_named(lived_in: Dsn, role: str, name: str) 
 
 def test_a_quick_validation_finds_what_needs_no_rows_read() -> None:
     """Damage to tables, rights, settings and sequences is seen by a health check, too."""
-    assert SLOW.isdisjoint({SCHEMA, OWNERS, BETWEEN, SETTINGS, VACUUM, IDS})
+    assert SLOW.isdisjoint({SCHEMA, OWNERS, BETWEEN, SETTINGS, VACUUM, IDS, LOGGED})
     assert CHECKS.keys() >= SLOW
 
 

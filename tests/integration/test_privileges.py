@@ -82,6 +82,18 @@ MATRIX: list[tuple[str, str, str, str]] = [
     ("SELECT public.exchanges_record_change()", NO_CALL, DENIED, DENIED),
     ("SELECT nextval('symbols_id_seq')", DONE, DENIED, DENIED),
     ("SELECT pg_notify('exchanges_db', 'forged')", DONE, DONE, DONE),
+    # The log of changes, and the lock that orders it: nobody else can hold up who commits
+    ("INSERT INTO registry_changes (changed, transaction_id) VALUES ('EVERYTHING', '1')", DONE, DENIED, DENIED),
+    ("UPDATE registry_changes SET token = NULL WHERE false", DONE, DENIED, DENIED),
+    ("DELETE FROM registry_changes", DONE, DENIED, DENIED),
+    ("TRUNCATE registry_changes", DONE, DENIED, DENIED),
+    ("SELECT nextval('registry_epoch_seq')", DONE, DENIED, DENIED),
+    ("SELECT setval('registry_epoch_seq', 1)", DONE, DENIED, DENIED),
+    ("SELECT public.registry_stamp()", NO_CALL, DENIED, DENIED),
+    ("LOCK TABLE registry_commit_order IN ACCESS SHARE MODE", DONE, DONE, DONE),
+    *((f"LOCK TABLE registry_commit_order IN {mode} MODE", DONE, DENIED, DENIED)
+      for mode in ("ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE",
+                   "ACCESS EXCLUSIVE")),
 ]  # fmt: skip
 COLUMN = {"owner": 1, "app": 2, "readonly": 3}
 ROLES = {"owner": "deployer", "app": "app", "readonly": "readonly"}

@@ -261,15 +261,20 @@ async def test_notifications_that_nobody_reads_fail(
 ) -> None:
     """A real queue, of which a listener in a transaction reads nothing, with a bound that so few go beyond."""
     set_bounds(monkeypatch, notification_queue=Decimal(0))
-    async with connected(dsn) as other, connected(dsn) as listener:
+    stuck = {"application_name": "a forgotten window"}
+    async with connected(dsn) as other, connected(dsn, server_settings=stuck) as listener:
         await listener.execute("LISTEN news")
         async with listener.transaction():
-            await listener.execute("SELECT 1")
+            process = await listener.fetchval("SELECT pg_backend_pid()")
             for _ in range(5):
                 await other.execute("SELECT pg_notify('news', repeat('x', 7000))")
             checks = await found(database)
     assert failing(checks) == {NOTIFICATIONS}
     assert "of the notification queue is taken" in checks[NOTIFICATIONS][1]
+    assert (
+        f"process {process} ({dsn.user!r}, 'a forgotten window') in database {dsn.database!r}"
+        in checks[NOTIFICATIONS][1]
+    )
 
 
 async def test_the_connections_of_a_role_that_run_out_fail(dsn: Dsn) -> None:

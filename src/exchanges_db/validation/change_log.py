@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exchanges_db.database.default import run
-from exchanges_db.validation.checks import Context, expect, expect_none
+from exchanges_db.validation.checks import CheckFailed, Context, expect_none
 from exchanges_sql.validation_catalog import AsyncQuerier
 
 # The log keeps 100,000 epochs; twice as many are a sign that nothing is cut.
@@ -15,8 +15,7 @@ async def check_change_log(context: Context) -> str:
     state = await run(context.database, lambda conn: AsyncQuerier(conn).get_change_log_state())
     assert state is not None  # a SELECT without FROM always gives one row
     if state.oldest is None or state.newest is None:
-        expect(False, "the log of changes is empty: no registry can load. " + _MEND)
-        return ""
+        raise CheckFailed(f"the log of changes is empty, and no registry can load: {_MEND}")
     faults = []
     if state.last_given is not None and state.last_given < state.newest:
         faults.append(

@@ -62,8 +62,8 @@ async def check_notifications(context: Context) -> str:
     assert share is not None  # a SELECT without FROM always gives one row
     found = f"{share:.2%} of the notification queue is taken"
     suspects = "; ".join(
-        f"process {row.pid} ({shown(row.user_name)}, {shown(row.application_name)}, database {shown(row.database_name)}) "
-        f"for {span(timedelta(seconds=row.seconds))}"
+        f"process {row.pid} ({shown(row.user_name)}, {shown(row.application_name)}) "
+        f"in database {shown(row.database_name)} for {span(timedelta(seconds=row.seconds))}"
         for row in oldest
     )
     expect(
