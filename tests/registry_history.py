@@ -340,7 +340,7 @@ class Writers:
         connection = await asyncpg.connect(**self._dsn.asyncpg_arguments(), timeout=20)
         try:
             rows = await connection.fetch(
-                "SELECT transaction_id::text AS id, epoch, token::text AS token, bool_or(changed = 'EVERYTHING') AS whole"
+                "SELECT transaction_id::text AS id, epoch, token::text, bool_or(changed = 'EVERYTHING') AS whole"
                 " FROM registry_changes WHERE epoch > $1 GROUP BY 1, 2, 3",
                 self._start.epoch,
             )

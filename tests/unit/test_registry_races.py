@@ -1,0 +1,351 @@
+"""Commits that come at every moment of a registry's beginning and going on, against a database made of a list.
+
+Nothing here takes time: no poll comes to help, unless a test is about polls. Each promise has mutants of the algorithm
+that must break it, so that a test which could not fail would be found.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.settings import Settings
+from exchanges_db.registry import following as module
+from exchanges_db.registry.following import Following
+from exchanges_db.registry.models import Position
+from exchanges_db.registry.snapshot import Entry, News, Snapshot
+from exchanges_db.registry.state import Counts
+from exchanges_sql.registry import GetRegistryStateRow
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+POINTS = 10  # at each of which a commit comes or not: 1,024 interleavings
+
+
+class _Session:
+    """A connection to the list."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.listeners: list[Callable[[str], None]] = []
+        self.on_end: list[Callable[[object], None]] = []
+
+    def is_closed(self) -> bool:
+        return self.closed
+
+    def terminate(self) -> None:
+        if not self.closed:
+            self.closed = True
+            for tell in self.on_end:
+                tell(self)
+
+    def add_termination_listener(self, tell: Callable[[object], None]) -> None:
+        self.on_end.append(tell)
+
+    @asynccontextmanager
+    async def transaction(self, **_: object) -> Any:
+        yield
+
+
+class _World:
+    """A log, those who listen to it, and the points at which others commit."""
+
+    def __init__(self, commits_at: Callable[[int], bool] = lambda _: False) -> None:
+        self.log = [Position(1, "t1")]
+        self.sessions: list[_Session] = []
+        self.commits_at = commits_at
+        self.points = 0
+        self.tokens = 1
+        self.is_deaf = False  # no notification arrives
+        self.after_hint: Callable[[], str | None] = lambda: None  # a forged one
+        self.by_epoch_alone = False
+
+    @property
+    def newest(self) -> Position:
+        return self.log[-1]
+
+    def commit(self) -> None:
+        self.tokens += 1
+        self.log.append(Position(self.newest.epoch + 1, f"t{self.tokens}"))
+        self.tell("{}:{}".format(*self.newest))
+        forged = self.after_hint()
+        if forged is not None:
+            self.tell(forged)
+
+    def tell(self, hint: str) -> None:
+        for session in self.sessions:
+            for listener in [] if self.is_deaf or session.closed else session.listeners:
+                asyncio.get_running_loop().call_soon(listener, hint)
+
+    def fail_over(self, *, lost: int, others: int) -> None:
+        """Lose the last commits, make others, and end all sessions."""
+        del self.log[-lost:]
+        for session in self.sessions:
+            session.terminate()
+        for _ in range(others):
+            self.commit()
+
+    async def point(self) -> None:
+        await asyncio.sleep(0)
+        self.points += 1
+        if self.commits_at(self.points):
+            self.commit()
+        await asyncio.sleep(0)
+
+    # What the module under test calls.
+
+    async def connect(self, *_: object, **__: object) -> _Session:
+        await self.point()
+        self.sessions.append(_Session())
+        return self.sessions[-1]
+
+    async def listen(self, session: _Session, on_hint: Callable[[str], None]) -> bool:
+        await self.point()
+        session.listeners.append(on_hint)
+        await self.point()
+        return True
+
+    async def fetch_state(self, session: _Session) -> GetRegistryStateRow:
+        await self.point()
+        newest = self.newest
+        await self.point()
+        return GetRegistryStateRow(newest.epoch, newest.token, NOW, False, 0, 0, False)
+
+    async def load_all(self, *_: object) -> Snapshot:
+        await self.point()
+        loaded = Snapshot.of(self.newest, {})
+        await self.point()
+        return loaded
+
+    async def fetch_news(self, session: _Session, documents: object, known: Snapshot) -> News | None:
+        await self.point()
+        at = known.position
+        if at not in self.log and not (self.by_epoch_alone and at.epoch <= self.newest.epoch):
+            return None
+        later = [one for one in self.log if one.epoch > at.epoch]
+        entries = tuple(Entry(one.epoch, "EXCHANGES", frozenset(), NOW) for one in later)
+        nothing: dict[Any, Any] = {}
+        position = later[-1] if later else at
+        await self.point()
+        return News(
+            position=position,
+            entries=entries,
+            exchanges=nothing,
+            symbols=nothing,
+            holds=nothing,
+            fees=nothing,
+            lists=nothing,
+        )
+
+
+@pytest.fixture(autouse=True)
+def _no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "bridge", lambda session: session)
+    for pause in ("_USELESS_PAUSE", "_FIRST_PAUSE"):
+        monkeypatch.setattr(module, pause, 0.0)
+
+
+@asynccontextmanager
+async def followed(
+    world: _World, monkeypatch: pytest.MonkeyPatch, kind: type[Following] = Following, *, poll_interval: float = 3600
+) -> Any:
+    for name in ("connect", "listen", "fetch_state", "load_all", "fetch_news"):
+        monkeypatch.setattr(module, name, getattr(world, name))
+    moves: list[Position] = []
+
+    def move(snapshot: Snapshot, _: News | None) -> None:
+        moves.append(snapshot.position)
+        if world.commits_at(0):  # at the swap itself
+            world.commits_at = lambda _: False
+            world.commit()
+
+    following = kind(
+        Dsn(),
+        Settings(),
+        ear=None,
+        poll_interval=poll_interval,
+        answer_timeout=3600,
+        counts=Counts(),
+        on_move=move,
+        on_proof=lambda: None,
+        on_loss=lambda _: None,
+    )
+    task = asyncio.create_task(following.run())
+    try:
+        yield following, moves
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def settled(condition: Callable[[], bool] = lambda: False) -> None:
+    """Let everything run that can, without any time that passes."""
+    for _ in range(60):
+        if condition():
+            return
+        await asyncio.sleep(0)
+
+
+async def not_reached(monkeypatch: pytest.MonkeyPatch, kind: type[Following], *, forge: bool = False) -> int | None:
+    """Return the first of the interleavings at whose end the newest position is not held; None where it always is."""
+    for mask in range(0, 1 << POINTS, 8 if forge else 1):
+        world = _World(lambda point, mask=mask: 0 < point <= POINTS and bool(mask >> (point - 1) & 1))  # type: ignore[misc]
+        async with followed(world, monkeypatch, kind) as (following, _):
+
+            def is_reached() -> bool:
+                held = following.snapshot
+                return held is not None and held.position == world.newest  # noqa: B023
+
+            if forge:
+                world.after_hint = lambda: following.snapshot and "{}:{}".format(*following.snapshot.position)
+            await settled(lambda: is_reached() and not following._hinted.is_set())
+            world.commit()  # while it waits
+            await settled(is_reached)
+            if not is_reached():
+                return mask
+    return None
+
+
+class LoadBeforeListen(Following):
+    """What is committed in between is missed."""
+
+    _later: Any = None
+
+    async def _subscribe(self, *arguments: Any) -> None:
+        self._later = arguments
+
+    async def _look(self, *arguments: Any, **options: Any) -> None:
+        await super()._look(*arguments, **options)
+        if self._later is not None:
+            await super()._subscribe(*self._later)
+            self._later = None
+
+
+class ClearAfterLook(Following):
+    """What is committed while it looks is missed."""
+
+    async def _wait(self, until: float) -> bool:
+        await self._hinted.wait()
+        return True
+
+    async def _look(self, *arguments: Any, **options: Any) -> None:
+        await super()._look(*arguments, **options)
+        self._hinted.clear()
+
+
+class LastHintOnly(Following):
+    """A hint at what is known hides the one before."""
+
+    def _note(self, hint: str) -> None:
+        self._hint = hint
+        self._hinted.set()
+
+
+class BelieveHints(Following):
+    """A position that somebody sends is taken for reached."""
+
+    def _note(self, hint: str) -> None:
+        epoch, _, token = hint.partition(":")
+        if self.snapshot is not None and epoch.isdigit():
+            self.snapshot = msgspec.structs.replace(self.snapshot, position=Position(int(epoch), token))
+
+
+class NeverPoll(Following):
+    """What nobody tells of is never seen."""
+
+    async def _wait(self, until: float) -> bool:
+        return await super()._wait(until + 3600)
+
+
+@pytest.mark.parametrize("forge", [False, True], ids=["", "with forged hints"])
+async def test_no_commit_is_missed_whenever_it_comes(monkeypatch: pytest.MonkeyPatch, forge: bool) -> None:
+    """In each of 1,024 interleavings with connecting, asking, LISTEN, loading and the looks after it; without a poll."""
+    assert await not_reached(monkeypatch, Following, forge=forge) is None
+
+
+@pytest.mark.parametrize(
+    ("mutant", "forge"), [(LoadBeforeListen, False), (ClearAfterLook, False), (LastHintOnly, True)]
+)
+async def test_a_mutant_misses_commits(monkeypatch: pytest.MonkeyPatch, mutant: type[Following], forge: bool) -> None:
+    assert await not_reached(monkeypatch, mutant, forge=forge) is not None
+
+
+async def test_a_commit_at_the_swap_itself_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = _World(lambda point: point == 0)
+    async with followed(world, monkeypatch) as (_, moves):
+        await settled(lambda: len(moves) == 2)
+        assert moves == [Position(1, "t1"), Position(2, "t2")]
+
+
+@pytest.mark.parametrize("kind", [Following, BelieveHints])
+@pytest.mark.parametrize(
+    "forged", ["999:x", "2:t2", "1:t1", "0:", "", "x" * 7999, "2:", ":", "-1:t", "999999999999999999999:t"]
+)
+async def test_a_forged_hint_moves_nothing(monkeypatch: pytest.MonkeyPatch, kind: type[Following], forged: str) -> None:
+    """It is looked up, and what is held stays what the database has; unless hints are believed."""
+    world = _World()
+    async with followed(world, monkeypatch, kind) as (following, moves):
+        await settled(lambda: following.snapshot is not None)
+        world.tell(forged)
+        await settled()
+        right = following.snapshot.position == world.newest and moves == [world.newest]
+        assert right or (kind is BelieveHints)
+        if kind is BelieveHints and forged.startswith(("999:", "2:t")):
+            assert not right
+
+
+@pytest.mark.parametrize("by_epoch_alone", [False, True])
+@pytest.mark.parametrize(("lost", "others"), [(2, 2), (2, 1), (1, 3), (2, 0)])
+async def test_epochs_that_are_given_again_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch, by_epoch_alone: bool, lost: int, others: int
+) -> None:
+    """After a failover that lost the last commits; whoever compares the number alone holds what nobody has."""
+    world = _World()
+    async with followed(world, monkeypatch) as (following, _):
+        for _ in range(4):
+            world.commit()
+        await settled(lambda: following.snapshot is not None and following.snapshot.position == world.newest)
+        world.by_epoch_alone = by_epoch_alone
+        held = following.snapshot.position
+        world.fail_over(lost=lost, others=others)
+        assert held not in world.log
+        for _ in range(3):
+            await settled()
+            following.look()
+        await settled()
+        right = following.snapshot.position == world.newest
+        # More commits than were lost lead to the newest position, but past the others.
+        assert right is not by_epoch_alone or (by_epoch_alone and (others > lost or others < lost))
+
+
+@pytest.mark.parametrize("kind", [Following, NeverPoll])
+async def test_what_nobody_tells_of_is_seen_by_the_next_poll(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Following]
+) -> None:
+    world = _World()
+    world.is_deaf = True
+    async with followed(world, monkeypatch, kind, poll_interval=0.01) as (following, _):
+        await settled(lambda: following.snapshot is not None)
+        world.commit()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(10 if kind is Following else 0.2):
+                while following.snapshot.position != world.newest:
+                    await asyncio.sleep(0.001)
+        assert (following.snapshot.position == world.newest) is (kind is Following)
+
+
+async def test_polls_keep_their_time_while_hints_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a poll tells the server's time, and whether it has become another kind of server."""
+    world = _World()
+    async with followed(world, monkeypatch, poll_interval=0.01) as (following, _):
+        await settled(lambda: following.snapshot is not None)
+        async with asyncio.timeout(10):
+            while following._counts.polls < 3:
+                world.commit()
+                await asyncio.sleep(0)
+        assert following.clock.now() is not None
