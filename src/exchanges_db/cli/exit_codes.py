@@ -32,9 +32,9 @@ EXIT_CODES = (
     "refused by the database (constraint, conflict, rights, an import that goes on); 5 outcome of a write unknown; 6 "
     "migration failed or locked; 7 a list of symbols was refused, or would be, cannot be read or could not be "
     "downloaded, tables cannot be adopted, or a snapshot cannot be read or saved; 8 the answer could not be written to "
-    "stdout, but what was written to the database stays; 129 and 143 a migration was stopped by SIGHUP or SIGTERM; 130 "
-    "interrupted; 141 the reader of stdout has gone. Of several that fit, that of the worst: 5, 3, 6, 4, 7, 2, 1, in "
-    "this order."
+    "stdout, but what was written to the database stays; 129 and 143 a migration, or `watch`, was stopped by SIGHUP or "
+    "SIGTERM; 130 interrupted; 141 the reader of stdout has gone. Of several that fit, that of the worst: 5, 3, 6, 4, 7, "
+    "2, 1, in this order."
 )
 # The first class that fits decides.
 _EXIT_CODE: list[tuple[type[ExchangesDBError], int]] = [

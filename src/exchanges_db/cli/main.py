@@ -29,6 +29,7 @@ from exchanges_db.cli import snapshot as cli_snapshot
 from exchanges_db.cli import symbol_lists as _symbol_lists  # noqa: F401 - adds its commands to `symbols`
 from exchanges_db.cli import symbols as cli_symbols
 from exchanges_db.cli import sync as cli_sync
+from exchanges_db.cli import watch as cli_watch
 from exchanges_db.cli.commands import HELP, AskEmbedded
 from exchanges_db.cli.exit_codes import EXIT_CODES, exit_code_of
 from exchanges_db.errors import ExchangesDBError
@@ -48,6 +49,7 @@ app.add_typer(cli_exchanges.app)
 app.add_typer(cli_imports.app)
 app.add_typer(cli_pruning.app)
 app.add_typer(cli_sync.app)
+app.add_typer(cli_watch.app)
 app.add_typer(cli_symbols.app)
 app.add_typer(cli_fees.group, name="fees")
 app.add_typer(cli_adopt.app)
