@@ -1,10 +1,11 @@
 PYTHON ?= python3
+MINUTES ?= 10
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 WORKERS := --numprocesses auto --dist loadfile
 COMPILE := uv pip compile --quiet pyproject.toml --extra embedded
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults lowest check fix generate schema bench peers integrate lock clean FORCE
+.PHONY: help install demo test faults soak lowest check fix generate schema bench peers integrate lock clean FORCE
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 12
@@ -34,6 +35,9 @@ test: install ## every test except those of `make check` and `make faults`, on a
 
 faults: install ## what takes longer: crashes, failovers, restarts and dead networks, on PostgreSQL 15, 17 and 18
 	pytest -q --numprocesses 2 --dist load -m faults tests/faults
+
+soak: install ## MINUTES=10 [SEED=...]: writers, importers, readers and registries, while servers and networks fail at random
+	python -W error -m tests.soak --minutes $(MINUTES) --seed '$(SEED)'
 
 lowest: install ## the unit and integration tests on the oldest dependencies that pyproject.toml allows
 	uv venv --quiet --clear --python $(BIN)/python .venv-lowest

@@ -12,6 +12,7 @@ from time import monotonic
 import asyncpg
 import psutil
 
+from exchanges_db.database.driver_errors import DRIVER_ERRORS
 from tests.soak.stage import BACKENDS, Stage
 
 _EVERY = 3.0  # seconds
@@ -61,11 +62,11 @@ class Measuring:
         try:
             arguments = self._stage.leader.dsn.asyncpg_arguments()
             connection = await asyncpg.connect(**arguments, timeout=5, command_timeout=5)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        except DRIVER_ERRORS:
             return None
         try:
             return len(await connection.fetch(BACKENDS))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        except DRIVER_ERRORS:
             return None
         finally:
             connection.terminate()

@@ -140,7 +140,7 @@ class Registries:
 
     def _read_on(self, member: Member) -> None:
         """Read as a thread of its own does, as fast as it can, with short pauses."""
-        last, failovers = -1, 0
+        last = -1
         while not self._over.wait(0.01):
             for _ in range(200):
                 try:
@@ -150,9 +150,9 @@ class Registries:
                 names = [snapshot.places[place].exchange.display_name for place in PAIR]
                 if names[0] != names[1]:
                     self._faults.note(f"a thread saw {names} in {member.who}")
-                if snapshot.position.epoch < last and failovers == self._stage.failovers:
+                if snapshot.position.epoch < last and not self._stage.lost:
                     self._faults.note(f"a thread saw {member.who} at {snapshot.position.epoch} after {last}")
-                last, failovers = snapshot.position.epoch, self._stage.failovers
+                last = snapshot.position.epoch
 
     async def _come_and_go(self) -> None:
         """Open one more, see that it holds what it should, and close it."""

@@ -21,6 +21,7 @@ from exchanges_db import (
     set_account_fees,
     update_exchange,
 )
+from exchanges_db.database.driver_errors import DRIVER_ERRORS
 from exchanges_db.database.dsn import Dsn
 from tests.payload_rows import SPOT, allowed, payload, spot
 from tests.soak.watching import UNDONE, Writes
@@ -29,7 +30,7 @@ LIST_SIZE = 40
 # Nobody else changes their display names.
 PAIR = ("MEXC_SPOT", "GATEIO_FUTURES")
 HELD = "GATEIO_FUTURES"  # by nobody but `hold`
-FAILURES = (ExchangesDBError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+FAILURES: tuple[type[BaseException], ...] = (ExchangesDBError, *DRIVER_ERRORS)
 _SET_NAME = "UPDATE public.exchanges SET display_name = $2 WHERE enum_value = $1"
 _FLIP = "UPDATE public.symbols SET is_risky = NOT coalesce(is_risky, false) WHERE id % 7 = $1"
 _ADD = "INSERT INTO public.exchanges (name, enum_value, display_name, market_type) VALUES ($1, $1, 'Soak', 'SPOT')"

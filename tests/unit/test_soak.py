@@ -1,0 +1,144 @@
+"""The judges of `make soak`, each held to a registry that is broken in the way that it is to find."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from exchanges_db import MarketType, SidesAllowed, StoredExchange
+from exchanges_db.registry.models import Position
+from exchanges_db.registry.places import Place
+from exchanges_db.registry.snapshot import Entry, News, Snapshot
+from exchanges_db.symbols.judge import Hold
+from tests.soak.figures import Figures, growth
+from tests.soak.watching import Digests, Faults, Watcher, Writes, as_number, differences, judge
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+A, B, C = ("aaaaaaaa-0000-4000-8000-000000000000", "bbbbbbbb-0000-4000-8000-000000000000", "cccccccc-0000-4000-8000-0")
+LOG = {1: A, 2: A, 3: A, 4: A}
+HOLD = Hold(SidesAllowed.ALL, None, "a flash crash", "risk", True)
+
+
+def exchange(number: int, name: str = "1") -> StoredExchange:
+    return StoredExchange(
+        id=number,
+        name=f"E{number}",
+        enum_value=f"E{number}",
+        display_name=name,
+        market_type=MarketType.SPOT,
+        created_at=NOON,
+        updated_at=NOON,
+        version=1,
+    )
+
+
+def snapshot(epoch: int = 1, token: str = A, names: tuple[str, str] = ("1", "1")) -> Snapshot:
+    places = {number: Place(exchange=exchange(number, name)) for number, name in enumerate(names, 1)}
+    return Snapshot.of(Position(epoch, token), places)
+
+
+def news(epoch: int, token: str = A, **changed: Any) -> News:
+    """A person holds the first exchange, unless something else has changed."""
+    nothing: dict[str, Any] = {"exchanges": {}, "symbols": {}, "holds": {1: {None: HOLD}}, "fees": {}, "lists": {}}
+    entries = (Entry(epoch, "HOLDS", frozenset({1}), NOON),)
+    return News(**{"position": Position(epoch, token), "entries": entries, **nothing, **changed})
+
+
+def watchers(*who: str) -> tuple[Faults, list[Watcher]]:
+    digests, faults = Digests(), Faults()
+    return faults, [Watcher(each, digests, faults, [("E1", "E2")]) for each in who]
+
+
+def walk(watcher: Watcher, *steps: tuple[int, str, int | None]) -> None:
+    """Have it go to epochs, with a token, by so many changes; None: all is loaded."""
+    for epoch, token, count in steps:
+        watcher.steps.extend((epoch, as_number(token), 2**32 - 1 if count is None else count))
+
+
+def test_registries_that_do_the_same_are_all_right() -> None:
+    faults, both = watchers("one", "two")
+    for watcher in both:
+        watcher.moved(None, snapshot(), None)
+        watcher.moved(snapshot(), snapshot().after(news(2)), news(2))
+        assert judge(watcher, {1: A, 2: A}, (), lost=False) == []
+    assert faults.found == []
+    assert differences("one", snapshot().after(news(2)), snapshot().after(news(2))) == []
+
+
+def test_a_registry_that_ignores_news_of_holds_is_found_at_once_and_at_the_end() -> None:
+    faults, (right, mutant) = watchers("right", "mutant")
+    went = snapshot().after(news(2))
+    stayed = snapshot().after(news(2, holds={}))
+    right.moved(snapshot(), went, news(2))
+    mutant.moved(snapshot(), stayed, news(2))
+    assert faults.found == [f"at {went.position} mutant held what right did not"]
+    assert differences("mutant", stayed, went) == ["mutant: holds of E1 are not what the database has"]
+
+
+def test_a_registry_that_compares_epochs_alone_is_found_after_a_failover() -> None:
+    """It goes on from a commit that was lost, as if the new one with the same epoch were the same."""
+    faults, (right, mutant) = watchers("right", "mutant")
+    lost, given_again = snapshot(2, B, names=("lost", "lost")), snapshot(2, A, names=("2", "2"))
+    walk(mutant, (2, B, None))
+    right.moved(given_again, given_again.after(news(3)), news(3))
+    mutant.moved(lost, lost.after(news(3)), news(3))
+    assert faults.found == [f"at {Position(3, A)} mutant held what right did not"]
+    assert any(
+        "exchange of E1" in one for one in differences("mutant", lost.after(news(3)), given_again.after(news(3)))
+    )
+    # Nobody else was there to compare with: a commit may be lost by a failover only.
+    assert judge(mutant, LOG, (), lost=False) == ["mutant was at 2 with a token that was never given"]
+    assert differences("mutant", lost, given_again)[0].startswith("mutant is at")
+
+
+def test_a_change_that_is_left_out_is_found() -> None:
+    _, (watcher,) = watchers("one")
+    walk(watcher, (1, A, None), (4, A, 2))
+    assert judge(watcher, LOG, (), lost=False) == ["one went from 1 to 4 by 2 changes: there were others"]
+
+
+def test_going_back_is_found() -> None:
+    _, (watcher,) = watchers("one")
+    walk(watcher, (3, A, None), (2, A, 1))
+    assert judge(watcher, LOG, (), lost=True) == ["one went from 3 to 2"]
+
+
+def test_loading_all_is_wrong_where_the_log_leads_on() -> None:
+    _, (watcher,) = watchers("one")
+    walk(watcher, (1, A, None), (3, A, None), (3, B, 1), (4, A, None))
+    assert judge(watcher, LOG, (), lost=True) == ["one has loaded all at 3, though the log leads there from 1"]
+    assert judge(watcher, LOG, (2,), lost=True) == []
+
+
+def test_what_one_transaction_writes_is_not_seen_apart_and_what_is_undone_never() -> None:
+    faults, (watcher,) = watchers("one")
+    watcher.moved(None, snapshot(1, names=("1", "2")), None)
+    watcher.moved(None, snapshot(2, names=("undone 3", "undone 3")), None)
+    assert len(faults.found) == 2
+
+
+def test_news_that_do_not_lead_on_are_found() -> None:
+    faults, (watcher,) = watchers("one")
+    watcher.moved(snapshot(2), snapshot(2).after(news(2)), news(2))
+    assert "[2] led from 2 to 2" in faults.found[0]
+
+
+def test_what_was_acknowledged_is_there() -> None:
+    writes = Writes("the number")
+    writes.tried, writes.acknowledged = 7, 5
+    assert [bool(writes.judge(found)) for found in (4, 5, 7, 8)] == [True, False, False, True]
+
+
+def test_what_grows_is_found() -> None:
+    few = Figures(100, 100_000, 50, 10, 40, 20)
+    assert growth(few, few) == []
+    for field in Figures.__dataclass_fields__:
+        most = Figures(**{**few.__dict__, field: getattr(few, field) * 3})
+        assert [fault.split()[0] for fault in growth(few, most)] == [field]
+
+
+def test_every_field_of_a_place_is_compared() -> None:
+    """A field that is added to a place is found missing here."""
+    compared = {"exchange", "symbols", "named", "holds", "fees", "lists", "by_native", "by_symbol", "by_pair"}
+    assert set(Place.__struct_fields__) == compared
+    assert msgspec.structs.asdict(snapshot().places["E1"]).keys() == compared
