@@ -12,11 +12,11 @@ import asyncpg
 from exchanges_db import Fees, StoredExchange
 from exchanges_db.database.default import run
 from exchanges_db.registry.documents import Documents
+from exchanges_db.registry.loading import load_all
 from exchanges_db.registry.models import ListState, Position, RegistrySymbol
 from exchanges_db.registry.places import FeeKey, Place
 from exchanges_db.registry.snapshot import Entry, News, Snapshot
 from exchanges_db.symbols.judge import Hold
-from exchanges_sql.registry import AsyncQuerier
 from tests.symbol_rows import as_spec_fields
 
 THEN = datetime(2026, 1, 31, tzinfo=UTC)
@@ -97,12 +97,4 @@ def news(
 
 async def loaded(conn: asyncpg.Connection) -> Snapshot:
     """Everything that the database holds, as a registry that has just been opened has it."""
-
-    async def work(connection: Any) -> Snapshot:
-        querier = AsyncQuerier(connection)
-        contents = await querier.get_registry_contents()
-        assert contents is not None
-        documents = [one async for one in querier.list_registry_symbols(ids_each=1000)]
-        return Documents().contents(contents, Position(1, "token"), documents)
-
-    return await run(conn, work)
+    return await run(conn, lambda connection: load_all(connection, Documents()))

@@ -129,7 +129,7 @@ if TYPE_CHECKING:
     from exchanges_db.symbols.import_limits import ImportLimits
     from exchanges_db.symbols.import_records import ImportOutcome, ImportRecord, get_import, list_imports
     from exchanges_db.symbols.importing import import_specs, import_symbols
-    from exchanges_db.symbols.judge import Obstacle, TradeAnswer
+    from exchanges_db.symbols.judge import Hold, Obstacle, TradeAnswer
     from exchanges_db.symbols.keep_synced import SyncRound, keep_synced
     from exchanges_db.symbols.listing import Listing
     from exchanges_db.symbols.lists import SymbolList, list_symbol_lists
@@ -212,6 +212,7 @@ __all__ = [
     "HeldBack",
     "HistoryPrune",
     "HistoryPruned",
+    "Hold",
     "HoldEnd",
     "HoldRecord",
     "Ids",
@@ -408,7 +409,7 @@ _HOMES = {
     "symbols.import_limits": "ImportLimits",
     "symbols.import_records": "ImportOutcome ImportRecord get_import list_imports",
     "symbols.importing": "import_specs import_symbols",
-    "symbols.judge": "Obstacle TradeAnswer",
+    "symbols.judge": "Hold Obstacle TradeAnswer",
     "symbols.keep_synced": "SyncRound keep_synced",
     "symbols.listing": "Listing",
     "symbols.lists": "SymbolList list_symbol_lists",

@@ -63,6 +63,7 @@ from exchanges_db import (
     HeldBack,
     HistoryPrune,
     HistoryPruned,
+    Hold,
     HoldEnd,
     HoldRecord,
     Ids,
@@ -554,6 +555,7 @@ def hot_path(view: View, ids: Ids, told: Ambiguity) -> None:
     """A view of a registry, by native name and by base and quote."""
     assert_type(view["BTC_USDT"], RegistrySymbol)
     assert_type(view["BTC", "USDT"].rules, OrderRules)
+    assert_type(view["BTC", "USDT"].holds, tuple[Hold, ...])
     assert_type(view.get("BTC_USDT"), RegistrySymbol | None)
     assert_type(view.ids, Ids)
     assert_type(ids["BTC", "USDT"], int)

@@ -5,16 +5,20 @@ A view is a dict, and as fast: what it holds is put in, replaced and taken out a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from exchanges_db.registry.answers import Answers
 from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.registry.places import Pair
 
-if TYPE_CHECKING:
-    from exchanges_db.registry.bindings import Binding
-
 Key = str | Pair
+
+
+class _Binding(Protocol):
+    """What a view is filled from."""
+
+    def find(self, key: Key) -> RegistrySymbol:
+        """Return what a key has that was put in a moment ago, or raise the error for one that is not there."""
 
 
 class Ids(Answers[Key, int]):
@@ -22,7 +26,7 @@ class Ids(Answers[Key, int]):
 
     __slots__ = ("_binding",)
 
-    def __init__(self, binding: Binding) -> None:
+    def __init__(self, binding: _Binding) -> None:
         super().__init__()
         self._binding = binding
 
@@ -47,7 +51,7 @@ class View(Answers[Key, RegistrySymbol]):
 
     __slots__ = ("_binding", "ids")
 
-    def __init__(self, binding: Binding) -> None:
+    def __init__(self, binding: _Binding) -> None:
         super().__init__()
         self._binding = binding
         self.ids = Ids(binding)
