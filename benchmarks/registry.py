@@ -164,7 +164,7 @@ async def _visible(dsn: Dsn, connection: asyncpg.Connection[Any], seconds: float
                 pass
 
         watcher = Watcher()
-        registry.follow(watcher)  # type: ignore[arg-type]  # wider than it must be
+        registry.follow(watcher)
         begin, number = monotonic(), 0
         while monotonic() < begin + seconds:
             number += 1
@@ -200,7 +200,7 @@ async def _many(dsn: Dsn, connection: asyncpg.Connection[Any], seconds: float) -
             while registries < wanted:
                 await stack.enter_async_context(Registry(dsn, settings=settings))
                 registries += 1
-            times = []
+            times: list[float] = []
             begin = monotonic()
             while monotonic() < begin + min(seconds, 2):
                 started = perf_counter()

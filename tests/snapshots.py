@@ -19,9 +19,9 @@ from exchanges_db.symbols.listing import Listing
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 _NAMES = st.sampled_from(["BTC", "ETH", "USDT", "永续", "B\\", "a\u202eb", "x" * 50])
-_TEXTS = st.one_of(_NAMES, st.text(st.characters(exclude_categories=("Cs",)), max_size=8))
+_TEXTS = st.one_of(_NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=8))
 _TIMES = st.datetimes(timezones=st.just(UTC)).map(lambda time: time.replace(fold=0))  # UTC has no second hour
-_SIMPLE: dict[Any, Any] = {
+_SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     str: _NAMES,
     int: st.integers(0, 2**31 - 1),
     bool: st.booleans(),

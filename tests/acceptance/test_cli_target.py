@@ -60,7 +60,7 @@ ASKING = sorted(name for name, command in COMMANDS.items() if any("--embedded" i
 
 
 def test_all_commands_but_four_ask_a_database(file: str) -> None:
-    """`schema` prints a file of the package, `roles` SQL for a DBA, `readers` what is installed; `show` reads a file."""
+    """`schema` prints a file of the package, `roles` SQL for a DBA, `readers` what is there; `show` reads a file."""
     assert COMMANDS.keys() - set(ASKING) == {"schema", "roles", "readers", "snapshot show"}
     for url in (None, "", "nonsense"):
         assert 'CREATE ROLE "o" NOLOGIN' in ok(*arguments_of("roles", ""), url=url)

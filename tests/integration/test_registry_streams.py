@@ -14,7 +14,8 @@ from exchanges_db import (
 )
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.registry.changes import RegistryChange, RegistryChangeKind, StateChanged
-from exchanges_db.registry.registry import Registry, RegistrySettings
+from exchanges_db.registry.registry import Registry
+from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.state import RegistryState
 from exchanges_db.registry.streams import ChangeStream
 from tests.factories import connected

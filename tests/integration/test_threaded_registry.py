@@ -19,7 +19,8 @@ import pytest
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import AccessDenied, ConfigurationError, DatabaseUnavailable, RegistryStale, SchemaMismatch
 from exchanges_db.registry.followers import Follower
-from exchanges_db.registry.registry import Registry, RegistrySettings
+from exchanges_db.registry.registry import Registry
+from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import RegistryState
 from tests.factories import connected

@@ -13,7 +13,8 @@ import asyncpg
 
 from exchanges_db.errors import ExchangesDBError, RegistryStale
 from exchanges_db.registry.models import Position
-from exchanges_db.registry.registry import Registry, RegistrySettings
+from exchanges_db.registry.registry import Registry
+from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.registry.state import RegistryState
 from exchanges_db.registry.threaded import ThreadedRegistry

@@ -118,6 +118,8 @@ from exchanges_db import (
     SharedName,
     Side,
     SidesAllowed,
+    SnapshotNotSaved,
+    SnapshotRefused,
     StoredExchange,
     Symbol,
     SymbolChange,

@@ -264,7 +264,7 @@ class NeverPoll(Following):
 
 @pytest.mark.parametrize("forge", [False, True], ids=["", "with forged hints"])
 async def test_no_commit_is_missed_whenever_it_comes(monkeypatch: pytest.MonkeyPatch, forge: bool) -> None:
-    """In each of 1,024 interleavings with connecting, asking, LISTEN, loading and the looks after it; without a poll."""
+    """In each of 1,024 interleavings with connecting, asking, LISTEN, loading and later looks; without a poll."""
     assert await not_reached(monkeypatch, Following, forge=forge) is None
 
 

@@ -1,5 +1,6 @@
 """A snapshot in a file: what was saved comes back, and what is not whole, or not ours, is refused."""
 
+import hashlib
 import multiprocessing
 import os
 import random
@@ -22,7 +23,6 @@ from hypothesis import given
 from exchanges_db import InvalidArgument
 from exchanges_db._version import __version__
 from exchanges_db.errors import SnapshotNotSaved, SnapshotRefused
-from exchanges_db.registry import file as snapshot_file
 from exchanges_db.registry.columns import FIELDS
 from exchanges_db.registry.file import read_snapshot, write_snapshot
 from exchanges_db.registry.packing import KNOWN, pack, unpack
@@ -132,7 +132,7 @@ def test_every_length_but_the_whole_is_refused(tmp_path: Path) -> None:
 
 def with_sum(content: bytes) -> bytes:
     """A frame, header and body with the checksum that fits."""
-    return content + snapshot_file.hashlib.sha256(content).digest()
+    return content + hashlib.sha256(content).digest()
 
 
 def forged(path: Path, *, number: int = 1, body: bytes | None = None, **header: Any) -> None:
@@ -365,7 +365,7 @@ def writers(tmp_path: Path) -> Iterator[Callable[[tuple[int, ...]], Any]]:
 def test_no_half_file_is_ever_there(tmp_path: Path, writers: Callable[[tuple[int, ...]], Any]) -> None:
     """Read while several processes write, and after each was killed at any moment."""
     path, dice = saved(tmp_path, a_snapshot(5, epoch=5)), random.Random(12)
-    seen = set()
+    seen: set[int] = set()
     writers((5, 6))
     for _ in range(12):
         victim = writers((7, 8))

@@ -33,8 +33,8 @@ EXIT_CODES = (
     "migration failed or locked; 7 a list of symbols was refused, or would be, cannot be read or could not be "
     "downloaded, tables cannot be adopted, or a snapshot cannot be read or saved; 8 the answer could not be written to "
     "stdout, but what was written to the database stays; 129 and 143 a migration, or `watch`, was stopped by SIGHUP or "
-    "SIGTERM; 130 interrupted; 141 the reader of stdout has gone. Of several that fit, that of the worst: 5, 3, 6, 4, 7, "
-    "2, 1, in this order."
+    "SIGTERM; 130 interrupted; 141 the reader of stdout has gone. Of several that fit, that of the worst: 5, 3, 6, 4, "
+    "7, 2, 1, in this order."
 )
 # The first class that fits decides.
 _EXIT_CODE: list[tuple[type[ExchangesDBError], int]] = [

@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 
 from exchanges_db.errors import ConfigurationError, RegistryStale
 from exchanges_db.registry.followers import Follower
+from exchanges_db.registry.look_ups import LookUps
 from exchanges_db.registry.loop_thread import LoopThread, ThreadEnded
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import Snapshot
@@ -37,7 +38,7 @@ class _Registry(Protocol):
     def abandon(self, why: str = "") -> None: ...
 
 
-class ThreadedRegistry:
+class ThreadedRegistry(LookUps):
     """A Registry that is kept by a thread of its own; `Registry.in_thread(...)` makes one.
 
     Everything here can be called from any thread. What waits keeps a caller's event loop waiting, too: in a coroutine
@@ -48,8 +49,10 @@ class ThreadedRegistry:
     """
 
     def __init__(self, registry: _Registry) -> None:
+        super().__init__()
         self._registry = registry
         self._thread = LoopThread(registry.abandon)
+        registry.follow(self._served)
         self._is_begun = False
 
     def open(self) -> Self:

@@ -1,0 +1,214 @@
+"""What a registry holds now, how fresh that is, and who is told of it: as the task that follows the database says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from time import monotonic
+
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.loops import running_loop
+from exchanges_db.database.settings import Settings
+from exchanges_db.errors import AccessDenied, ConfigurationError, ExchangesDBError, RegistryStale, SchemaMismatch
+from exchanges_db.registry.followers import Follower, Followers
+from exchanges_db.registry.following import Following
+from exchanges_db.registry.models import Position
+from exchanges_db.registry.settings import RegistrySettings
+from exchanges_db.registry.snapshot import News, Snapshot
+from exchanges_db.registry.state import Counts, RegistryState, RegistryStats
+
+# No other connection, however often it is tried, would do better.
+_FOR_GOOD = (AccessDenied, ConfigurationError, SchemaMismatch)
+
+
+class Kept:
+    """A snapshot that is kept fresh."""
+
+    def __init__(self, dsn: Dsn, ear: Dsn | None, database_settings: Settings, settings: RegistrySettings) -> None:
+        self._dsn, self._ear, self._database_settings, self._settings = dsn, ear, database_settings, settings
+        self._followers = Followers()
+        self._counts = Counts()
+        self._following: Following | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._proofs = asyncio.Condition()
+        self._snapshot: Snapshot | None = None
+        self._is_live = self._is_stale_told = self._is_closed = False
+        self._error: ExchangesDBError | None = None
+        self._why_closed = "this registry is closed: make a new one"
+        self._on_news: Callable[[], None] = _nothing
+        self._on_failure: Callable[[RegistryStale], None] = _nothing
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """All that is held now, of one moment.
+
+        Raises:
+            RegistryStale: nothing is held yet, or it is too old, or the registry is closed.
+        """
+        if self._snapshot is None or self._is_stale_told:
+            raise self._why_stale()
+        return self._snapshot
+
+    @property
+    def position(self) -> Position | None:
+        """How far the log of changes is known; None before anything was loaded."""
+        return None if self._snapshot is None else self._snapshot.position
+
+    @property
+    def state(self) -> RegistryState:
+        """LOADING, LIVE, STALE or CLOSED; LIVE only where the last proof is no older than a poll and an answer take."""
+        if self._is_closed:
+            return RegistryState.CLOSED
+        lag = self.lag
+        if self._snapshot is None:
+            return RegistryState.LOADING
+        bound = self._settings.poll_interval + self._settings.answer_timeout
+        return RegistryState.LIVE if self._is_live and lag is not None and lag <= bound else RegistryState.STALE
+
+    @property
+    def lag(self) -> float | None:
+        """For how many seconds it has not been proven that what is held is what the database has; None: it never was.
+
+        Counted from when the question was sent. It rises from 0 to the poll interval and falls back, while all is well.
+        """
+        proven_at = None if self._following is None else self._following.proven_at
+        return None if proven_at is None else max(0.0, monotonic() - proven_at)
+
+    def stats(self) -> RegistryStats:
+        """Return what it has gone through since it was made."""
+        return self._counts.stats()
+
+    def now(self) -> datetime | None:
+        """Return what time it is on the server, as far as its answers have told; None where it never answered."""
+        return None if self._following is None else self._following.clock.now()
+
+    async def refresh(self) -> None:
+        """Wait until what is held is proven to be what the database had at some time after this call.
+
+        Raises:
+            RegistryStale: the registry is closed.
+        """
+        if self._following is None or self._is_closed:
+            raise self._why_stale()
+        began = monotonic()
+        self._following.look()
+        await self._proven_since(began)
+
+    def follow(self, follower: Follower) -> None:
+        """Tell a follower of each snapshot from now on, and of the one that is held now."""
+        self._followers.add(follower)
+        if self._snapshot is not None:
+            follower.moved(None, self._snapshot, None)
+        if self._snapshot is None or self._is_stale_told:
+            follower.stale(self._why_stale())
+
+    def _begin_with(self, snapshot: Snapshot) -> None:
+        """Hold a snapshot of which nothing is proven yet."""
+        self._move(snapshot, None)
+        if self._settings.max_staleness is not None:
+            self._tell_stale(self._why_stale())
+
+    # What the task that follows the database tells.
+
+    def _start(self) -> None:
+        if self._is_closed or self._task is not None:
+            raise ConfigurationError("a registry is opened once: make a new one")
+        self._loop = running_loop()
+        self._following = Following(
+            self._dsn,
+            self._database_settings,
+            ear=self._ear,
+            poll_interval=self._settings.poll_interval,
+            answer_timeout=self._settings.answer_timeout,
+            counts=self._counts,
+            on_move=self._move,
+            on_proof=self._prove,
+            on_loss=self._lose,
+        )
+        self._following.snapshot = self._snapshot
+        self._task = self._loop.create_task(self._following.run())
+        self._task.add_done_callback(self._end)
+
+    def _move(self, snapshot: Snapshot, news: News | None) -> None:
+        before, self._snapshot = self._snapshot, snapshot
+        for follower in self._followers:
+            follower.moved(before, snapshot, news)
+
+    def _prove(self) -> None:
+        self._is_live, self._error = True, None
+        if self._is_stale_told and self._snapshot is not None:
+            self._is_stale_told = False
+            for follower in self._followers:
+                follower.fresh(self._snapshot)
+        if self._timer is None and self._settings.max_staleness is not None and self._loop is not None:
+            self._timer = self._loop.call_later(self._settings.max_staleness, self._check)
+        self._notify()
+
+    def _lose(self, error: ExchangesDBError) -> None:
+        self._is_live, self._error = False, error
+        self._notify()
+
+    def _check(self) -> None:
+        """Tell the followers where the last proof is too old; else look again when it will be."""
+        self._timer, lag, most = None, self.lag, self._settings.max_staleness
+        if most is None or self._loop is None or self._is_closed:
+            return
+        if lag is not None and lag < most:
+            self._timer = self._loop.call_later(most - lag, self._check)
+        else:
+            self._tell_stale(self._why_stale())
+
+    def _tell_stale(self, error: RegistryStale) -> None:
+        self._is_stale_told = True
+        for follower in self._followers:
+            follower.stale(error)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        """A fault of ours: nothing is followed any more, and that must not stay unsaid."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._is_live = False
+            failed = RegistryStale(f"the registry has failed: {error!r}", lag=self.lag)
+            self._tell_stale(failed)
+            self._on_failure(failed)
+            self._notify()
+
+    def _why_stale(self) -> RegistryStale:
+        if self._is_closed:
+            return RegistryStale(self._why_closed, lag=self.lag)
+        lag, why = self.lag, "" if self._error is None else f": {self._error}"
+        if self._snapshot is None:
+            return RegistryStale(f"the registry holds nothing yet{why}")
+        if lag is None:
+            return RegistryStale(f"what the registry holds is from a file, and was never proven to be fresh{why}")
+        return RegistryStale(f"what the registry holds was last proven to be fresh {lag:.1f} s ago{why}", lag=lag)
+
+    async def _proven_since(self, began: float | None) -> None:
+        """Wait for a proof whose question was sent after `began`, or for the first one."""
+        async with self._proofs:
+            while True:
+                if self._is_closed:
+                    raise self._why_stale()
+                if self._task is not None and self._task.done():
+                    self._task.result()
+                if began is None and self._snapshot is None and isinstance(self._error, _FOR_GOOD):
+                    raise self._error
+                proven_at = None if self._following is None else self._following.proven_at
+                if proven_at is not None and (began is None or proven_at >= began):
+                    return
+                await self._proofs.wait()
+
+    def _notify(self) -> None:
+        self._on_news()
+        if self._loop is not None and not self._loop.is_closed():
+            self._background = self._loop.create_task(self._wake())
+
+    async def _wake(self) -> None:
+        async with self._proofs:
+            self._proofs.notify_all()
+
+
+def _nothing(*_: object) -> None:
+    pass
