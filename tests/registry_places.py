@@ -15,7 +15,7 @@ from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.loading import load_all
 from exchanges_db.registry.models import ListState, Position, RegistrySymbol
 from exchanges_db.registry.places import FeeKey, Place
-from exchanges_db.registry.snapshot import Entry, News, Snapshot
+from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
 from exchanges_db.symbols.judge import Hold
 from tests.symbol_rows import as_spec_fields
 
@@ -86,7 +86,7 @@ def news(
     epoch = next(_epochs)
     return News(
         position=Position(epoch, "token"),
-        entries=(Entry(epoch, changed, frozenset(ids), THEN),),
+        entries=(LogEntry(epoch, changed, frozenset(ids), THEN),),
         exchanges=exchanges or {},
         symbols=symbols or {},
         holds=holds or {},

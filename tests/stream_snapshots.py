@@ -6,7 +6,7 @@ from typing import Any
 from exchanges_db import StoredExchange
 from exchanges_db.registry.models import ListState, Position, RegistrySymbol
 from exchanges_db.registry.places import FeeKey, Place
-from exchanges_db.registry.snapshot import Entry, News, Snapshot
+from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
 from exchanges_db.symbols.judge import Hold
 from exchanges_db.symbols.models import NamedSymbol
 from tests.symbol_rows import as_spec_fields
@@ -65,12 +65,12 @@ def snapshot(*places: Place, epoch: int = 1) -> Snapshot:
     return Snapshot.of(at(epoch), {one.exchange.id: one for one in places})
 
 
-def entry(epoch: int, changed: str, *ids: int) -> Entry:
+def entry(epoch: int, changed: str, *ids: int) -> LogEntry:
     """A row of the log."""
-    return Entry(epoch, changed, frozenset(ids), committed(epoch), at(epoch).token)
+    return LogEntry(epoch, changed, frozenset(ids), committed(epoch), at(epoch).token)
 
 
-def news(after: Snapshot, *entries: Entry) -> News:
+def news(after: Snapshot, *entries: LogEntry) -> News:
     """What the database answers, where this is what it holds now and these are the rows of the log since."""
     ids: dict[str, set[int]] = {}
     for one in entries:

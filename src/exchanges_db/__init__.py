@@ -75,8 +75,28 @@ if TYPE_CHECKING:
     from exchanges_db.orders.numbers import Number
     from exchanges_db.orders.pairs import CommonSymbol, CommonSymbols, SharedName, common_symbols
     from exchanges_db.orders.rules import OrderRules, Rounded, Violation
-    from exchanges_db.registry.models import RegistrySymbol
+    from exchanges_db.registry.changes import (
+        DoubtChanged,
+        ExchangeChanged,
+        FeesChanged,
+        Gap,
+        HoldChanged,
+        ListChanged,
+        RegistryChange,
+        RegistryChangeKind,
+        StateChanged,
+        SymbolChanged,
+    )
+    from exchanges_db.registry.followers import Follower
+    from exchanges_db.registry.models import ListState, Position, RegistrySymbol
     from exchanges_db.registry.moves import Ambiguity
+    from exchanges_db.registry.places import Place
+    from exchanges_db.registry.registry import Registry
+    from exchanges_db.registry.settings import RegistrySettings
+    from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
+    from exchanges_db.registry.state import RegistryState, RegistryStats
+    from exchanges_db.registry.streams import ChangeStream
+    from exchanges_db.registry.threaded import ThreadedRegistry
     from exchanges_db.registry.views import Ids, View
     from exchanges_db.symbols.absence import Absence
     from exchanges_db.symbols.adopt import AdoptionReport, adopt_symbols
@@ -178,6 +198,7 @@ __all__ = [
     "BrokenRow",
     "ChangeKind",
     "ChangeOperation",
+    "ChangeStream",
     "CheckResult",
     "CommonSymbol",
     "CommonSymbols",
@@ -192,12 +213,14 @@ __all__ = [
     "DatabaseStats",
     "DatabaseUnavailable",
     "Document",
+    "DoubtChanged",
     "DownloadFailed",
     "DownloadSettings",
     "Dsn",
     "DuplicateExchange",
     "Exchange",
     "ExchangeChange",
+    "ExchangeChanged",
     "ExchangeEnum",
     "ExchangeNotFound",
     "ExchangeStats",
@@ -205,14 +228,18 @@ __all__ = [
     "ExchangesDBError",
     "FeeSource",
     "Fees",
+    "FeesChanged",
     "FeesUnknown",
     "FieldChange",
     "FieldValue",
     "Finding",
+    "Follower",
+    "Gap",
     "HeldBack",
     "HistoryPrune",
     "HistoryPruned",
     "Hold",
+    "HoldChanged",
     "HoldEnd",
     "HoldRecord",
     "Ids",
@@ -228,13 +255,17 @@ __all__ = [
     "InvalidSymbol",
     "Isolation",
     "Latency",
+    "ListChanged",
     "ListFreshness",
     "ListOutcome",
+    "ListState",
     "Listing",
+    "LogEntry",
     "MarketType",
     "MigrationError",
     "MigrationLocked",
     "NamedSymbol",
+    "News",
     "NotFound",
     "Notes",
     "Number",
@@ -246,13 +277,21 @@ __all__ = [
     "OutcomeUnknown",
     "Payload",
     "PayloadError",
+    "Place",
     "PoolTimeout",
+    "Position",
     "PriceReference",
     "PruneReport",
     "QueryCancelled",
     "ReadSymbol",
     "Reader",
+    "Registry",
+    "RegistryChange",
+    "RegistryChangeKind",
+    "RegistrySettings",
     "RegistryStale",
+    "RegistryState",
+    "RegistryStats",
     "RegistrySymbol",
     "RejectedRow",
     "Request",
@@ -267,11 +306,14 @@ __all__ = [
     "SharedName",
     "Side",
     "SidesAllowed",
+    "Snapshot",
     "SnapshotNotSaved",
     "SnapshotRefused",
+    "StateChanged",
     "StoredExchange",
     "Symbol",
     "SymbolChange",
+    "SymbolChanged",
     "SymbolDiff",
     "SymbolKind",
     "SymbolList",
@@ -284,6 +326,7 @@ __all__ = [
     "SyncOutcome",
     "SyncRound",
     "TellingReader",
+    "ThreadedRegistry",
     "TradeAnswer",
     "Transaction",
     "UnknownValue",
@@ -383,8 +426,20 @@ _HOMES = {
     "orders.numbers": "Number",
     "orders.pairs": "CommonSymbol CommonSymbols SharedName common_symbols",
     "orders.rules": "OrderRules Rounded Violation",
-    "registry.models": "RegistrySymbol",
+    "registry.changes": (
+        "DoubtChanged ExchangeChanged FeesChanged Gap HoldChanged ListChanged RegistryChange "
+        "RegistryChangeKind StateChanged SymbolChanged"
+    ),
+    "registry.followers": "Follower",
+    "registry.models": "ListState Position RegistrySymbol",
     "registry.moves": "Ambiguity",
+    "registry.places": "Place",
+    "registry.registry": "Registry",
+    "registry.settings": "RegistrySettings",
+    "registry.snapshot": "LogEntry News Snapshot",
+    "registry.state": "RegistryState RegistryStats",
+    "registry.streams": "ChangeStream",
+    "registry.threaded": "ThreadedRegistry",
     "registry.views": "Ids View",
     "symbols.absence": "Absence",
     "symbols.adopt": "AdoptionReport adopt_symbols",

@@ -29,6 +29,7 @@ from exchanges_db import (
     BrokenRow,
     ChangeKind,
     ChangeOperation,
+    ChangeStream,
     CheckResult,
     CommonSymbol,
     CommonSymbols,
@@ -43,27 +44,33 @@ from exchanges_db import (
     DatabaseStats,
     DatabaseUnavailable,
     Document,
+    DoubtChanged,
     DownloadFailed,
     DownloadSettings,
     Dsn,
     DuplicateExchange,
     Exchange,
     ExchangeChange,
+    ExchangeChanged,
     ExchangeEnum,
     ExchangeNotFound,
     ExchangesDBError,
     ExchangeStats,
     ExchangeStep,
     Fees,
+    FeesChanged,
     FeeSource,
     FeesUnknown,
     FieldChange,
     FieldValue,
     Finding,
+    Follower,
+    Gap,
     HeldBack,
     HistoryPrune,
     HistoryPruned,
     Hold,
+    HoldChanged,
     HoldEnd,
     HoldRecord,
     Ids,
@@ -79,13 +86,17 @@ from exchanges_db import (
     InvalidSymbol,
     Isolation,
     Latency,
+    ListChanged,
     ListFreshness,
     Listing,
     ListOutcome,
+    ListState,
+    LogEntry,
     MarketType,
     MigrationError,
     MigrationLocked,
     NamedSymbol,
+    News,
     Notes,
     NotFound,
     Number,
@@ -97,13 +108,21 @@ from exchanges_db import (
     OutcomeUnknown,
     Payload,
     PayloadError,
+    Place,
     PoolTimeout,
+    Position,
     PriceReference,
     PruneReport,
     QueryCancelled,
     Reader,
     ReadSymbol,
+    Registry,
+    RegistryChange,
+    RegistryChangeKind,
+    RegistrySettings,
     RegistryStale,
+    RegistryState,
+    RegistryStats,
     RegistrySymbol,
     RejectedRow,
     Request,
@@ -118,11 +137,14 @@ from exchanges_db import (
     SharedName,
     Side,
     SidesAllowed,
+    Snapshot,
     SnapshotNotSaved,
     SnapshotRefused,
+    StateChanged,
     StoredExchange,
     Symbol,
     SymbolChange,
+    SymbolChanged,
     SymbolDiff,
     SymbolKind,
     SymbolList,
@@ -135,6 +157,7 @@ from exchanges_db import (
     SyncOutcome,
     SyncRound,
     TellingReader,
+    ThreadedRegistry,
     TradeAnswer,
     Transaction,
     UnknownValue,
@@ -562,3 +585,68 @@ def hot_path(view: View, ids: Ids, told: Ambiguity) -> None:
     assert_type(view.ids, Ids)
     assert_type(ids["BTC", "USDT"], int)
     assert_type(told.candidates, tuple[str, ...])
+
+
+class Counting:
+    """A follower of one's own."""
+
+    def moved(self, before: Snapshot | None, after: Snapshot, news: News | None) -> None:
+        """What the log says of it."""
+        if news is not None:
+            assert_type(news.entries, tuple[LogEntry, ...])
+
+    def stale(self, error: RegistryStale) -> None:
+        """For how long nothing was proven."""
+        assert_type(error.lag, float | None)
+
+    def fresh(self, snapshot: Snapshot) -> None:
+        """Where it goes on."""
+        assert_type(snapshot.position, Position)
+
+
+async def in_memory(db: Database) -> None:
+    """What a registry holds, and how fresh it is."""
+    async with Registry(db, settings=RegistrySettings(poll_interval=0.5, max_staleness=10)) as registry:
+        assert_type(registry, Registry)
+        assert_type(registry.state, RegistryState)
+        assert_type(registry.lag, float | None)
+        assert_type(registry.stats(), RegistryStats)
+        assert_type(registry.position, Position | None)
+        place = registry.snapshot.places["GATEIO_SPOT"]
+        assert_type(place, Place)
+        assert_type(place.holds, dict[str | None, Hold])
+        assert_type(place.lists, tuple[ListState, ...])
+        follower: Follower = Counting()
+        registry.follow(follower)
+        stream = registry.changes(since=registry.position, states=True)
+        assert_type(stream, ChangeStream)
+        async for change in stream:
+            assert_type(change, RegistryChange)
+            assert_type(change.kind, RegistryChangeKind)
+            changes_as_they_come(change)
+        registry.changes(since=1)  # type: ignore[arg-type]  # an epoch alone does not tell timelines apart
+    with Registry.in_thread(db) as threaded:
+        assert_type(threaded, ThreadedRegistry)
+
+
+def changes_as_they_come(change: RegistryChange) -> None:
+    """What each kind of item says beside its position."""
+    assert_type((change.position, change.committed_at), tuple[Position, datetime | None])
+    match change:
+        case ExchangeChanged():
+            assert_type(change.after, StoredExchange | None)
+        case SymbolChanged():
+            assert_type(change.after, RegistrySymbol | NamedSymbol | None)
+            assert_type(change.fields, tuple[FieldChange, ...])
+        case DoubtChanged():
+            assert_type(change.since, datetime | None)
+        case HoldChanged():
+            assert_type(change.after, Hold | None)
+        case FeesChanged():
+            assert_type(change.after, Fees | None)
+        case ListChanged():
+            assert_type(change.after, ListState | None)
+        case StateChanged():
+            assert_type(change.after, RegistryState)
+        case Gap():
+            assert_type(change.since, Position | None)

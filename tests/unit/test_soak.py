@@ -8,7 +8,7 @@ import msgspec
 from exchanges_db import MarketType, SidesAllowed, StoredExchange
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.places import Place
-from exchanges_db.registry.snapshot import Entry, News, Snapshot
+from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
 from exchanges_db.symbols.judge import Hold
 from tests.soak.figures import Figures, growth
 from tests.soak.watching import Digests, Faults, Watcher, Writes, as_number, differences, judge
@@ -40,7 +40,7 @@ def snapshot(epoch: int = 1, token: str = A, names: tuple[str, str] = ("1", "1")
 def news(epoch: int, token: str = A, **changed: Any) -> News:
     """A person holds the first exchange, unless something else has changed."""
     nothing: dict[str, Any] = {"exchanges": {}, "symbols": {}, "holds": {1: {None: HOLD}}, "fees": {}, "lists": {}}
-    entries = (Entry(epoch, "HOLDS", frozenset({1}), NOON),)
+    entries = (LogEntry(epoch, "HOLDS", frozenset({1}), NOON),)
     return News(**{"position": Position(epoch, token), "entries": entries, **nothing, **changed})
 
 

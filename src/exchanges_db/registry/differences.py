@@ -23,7 +23,7 @@ from exchanges_db.registry.changes import (
 )
 from exchanges_db.registry.models import ListState, Position, RegistrySymbol
 from exchanges_db.registry.places import Place
-from exchanges_db.registry.snapshot import Entry, News, Snapshot
+from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
 from exchanges_db.symbols.changes import FieldChange, find_changes_between
 from exchanges_db.symbols.models import NamedSymbol, SymbolSpec
 
@@ -57,7 +57,7 @@ class _Comparison:
 
     def __init__(self, before: Snapshot, after: Snapshot, news: News | None) -> None:
         self._before, self._after = before, after
-        self._named: dict[tuple[str, int], Entry] | None = None
+        self._named: dict[tuple[str, int], LogEntry] | None = None
         if news is not None:
             self._named = {(entry.changed, number): entry for entry in news.entries for number in entry.ids}
             # The rows of one transaction are stamped one after the other.

@@ -16,7 +16,7 @@ from exchanges_db.events import event
 from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.registry.models import ListState, Position, RegistrySymbol
 from exchanges_db.registry.places import FeeKey, Place
-from exchanges_db.registry.snapshot import Entry, News, Snapshot
+from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
 from exchanges_db.symbols.enums import SidesAllowed, SymbolKind
 from exchanges_db.symbols.fees import Fees, FeeSource
 from exchanges_db.symbols.judge import Hold
@@ -169,7 +169,7 @@ class Documents:
         return News(
             position=Position(row.epoch, row.token),
             entries=tuple(
-                Entry(entry.epoch, entry.changed, frozenset(entry.ids or ()), entry.committed_at, entry.token)
+                LogEntry(entry.epoch, entry.changed, frozenset(entry.ids or ()), entry.committed_at, entry.token)
                 for entry in entries
             ),
             exchanges=exchanges,

@@ -41,11 +41,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     exchange: StoredExchange
     symbols: dict[int, RegistrySymbol] = {}
     named: dict[int, NamedSymbol] = {}
-    by_native: dict[str, Entry] = {}
-    by_symbol: dict[str, Entry] = {}
-    by_pair: dict[Pair, Entry] = {}
+    by_native: dict[str, RegistrySymbol | tuple[RegistrySymbol, ...]] = {}
+    by_symbol: dict[str, RegistrySymbol | tuple[RegistrySymbol, ...]] = {}
+    by_pair: dict[tuple[str, str], RegistrySymbol | tuple[RegistrySymbol, ...]] = {}
     holds: dict[str | None, Hold] = {}
-    fees: dict[FeeKey, Fees] = {}
+    fees: dict[tuple[str, int | None], Fees] = {}
     lists: tuple[ListState, ...] = ()
 
     def native(self, native_symbol: str) -> RegistrySymbol | None:
@@ -84,7 +84,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         exchange: StoredExchange | None = None,
         symbols: Mapping[int, RegistrySymbol | NamedSymbol | None] | None = None,
         holds: dict[str | None, Hold] | None = None,
-        fees: dict[FeeKey, Fees] | None = None,
+        fees: dict[tuple[str, int | None], Fees] | None = None,
         lists: tuple[ListState, ...] | None = None,
     ) -> Place:
         """Return the place after a change; what is not given stays.

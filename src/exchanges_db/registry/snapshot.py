@@ -12,13 +12,13 @@ import msgspec
 
 from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.registry.models import ListState, Position, RegistrySymbol
-from exchanges_db.registry.places import FeeKey, Place
+from exchanges_db.registry.places import Place
 from exchanges_db.symbols.fees import Fees
 from exchanges_db.symbols.judge import Hold
 from exchanges_db.symbols.models import NamedSymbol
 
 
-class Entry(msgspec.Struct, frozen=True):
+class LogEntry(msgspec.Struct, frozen=True):
     """One row of the log: what one statement changed.
 
     ids: of symbols for SYMBOLS, else of exchanges.
@@ -40,11 +40,11 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     position: Position
-    entries: tuple[Entry, ...]
+    entries: tuple[LogEntry, ...]
     exchanges: Mapping[int, StoredExchange]
     symbols: Mapping[int, RegistrySymbol | NamedSymbol]
     holds: Mapping[int, dict[str | None, Hold]]
-    fees: Mapping[int, dict[FeeKey, Fees]]
+    fees: Mapping[int, dict[tuple[str, int | None], Fees]]
     lists: Mapping[int, tuple[ListState, ...]]
 
     def ids_of(self, changed: str) -> set[int]:
