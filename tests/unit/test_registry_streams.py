@@ -83,6 +83,8 @@ async def test_items_come_once_and_in_order_and_the_end_ends_it() -> None:
     registry.state = RegistryState.CLOSED
     registry.streams.stale(RegistryStale("closed"))
     items = await all_of(stream)
+    with pytest.raises(RegistryStale, match="closed"):
+        registry.open()
     assert reasons(items) == ["2", "3", "4", "5", "6"]
     assert [item.position for item in items] == [at(epoch) for epoch in range(2, 7)]
     assert await all_of(stream) == []
@@ -120,6 +122,8 @@ async def test_a_registry_that_has_failed_is_no_silence() -> None:
     assert reasons(await read(stream, 1)) == ["2"]
     with pytest.raises(RegistryStale, match="failed"):
         await all_of(stream)
+    with pytest.raises(RegistryStale, match="failed"):
+        registry.open()
 
 
 async def test_look_ups_that_raise_for_a_while_do_not_end_it() -> None:

@@ -6,21 +6,20 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Self
 
-from exchanges_db.database.dsn import Dsn, Secret, parse_dsn
+from exchanges_db.database.dsn import Dsn, Secret
 from exchanges_db.database.loops import check_loop
 from exchanges_db.database.pool import Database
-from exchanges_db.database.settings import load_dsn, load_settings
+from exchanges_db.database.settings import load_settings
 from exchanges_db.errors import ConfigurationError, DatabaseUnavailable
 from exchanges_db.registry.file import StrPath, read_snapshot, write_snapshot
 from exchanges_db.registry.kept import Kept
 from exchanges_db.registry.look_ups import LookUps
-from exchanges_db.registry.models import Position
-from exchanges_db.registry.settings import RegistrySettings
-from exchanges_db.registry.streams import ChangeStream, Streams
+from exchanges_db.registry.settings import RegistrySettings, dsn_of
+from exchanges_db.registry.streams import Changing, Streams
 from exchanges_db.registry.threaded import ThreadedRegistry
 
 
-class Registry(Kept, LookUps):
+class Registry(Kept, Changing, LookUps):
     """Everything that may be traded, in memory.
 
     db: the database; by default that of DATABASE_URL. Of a Database only the address and the settings are used: a
@@ -42,8 +41,8 @@ class Registry(Kept, LookUps):
             raise ConfigurationError(f"settings must be RegistrySettings, not {type(settings).__name__}")
         Kept.__init__(
             self,
-            _dsn(given),
-            None if ear is None else _dsn(ear),
+            dsn_of(given),
+            None if ear is None else dsn_of(ear),
             given.settings if isinstance(given, Database) else load_settings(),
             settings or RegistrySettings(),
         )
@@ -144,26 +143,3 @@ class Registry(Kept, LookUps):
 
     def __repr__(self) -> str:
         return f"<Registry of {self._dsn}: {self.state}>"
-
-    def changes(self, *, since: Position | None = None, maxsize: int = 10_000, states: bool = False) -> ChangeStream:
-        """Return what changes from now on, or since a position, for `async for`; what it gives: see ChangeStream.
-
-        since: the `position` of an earlier stream. Unless the registry holds just that, the first item is a Gap.
-        maxsize: of more changes than this that nobody has read yet, all are dropped, and one Gap stands for them.
-        states: tell, too, when the registry becomes LIVE or STALE; within a poll interval where nothing told it.
-
-        Raises:
-            RegistryStale: the registry is closed.
-            InvalidArgument: `since` is no Position, or `maxsize` no positive number.
-        """
-        if self._is_closed:
-            raise self._why_stale()
-        return self._streams.open(since, maxsize, states=states)
-
-
-def _dsn(given: Database | Dsn | Secret | None) -> Dsn:
-    if given is None:
-        return load_dsn()
-    if isinstance(given, Database):
-        return given._dsn  # noqa: SLF001 - private to this package
-    return given if isinstance(given, Dsn) else parse_dsn(given)

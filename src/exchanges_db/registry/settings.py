@@ -1,4 +1,4 @@
-"""The settings of a registry: how often it asks, how long it waits, and how old what it holds may be."""
+"""The settings of a registry: which database, how often it asks, how long it waits, and how old its answers may be."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Annotated
 
 import msgspec
 
-from exchanges_db.database.settings import Seconds, check_settings
+from exchanges_db.database.dsn import Dsn, Secret, parse_dsn
+from exchanges_db.database.pool import Database
+from exchanges_db.database.settings import Seconds, check_settings, load_dsn
 
 
 class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,3 +29,12 @@ class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_settings(self, lambda field: f"RegistrySettings.{field}")
+
+
+def dsn_of(given: Database | Dsn | Secret | None) -> Dsn:
+    """Return which database is meant; None: that of DATABASE_URL."""
+    if given is None:
+        return load_dsn()
+    if isinstance(given, Database):
+        return given._dsn  # noqa: SLF001 - private to this package
+    return given if isinstance(given, Dsn) else parse_dsn(given)

@@ -186,13 +186,17 @@ class Streams:
         self._all: list[weakref.ref[ChangeStream]] = []
         self._told: RegistryState | None = None  # the state that streams know of
         self._timer: asyncio.TimerHandle | None = None
+        self._ended: RegistryStale | None = None
 
     def open(self, since: Position | None, maxsize: int, *, states: bool) -> ChangeStream:
         """Return a new stream.
 
         Raises:
+            RegistryStale: the registry is closed, or has failed.
             InvalidArgument: `since` is no Position, or `maxsize` no positive number.
         """
+        if self._ended is not None:
+            raise RegistryStale(str(self._ended), lag=self._ended.lag)
         if since is not None and not isinstance(since, Position):
             raise InvalidArgument(f"since must be a Position, not {shown(since)}", field="since")
         if not isinstance(maxsize, int) or isinstance(maxsize, bool) or maxsize < 1:
@@ -225,6 +229,7 @@ class Streams:
         """A stream tells of states, not of look-ups; but one of a closed registry ends."""
         if self._registry.state is RegistryState.CLOSED:
             self.end(None)
+            self._ended = error
 
     def fresh(self, snapshot: Snapshot) -> None:
         """A stream has missed nothing."""
@@ -255,6 +260,7 @@ class Streams:
 
     def end(self, error: RegistryStale | None) -> None:
         """End all streams: without an error where the registry was closed."""
+        self._ended = error
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -265,3 +271,22 @@ class Streams:
     def _used(self) -> list[ChangeStream]:
         self._all = [each for each in self._all if each() is not None]
         return [stream for each in self._all if (stream := each()) is not None and not stream.is_over]
+
+
+class Changing:
+    """What a registry says of its changes."""
+
+    _streams: Streams
+
+    def changes(self, *, since: Position | None = None, maxsize: int = 10_000, states: bool = False) -> ChangeStream:
+        """Return what changes from now on, or since a position, for `async for`; what it gives: see ChangeStream.
+
+        since: the `position` of an earlier stream. Unless the registry holds just that, the first item is a Gap.
+        maxsize: of more changes than this that nobody has read yet, all are dropped, and one Gap stands for them.
+        states: tell, too, when the registry becomes LIVE or STALE; within a poll interval where nothing told it.
+
+        Raises:
+            RegistryStale: the registry is closed.
+            InvalidArgument: `since` is no Position, or `maxsize` no positive number.
+        """
+        return self._streams.open(since, maxsize, states=states)
