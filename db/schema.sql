@@ -379,8 +379,9 @@ CREATE FUNCTION public.registry_note_symbol_updates() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    INSERT INTO public.registry_changes (changed, ids, transaction_id)
-    SELECT 'SYMBOLS', array_agg(n.id), pg_current_xact_id()
+    INSERT INTO public.registry_changes (changed, ids, versions, transaction_id)
+    SELECT 'SYMBOLS', array_agg(n.id), array_agg(CASE WHEN o.status IS NULL THEN 0 ELSE o.spec_version END),
+           pg_current_xact_id()
     FROM old_rows AS o JOIN changed_rows AS n USING (id)
     -- What an import notes for the next one, such as a digest of what was read, is no change.
     WHERE n.updated_at <> o.updated_at OR n.created_at <> o.created_at OR n.spec_version <> o.spec_version
@@ -399,8 +400,10 @@ CREATE FUNCTION public.registry_note_symbols() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    INSERT INTO public.registry_changes (changed, ids, transaction_id)
-    SELECT 'SYMBOLS', array_agg(r.id), pg_current_xact_id()
+    INSERT INTO public.registry_changes (changed, ids, versions, transaction_id)
+    SELECT 'SYMBOLS', array_agg(r.id),
+           array_agg(CASE WHEN TG_OP = 'INSERT' OR r.status IS NULL THEN 0 ELSE r.spec_version END),
+           pg_current_xact_id()
     FROM changed_rows AS r
     HAVING count(*) > 0;
     RETURN NULL;
@@ -2010,13 +2013,15 @@ CREATE TABLE public.registry_changes (
     id bigint NOT NULL,
     changed text NOT NULL,
     ids integer[],
+    versions integer[],
     transaction_id xid8 NOT NULL,
     epoch bigint,
     token uuid,
     committed_at timestamp with time zone,
     CONSTRAINT registry_changes_all_or_ids CHECK (((ids IS NULL) = (changed = 'EVERYTHING'::text))),
     CONSTRAINT registry_changes_changed_known CHECK ((changed = ANY (ARRAY['EVERYTHING'::text, 'EXCHANGES'::text, 'SYMBOLS'::text, 'HOLDS'::text, 'FEES'::text, 'LISTS'::text]))),
-    CONSTRAINT registry_changes_stamped_whole CHECK ((((epoch IS NULL) = (token IS NULL)) AND ((epoch IS NULL) = (committed_at IS NULL))))
+    CONSTRAINT registry_changes_stamped_whole CHECK ((((epoch IS NULL) = (token IS NULL)) AND ((epoch IS NULL) = (committed_at IS NULL)))),
+    CONSTRAINT registry_changes_versions_of_ids CHECK (((versions IS NULL) OR (cardinality(versions) = cardinality(ids))))
 )
 WITH (autovacuum_vacuum_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05');
 
@@ -2040,6 +2045,13 @@ COMMENT ON COLUMN public.registry_changes.changed IS 'What changed; EVERYTHING: 
 --
 
 COMMENT ON COLUMN public.registry_changes.ids IS 'Of symbols for SYMBOLS, else of exchanges';
+
+
+--
+-- Name: COLUMN registry_changes.versions; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.registry_changes.versions IS 'Where specifications changed: spec_version of each of ids before; 0: it had no rules, or was not there';
 
 
 --

@@ -39,6 +39,7 @@ CREATE TABLE public.registry_changes (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     changed TEXT NOT NULL,
     ids INTEGER[],
+    versions INTEGER[],
     transaction_id XID8 NOT NULL,
     epoch BIGINT,
     token UUID,
@@ -46,6 +47,7 @@ CREATE TABLE public.registry_changes (
     CONSTRAINT registry_changes_pkey PRIMARY KEY (id),
     CONSTRAINT registry_changes_changed_known CHECK (changed IN ('EVERYTHING', 'EXCHANGES', 'SYMBOLS', 'HOLDS', 'FEES', 'LISTS')),
     CONSTRAINT registry_changes_all_or_ids CHECK ((ids IS NULL) = (changed = 'EVERYTHING')),
+    CONSTRAINT registry_changes_versions_of_ids CHECK (versions IS NULL OR cardinality(versions) = cardinality(ids)),
     CONSTRAINT registry_changes_stamped_whole CHECK ((epoch IS NULL) = (token IS NULL) AND (epoch IS NULL) = (committed_at IS NULL))
 )
 -- Each row is updated once, and the oldest are deleted: vacuum after some thousand commits, not after some ten thousand.
@@ -59,6 +61,7 @@ CREATE INDEX idx_registry_changes_transaction ON public.registry_changes (transa
 COMMENT ON TABLE public.registry_changes IS 'What a registry in memory must read again, one row per statement. Written by trigger; the oldest epochs are deleted';
 COMMENT ON COLUMN public.registry_changes.changed IS 'What changed; EVERYTHING: all of it, as after TRUNCATE';
 COMMENT ON COLUMN public.registry_changes.ids IS 'Of symbols for SYMBOLS, else of exchanges';
+COMMENT ON COLUMN public.registry_changes.versions IS 'Where specifications changed: spec_version of each of ids before; 0: it had no rules, or was not there';
 COMMENT ON COLUMN public.registry_changes.epoch IS 'The same for all rows of a transaction; rises in the order in which transactions became visible. NULL: not yet committed';
 COMMENT ON COLUMN public.registry_changes.token IS 'At random, the same for all rows of a transaction: epochs are given again after a failover that lost the last of them';
 COMMENT ON COLUMN public.registry_changes.committed_at IS 'Just before the commit, by the clock of the server';
@@ -148,8 +151,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    INSERT INTO public.registry_changes (changed, ids, transaction_id)
-    SELECT 'SYMBOLS', array_agg(r.id), pg_current_xact_id()
+    INSERT INTO public.registry_changes (changed, ids, versions, transaction_id)
+    SELECT 'SYMBOLS', array_agg(r.id),
+           array_agg(CASE WHEN TG_OP = 'INSERT' OR r.status IS NULL THEN 0 ELSE r.spec_version END),
+           pg_current_xact_id()
     FROM changed_rows AS r
     HAVING count(*) > 0;
     RETURN NULL;
@@ -162,8 +167,9 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    INSERT INTO public.registry_changes (changed, ids, transaction_id)
-    SELECT 'SYMBOLS', array_agg(n.id), pg_current_xact_id()
+    INSERT INTO public.registry_changes (changed, ids, versions, transaction_id)
+    SELECT 'SYMBOLS', array_agg(n.id), array_agg(CASE WHEN o.status IS NULL THEN 0 ELSE o.spec_version END),
+           pg_current_xact_id()
     FROM old_rows AS o JOIN changed_rows AS n USING (id)
     -- What an import notes for the next one, such as a digest of what was read, is no change.
     WHERE n.updated_at <> o.updated_at OR n.created_at <> o.created_at OR n.spec_version <> o.spec_version

@@ -270,3 +270,42 @@ CROSS JOIN LATERAL (
       AND (one.underlying IS NULL OR one.underlying = l.underlying)
     ORDER BY one.moment DESC
     LIMIT 1) AS i;
+
+-- name: GetLogPosition :one
+-- How far is the log of changes, when was an epoch with this token committed, and did everything change after it?
+-- What is NULL is not in the log.
+SELECT (SELECT min(c.committed_at) FROM public.registry_changes AS c WHERE c.epoch = @epoch::bigint AND c.token::text = @token::text)
+           ::timestamptz AS committed_at,
+       (SELECT max(c.committed_at) FROM public.registry_changes AS c WHERE c.epoch > @epoch::bigint AND c.changed = 'EVERYTHING')
+           ::timestamptz AS everything_at,
+       (SELECT c.committed_at FROM public.registry_changes AS c WHERE c.epoch IS NOT NULL ORDER BY c.epoch LIMIT 1)
+           ::timestamptz AS oldest_at;
+
+-- name: ListSymbolRowsSinceEpoch :many
+-- What were the symbols of an exchange, whose specification changed after an epoch, then and now?
+-- The newest epoch and the time are in each row, and in one of their own where nothing changed.
+WITH reached AS (
+    SELECT c.epoch, c.token::text AS token, clock_timestamp() AS asked_at
+    FROM public.registry_changes AS c
+    WHERE c.epoch IS NOT NULL
+    ORDER BY c.epoch DESC
+    LIMIT 1
+), changed AS (
+    SELECT DISTINCT ON (c.ids[n.i]) c.ids[n.i] AS id, c.versions[n.i] AS version
+    FROM public.registry_changes AS c
+    CROSS JOIN LATERAL generate_subscripts(c.ids, 1) AS n (i)
+    WHERE c.epoch > @epoch::bigint AND c.versions IS NOT NULL
+    ORDER BY c.ids[n.i], c.epoch, c.id
+), found AS (
+    SELECT side.is_after, v.*
+    FROM changed
+    CROSS JOIN (SELECT false AS is_after UNION ALL SELECT true) AS side
+    JOIN public.symbol_states AS v
+      ON v.id = changed.id AND CASE WHEN side.is_after THEN v.valid_to IS NULL ELSE v.spec_version = changed.version END
+    WHERE v.exchange_id = @exchange_id::integer
+)
+SELECT r.epoch::bigint AS reached_epoch, r.token::text AS reached_token, r.asked_at::timestamptz AS asked_at,
+       (SELECT e.enum_value FROM public.exchanges AS e WHERE e.id = @exchange_id::integer)::text AS exchange, f.*
+FROM reached AS r
+LEFT JOIN found AS f ON true
+ORDER BY f.symbol, f.id;

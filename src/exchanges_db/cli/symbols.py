@@ -17,6 +17,7 @@ from exchanges_db.orders import pairs
 from exchanges_db.symbols import history, look_ups
 from exchanges_db.symbols.freshness import ListFreshness, get_freshness
 from exchanges_db.symbols.models import Symbol, SymbolVersion
+from exchanges_db.symbols.positions import is_position
 
 app = typer.Typer(rich_markup_mode=None)
 group = typer.Typer(
@@ -112,14 +113,18 @@ def history_(exchange: Where, symbol: Name) -> None:
 @command(group, "diff", example="symbols diff GATEIO_SPOT --since 2026-01-31T12:00:00Z", lists=True)
 def diff(
     exchange: Where,
-    since: Annotated[str, typer.Option(metavar="TIME", help="ISO 8601 with time zone.")],
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="ISO 8601 with time zone, or EPOCH:TOKEN, a position of a registry.")
+    ],
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Default: now.")] = None,
 ) -> None:
     """List what changed between two times."""
-    first, last = parse_time(since), None if until is None else parse_time(until)
+    first = since if is_position(since) else parse_time(since)
+    last = None if until is None else parse_time(until)
     found = run(lambda database: history.diff_symbols(exchange, first, last, db=database))
     output.show(found.changes, symbol_tables.SYMBOL_CHANGES, nothing="nothing changed")
-    output.note(f"up to {found.until.isoformat()}: pass that as --since the next time")
+    reached = found.until.isoformat() if found.position is None else "{}:{}".format(*found.position)
+    output.note(f"up to {reached}: pass that as --since the next time")
 
 
 @command(group, "search", example="symbols search pepe", lists=True)

@@ -49,6 +49,7 @@ CONSTRAINTS: dict[str, tuple[str, str]] = {
     "registry_changes_pkey": ("id", "is taken"),
     "registry_changes_changed_known": ("changed", "must be one of the six words of the log of changes"),
     "registry_changes_all_or_ids": ("ids", "must be there unless everything changed"),
+    "registry_changes_versions_of_ids": ("versions", "must be as many as ids, or not there"),
     "registry_changes_stamped_whole": ("epoch, token, committed_at", "must be there all or none"),
     "symbols_pkey": ("id", "is taken"),
     "symbols_identity_immutable": ("id, exchange_id, native_symbol", "cannot be changed"),

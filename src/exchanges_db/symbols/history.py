@@ -24,6 +24,7 @@ from exchanges_db.symbols.look_ups import check_filters, check_tradable
 from exchanges_db.symbols.models import Symbol, SymbolVersion
 from exchanges_db.symbols.names import check_name, the_one
 from exchanges_db.symbols.past import Then, all_then, called_then, spelled_then
+from exchanges_db.symbols.positions import check_position, find_changes_since
 from exchanges_db.symbols.pruning import check_not_pruned
 from exchanges_sql.symbol_history import AsyncQuerier, ListChangedSymbolRowsRow, ListSymbolVersionsRow
 
@@ -33,11 +34,14 @@ class SymbolDiff(msgspec.Struct, frozen=True, kw_only=True):
 
     Iterating over it gives the changes; it has their number as its length. Whoever passes `until` as the next `since`
     misses no change that an import made, and sees none twice.
+
+    position: where it began at a position of the log of changes, the one that it ends at: the next `since`.
     """
 
     since: datetime
     until: datetime
     changes: list[SymbolChange]
+    position: tuple[int, str] | None = None
 
     def __iter__(self) -> Iterator[SymbolChange]:
         return iter(self.changes)
@@ -148,7 +152,7 @@ async def get_symbol_history(
 
 async def diff_symbols(
     exchange: Enum | str | int,
-    since: datetime,
+    since: datetime | tuple[int, str] | str,
     until: datetime | None = None,
     *,
     db: DatabaseOrConnection | None = None,
@@ -156,6 +160,8 @@ async def diff_symbols(
     """Return what changed in an exchange's symbols, in whatever state, after `since` and up to `until`.
 
     exchange: by the enum_value that it had at `until`, or its id; else as in `get_symbol_as_of`.
+    since: a time; or a position in the log of changes, such as a registry's, or EPOCH:TOKEN as text. From a position on
+        nothing is waited for: the changes are those that became visible after it, in the order of commits, up to now.
     until: by default the time of the server, which is never before the newest change.
 
     It waits for an import that runs, and keeps others waiting meanwhile; on a Transaction, until that ends. Changes
@@ -164,10 +170,15 @@ async def diff_symbols(
 
     Raises:
         InvalidArgument: one of them has no time zone, or `since` lies after `until`; or the transaction is REPEATABLE
-            READ or stricter, and so may not see what holds already.
+            READ or stricter, and so may not see what holds already; or a position has an `until`, or is none.
         ExchangeNotFound: no exchange has or ever had this name or id.
-        HistoryPruned: what was at `since` was deleted.
+        HistoryPruned: what was at `since` was deleted; or the position is not in the log of changes, or everything has
+            changed at once since.
     """
+    if isinstance(since, str | tuple):
+        if until is not None:
+            raise InvalidArgument("from a position of the log on the end is now: leave out until", field="until")
+        return await _diff_since(check_key(exchange), check_position(since), db)
     key, first = check_key(exchange), check_moment(since, "since")
     last = None if until is None else check_moment(until, "until")
     if last is not None:
@@ -194,6 +205,17 @@ async def diff_symbols(
         before = readable((row for row in rows if not row.is_after), _state)
         after = readable((row for row in rows if row.is_after), _state)
         return SymbolDiff(since=first, until=end, changes=find_changes_between(before, after))
+
+    return await run_in_transaction(db, work, readonly=True)
+
+
+async def _diff_since(key: str | int, position: tuple[int, str], db: DatabaseOrConnection | None) -> SymbolDiff:
+    async def work(conn: AsyncConnection) -> SymbolDiff:
+        exchange_id = await exchange_id_then(conn, key, LAST)
+        found = await find_changes_since(conn, exchange_id, position)
+        if not found.changes:
+            await check_known(conn, exchange_id)
+        return SymbolDiff(since=found.began_at, until=found.asked_at, changes=found.changes, position=found.reached)
 
     return await run_in_transaction(db, work, readonly=True)
 

@@ -214,6 +214,8 @@ class RegistryChange:
     changed: str
     # Of symbols for SYMBOLS, else of exchanges
     ids: Optional[List[int]]
+    # Where specifications changed: spec_version of each of ids before; 0: it had no rules, or was not there
+    versions: Optional[List[int]]
     transaction_id: Any
     # The same for all rows of a transaction; rises in the order in which transactions became visible. NULL: not yet committed
     epoch: Optional[int]

@@ -13,6 +13,23 @@ import sqlalchemy.ext.asyncio
 from exchanges_sql import models
 
 
+GET_LOG_POSITION = """-- name: get_log_position \\:one
+SELECT (SELECT min(c.committed_at) FROM public.registry_changes AS c WHERE c.epoch = :p1\\:\\:bigint AND c.token\\:\\:text = :p2\\:\\:text)
+           \\:\\:timestamptz AS committed_at,
+       (SELECT max(c.committed_at) FROM public.registry_changes AS c WHERE c.epoch > :p1\\:\\:bigint AND c.changed = 'EVERYTHING')
+           \\:\\:timestamptz AS everything_at,
+       (SELECT c.committed_at FROM public.registry_changes AS c WHERE c.epoch IS NOT NULL ORDER BY c.epoch LIMIT 1)
+           \\:\\:timestamptz AS oldest_at
+"""
+
+
+@dataclasses.dataclass()
+class GetLogPositionRow:
+    committed_at: datetime.datetime
+    everything_at: datetime.datetime
+    oldest_at: datetime.datetime
+
+
 GET_NEWEST_SYMBOL_MOMENT = """-- name: get_newest_symbol_moment \\:one
 SELECT greatest(
            clock_timestamp(),
@@ -578,6 +595,110 @@ class ListSymbolRowsByNameAsOfRow:
     application_name: Optional[str]
 
 
+LIST_SYMBOL_ROWS_SINCE_EPOCH = """-- name: list_symbol_rows_since_epoch \\:many
+WITH reached AS (
+    SELECT c.epoch, c.token\\:\\:text AS token, clock_timestamp() AS asked_at
+    FROM public.registry_changes AS c
+    WHERE c.epoch IS NOT NULL
+    ORDER BY c.epoch DESC
+    LIMIT 1
+), changed AS (
+    SELECT DISTINCT ON (c.ids[n.i]) c.ids[n.i] AS id, c.versions[n.i] AS version
+    FROM public.registry_changes AS c
+    CROSS JOIN LATERAL generate_subscripts(c.ids, 1) AS n (i)
+    WHERE c.epoch > :p2\\:\\:bigint AND c.versions IS NOT NULL
+    ORDER BY c.ids[n.i], c.epoch, c.id
+), found AS (
+    SELECT side.is_after, v.id, v.exchange_id, v.native_symbol, v.symbol, v.base, v.quote, v.settle, v.kind, v.direction, v.contract_size, v.strike, v.option_type, v.price_tick, v.tick_assumed, v.quantity_step, v.step_assumed, v.price_decimals, v.quantity_decimals, v.min_quantity, v.max_quantity, v.min_notional, v.max_notional, v.market_min_quantity, v.market_max_quantity, v.market_min_notional, v.market_max_notional, v.price_band_up, v.price_band_down, v.price_band_of, v.market_slip_ratio, v.order_types, v.leverage_min, v.leverage_max, v.initial_margin_rate, v.maintenance_margin_rate, v.funding_interval, v.funding_cap, v.max_open_orders, v.margin_allowed, v.full_name, v.contract_address, v.is_risky, v.is_premarket, v.asset_class, v.list_maker_fee, v.list_taker_fee, v.status, v.is_live, v.sides, v.api_tradable, v.buy_opens_at, v.sell_opens_at, v.delisting_at, v.delisted_at, v.expires_at, v.exchange_changed_at, v.spec_version, v.source, v.observed_at, v.created_at, v.updated_at, v.valid_from, v.valid_to, v.operation, v.ended_by, v.application_name
+    FROM changed
+    CROSS JOIN (SELECT false AS is_after UNION ALL SELECT true) AS side
+    JOIN public.symbol_states AS v
+      ON v.id = changed.id AND CASE WHEN side.is_after THEN v.valid_to IS NULL ELSE v.spec_version = changed.version END
+    WHERE v.exchange_id = :p1\\:\\:integer
+)
+SELECT r.epoch\\:\\:bigint AS reached_epoch, r.token\\:\\:text AS reached_token, r.asked_at\\:\\:timestamptz AS asked_at,
+       (SELECT e.enum_value FROM public.exchanges AS e WHERE e.id = :p1\\:\\:integer)\\:\\:text AS exchange, f.is_after, f.id, f.exchange_id, f.native_symbol, f.symbol, f.base, f.quote, f.settle, f.kind, f.direction, f.contract_size, f.strike, f.option_type, f.price_tick, f.tick_assumed, f.quantity_step, f.step_assumed, f.price_decimals, f.quantity_decimals, f.min_quantity, f.max_quantity, f.min_notional, f.max_notional, f.market_min_quantity, f.market_max_quantity, f.market_min_notional, f.market_max_notional, f.price_band_up, f.price_band_down, f.price_band_of, f.market_slip_ratio, f.order_types, f.leverage_min, f.leverage_max, f.initial_margin_rate, f.maintenance_margin_rate, f.funding_interval, f.funding_cap, f.max_open_orders, f.margin_allowed, f.full_name, f.contract_address, f.is_risky, f.is_premarket, f.asset_class, f.list_maker_fee, f.list_taker_fee, f.status, f.is_live, f.sides, f.api_tradable, f.buy_opens_at, f.sell_opens_at, f.delisting_at, f.delisted_at, f.expires_at, f.exchange_changed_at, f.spec_version, f.source, f.observed_at, f.created_at, f.updated_at, f.valid_from, f.valid_to, f.operation, f.ended_by, f.application_name
+FROM reached AS r
+LEFT JOIN found AS f ON true
+ORDER BY f.symbol, f.id
+"""
+
+
+@dataclasses.dataclass()
+class ListSymbolRowsSinceEpochRow:
+    reached_epoch: int
+    reached_token: str
+    asked_at: datetime.datetime
+    exchange: str
+    is_after: Optional[bool]
+    id: Optional[int]
+    exchange_id: Optional[int]
+    native_symbol: Optional[str]
+    symbol: Optional[str]
+    base: Optional[str]
+    quote: Optional[str]
+    settle: Optional[str]
+    kind: Optional[str]
+    direction: Optional[str]
+    contract_size: Optional[decimal.Decimal]
+    strike: Optional[decimal.Decimal]
+    option_type: Optional[str]
+    price_tick: Optional[decimal.Decimal]
+    tick_assumed: Optional[bool]
+    quantity_step: Optional[decimal.Decimal]
+    step_assumed: Optional[bool]
+    price_decimals: Optional[int]
+    quantity_decimals: Optional[int]
+    min_quantity: Optional[decimal.Decimal]
+    max_quantity: Optional[decimal.Decimal]
+    min_notional: Optional[decimal.Decimal]
+    max_notional: Optional[decimal.Decimal]
+    market_min_quantity: Optional[decimal.Decimal]
+    market_max_quantity: Optional[decimal.Decimal]
+    market_min_notional: Optional[decimal.Decimal]
+    market_max_notional: Optional[decimal.Decimal]
+    price_band_up: Optional[decimal.Decimal]
+    price_band_down: Optional[decimal.Decimal]
+    price_band_of: Optional[str]
+    market_slip_ratio: Optional[decimal.Decimal]
+    order_types: Optional[List[str]]
+    leverage_min: Optional[decimal.Decimal]
+    leverage_max: Optional[decimal.Decimal]
+    initial_margin_rate: Optional[decimal.Decimal]
+    maintenance_margin_rate: Optional[decimal.Decimal]
+    funding_interval: Optional[int]
+    funding_cap: Optional[decimal.Decimal]
+    max_open_orders: Optional[int]
+    margin_allowed: Optional[bool]
+    full_name: Optional[str]
+    contract_address: Optional[str]
+    is_risky: Optional[bool]
+    is_premarket: Optional[bool]
+    asset_class: Optional[str]
+    list_maker_fee: Optional[decimal.Decimal]
+    list_taker_fee: Optional[decimal.Decimal]
+    status: Optional[str]
+    is_live: Optional[bool]
+    sides: Optional[str]
+    api_tradable: Optional[bool]
+    buy_opens_at: Optional[datetime.datetime]
+    sell_opens_at: Optional[datetime.datetime]
+    delisting_at: Optional[datetime.datetime]
+    delisted_at: Optional[datetime.datetime]
+    expires_at: Optional[datetime.datetime]
+    exchange_changed_at: Optional[datetime.datetime]
+    spec_version: Optional[int]
+    source: Optional[str]
+    observed_at: Optional[datetime.datetime]
+    created_at: Optional[datetime.datetime]
+    updated_at: Optional[datetime.datetime]
+    valid_from: Optional[datetime.datetime]
+    valid_to: Optional[datetime.datetime]
+    operation: Optional[str]
+    ended_by: Optional[str]
+    application_name: Optional[str]
+
+
 LIST_SYMBOL_SPELLINGS_AS_OF = """-- name: list_symbol_spellings_as_of \\:many
 SELECT DISTINCT v.symbol\\:\\:text AS symbol
 FROM (
@@ -717,6 +838,16 @@ WHERE :p3\\:\\:integer IS NULL OR p.id = :p3\\:\\:integer
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
+
+    async def get_log_position(self, *, epoch: int, token: str) -> Optional[GetLogPositionRow]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_LOG_POSITION), {"p1": epoch, "p2": token})).first()
+        if row is None:
+            return None
+        return GetLogPositionRow(
+            committed_at=row[0],
+            everything_at=row[1],
+            oldest_at=row[2],
+        )
 
     async def get_newest_symbol_moment(self, *, exchange_id: int) -> Optional[GetNewestSymbolMomentRow]:
         row = (await self._conn.execute(sqlalchemy.text(GET_NEWEST_SYMBOL_MOMENT), {"p1": exchange_id})).first()
@@ -1014,6 +1145,83 @@ class AsyncQuerier:
                 exchange_is_known=row[2],
                 exchange_is_active=row[3],
                 is_doubtful=row[4],
+                id=row[5],
+                exchange_id=row[6],
+                native_symbol=row[7],
+                symbol=row[8],
+                base=row[9],
+                quote=row[10],
+                settle=row[11],
+                kind=row[12],
+                direction=row[13],
+                contract_size=row[14],
+                strike=row[15],
+                option_type=row[16],
+                price_tick=row[17],
+                tick_assumed=row[18],
+                quantity_step=row[19],
+                step_assumed=row[20],
+                price_decimals=row[21],
+                quantity_decimals=row[22],
+                min_quantity=row[23],
+                max_quantity=row[24],
+                min_notional=row[25],
+                max_notional=row[26],
+                market_min_quantity=row[27],
+                market_max_quantity=row[28],
+                market_min_notional=row[29],
+                market_max_notional=row[30],
+                price_band_up=row[31],
+                price_band_down=row[32],
+                price_band_of=row[33],
+                market_slip_ratio=row[34],
+                order_types=row[35],
+                leverage_min=row[36],
+                leverage_max=row[37],
+                initial_margin_rate=row[38],
+                maintenance_margin_rate=row[39],
+                funding_interval=row[40],
+                funding_cap=row[41],
+                max_open_orders=row[42],
+                margin_allowed=row[43],
+                full_name=row[44],
+                contract_address=row[45],
+                is_risky=row[46],
+                is_premarket=row[47],
+                asset_class=row[48],
+                list_maker_fee=row[49],
+                list_taker_fee=row[50],
+                status=row[51],
+                is_live=row[52],
+                sides=row[53],
+                api_tradable=row[54],
+                buy_opens_at=row[55],
+                sell_opens_at=row[56],
+                delisting_at=row[57],
+                delisted_at=row[58],
+                expires_at=row[59],
+                exchange_changed_at=row[60],
+                spec_version=row[61],
+                source=row[62],
+                observed_at=row[63],
+                created_at=row[64],
+                updated_at=row[65],
+                valid_from=row[66],
+                valid_to=row[67],
+                operation=row[68],
+                ended_by=row[69],
+                application_name=row[70],
+            )
+
+    async def list_symbol_rows_since_epoch(self, *, exchange_id: int, epoch: int) -> AsyncIterator[ListSymbolRowsSinceEpochRow]:
+        result = await self._conn.stream(sqlalchemy.text(LIST_SYMBOL_ROWS_SINCE_EPOCH), {"p1": exchange_id, "p2": epoch})
+        async for row in result:
+            yield ListSymbolRowsSinceEpochRow(
+                reached_epoch=row[0],
+                reached_token=row[1],
+                asked_at=row[2],
+                exchange=row[3],
+                is_after=row[4],
                 id=row[5],
                 exchange_id=row[6],
                 native_symbol=row[7],
