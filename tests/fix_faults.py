@@ -21,7 +21,7 @@ _LIMIT = 90.0  # seconds for one test, and as many for its fixtures; the marker 
 _FAULTS = Path(__file__).parent / "faults"
 _LEFT = """
 SELECT count(*) FROM pg_stat_activity
-WHERE application_name = 'exchanges_db' AND datname = current_database() AND pid <> pg_backend_pid()
+WHERE application_name LIKE 'exchanges_db%' AND datname = current_database() AND pid <> pg_backend_pid()
 """
 _LOCKED = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
 

@@ -1,0 +1,234 @@
+"""A registry beside a primary and its standby: lost commits, promotions, and a standby that shows too little."""
+
+import asyncio
+import logging
+from dataclasses import replace
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from exchanges_db.database.dsn import Secret
+from exchanges_db.errors import RegistryStale
+from exchanges_db.registry import registry as registry_module
+from exchanges_db.registry.following import Following
+from exchanges_db.registry.registry import Registry
+from exchanges_db.registry.state import RegistryState
+from tests.registry_history import RecordedRegistry, contents, loaded
+from tests.servers import Server, until
+from tests.toxic_proxy import toxic_proxy
+
+pytestmark = pytest.mark.faults
+QUICK: dict[str, Any] = {"poll_interval": 0.1, "answer_timeout": 0.5}
+NAME = "UPDATE exchanges SET display_name = $1 WHERE id = 1 RETURNING 1"
+OURS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'exchanges_db registry'"
+END_ALL = f"SELECT pg_terminate_backend(pid) FROM ({OURS}) AS ours"
+EPOCH = "SELECT max(epoch) FROM registry_changes"
+
+
+def name_in(registry: Registry) -> str:
+    return registry.snapshot.places_by_id[1].exchange.display_name
+
+
+async def reached(registry: Registry, name: str, *, within: float = 30) -> None:
+    async def there() -> bool:
+        return name_in(registry) == name
+
+    await until(there, what=f"the registry holds {name}", within=within)
+
+
+async def is_in(registry: Registry, state: RegistryState) -> None:
+    async def there() -> bool:
+        return registry.state is state
+
+    await until(there, what=f"the registry is {state}", within=30)
+
+
+class EpochAlone(Following):
+    """Takes two positions for the same whose numbers are."""
+
+    async def _poll(self, session: Any) -> bool:
+        state, _ = await self._ask(session)
+        return state.epoch != self._epoch and await super()._poll(session)
+
+    async def _look(self, session: Any, *, hinted: bool = False) -> None:
+        state, _ = await self._ask(session)
+        if state.epoch != self._epoch:
+            await super()._look(session, hinted=hinted)
+        else:
+            self._prove(monotonic())
+
+    @property
+    def _epoch(self) -> int | None:
+        return None if self.snapshot is None else self.snapshot.position.epoch
+
+
+async def lose_the_tail(primary: Server, standby: Server, registry: Registry, *, number: int) -> None:
+    """Commit twice what the standby never gets; it is then promoted, and gives the same epochs to other commits."""
+    await primary.query(NAME, f"kept {number}")
+    await standby.catch_up(primary)
+    epoch = await primary.query(EPOCH)
+    await standby.set(primary_conninfo="")
+
+    async def cut() -> bool:
+        return not await primary.query("SELECT count(*) FROM pg_stat_replication")
+
+    await until(cut, what="the standby is cut off")
+    for name in ("lost", f"lost too {number}"):
+        await primary.query(NAME, name)
+    await reached(registry, f"lost too {number}")
+    await primary.crash()
+    await standby.promote()
+    await standby.query("SELECT setval('registry_epoch_seq', $1::bigint)", epoch)
+    for name in ("other", f"other too {number}"):
+        await standby.query(NAME, name)
+    assert registry.position is not None
+    assert await standby.query(EPOCH) == epoch + 2
+
+
+@pytest.mark.parametrize("primary", [18], indirect=True)
+@pytest.mark.parametrize("kind", [Following, EpochAlone])
+async def test_a_failover_that_lost_commits_is_betrayed_by_the_token(
+    primary: Server, standby: Server, kind: type[Following], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The epochs of the lost commits are given again. Whoever compares the numbers alone keeps what nobody has.
+
+    Then the old primary is rewound, follows, and is promoted in turn: the same registry follows both failovers.
+    """
+    monkeypatch.setattr(registry_module, "Following", kind)
+    async with toxic_proxy(standby.dsn) as (proxy, through):
+        both = replace(primary.dsn, hosts=(*primary.dsn.hosts, *through.hosts), target_session_attrs="read-write")
+        async with RecordedRegistry(both, **QUICK) as registry:
+            proxy.refuse()  # until the others are committed: else their beginning betrays them
+            await lose_the_tail(primary, standby, registry, number=1)
+            await proxy.listen()
+            await is_in(registry, RegistryState.LIVE)
+            await registry.refresh()
+            if kind is EpochAlone:
+                assert name_in(registry) == "lost too 1"
+                return
+            assert name_in(registry) == "other too 1"
+            assert contents(registry.snapshot) == contents(await loaded(standby.dsn))
+            await primary.rewind_to(standby)
+            await primary.streams_from(standby)
+            await lose_the_tail(standby, primary, registry, number=2)
+            await reached(registry, "other too 2")
+            await registry.refresh()
+            assert contents(registry.snapshot) == contents(await loaded(primary.dsn))
+            assert [one.epochs for one in registry.recorder.held].count(None) >= 3  # one load, and one per failover
+
+
+def polls_told(caplog: pytest.LogCaptureFixture) -> int:
+    return sum(getattr(record, "exchanges_db_event", "") == "registry_polls" for record in caplog.records)
+
+
+async def grows_old(registry: RecordedRegistry, primary: Server, name: str) -> None:
+    """Commit what the registry cannot see; it must go stale, and never say that it is fresher than this commit."""
+    began = monotonic()
+    await primary.query(NAME, name)
+    written = monotonic()
+    await is_in(registry, RegistryState.STALE)
+    assert name_in(registry) != name
+    registry.claim()
+    assert registry.claims[-1].since <= written
+    assert began + QUICK["poll_interval"] + QUICK["answer_timeout"] <= monotonic() + 0.2  # not before its time
+
+
+@pytest.mark.parametrize("primary", [15, 18], indirect=True)
+@pytest.mark.parametrize("who", ["a superuser", "a reader"])
+async def test_on_a_standby_it_polls_and_says_how_old_it_is(
+    primary: Server, standby: Server, who: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One warning. It goes stale while replay is paused, and while the standby gets nothing from its primary."""
+    dsn = standby.dsn
+    if who == "a reader":
+        await primary.query("CREATE ROLE reader LOGIN PASSWORD 'reader'")
+        await primary.query("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+        dsn = replace(dsn, user="reader", password=Secret("reader"))
+    await standby.catch_up(primary)
+    with caplog.at_level(logging.WARNING, "exchanges_db"):
+        async with RecordedRegistry(dsn, **QUICK) as registry:
+            assert registry.stats().on_standby
+            assert not registry.stats().listening
+            await primary.query(NAME, "seen")
+            await reached(registry, "seen")
+            await standby.query("SELECT pg_wal_replay_pause()")
+            await grows_old(registry, primary, "paused")
+            await standby.query("SELECT pg_wal_replay_resume()")
+            await reached(registry, "paused")
+            await is_in(registry, RegistryState.LIVE)
+            conninfo = await standby.query("SHOW primary_conninfo")
+            await standby.set(primary_conninfo="")
+            await grows_old(registry, primary, "cut off")
+            await standby.set(primary_conninfo=conninfo.replace("'", "''"))
+            await reached(registry, "cut off")
+            await is_in(registry, RegistryState.LIVE)
+            await standby.query(END_ALL)
+            await primary.query(NAME, "after a lost connection")
+            await reached(registry, "after a lost connection")
+    assert polls_told(caplog) == 1
+
+
+@pytest.mark.parametrize("primary", [18], indirect=True)
+async def test_look_ups_raise_while_a_standby_is_too_old(primary: Server, standby: Server) -> None:
+    async with RecordedRegistry(standby.dsn, **QUICK, max_staleness=0.5) as registry:
+        await standby.query("SELECT pg_wal_replay_pause()")
+        await primary.query(NAME, "paused")
+        async with asyncio.timeout(30):
+            while registry.recorder.told[-1] != "stale":
+                await asyncio.sleep(0.01)
+        with pytest.raises(RegistryStale) as info:
+            _ = registry.snapshot
+        assert info.value.lag is not None
+        assert info.value.lag >= 0.5
+        await standby.query("SELECT pg_wal_replay_resume()")
+        async with asyncio.timeout(30):
+            while registry.recorder.told[-1] != "fresh":
+                await asyncio.sleep(0.01)
+        await reached(registry, "paused")
+
+
+class AnyAnswerProves(Following):
+    """Takes what a standby shows for what there is."""
+
+    async def _poll(self, session: Any) -> bool:
+        sent = monotonic()
+        moved = await super()._poll(session)
+        self._prove(sent)
+        return moved
+
+
+@pytest.mark.parametrize("primary", [18], indirect=True)
+@pytest.mark.parametrize("kind", [Following, AnyAnswerProves])
+async def test_a_hint_from_the_primary_proves_nothing_of_the_standby(
+    primary: Server, standby: Server, kind: type[Following], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It makes the registry ask until the standby shows it, long before the next poll; and no earlier is it fresh."""
+    monkeypatch.setattr(registry_module, "Following", kind)
+    await standby.catch_up(primary)
+    async with RecordedRegistry(standby.dsn, listen=primary.dsn, poll_interval=5.0, answer_timeout=5.0) as registry:
+
+        async def listens() -> bool:
+            return registry.stats().listening
+
+        await until(listens, what="it listens at the primary")
+        began = monotonic()
+        await primary.query(NAME, "told")
+        await reached(registry, "told")
+        assert monotonic() - began < 2.5
+        await standby.query("SELECT pg_wal_replay_pause()")
+        hints = registry.stats().hints
+        await primary.query(NAME, "paused")
+        written = monotonic()
+        polls = registry.stats().polls
+
+        async def asked() -> bool:
+            return registry.stats().hints > hints and registry.stats().polls > polls + 6
+
+        await until(asked, what="the hint has led to several polls")
+        assert name_in(registry) == "told"
+        registry.claim()
+        early = max(claim.since for claim in registry.claims) > written
+        assert early is (kind is AnyAnswerProves)
+        await standby.query("SELECT pg_wal_replay_resume()")
+        await reached(registry, "paused")
