@@ -71,6 +71,7 @@ bench: .venv/.bench .venv-peers/.installed ## compare our speed with asyncpg and
 	python -m benchmarks.past
 	python -m benchmarks.scale
 	python -m benchmarks.time_series
+	.venv-peers/bin/python -m benchmarks.registry_look_ups
 	.venv-peers/bin/python -m benchmarks.symbols $(if $(EXCHANGES_DB_PAYLOADS),--payload $(EXCHANGES_DB_PAYLOADS)/gateio_spot_currency_pairs.json)
 
 peers: .venv-peers/.installed ## compare our readers with ccxt's, row by row; EXCHANGES_DB_PAYLOADS=FOLDER adds recorded answers
