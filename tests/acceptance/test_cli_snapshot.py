@@ -97,7 +97,8 @@ def against(path: Path, dsn: Dsn, code: int) -> dict[str, Any]:
     """What `verify` says of a database."""
     result = run("snapshot", "verify", str(path), "--against-database", "--json", url=url_of(dsn))
     assert result.returncode == code, result.stderr
-    return json.loads(result.stdout)
+    told: dict[str, Any] = json.loads(result.stdout)
+    return told
 
 
 def test_how_far_the_database_has_gone_on_is_told(stocked_dsn: Dsn, dsn: Dsn, tmp_path: Path) -> None:

@@ -454,6 +454,8 @@ _MADE_OF: dict[str, dict[str, Any]] = {
     "InvalidSymbol": {"field": "price_tick"},
     "ConstraintViolated": {"sqlstate": "23514", "constraint": "symbols_kind_known"},
     "ImportRefused": {"report": None},
+    "SnapshotNotSaved": {"path": "registry.snapshot"},
+    "SnapshotRefused": {"path": "registry.snapshot"},
 }
 
 
