@@ -122,9 +122,9 @@ def test_how_far_the_database_has_gone_on_is_told(stocked_dsn: Dsn, dsn: Dsn, tm
     assert (told["database"], told["epochs_since"]) == ("FORGOTTEN", None)
 
 
-# As after very many transactions, of which the last deleted what is too old.
+# As after very many transactions, of which each hundredth deletes what is too old.
 _MANY_EPOCHS = """
-    SELECT setval('registry_epoch_seq', 200000);
+    SELECT setval('registry_epoch_seq', 199999);
     UPDATE exchanges SET precision_default = 5 WHERE id = 1;
 """
 

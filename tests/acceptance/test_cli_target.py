@@ -36,9 +36,6 @@ NEEDS = {
     "symbols search": ["X"], "symbols common": [SPOT, "MEXC_SPOT"],
     "snapshot save": ["{file}.snapshot"], "snapshot show": ["{file}.snapshot"],
     "snapshot verify": ["{file}.snapshot", "--against-database"],
-
-
-    "watch": ["--for", "1s"],
 }  # fmt: skip
 
 
@@ -60,7 +57,7 @@ ASKING = sorted(name for name, command in COMMANDS.items() if any("--embedded" i
 
 
 def test_all_commands_but_four_ask_a_database(file: str) -> None:
-    """`schema` prints a file of the package, `roles` SQL for a DBA, `readers` what is there; `show` reads a file."""
+    """`schema` and `snapshot show` print what is in files, `roles` SQL for a DBA, `readers` what is installed."""
     assert COMMANDS.keys() - set(ASKING) == {"schema", "roles", "readers", "snapshot show"}
     for url in (None, "", "nonsense"):
         assert 'CREATE ROLE "o" NOLOGIN' in ok(*arguments_of("roles", ""), url=url)
@@ -122,9 +119,6 @@ READS = {
     "fees history",
     "roles",
     "snapshot save", "snapshot show", "snapshot verify",
-
-
-    "watch",
 }  # fmt: skip
 # `sync` needs a server in an exchange's place: test_cli_symbols.py has one. `adopt` needs tables: test_cli_adopt.py.
 WRITES = sorted(COMMANDS.keys() - READS - {"sync", "adopt"})

@@ -39,7 +39,7 @@ _OWN: dict[str, msgspec.msgpack.Decoder[list[Any]]] = {
     field: msgspec.msgpack.Decoder(GenericAlias(list, _HINTS[field])) for field in FIELDS if field not in _SHARED
 }
 _EACH = "id"  # the field whose column always has one entry per symbol
-_replace = msgspec.structs.replace
+_set = msgspec.structs.force_setattr
 
 
 class Tables(msgspec.Struct, array_like=True):
@@ -150,5 +150,9 @@ class ColumnReader:
             return []
         first = {field: found[0] for field, found in differing.items()}
         model = RegistrySymbol(exchange=exchange, holds=holds, account_fees=fees, **same, **first)
-        names = tuple(differing)
-        return [_replace(model, **dict(zip(names, row, strict=True))) for row in zip(*differing.values(), strict=True)]
+        # A copy, and then the fields that differ, column by column: half as dear as making each of all its fields.
+        symbols: list[RegistrySymbol] = [model.__copy__() for _ in differing[_EACH]]  # type: ignore[attr-defined]  # it has
+        for field, found in differing.items():
+            for symbol, value in zip(symbols, found, strict=True):
+                _set(symbol, field, value)  # nobody else has seen it yet
+        return symbols

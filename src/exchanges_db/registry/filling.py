@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import TypeVar
 
 from exchanges_db.exchanges.models import StoredExchange
@@ -38,14 +39,16 @@ def filled(
 
     symbols: each with its exchange's name on it already, and with what `said_of_the_whole` returns.
     """
-    live = [one for one in symbols if is_live(one.status)]
+    states = list(map(attrgetter("status"), symbols))
+    dead = {status for status in set(states) if not is_live(status)}
+    live = [one for one, status in zip(symbols, states, strict=True) if status not in dead] if dead else symbols
     place = Place(
         exchange=exchange,
-        symbols={one.id: one for one in symbols},
+        symbols=dict(zip(map(attrgetter("id"), symbols), symbols, strict=True)),
         named=dict(named),
-        by_native=_index([one.native_symbol for one in symbols], symbols),
-        by_symbol=_index([one.symbol for one in symbols], symbols),
-        by_pair=_index([(one.base, one.quote) for one in live], live),
+        by_native=_index(map(attrgetter("native_symbol"), symbols), symbols),
+        by_symbol=_index(map(attrgetter("symbol"), symbols), symbols),
+        by_pair=_index(map(attrgetter("base", "quote"), live), live),
         holds={native: hold for native, hold in holds.items() if native is None},
         fees={key: one for key, one in fees.items() if key[1] is None},
         lists=lists,
