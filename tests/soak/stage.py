@@ -162,6 +162,7 @@ class Stage:
         await self.follower.stop("fast")
         self.lost = True
         await self.writing.wrote(self._draw.randrange(1, 10))
+        await self._refuse()  # who comes by the proxies has seen what is lost, and comes back when others have written
         await self.leader.crash()
         await self.follower.start()
         self.writing.lost(kept)  # nobody leads now, so that nothing is acknowledged
@@ -196,10 +197,13 @@ class Stage:
 
     async def refuse(self) -> None:
         """Take no new connection, and break off those that are there."""
+        await self._refuse()
+        await self.writing.wrote(self._draw.randrange(1, 60))
+
+    async def _refuse(self) -> None:
         for proxy in self.proxies:
             proxy.refuse()
             proxy.reset()
-        await self.writing.wrote(self._draw.randrange(1, 60))
 
     async def slow(self) -> None:
         """Deliver late and in small pieces."""

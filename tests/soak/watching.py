@@ -153,7 +153,8 @@ def judge(watcher: Watcher, log: Mapping[int, str], whole: Iterable[int], *, los
         if stands and stood and epoch <= before:
             faults.append(f"{watcher.who} went from {before} to {epoch}")
         elif stands and stood and count != _LOADED and index[epoch] - index[before] != count:
-            faults.append(f"{watcher.who} went from {before} to {epoch} by {count} changes: there were others")
+            led = ordered[index[before] + 1 : index[epoch] + 1]
+            faults.append(f"{watcher.who} went from {before} to {epoch} by {count} changes, not by {led}")
         elif stands and stood and count == _LOADED and not any(before < one <= epoch for one in everything):
             faults.append(f"{watcher.who} has loaded all at {epoch}, though the log leads there from {before}")
     return faults[:MOST]
