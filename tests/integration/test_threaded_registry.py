@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import AccessDenied, ConfigurationError, DatabaseUnavailable, RegistryStale, SchemaMismatch
+from exchanges_db.registry.changes import ExchangeChanged
 from exchanges_db.registry.followers import Follower
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
@@ -248,6 +250,42 @@ async def test_a_caller_with_an_event_loop_of_its_own_may_use_it(stocked_dsn: Ds
         assert registry.snapshot.places_by_id[1].exchange.display_name == str(written)
         async with Registry(stocked_dsn) as other:
             assert other.position == registry.position
+
+
+def test_what_changes_comes_to_a_plain_loop_in_a_thread(stocked_dsn: Dsn) -> None:
+    """In its order, until the stream or the registry is closed, also by another thread; then the loop is over."""
+    with Registry.in_thread(stocked_dsn, settings=QUICK) as registry, ThreadPoolExecutor(2) as pool:
+        changes, others = registry.changes(), registry.changes()
+        began = changes.position
+        written = asyncio.run(write(stocked_dsn, 0.05, 40))
+        names = []
+        for change in changes:
+            assert isinstance(change, ExchangeChanged)
+            names.append(int(change.after.display_name))
+            if names[-1] == written:
+                break
+        assert names == sorted(set(names))
+        assert changes.position == registry.position != began
+        waits, reads = pool.submit(list, changes), pool.submit(list, others)
+        changes.close()
+        assert waits.result(10) == []
+        registry.close()
+        assert len(reads.result(10)) <= len(names)
+        with pytest.raises(RegistryStale, match="closed"):
+            registry.changes()
+
+
+def test_it_begins_with_a_file_where_no_database_is(stocked_dsn: Dsn, tmp_path: Path) -> None:
+    path = tmp_path / "snapshot"
+    with Registry.in_thread(stocked_dsn) as registry:
+        registry.save(path)
+        with Registry.in_thread(NOWHERE, file=path) as other:
+            assert other.state is RegistryState.STALE
+            assert other.position == registry.position
+            assert dict(other.by_id) == dict(registry.by_id)
+        with Registry.in_thread(stocked_dsn, file=path) as again:
+            again.refresh(timeout=10)
+            assert (again.state, again.stats().loads) == (RegistryState.LIVE, 0)
 
 
 async def test_its_connection_ends_with_it(stocked_dsn: Dsn) -> None:

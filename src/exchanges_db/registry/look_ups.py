@@ -40,8 +40,8 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
             is not there raises SymbolNotFound.
     """
 
-    def __init__(self) -> None:
-        self._served = Served()
+    def __init__(self, served: Served | None = None) -> None:
+        self._served = Served() if served is None else served
         self.by_id = self._served.by_id
         self._pair_ids = self._served.pair_ids
 

@@ -59,9 +59,16 @@ class Registry(Kept, Changing, LookUps):
         *,
         listen: Dsn | str | None = None,
         settings: RegistrySettings | None = None,
+        file: StrPath | None = None,
     ) -> ThreadedRegistry:
-        """Return the same for a program without asyncio: `with Registry.in_thread(...) as registry`."""
-        return ThreadedRegistry(cls(db, listen=listen, settings=settings))
+        """Return the same for a program without asyncio: `with Registry.in_thread(...) as registry`.
+
+        file: begin with what `save` has put into this file, as `load_file` does. Raises SnapshotRefused.
+        """
+        registry = cls(db, listen=listen, settings=settings)
+        if file is not None:
+            registry._begin_with(read_snapshot(file).snapshot)
+        return ThreadedRegistry(registry)
 
     @classmethod
     def load_file(

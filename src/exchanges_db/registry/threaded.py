@@ -5,21 +5,27 @@ A look-up takes no lock: it reads one attribute, which the registry's thread rep
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from queue import Empty
 from typing import Any, Protocol, Self
 
 from exchanges_db.errors import ConfigurationError, RegistryStale
+from exchanges_db.registry.changes import RegistryChange
+from exchanges_db.registry.file import StrPath, write_snapshot
 from exchanges_db.registry.followers import Follower
 from exchanges_db.registry.look_ups import LookUps
 from exchanges_db.registry.loop_thread import LoopThread, ThreadEnded
 from exchanges_db.registry.models import Position
+from exchanges_db.registry.served import Served
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.registry.state import RegistryState, RegistryStats
+from exchanges_db.registry.streams import ChangeStream
 
 
 class _Registry(Protocol):
     """What a thread keeps: a Registry."""
+
+    _served: Served
 
     @property
     def snapshot(self) -> Snapshot: ...
@@ -36,6 +42,7 @@ class _Registry(Protocol):
     def now(self) -> datetime | None: ...
     def follow(self, follower: Follower) -> None: ...
     def abandon(self, why: str = "") -> None: ...
+    def changes(self, *, since: Position | None, maxsize: int, states: bool) -> ChangeStream: ...
 
 
 class ThreadedRegistry(LookUps):
@@ -49,10 +56,9 @@ class ThreadedRegistry(LookUps):
     """
 
     def __init__(self, registry: _Registry) -> None:
-        super().__init__()
+        super().__init__(registry._served)  # noqa: SLF001 - private to this package
         self._registry = registry
         self._thread = LoopThread(registry.abandon)
-        registry.follow(self._served)
         self._is_begun = False
 
     def open(self) -> Self:
@@ -139,6 +145,33 @@ class ThreadedRegistry(LookUps):
         except ThreadEnded:
             raise self._closed() from None
 
+    def save(self, path: StrPath) -> None:
+        """Put what is held now into a file, with which `Registry.in_thread(file=path)` begins.
+
+        Raises:
+            RegistryStale: nothing is held yet, or it is too old.
+            SnapshotNotSaved: the file cannot be written.
+        """
+        write_snapshot(path, self.snapshot, self.now() or datetime.now(UTC))
+
+    def changes(
+        self, *, since: Position | None = None, maxsize: int = 10_000, states: bool = False
+    ) -> BlockingChangeStream:
+        """Return what changes from now on, or since a position, for a plain `for`, which waits; else as of a Registry.
+
+        Raises:
+            RegistryStale: the registry is closed, or was not opened yet.
+            InvalidArgument: `since` is no Position, or `maxsize` no positive number.
+        """
+
+        async def begin() -> ChangeStream:
+            return self._registry.changes(since=since, maxsize=maxsize, states=states)
+
+        try:
+            return BlockingChangeStream(self._thread.ask(begin), self._thread)
+        except ThreadEnded:
+            raise self._closed() from None
+
     def follow(self, follower: Follower) -> None:
         """Tell a follower of each snapshot from now on, and of the one that is held now; in the registry's thread."""
 
@@ -159,3 +192,29 @@ class ThreadedRegistry(LookUps):
         except RegistryStale as exc:
             return exc
         return RegistryStale("this registry is not open", lag=self.lag)
+
+
+class BlockingChangeStream:
+    """What changes in a registry, for a plain `for` in one thread; what it gives: see ChangeStream."""
+
+    def __init__(self, stream: ChangeStream, thread: LoopThread) -> None:
+        self._stream, self._thread = stream, thread
+
+    @property
+    def position(self) -> Position | None:
+        """Up to where everything was given out: what `since=` takes when the consumer begins again."""
+        return self._stream.position
+
+    def close(self) -> None:
+        """End the iteration, also for the thread that waits in it; what was not read is dropped."""
+        self._stream.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> RegistryChange:
+        """Wait for the next change; the end is that of the stream, of the registry or of its process."""
+        try:
+            return self._thread.ask(self._stream.__anext__)
+        except (StopAsyncIteration, ThreadEnded):
+            raise StopIteration from None
