@@ -27,6 +27,8 @@ from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News, Snapshot
 from tests.faults.history import Outcome
 
+# asyncpg's for a connection that ends while it is used, which InternalClientError is for some moments of it.
+_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 Values = Mapping[int, str]  # the display names of exchanges, by id
 
 
@@ -310,7 +312,7 @@ class Writers:
             try:
                 if connection is None or connection.is_closed():
                     connection = await asyncpg.connect(**self._dsn.asyncpg_arguments(), timeout=5, command_timeout=10)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            except _LOST:
                 await asyncio.sleep(0.01)
                 continue
             await self._write_once(connection)
@@ -331,7 +333,7 @@ class Writers:
             outcome = Outcome.UNKNOWN
             await connection.execute("COMMIT")
             outcome = Outcome.OK
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        except _LOST:
             connection.terminate()
         self._tries.append((name, ids, began, monotonic(), outcome, transaction_id))
 
@@ -347,9 +349,11 @@ class Writers:
         finally:
             await connection.close()
         stamped = {row["id"]: Position(row["epoch"], row["token"]) for row in rows}
+        # A server that has crashed gives the ids of transactions again that were not committed.
+        tries = sorted(self._tries, key=lambda one: [Outcome.OK, Outcome.UNKNOWN, Outcome.FAILED].index(one[4]))
         writes = [
             Write(name, ids, began, ended, outcome, stamped.pop(number or "", None))
-            for name, ids, began, ended, outcome, number in self._tries
+            for name, ids, began, ended, outcome, number in tries
         ]
         assert not stamped, "only these writers may write"
         whole = frozenset(row["epoch"] for row in rows if row["whole"])

@@ -1,0 +1,235 @@
+"""Registries that follow writers while connections and servers fail: every promise is kept, whatever happens."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.pool import Database
+from exchanges_db.database.settings import Settings
+from exchanges_db.registry import following as module
+from exchanges_db.registry.loading import fetch_news
+from exchanges_db.registry.registry import Registry, RegistrySettings
+from exchanges_db.registry.state import RegistryState
+from tests.factories import connected
+from tests.registry_history import RecordedRegistry, Writers, broken, contents, loaded
+from tests.servers import Server, until
+from tests.toxic_proxy import ToxicProxy, toxic_proxy
+
+QUICK: dict[str, Any] = {"poll_interval": 0.1, "answer_timeout": 0.5}
+OURS = (
+    "SELECT pid FROM pg_stat_activity WHERE application_name = 'exchanges_db registry' AND datname = current_database()"
+)
+LONG = 30.0  # for what is due within a second or two, also where the machine is slow
+
+
+async def is_live(registry: Registry, *, losses: int) -> None:
+    async def there() -> bool:
+        return registry.state is RegistryState.LIVE and registry.stats().losses >= losses
+
+    await until(there, what="the registry is LIVE again", within=LONG)
+
+
+async def is_stale(registry: Registry) -> None:
+    async def there() -> bool:
+        return registry.state is RegistryState.STALE
+
+    await until(there, what="the registry is STALE", within=LONG)
+
+
+@asynccontextmanager
+async def watched(registry: RecordedRegistry) -> AsyncIterator[None]:
+    """Keep what the registry says of its age, all the time."""
+
+    async def watch() -> None:
+        while True:
+            registry.claim()
+            await asyncio.sleep(0.01)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+async def all_is_kept(registry: RecordedRegistry, writers: Writers, dsn: Dsn) -> None:
+    """Check each promise by the history; at the end all is equal."""
+    await writers.end()
+    async with asyncio.timeout(LONG):
+        await registry.refresh()
+    history = await writers.history(registry)
+    assert broken(history) == {}
+    assert len(history.held) > 2
+    assert contents(registry.snapshot) == contents(await loaded(dsn))
+
+
+async def _terminate(proxy: ToxicProxy, dsn: Dsn) -> None:
+    async with connected(dsn) as other:
+        await other.execute(f"SELECT pg_terminate_backend(pid) FROM ({OURS}) AS ours")
+
+
+async def _reset(proxy: ToxicProxy, dsn: Dsn) -> None:
+    proxy.reset()
+
+
+async def _half_close(proxy: ToxicProxy, dsn: Dsn) -> None:
+    proxy.half_close("back")
+
+
+async def _forget(proxy: ToxicProxy, dsn: Dsn) -> None:
+    """The connection that listens is dead, and nobody says so."""
+    proxy.forget()
+
+
+async def _cut_an_answer(proxy: ToxicProxy, dsn: Dsn) -> None:
+    proxy.cut(700, "silence")
+
+
+BREAKS = [_terminate, _reset, _half_close, _forget, _cut_an_answer]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("fault", BREAKS, ids=lambda one: one.__name__.strip("_"))
+async def test_a_lost_connection_loses_no_change(dsn: Dsn, fault: Callable[[ToxicProxy, Dsn], Awaitable[None]]) -> None:
+    """Three times; it goes on where it was, loads nothing anew, and is never older than it says."""
+    async with (
+        toxic_proxy(dsn) as (proxy, through),
+        Writers(dsn) as writers,
+        RecordedRegistry(through, **QUICK) as registry,
+        watched(registry),
+    ):
+        for number in range(1, 4):
+            await writers.wrote(10)
+            await fault(proxy, dsn)
+            await is_live(registry, losses=number)
+        await writers.wrote(10)
+        await all_is_kept(registry, writers, dsn)
+        assert registry.stats().loads == 1
+
+
+@pytest.mark.faults
+async def test_in_a_black_hole_the_age_grows_and_after_it_all_comes(dsn: Dsn) -> None:
+    """New connections vanish, too. It is STALE meanwhile; look-ups raise where that was asked for."""
+    async with (
+        toxic_proxy(dsn) as (proxy, through),
+        Writers(dsn) as writers,
+        RecordedRegistry(through, **QUICK, max_staleness=0.8) as registry,
+        watched(registry),
+    ):
+        await writers.wrote(10)
+        proxy.silent = True
+        await is_stale(registry)
+        async with asyncio.timeout(LONG):
+            while registry.recorder.told[-1] != "stale":
+                await asyncio.sleep(0.01)
+        await writers.wrote(10)
+        assert registry.lag is not None
+        assert registry.lag >= 0.8
+        proxy.heal()
+        await is_live(registry, losses=1)
+        await all_is_kept(registry, writers, dsn)
+        assert "fresh" in registry.recorder.told
+
+
+@pytest.mark.faults
+async def test_a_black_hole_while_all_is_loaded_is_left(dsn: Dsn) -> None:
+    """The first load falls silent half way; the next one succeeds."""
+    limits = Settings(connect_timeout=1, command_timeout=1)
+    async with toxic_proxy(dsn) as (proxy, through):
+        for at in (900, 1500, 2500, 4000):
+            proxy.cut(at, "silence")
+            settings = RegistrySettings(**QUICK, load_timeout=LONG)
+            async with Registry(Database(through, limits), settings=settings) as registry:
+                assert registry.state is RegistryState.LIVE
+                proxy.heal()  # where loading did not reach it
+
+
+async def _restart(server: Server) -> None:
+    await server.restart("immediate")
+
+
+async def _restart_fast(server: Server) -> None:
+    await server.restart("fast")
+
+
+async def _kill_backend(server: Server) -> None:
+    """The whole server recovers from that."""
+    server.send_backend(await server.query(OURS), signal.SIGKILL)
+
+
+async def _crash(server: Server) -> None:
+    await server.crash()
+    await server.start()
+
+
+async def _stop_backend(server: Server) -> None:
+    """It is alive, and says nothing; another connection is made beside it."""
+    pid = await server.query(OURS)
+    server.send_backend(pid, signal.SIGSTOP)
+
+    async def another() -> bool:
+        return bool(await server.query(f"SELECT count(*) FROM ({OURS}) AS ours WHERE pid <> {pid}"))
+
+    try:
+        await until(another, what="the registry has made another connection", within=LONG)
+    finally:
+        server.send_backend(pid, signal.SIGCONT)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("primary", [18], indirect=True)
+@pytest.mark.parametrize(
+    "fault", [_restart, _restart_fast, _kill_backend, _crash, _stop_backend], ids=lambda one: one.__name__.strip("_")
+)
+async def test_a_server_that_fails_loses_no_change(primary: Server, fault: Callable[[Server], Awaitable[None]]) -> None:
+    async with (
+        Writers(primary.dsn) as writers,
+        RecordedRegistry(primary.dsn, **QUICK) as registry,
+        RecordedRegistry(primary.dsn, **QUICK) as second,
+        watched(registry),
+    ):
+        for number in range(1, 3):
+            await writers.wrote(10)
+            await fault(primary)
+            await is_live(registry, losses=number if fault is not _stop_backend else 0)
+        await writers.wrote(10)
+        await all_is_kept(registry, writers, primary.dsn)
+        await second.refresh()
+        assert broken(await writers.history(second)) == {}
+        assert registry.stats().loads == second.stats().loads == 1
+
+
+@pytest.mark.faults
+async def test_a_storm_of_notifications_costs_few_looks(dsn: Dsn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six thousand that mean nothing, from three sessions, among changes that do; at worst a look per 50 ms."""
+    looks = 0
+
+    async def counted(*arguments: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await fetch_news(*arguments)
+
+    monkeypatch.setattr(module, "fetch_news", counted)
+    loop = asyncio.get_running_loop()
+
+    async def storm() -> None:
+        async with connected(dsn) as connection:
+            for number in range(20):
+                await connection.execute(
+                    "SELECT pg_notify('exchanges_db_changed', n || ':' || $1::text) FROM generate_series(1, 100) AS n",
+                    f"forged {number}",
+                )
+
+    async with Writers(dsn, tasks=1, pause=0.05) as writers, RecordedRegistry(dsn, poll_interval=1.0) as registry:
+        began = loop.time()
+        await asyncio.gather(storm(), storm(), storm())
+        await writers.wrote(3)
+        await all_is_kept(registry, writers, dsn)
+        assert registry.stats().hints >= 6000
+        assert looks - registry.stats().updates <= (loop.time() - began) / 0.05 + 3
