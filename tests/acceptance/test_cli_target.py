@@ -36,6 +36,7 @@ NEEDS = {
     "symbols search": ["X"], "symbols common": [SPOT, "MEXC_SPOT"],
     "snapshot save": ["{file}.snapshot"], "snapshot show": ["{file}.snapshot"],
     "snapshot verify": ["{file}.snapshot", "--against-database"],
+    "watch": ["--for", "1s"],
 }  # fmt: skip
 
 
@@ -119,6 +120,7 @@ READS = {
     "fees history",
     "roles",
     "snapshot save", "snapshot show", "snapshot verify",
+    "watch",
 }  # fmt: skip
 # `sync` needs a server in an exchange's place: test_cli_symbols.py has one. `adopt` needs tables: test_cli_adopt.py.
 WRITES = sorted(COMMANDS.keys() - READS - {"sync", "adopt"})

@@ -18,7 +18,7 @@ from exchanges_db.database.settings import Settings
 from exchanges_db.registry import following as module
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.models import Position
-from exchanges_db.registry.snapshot import Entry, News, Snapshot
+from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
 from exchanges_db.registry.state import Counts
 from exchanges_sql.registry import GetRegistryStateRow
 
@@ -127,7 +127,7 @@ class _World:
         if at not in self.log and not (self.by_epoch_alone and at.epoch <= self.newest.epoch):
             return None
         later = [one for one in self.log if one.epoch > at.epoch]
-        entries = tuple(Entry(one.epoch, "EXCHANGES", frozenset(), NOW) for one in later)
+        entries = tuple(LogEntry(one.epoch, "EXCHANGES", frozenset(), NOW) for one in later)
         nothing: dict[Any, Any] = {}
         position = later[-1] if later else at
         await self.point()
