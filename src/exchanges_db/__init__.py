@@ -96,7 +96,7 @@ if TYPE_CHECKING:
     from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
     from exchanges_db.registry.state import RegistryState, RegistryStats
     from exchanges_db.registry.streams import ChangeStream
-    from exchanges_db.registry.threaded import ThreadedRegistry
+    from exchanges_db.registry.threaded import BlockingChangeStream, ThreadedRegistry
     from exchanges_db.registry.views import Ids, View
     from exchanges_db.symbols.absence import Absence
     from exchanges_db.symbols.adopt import AdoptionReport, adopt_symbols
@@ -193,6 +193,7 @@ __all__ = [
     "AmbiguousSymbol",
     "AssetClass",
     "Band",
+    "BlockingChangeStream",
     "Brake",
     "BrakeHit",
     "BrokenRow",
@@ -439,7 +440,7 @@ _HOMES = {
     "registry.snapshot": "LogEntry News Snapshot",
     "registry.state": "RegistryState RegistryStats",
     "registry.streams": "ChangeStream",
-    "registry.threaded": "ThreadedRegistry",
+    "registry.threaded": "BlockingChangeStream ThreadedRegistry",
     "registry.views": "Ids View",
     "symbols.absence": "Absence",
     "symbols.adopt": "AdoptionReport adopt_symbols",

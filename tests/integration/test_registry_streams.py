@@ -1,6 +1,7 @@
 """What a registry tells as changes, beside a real server."""
 
 import asyncio
+from pathlib import Path
 
 from exchanges_db import (
     Database,
@@ -117,3 +118,17 @@ async def test_states_are_told(stocked_dsn: Dsn) -> None:
         assert change.kind is Kind.EXCHANGE_DEACTIVATED
         assert isinstance(back, StateChanged)
         assert (back.after, back.position) == (RegistryState.LIVE, change.position)
+
+
+async def test_what_a_file_did_not_know_is_told_as_changes(stocked_dsn: Dsn, tmp_path: Path) -> None:
+    """A stream of a registry that begins with a file has what happened since, and that it is fresh now."""
+    async with Registry(stocked_dsn, settings=RARE) as registry:
+        await registry.save(tmp_path / "file")
+    async with Database(stocked_dsn) as db:
+        await deactivate_exchange(2, db=db)
+    registry = Registry.load_file(tmp_path / "file", stocked_dsn, settings=RARE)
+    stream = registry.changes(since=registry.position, states=True)
+    async with registry:
+        change, fresh = await read(stream, 2)
+    assert (change.kind, fresh.kind) == (Kind.EXCHANGE_DEACTIVATED, Kind.STATE_CHANGED)
+    assert change.committed_at is not None

@@ -24,6 +24,7 @@ from exchanges_db import (
     AmbiguousSymbol,
     AssetClass,
     Band,
+    BlockingChangeStream,
     Brake,
     BrakeHit,
     BrokenRow,
@@ -627,6 +628,7 @@ async def in_memory(db: Database) -> None:
         registry.changes(since=1)  # type: ignore[arg-type]  # an epoch alone does not tell timelines apart
     with Registry.in_thread(db) as threaded:
         assert_type(threaded, ThreadedRegistry)
+        assert_type(threaded.changes(), BlockingChangeStream)
 
 
 def changes_as_they_come(change: RegistryChange) -> None:

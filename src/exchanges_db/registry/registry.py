@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from typing import Self
 
@@ -11,7 +12,7 @@ from exchanges_db.database.loops import check_loop
 from exchanges_db.database.pool import Database
 from exchanges_db.database.settings import load_settings
 from exchanges_db.errors import ConfigurationError, DatabaseUnavailable
-from exchanges_db.registry.file import StrPath, read_snapshot, write_snapshot
+from exchanges_db.registry.file import read_snapshot, write_snapshot
 from exchanges_db.registry.kept import Kept
 from exchanges_db.registry.look_ups import LookUps
 from exchanges_db.registry.settings import RegistrySettings, dsn_of
@@ -59,7 +60,7 @@ class Registry(Kept, Changing, LookUps):
         *,
         listen: Dsn | str | None = None,
         settings: RegistrySettings | None = None,
-        file: StrPath | None = None,
+        file: str | os.PathLike[str] | None = None,
     ) -> ThreadedRegistry:
         """Return the same for a program without asyncio: `with Registry.in_thread(...) as registry`.
 
@@ -73,7 +74,7 @@ class Registry(Kept, Changing, LookUps):
     @classmethod
     def load_file(
         cls,
-        path: StrPath,
+        path: str | os.PathLike[str],
         db: Database | Dsn | str | None = None,
         *,
         listen: Dsn | str | None = None,
@@ -91,7 +92,7 @@ class Registry(Kept, Changing, LookUps):
         registry._begin_with(read_snapshot(path).snapshot)
         return registry
 
-    async def save(self, path: StrPath) -> None:
+    async def save(self, path: str | os.PathLike[str]) -> None:
         """Put what is held now into a file, from which `load_file` begins; whoever reads it meanwhile has the old one.
 
         Raises:

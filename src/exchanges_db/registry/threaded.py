@@ -5,16 +5,18 @@ A look-up takes no lock: it reads one attribute, which the registry's thread rep
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from queue import Empty
 from typing import Any, Protocol, Self
 
 from exchanges_db.errors import ConfigurationError, RegistryStale
 from exchanges_db.registry.changes import RegistryChange
-from exchanges_db.registry.file import StrPath, write_snapshot
+from exchanges_db.registry.file import write_snapshot
 from exchanges_db.registry.followers import Follower
 from exchanges_db.registry.look_ups import LookUps
-from exchanges_db.registry.loop_thread import LoopThread, ThreadEnded
+from exchanges_db.registry.loop_thread import LoopThread as _LoopThread
+from exchanges_db.registry.loop_thread import ThreadEnded
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.served import Served
 from exchanges_db.registry.snapshot import Snapshot
@@ -58,7 +60,7 @@ class ThreadedRegistry(LookUps):
     def __init__(self, registry: _Registry) -> None:
         super().__init__(registry._served)  # noqa: SLF001 - private to this package
         self._registry = registry
-        self._thread = LoopThread(registry.abandon)
+        self._thread = _LoopThread(registry.abandon)
         self._is_begun = False
 
     def open(self) -> Self:
@@ -145,7 +147,7 @@ class ThreadedRegistry(LookUps):
         except ThreadEnded:
             raise self._closed() from None
 
-    def save(self, path: StrPath) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Put what is held now into a file, with which `Registry.in_thread(file=path)` begins.
 
         Raises:
@@ -197,7 +199,7 @@ class ThreadedRegistry(LookUps):
 class BlockingChangeStream:
     """What changes in a registry, for a plain `for` in one thread; what it gives: see ChangeStream."""
 
-    def __init__(self, stream: ChangeStream, thread: LoopThread) -> None:
+    def __init__(self, stream: ChangeStream, thread: _LoopThread) -> None:
         self._stream, self._thread = stream, thread
 
     @property
