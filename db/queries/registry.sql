@@ -2,11 +2,12 @@
 -- Documents are JSON: decoding one takes a tenth of the time that as many records take.
 
 -- name: GetRegistryState :one
--- Which epoch has the log of changes reached, with which token, and what does the server's clock say?
+-- Which epoch has the log of changes reached, with which token, what does the server's clock say, and which session is it?
 -- Of a server that follows another one: how much it has received and shows, and whether it gets any. All may know
 -- whether there is a process that receives, but only members of pg_read_all_stats whether that one is connected.
 SELECT c.epoch::bigint AS epoch, c.token::text AS token, clock_timestamp()::timestamptz AS asked_at,
        pg_is_in_recovery()::boolean AS on_standby,
+       pg_backend_pid()::integer AS pid,
        coalesce(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0'), 0)::bigint AS received,
        coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0'), 0)::bigint AS replayed,
        EXISTS (SELECT FROM pg_stat_get_wal_receiver() AS r

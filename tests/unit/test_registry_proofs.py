@@ -9,11 +9,11 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def primary() -> GetRegistryStateRow:
-    return GetRegistryStateRow(1, "t", AT, False, 0, 0, False)
+    return GetRegistryStateRow(1, "t", AT, False, 1, 0, 0, False)
 
 
 def standby(received: int, replayed: int, *, fed: bool = True) -> GetRegistryStateRow:
-    return GetRegistryStateRow(1, "t", AT, True, received, replayed, fed)
+    return GetRegistryStateRow(1, "t", AT, True, 1, received, replayed, fed)
 
 
 def test_a_primary_proves_from_the_second_answer_on() -> None:

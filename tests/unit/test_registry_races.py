@@ -34,6 +34,9 @@ class _Session:
         self.listeners: list[Callable[[str], None]] = []
         self.on_end: list[Callable[[object], None]] = []
 
+    def get_server_pid(self) -> int:
+        return 1
+
     def is_closed(self) -> bool:
         return self.closed
 
@@ -103,7 +106,7 @@ class _World:
         self.sessions.append(_Session())
         return self.sessions[-1]
 
-    async def listen(self, session: _Session, on_hint: Callable[[str], None]) -> bool:
+    async def listen(self, session: _Session, on_hint: Callable[[str], None], *, sender: _Session) -> bool:
         await self.point()
         session.listeners.append(on_hint)
         await self.point()
@@ -113,7 +116,7 @@ class _World:
         await self.point()
         newest = self.newest
         await self.point()
-        return GetRegistryStateRow(newest.epoch, newest.token, NOW, False, 0, 0, False)
+        return GetRegistryStateRow(newest.epoch, newest.token, NOW, False, 1, 0, 0, False)
 
     async def load_all(self, *_: object) -> Snapshot:
         await self.point()

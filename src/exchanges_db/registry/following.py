@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -122,21 +123,23 @@ class Following:
 
     async def _listen(self) -> None:
         assert self._ear is not None  # else this is not called
-        session = await self._connect(self._ear)
+        session, ended = await self._connect(self._ear), asyncio.Event()
+        session.add_termination_listener(lambda _: ended.set())
         try:
-            await self._subscribe(session, await fetch_state(bridge(session)))
+            await self._subscribe(session, self._ear, await fetch_state(bridge(session)))
             self.look()  # at what was committed while nobody listened
             while not session.is_closed():
                 async with asyncio.timeout(self._answer_timeout):
                     await fetch_state(bridge(session))  # a dead connection says nothing of itself
-                await asyncio.sleep(self._poll_interval)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), self._poll_interval)
             raise DatabaseUnavailable("the connection that listens was lost")
         finally:
             self._counts.listening = False
             session.terminate()
 
-    async def _subscribe(self, session: Session, state: GetRegistryStateRow) -> None:
-        heard = not state.on_standby and await listen(session, self._note)
+    async def _subscribe(self, session: Session, dsn: Dsn, state: GetRegistryStateRow) -> None:
+        heard = not state.on_standby and await self._hears(session, dsn, state)
         if not heard and self._counts.deaf is not True:
             why = "a server that follows another one sends none" if state.on_standby else "a pooler lets none through"
             told = event("registry_polls", database=str(self._dsn), interval=self._poll_interval)
@@ -148,6 +151,16 @@ class Following:
                 extra=told,
             )
         self._counts.listening, self._counts.deaf = heard, not heard
+
+    async def _hears(self, session: Session, dsn: Dsn, state: GetRegistryStateRow) -> bool:
+        # A pooler has told another number than that of the server's process.
+        if session.get_server_pid() == state.pid:
+            return await listen(session, self._note, sender=session)
+        other = await connect(dsn, self._settings, limit=self._settings.connect_timeout, application_name=_NAME)
+        try:
+            return await listen(session, self._note, sender=other)
+        finally:
+            other.terminate()
 
     def _note(self, hint: str) -> None:
         self._counts.hints += 1
@@ -163,7 +176,9 @@ class Following:
             self._proofs = Proofs()
             state, _ = await self._ask(session)
             if self._ear is None:
-                await self._subscribe(session, state)  # before the first look: what is committed from here on is told
+                await self._subscribe(
+                    session, self._dsn, state
+                )  # before the first look: what is committed from here on is told
             await self._look(session)
             until = monotonic() + (self._poll_interval if self._proofs.on_primary else 0)
             impatient_until = 0.0

@@ -14,11 +14,14 @@ CHANNEL = "exchanges_db_changed"  # as in migration 013; short and in small lett
 _ECHO_LIMIT = 1.0  # seconds
 
 
-async def listen(session: Session, on_hint: Callable[[str], None]) -> bool:
+async def listen(session: Session, on_hint: Callable[[str], None], *, sender: Session) -> bool:
     """Have `on_hint` called with what each notification says; return whether any arrives.
 
     That LISTEN succeeds proves nothing: through a pooler it does, and no notification ever comes. So one is sent to a
     channel of this session alone. When this has returned, LISTEN is committed: what is committed later is told.
+
+    sender: who sends it: where a pooler may be in between, another connection. What a session sends to itself comes
+        with the answer, which a pooler does pass on.
 
     Raises the driver's errors; on a server that follows another one LISTEN is an error.
     """
@@ -26,7 +29,7 @@ async def listen(session: Session, on_hint: Callable[[str], None]) -> bool:
     channel, echoed = f"exchanges_db_echo_{nonce}", asyncio.Event()
     await session.add_listener(channel, lambda *_: echoed.set())
     await session.add_listener(CHANNEL, lambda _, __, ___, payload: on_hint(str(payload)))
-    await AsyncQuerier(bridge(session)).send_notification(channel=channel, payload=nonce)
+    await AsyncQuerier(bridge(sender)).send_notification(channel=channel, payload=nonce)
     try:
         async with asyncio.timeout(_ECHO_LIMIT):
             await echoed.wait()

@@ -99,6 +99,7 @@ GET_REGISTRY_STATE = """-- name: get_registry_state \\:one
 
 SELECT c.epoch\\:\\:bigint AS epoch, c.token\\:\\:text AS token, clock_timestamp()\\:\\:timestamptz AS asked_at,
        pg_is_in_recovery()\\:\\:boolean AS on_standby,
+       pg_backend_pid()\\:\\:integer AS pid,
        coalesce(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0'), 0)\\:\\:bigint AS received,
        coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0'), 0)\\:\\:bigint AS replayed,
        EXISTS (SELECT FROM pg_stat_get_wal_receiver() AS r
@@ -117,6 +118,7 @@ class GetRegistryStateRow:
     token: str
     asked_at: datetime.datetime
     on_standby: bool
+    pid: int
     received: int
     replayed: int
     is_fed: bool
@@ -190,9 +192,10 @@ class AsyncQuerier:
             token=row[1],
             asked_at=row[2],
             on_standby=row[3],
-            received=row[4],
-            replayed=row[5],
-            is_fed=row[6],
+            pid=row[4],
+            received=row[5],
+            replayed=row[6],
+            is_fed=row[7],
         )
 
     async def get_registry_symbols(self, *, after_id: int, most: int) -> Optional[GetRegistrySymbolsRow]:
