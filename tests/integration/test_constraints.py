@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchanges_db import ConstraintViolated, DuplicateExchange, InvalidExchange
-from exchanges_db.database.driver_errors import CONSTRAINTS, translate
+from exchanges_db.database.constraint_words import CONSTRAINTS
+from exchanges_db.database.driver_errors import translate
 from exchanges_db.exchanges.rules import check_field
 from exchanges_db.schema.sql_files import bookkeeping_file
 from tests.factories import exchange_fields, property_settings

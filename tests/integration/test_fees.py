@@ -26,7 +26,8 @@ from exchanges_db import (
     get_symbol_by_id,
     import_symbols,
 )
-from exchanges_db.database.driver_errors import CONSTRAINTS, translate
+from exchanges_db.database.constraint_words import CONSTRAINTS
+from exchanges_db.database.driver_errors import translate
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import FeesUnknown
 from exchanges_db.symbols.fees import (

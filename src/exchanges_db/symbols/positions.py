@@ -52,27 +52,27 @@ async def find_changes_since(conn: AsyncConnection, exchange_id: int, position: 
     # Before it is asked whether it is all: what comes in between is then refused, and not missed.
     rows = [row async for row in querier.list_symbol_rows_since_epoch(epoch=epoch, exchange_id=exchange_id)]
     # A token of the database is ASCII: what else is asked for is in no log, and may be what a server refuses.
-    log = await querier.get_log_position(epoch=epoch, token=token if token.isascii() and token.isprintable() else "")
-    if log is None or log.oldest_at is None:
+    found = await querier.get_log_position(epoch=epoch, token=token if token.isascii() and token.isprintable() else "")
+    if found is None or found.oldest_at is None:
         raise SchemaMismatch("the log of changes is empty: run `exchanges-db validate`")
-    if log.committed_at is None:
+    if found.committed_at is None:
         raise HistoryPruned(
             f"the position {epoch}:{shown(token)} is not in the log of changes: it is older than what is kept, or of "
             "another database than this one, as after a failover that lost the last commits. Ask by a time",
-            before=log.oldest_at,
+            before=found.oldest_at,
         )
-    if log.everything_at is not None:
+    if found.everything_at is not None:
         raise HistoryPruned(
             f"since the position {epoch}:{token} everything has changed at once, as by TRUNCATE or a restore: "
             "ask by a time",
-            before=log.everything_at,
+            before=found.everything_at,
         )
-    await check_not_pruned(conn, log.committed_at)
+    await check_not_pruned(conn, found.committed_at)
     reached = rows[0]  # there is always one
     before = _symbols(row for row in rows if row.is_after is False)
     after = _symbols(row for row in rows if row.is_after is True)
     return Since(
-        began_at=log.committed_at,
+        began_at=found.committed_at,
         asked_at=reached.asked_at,
         reached=(reached.reached_epoch, reached.reached_token),
         changes=find_changes_between(before, after),
