@@ -261,6 +261,7 @@ def test_what_changes_comes_to_a_plain_loop_in_a_thread(stocked_dsn: Dsn) -> Non
         names = []
         for change in changes:
             assert isinstance(change, ExchangeChanged)
+            assert change.after is not None
             names.append(int(change.after.display_name))
             if names[-1] == written:
                 break
