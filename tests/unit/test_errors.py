@@ -21,8 +21,8 @@ import sqlalchemy.exc
 import exchanges_db
 from exchanges_db import errors
 from exchanges_db.database.class_verdicts import BY_ANSWER, BY_CLASS
+from exchanges_db.database.constraint_words import CONSTRAINTS
 from exchanges_db.database.driver_errors import (
-    CONSTRAINTS,
     DRIVER_ERRORS,
     Consequence,
     UnreadableAnswer,
