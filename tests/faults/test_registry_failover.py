@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from exchanges_db.database.dsn import Secret
-from exchanges_db.errors import RegistryStale
-from exchanges_db.registry import registry as registry_module
+from exchanges_db.errors import DatabaseUnavailable, RegistryStale
+from exchanges_db.registry import kept
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.state import RegistryState
@@ -95,7 +95,7 @@ async def test_a_failover_that_lost_commits_is_betrayed_by_the_token(
 
     Then the old primary is rewound, follows, and is promoted in turn: the same registry follows both failovers.
     """
-    monkeypatch.setattr(registry_module, "Following", kind)
+    monkeypatch.setattr(kept, "Following", kind)
     async with toxic_proxy(standby.dsn) as (proxy, through):
         both = replace(primary.dsn, hosts=(*primary.dsn.hosts, *through.hosts), target_session_attrs="read-write")
         async with RecordedRegistry(both, **QUICK) as registry:
@@ -186,6 +186,9 @@ async def test_look_ups_raise_while_a_standby_is_too_old(primary: Server, standb
             while registry.recorder.told[-1] != "fresh":
                 await asyncio.sleep(0.01)
         await reached(registry, "paused")
+    await standby.set(primary_conninfo="")
+    with pytest.raises(DatabaseUnavailable, match="follows another one"):  # to begin with what may be old is refused
+        await RecordedRegistry(standby.dsn, **QUICK, load_timeout=1.0).open()
 
 
 class AnyAnswerProves(Following):
@@ -204,7 +207,7 @@ async def test_a_hint_from_the_primary_proves_nothing_of_the_standby(
     primary: Server, standby: Server, kind: type[Following], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It makes the registry ask until the standby shows it, long before the next poll; and no earlier is it fresh."""
-    monkeypatch.setattr(registry_module, "Following", kind)
+    monkeypatch.setattr(kept, "Following", kind)
     await standby.catch_up(primary)
     async with RecordedRegistry(standby.dsn, listen=primary.dsn, poll_interval=5.0, answer_timeout=5.0) as registry:
 

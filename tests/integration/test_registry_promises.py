@@ -11,7 +11,7 @@ import pytest
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import DatabaseUnavailable, RegistryStale, SchemaMismatch
 from exchanges_db.registry import following as module
-from exchanges_db.registry import registry as registry_module
+from exchanges_db.registry import kept
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.state import RegistryState
@@ -85,7 +85,7 @@ async def test_a_lost_notification_is_made_up_for_by_the_next_poll(
     dsn: Dsn, monkeypatch: pytest.MonkeyPatch, kind: type[Following]
 ) -> None:
     """It listens to a channel that nobody sends to, and its LISTEN succeeds."""
-    monkeypatch.setattr(registry_module, "Following", kind)
+    monkeypatch.setattr(kept, "Following", kind)
     monkeypatch.setattr("exchanges_db.registry.listening.CHANNEL", "another_channel")
     async with RecordedRegistry(dsn, **QUICK) as registry, Writers(dsn, tasks=1) as writers:
         await writers.wrote(5)

@@ -10,7 +10,14 @@ from time import monotonic
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.loops import running_loop
 from exchanges_db.database.settings import Settings
-from exchanges_db.errors import AccessDenied, ConfigurationError, ExchangesDBError, RegistryStale, SchemaMismatch
+from exchanges_db.errors import (
+    AccessDenied,
+    ConfigurationError,
+    DatabaseUnavailable,
+    ExchangesDBError,
+    RegistryStale,
+    SchemaMismatch,
+)
 from exchanges_db.registry.followers import Follower, Followers
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.models import Position
@@ -73,6 +80,9 @@ class Kept:
         """For how many seconds it has not been proven that what is held is what the database has; None: it never was.
 
         Counted from when the question was sent. It rises from 0 to the poll interval and falls back, while all is well.
+        On a server that follows another one it counts from when that one had received what it shows. How long the way
+        there took is not in it, nor a silence between the two before `wal_receiver_timeout` has ended it; and that a
+        connection is not made yet but only tried, members of pg_read_all_stats alone can tell.
         """
         proven_at = None if self._following is None else self._following.proven_at
         return None if proven_at is None else max(0.0, monotonic() - proven_at)
@@ -104,6 +114,14 @@ class Kept:
             follower.moved(None, self._snapshot, None)
         if self._snapshot is None or self._is_stale_told:
             follower.stale(self._why_stale())
+
+    def _not_opened(self) -> ExchangesDBError:
+        if self._counts.on_standby and self._snapshot is not None:
+            return DatabaseUnavailable(
+                "the server follows another one, and nothing proves that what it shows is fresh: "
+                "see there whether it is connected (pg_stat_wal_receiver), and whether its replay is paused"
+            )
+        return DatabaseUnavailable("the registry was not loaded in time")
 
     def _begin_with(self, snapshot: Snapshot) -> None:
         """Hold a snapshot of which nothing is proven yet."""

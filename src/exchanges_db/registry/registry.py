@@ -11,7 +11,7 @@ from exchanges_db.database.dsn import Dsn, Secret
 from exchanges_db.database.loops import check_loop
 from exchanges_db.database.pool import Database
 from exchanges_db.database.settings import load_settings
-from exchanges_db.errors import ConfigurationError, DatabaseUnavailable
+from exchanges_db.errors import ConfigurationError
 from exchanges_db.registry.file import read_snapshot, write_snapshot
 from exchanges_db.registry.kept import Kept
 from exchanges_db.registry.look_ups import LookUps
@@ -116,7 +116,7 @@ class Registry(Kept, Changing, LookUps):
                 await self._proven_since(None)
         except TimeoutError:
             await self.close()
-            raise self._error or DatabaseUnavailable("the registry was not loaded in time") from None
+            raise self._error or self._not_opened() from None
         except BaseException:
             await self.close()
             raise
