@@ -377,6 +377,7 @@ $$;
 CREATE FUNCTION public.registry_note_symbol_updates() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
     AS $$
 BEGIN
     INSERT INTO public.registry_changes (changed, ids, versions, transaction_id)
@@ -1163,6 +1164,7 @@ $$;
 CREATE FUNCTION public.symbols_record_update() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
     AS $$
 BEGIN
     INSERT INTO public.symbol_history
@@ -2018,10 +2020,9 @@ CREATE TABLE public.registry_changes (
     epoch bigint,
     token uuid,
     committed_at timestamp with time zone,
-    CONSTRAINT registry_changes_all_or_ids CHECK (((ids IS NULL) = (changed = 'EVERYTHING'::text))),
+    CONSTRAINT registry_changes_all_or_ids CHECK ((((ids IS NULL) = (changed = 'EVERYTHING'::text)) AND ((versions IS NULL) OR (cardinality(versions) = cardinality(ids))))),
     CONSTRAINT registry_changes_changed_known CHECK ((changed = ANY (ARRAY['EVERYTHING'::text, 'EXCHANGES'::text, 'SYMBOLS'::text, 'HOLDS'::text, 'FEES'::text, 'LISTS'::text]))),
-    CONSTRAINT registry_changes_stamped_whole CHECK ((((epoch IS NULL) = (token IS NULL)) AND ((epoch IS NULL) = (committed_at IS NULL)))),
-    CONSTRAINT registry_changes_versions_of_ids CHECK (((versions IS NULL) OR (cardinality(versions) = cardinality(ids))))
+    CONSTRAINT registry_changes_stamped_whole CHECK ((((epoch IS NULL) = (token IS NULL)) AND ((epoch IS NULL) = (committed_at IS NULL))))
 )
 WITH (autovacuum_vacuum_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05');
 

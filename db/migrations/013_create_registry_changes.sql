@@ -46,8 +46,7 @@ CREATE TABLE public.registry_changes (
     committed_at TIMESTAMPTZ,
     CONSTRAINT registry_changes_pkey PRIMARY KEY (id),
     CONSTRAINT registry_changes_changed_known CHECK (changed IN ('EVERYTHING', 'EXCHANGES', 'SYMBOLS', 'HOLDS', 'FEES', 'LISTS')),
-    CONSTRAINT registry_changes_all_or_ids CHECK ((ids IS NULL) = (changed = 'EVERYTHING')),
-    CONSTRAINT registry_changes_versions_of_ids CHECK (versions IS NULL OR cardinality(versions) = cardinality(ids)),
+    CONSTRAINT registry_changes_all_or_ids CHECK ((ids IS NULL) = (changed = 'EVERYTHING') AND (versions IS NULL OR cardinality(versions) = cardinality(ids))),
     CONSTRAINT registry_changes_stamped_whole CHECK ((epoch IS NULL) = (token IS NULL) AND (epoch IS NULL) = (committed_at IS NULL))
 )
 -- Each row is updated once, and the oldest are deleted: vacuum after some thousand commits, not after some ten thousand.
@@ -161,10 +160,12 @@ BEGIN
 END
 $$;
 
+-- A plan that is kept after an update of one row must not compare each row of the next update with each.
 CREATE FUNCTION public.registry_note_symbol_updates() RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
 AS $$
 BEGIN
     INSERT INTO public.registry_changes (changed, ids, versions, transaction_id)
@@ -177,6 +178,9 @@ BEGIN
     RETURN NULL;
 END
 $$;
+
+-- The trigger beside it, of 012, has the same: after an update of one row, one of 2,000 took 2 s and not 0.2 s.
+ALTER FUNCTION public.symbols_record_update() SET enable_nestloop = off;
 
 CREATE FUNCTION public.registry_note_truncate() RETURNS trigger
 LANGUAGE plpgsql
@@ -353,6 +357,7 @@ BEGIN
     DROP TRIGGER symbols_note_update ON public.symbols;
     DROP TRIGGER symbols_note_delete ON public.symbols;
     DROP TRIGGER symbols_note_truncate ON public.symbols;
+    ALTER FUNCTION public.symbols_record_update() RESET enable_nestloop;
     DROP VIEW public.registry_fees;
     DROP VIEW public.registry_symbols;
     DROP TABLE public.registry_changes;

@@ -407,9 +407,10 @@ async def test_a_commit_that_waits_too_long_for_its_turn_writes_nothing(
 
 
 MANY = """
-    INSERT INTO symbols (exchange_id, native_symbol, symbol, base, quote, kind, tick_assumed, step_assumed, status,
-                         sides, api_tradable, source, observed_at)
-    SELECT 1, 'S' || n, 'S' || n || '/USDT', 'S' || n, 'USDT', 'SPOT', false, false, 'TRADING', 'ALL', true, 'x', now()
+    INSERT INTO symbols (exchange_id, native_symbol, symbol, base, quote, kind, price_tick, tick_assumed, quantity_step,
+                         step_assumed, status, sides, api_tradable, source, observed_at)
+    SELECT 1, 'S' || n, 'S' || n || '/USDT', 'S' || n, 'USDT', 'SPOT', 1, false, 1, false, 'TRADING', 'ALL', true, 'x',
+           now()
     FROM generate_series(1, 20000) AS n
 """
 
@@ -429,6 +430,7 @@ async def test_a_kill_switch_waits_for_no_import(stocked_dsn: Dsn, capsys: pytes
         writing = asyncio.create_task(importer.execute(MANY))
         while not writing.done() or len(waits["open"]) < 20:
             await hold("open")
+        assert await writing == "INSERT 0 20000"
         committing = asyncio.create_task(transaction.commit())
         while not committing.done() or len(waits["commit"]) < 20:
             await hold("commit")
@@ -462,6 +464,18 @@ async def test_each_entry_of_a_transaction_is_looked_at_a_few_times(owner: async
     assert await fetched(owner) - rows < 6 * many
     found = await entries(owner, before)
     assert (len(found), len({one.epoch for one in found})) == (many, 1)
+
+
+async def test_no_plan_compares_each_row_before_with_each_row_after(conn: asyncpg.Connection) -> None:
+    """A function keeps its plan: made for an update of one row, it would take a minute for one of 20,000."""
+    rows = await conn.fetch("""
+        SELECT proname, 'enable_nestloop=off' = ANY (proconfig) AS hashes
+        FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosrc ~ 'FROM old_rows .* JOIN'
+    """)
+    assert {row["proname"]: row["hashes"] for row in rows} == {
+        "registry_note_symbol_updates": True,
+        "symbols_record_update": True,
+    }
 
 
 LONG = """
