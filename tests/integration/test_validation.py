@@ -87,8 +87,8 @@ async def as_role(dsn: Dsn, *grants: str) -> AsyncIterator[Database]:
         await execute(dsn, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
-# The round trip of exchanges is recorded: of a sequence of BIGINT there is no end.
-_EXCEPT = "exchange_history_id_seq"
+# What is tried is recorded and noted in the log of changes: of a sequence of BIGINT there is no end.
+_EXCEPT = ["exchange_history_id_seq", "registry_changes_id_seq"]
 
 
 async def traces(connection: asyncpg.Connection) -> tuple[Any, ...]:
@@ -97,7 +97,7 @@ async def traces(connection: asyncpg.Connection) -> tuple[Any, ...]:
         await connection.fetch("SELECT * FROM exchanges ORDER BY id"),
         await connection.fetch("SELECT * FROM exchange_history ORDER BY id"),
         await connection.fetch(
-            "SELECT sequencename, last_value FROM pg_sequences WHERE sequencename <> $1 ORDER BY 1", _EXCEPT
+            "SELECT sequencename, last_value FROM pg_sequences WHERE sequencename <> ALL ($1) ORDER BY 1", _EXCEPT
         ),
         *[
             await connection.fetch(f"SELECT t::text FROM {table} AS t ORDER BY 1")

@@ -36,6 +36,7 @@ _OF_ALL = {"LIST_MATCHING_SYMBOLS"}
 _ARGUMENTS: dict[str, Any] = {
     "int2": 1,
     "int4": 1,
+    "int8": 1,
     "int4[]": [1],
     "text": "BTC/USDT",
     "text[]": ["BTC/USDT"],
