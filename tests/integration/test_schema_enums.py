@@ -40,7 +40,7 @@ ENDS_A_VERSION = {"UPDATE", "DELETE", "TRUNCATE"}
 # No column holds these: the order's and the caller's words, and what is worked out from rows.
 NOT_STORED = {
     "Brake", "ChangeKind", "Consequence", "DifferenceKind", "Duty", "ExchangeStep", "FeeSource", "HoldEnd",
-    "Obstacle", "OrderRule", "Rounding", "Side", "SyncOutcome",
+    "Obstacle", "OrderRule", "Progress", "RegistryChangeKind", "RegistryState", "Rounding", "Side", "SyncOutcome",
 }  # fmt: skip
 # Exchanges may be added to a database without a program that knows them; each member has its row all the same.
 FREE_TEXT = {"ExchangeEnum"}
