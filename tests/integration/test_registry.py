@@ -123,3 +123,21 @@ async def test_look_ups_end_where_freshness_was_not_proven_for_too_long(stocked_
         await registry.refresh()
         assert registry.snapshot.places
         assert registry.state is RegistryState.LIVE
+
+
+async def test_what_was_loaded_in_a_transaction_that_did_not_end_is_not_taken_for_told(stocked_dsn: Dsn) -> None:
+    """The connection is lost at the COMMIT of a load: what follows goes on from what look-ups return."""
+    async with (
+        toxic_proxy(stocked_dsn) as (proxy, through),
+        Registry(through, settings=QUICK) as registry,
+        connected(stocked_dsn) as other,
+    ):
+        proxy.reset_after = b"COMMIT"
+        losses = registry.stats().losses
+        await other.execute(
+            "TRUNCATE public.symbol_doubts; UPDATE public.exchanges SET display_name = 'New' WHERE id = 1"
+        )
+        await until(lambda: registry.stats().losses > losses)
+        await registry.refresh()
+        assert registry.state is RegistryState.LIVE
+        assert registry.snapshot.places_by_id[1].exchange.display_name == "New"

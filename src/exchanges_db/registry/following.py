@@ -261,7 +261,8 @@ class Following:
             self._documents = Documents()  # what it remembers is freed with the snapshot
             async with session.transaction(isolation="repeatable_read", readonly=True):
                 sent = monotonic()
-                self.snapshot = await load_all(bridge(session), self._documents)
+                loaded = await load_all(bridge(session), self._documents)
+            self.snapshot = loaded  # not before the transaction has ended: an error there would leave it untold
             self._counts.loads += 1
         self._on_move(self.snapshot, news)
         self._prove_here(sent)
