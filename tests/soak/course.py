@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import tempfile
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import asyncpg
 import psutil
@@ -69,10 +71,15 @@ class Course:
         version = self._draw.choice([each for each in servers.VERSIONS if servers.programs(each) is not None])
         stage = Stage(self._draw)
         self._say(f"PostgreSQL {version}")
+        with tempfile.TemporaryDirectory() as folder:
+            await self._run_on(stage, version, Path(folder))
+        return self._faults.found
+
+    async def _run_on(self, stage: Stage, version: int, folder: Path) -> None:
         try:
             await stage.begin(version)
             async with Database(stage.dsn, _LIMITS) as db:
-                registries = Registries(stage, self._faults, self._seed)
+                registries = Registries(stage, self._faults, self._seed, folder)
                 stage.writing = Writing(db, stage.dsn, self._seed)
                 await self._act(stage, registries)
                 self._say("the end: nobody writes any more, and everything is healed")
@@ -80,7 +87,6 @@ class Course:
             await self._close(stage, registries)
         finally:
             await stage.end()
-        return self._faults.found
 
     def report(self) -> list[str]:
         """Return the figures."""

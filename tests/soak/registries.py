@@ -8,9 +8,11 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import asyncpg
 
+from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import ExchangesDBError, RegistryStale
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.registry import Registry
@@ -57,6 +59,13 @@ class Member:
             async with asyncio.timeout(5):
                 await self.registry.refresh()
 
+    async def save(self, path: Path) -> None:
+        """Put what it holds into a file."""
+        if isinstance(self.registry, ThreadedRegistry):
+            await asyncio.to_thread(self.registry.save, path)
+        else:
+            await self.registry.save(path)
+
     async def close(self) -> None:
         """Close it."""
         if isinstance(self.registry, ThreadedRegistry):
@@ -68,8 +77,8 @@ class Member:
 class Registries:
     """All of them."""
 
-    def __init__(self, stage: Stage, faults: Faults, seed: str) -> None:
-        self._stage, self._faults, self._seed = stage, faults, seed
+    def __init__(self, stage: Stage, faults: Faults, seed: str, folder: Path) -> None:
+        self._stage, self._faults, self._seed, self._folder = stage, faults, seed, folder
         self.digests = Digests()
         self.members: list[Member] = []
         self.gone: list[Watcher] = []  # those that came and went
@@ -160,9 +169,8 @@ class Registries:
         number = len(self.gone)
         draw = random.Random(f"{self._seed} {number}")
         dsn = draw.choice([self._stage.dsn, self._stage.proxied, self._stage.standby])
-        registry = Registry.in_thread(dsn, settings=_SHORT) if draw.random() < 0.5 else Registry(dsn, settings=_SHORT)
         watcher = self._watcher(f"guest {number}")
-        member = Member(watcher.who, registry, watcher)
+        member = Member(watcher.who, await self._guest(dsn, draw), watcher)
         self.gone.append(watcher)
         try:
             with suppress(ExchangesDBError, TimeoutError):
@@ -171,6 +179,18 @@ class Registries:
                     await member.refresh()
         finally:
             await member.close()
+
+    async def _guest(self, dsn: Dsn, draw: random.Random) -> Registry | ThreadedRegistry:
+        """Return a new registry, which begins with a file or not; the file is of just now, or older."""
+        path = self._folder / "snapshot"
+        if draw.random() < 0.3 or not path.exists():
+            with suppress(RegistryStale):
+                await self.members[0].save(path)
+        if draw.random() < 0.5:
+            return Registry(dsn, settings=_SHORT) if draw.random() < 0.5 else Registry.in_thread(dsn, settings=_SHORT)
+        if draw.random() < 0.5:
+            return await asyncio.to_thread(Registry.load_file, path, dsn, settings=_SHORT)
+        return await asyncio.to_thread(Registry.in_thread, dsn, settings=_SHORT, file=path)
 
 
 async def settled(member: Member, wanted: Snapshot) -> bool:
