@@ -179,6 +179,7 @@ class Registries:
                     await member.refresh()
         finally:
             await member.close()
+            watcher.forget()
 
     async def _guest(self, dsn: Dsn, draw: random.Random) -> Registry | ThreadedRegistry:
         """Return a new registry, which begins with a file or not; the file is of just now, or older."""

@@ -32,6 +32,8 @@ _FORGE = (
     "SELECT count(pg_notify('exchanges_db_changed', n || ':none')) FROM generate_series($1::bigint, $2::bigint) AS n"
 )
 
+_CACHED = 33  # the epochs that a standby leaves out when it is promoted: a sequence is logged ahead
+
 
 class Stage:
     """Two servers, of which one leads.
@@ -161,12 +163,21 @@ class Stage:
         await self.follower.catch_up(self.leader)
         await self.follower.stop("fast")
         self.lost = True
-        await self.writing.wrote(self._draw.randrange(1, 10))
+        await self._until_epoch(await self._epoch() + _CACHED + self._draw.randrange(1, 20))
+        reached = await self._epoch()
         await self._refuse()  # who comes by the proxies has seen what is lost, and comes back when others have written
         await self.leader.crash()
         await self.follower.start()
         self.writing.lost(kept)  # nobody leads now, so that nothing is acknowledged
         await self._promote()
+        await self._until_epoch(reached + self._draw.randrange(1, 20))
+
+    async def _epoch(self) -> int:
+        return int(await self.leader.query("SELECT max(epoch) FROM public.registry_changes"))
+
+    async def _until_epoch(self, epoch: int) -> None:
+        while await self._epoch() < epoch:
+            await self.writing.wrote(1)
 
     async def _promote(self) -> None:
         self.failovers += 1

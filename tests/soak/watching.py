@@ -42,13 +42,16 @@ class Digests:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[Position, tuple[bytes, str]] = {}
+        self._known: dict[bytes, bytes] = {}  # in as few objects as can be: they are counted
 
     def check(self, position: Position, digest: bytes, who: str) -> str | None:
         """Return what is wrong; None where nothing is."""
+        key = position.epoch.to_bytes(8, "big") + as_number(position.token).to_bytes(8, "big")
         with self._lock:
-            known, first = self._known.setdefault(position, (digest, who))
-        return None if known == digest else f"at {position} {who} held what {first} did not"
+            known = self._known.setdefault(key, digest + who.encode())
+        if known.startswith(digest):
+            return None
+        return f"at {position} {who} held what {known[len(digest) :].decode()} did not"
 
     def __len__(self) -> int:
         return len(self._known)
@@ -83,6 +86,10 @@ class Watcher:
         wrong = self._digests.check(after.position, self._digest(after), self.who)
         if wrong is not None:
             self._faults.note(wrong)
+
+    def forget(self) -> None:
+        """Keep the steps alone, when it has no registry any more."""
+        self._places = {}
 
     def stale(self, error: RegistryStale) -> None:
         """Count it."""
