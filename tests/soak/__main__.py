@@ -9,10 +9,12 @@ import argparse
 import asyncio
 import faulthandler
 import secrets
+import signal
 import sys
 
 from tests.soak.course import Course
 
+_CUT_OFF = "it has not come to its end"
 _MORE = 900  # seconds that the beginning and the end may take, also where the machine is slow
 
 
@@ -21,16 +23,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", default="")
+    parser.add_argument("--verbose", action="store_true", help="tell what is done as it is done")
     arguments = parser.parse_args()
     seed = arguments.seed or secrets.token_hex(4)
     say(f"soak: {arguments.minutes:g} minutes, SEED={seed}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # who is told to end tells what it did last, too
     faulthandler.dump_traceback_later(arguments.minutes * 60 + _MORE, exit=True)
-    course = Course(seed, arguments.minutes * 60)
-    faults = ["it has not come to its end"]
+    course = Course(seed, arguments.minutes * 60, say if arguments.verbose else lambda text: None)
+    faults = [_CUT_OFF]
     try:
         faults = asyncio.run(course.run())
         faults += course.left_behind()
     finally:
+        if faults[-1:] == [_CUT_OFF]:
+            faults = [*course.found(), *faults]
         _tell(course, faults, f"again with  make soak MINUTES={arguments.minutes:g} SEED={seed}")
     return 1 if faults else 0
 

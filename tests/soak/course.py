@@ -55,8 +55,8 @@ class Course:
         actions: what was done last.
     """
 
-    def __init__(self, seed: str, seconds: float) -> None:
-        self._seed, self._seconds = seed, seconds
+    def __init__(self, seed: str, seconds: float, tell: Callable[[str], None]) -> None:
+        self._seed, self._seconds, self._tell = seed, seconds, tell
         self._draw = random.Random(seed)
         self._faults = Faults()
         self.actions: deque[str] = deque(maxlen=30)
@@ -80,13 +80,17 @@ class Course:
             await stage.begin(version)
             async with Database(stage.dsn, _LIMITS) as db:
                 registries = Registries(stage, self._faults, self._seed, folder)
-                stage.writing = Writing(db, stage.dsn, self._seed)
+                stage.writing = Writing(db, stage.dsn, self._seed, self._faults)
                 await self._act(stage, registries)
                 self._say("the end: nobody writes any more, and everything is healed")
                 await self._compare(stage, registries, db)
             await self._close(stage, registries)
         finally:
             await stage.end()
+
+    def found(self) -> list[str]:
+        """Return what is wrong so far."""
+        return self._faults.found
 
     def report(self) -> list[str]:
         """Return the figures."""
@@ -100,6 +104,7 @@ class Course:
 
     def _say(self, text: str) -> None:
         self.actions.append(f"{time.strftime('%H:%M:%S')} {text}")
+        self._tell(self.actions[-1])
 
     async def _act(self, stage: Stage, registries: Registries) -> None:
         await stage.writing.begin()
@@ -133,11 +138,15 @@ class Course:
         await stage.heal()
 
     async def _limited(self, what: str, work: Awaitable[None]) -> None:
-        try:
-            async with asyncio.timeout(_ACT_LIMIT):
-                await work
-        except TimeoutError:
-            self._faults.note(f"not within {_ACT_LIMIT:g} s: {what}")
+        task = asyncio.ensure_future(work)
+        await asyncio.wait((task,), timeout=_ACT_LIMIT)
+        if task.done():
+            task.result()
+            return
+        for each in asyncio.all_tasks():
+            each.print_stack()
+        self._faults.note(f"not within {_ACT_LIMIT:g} s: {what}")
+        task.cancel()
 
     async def _compare(self, stage: Stage, registries: Registries, db: Database) -> None:
         await stage.heal()

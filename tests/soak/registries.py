@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -100,11 +101,11 @@ class Registries:
             "standby": Registry(stage.standby, settings=_SETTINGS),
         }
         for who, registry in made.items():
-            self.members.append(Member(who, registry, self._watcher(who)))
+            self.members.append(Member(who, registry, self._watcher(who, may_go_back=who == "standby")))
             await self.members[-1].open()
 
-    def _watcher(self, who: str) -> Watcher:
-        return Watcher(who, self.digests, self._faults, [PAIR])
+    def _watcher(self, who: str, *, may_go_back: bool) -> Watcher:
+        return Watcher(who, self.digests, self._faults, [PAIR], may_go_back=may_go_back)
 
     def start(self) -> None:
         """Have them read, and others come and go."""
@@ -116,7 +117,7 @@ class Registries:
     async def end_reading(self) -> None:
         """Have them end, but for the registries themselves."""
         self._over.set()
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # which are noted already
 
     async def close(self) -> None:
         """Close all."""
@@ -126,8 +127,12 @@ class Registries:
     async def _go_on(self, work: Callable[[], Awaitable[None]]) -> None:
         draw = random.Random(self._seed)
         while not self._over.is_set():
-            with suppress(*FAILURES):
-                await work()
+            try:
+                with suppress(*FAILURES):
+                    await work()
+            except Exception:
+                self._faults.note(f"a reader failed: {traceback.format_exc()}")
+                raise
             await asyncio.sleep(draw.uniform(0.0, 0.5))
 
     def _reader(self, member: Member) -> Callable[[], Awaitable[None]]:
@@ -169,7 +174,7 @@ class Registries:
         number = len(self.gone)
         draw = random.Random(f"{self._seed} {number}")
         dsn = draw.choice([self._stage.dsn, self._stage.proxied, self._stage.standby])
-        watcher = self._watcher(f"guest {number}")
+        watcher = self._watcher(f"guest {number}", may_go_back=dsn == self._stage.standby)
         member = Member(watcher.who, await self._guest(dsn, draw), watcher)
         self.gone.append(watcher)
         try:

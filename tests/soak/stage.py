@@ -6,6 +6,7 @@ import asyncio
 import random
 import signal
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import asyncpg
@@ -59,8 +60,10 @@ class Stage:
         self.follower = await servers.standby_of(self.leader)
         self.servers = [self.leader, self.follower]
         for server in self.servers:
-            self.proxies.append(ToxicProxy(server.dsn))
-            await self.proxies[-1].listen()
+            proxy = ToxicProxy(server.dsn)
+            proxy.port = servers._free_port()  # one that no outgoing connection takes while nobody listens there
+            await proxy.listen()
+            self.proxies.append(proxy)
 
     async def end(self) -> None:
         """Stop everything."""
@@ -108,7 +111,12 @@ class Stage:
 
     async def kill_backend(self) -> None:
         """Kill one session's process: the server ends all others, and recovers."""
-        await self._send(signal.SIGKILL)
+        witness = await asyncpg.connect(**self.leader.dsn.asyncpg_arguments(), timeout=20)
+        ended = asyncio.Event()
+        witness.add_termination_listener(lambda _: ended.set())
+        if await self._send(signal.SIGKILL) is not None:
+            await ended.wait()  # only then the server has seen it
+        witness.terminate()
         await until(self.leader.answers, what="the leader answers after the end of a session's process")
 
     async def stop_backend(self) -> None:
@@ -118,7 +126,8 @@ class Stage:
             try:
                 await asyncio.sleep(self._draw.uniform(0.2, 3))
             finally:
-                self.leader.send_backend(pid, signal.SIGCONT)
+                with suppress(psutil.NoSuchProcess):
+                    self.leader.send_backend(pid, signal.SIGCONT)
 
     async def _send(self, sign: signal.Signals) -> int | None:
         """Send a signal to one session's process; return which one, None where there was none, or is no more."""
@@ -176,7 +185,7 @@ class Stage:
         return int(await self.leader.query("SELECT max(epoch) FROM public.registry_changes"))
 
     async def _until_epoch(self, epoch: int) -> None:
-        while await self._epoch() < epoch:
+        while await self._epoch() < epoch and not self.writing.has_failed:
             await self.writing.wrote(1)
 
     async def _promote(self) -> None:

@@ -61,10 +61,13 @@ class Watcher:
     """A follower that keeps each step, and checks at once what can be.
 
     pairs: exchanges whose display names writers only ever change together.
+    may_go_back: it may come to a server that follows another one, and is behind what was known already.
     """
 
-    def __init__(self, who: str, digests: Digests, faults: Faults, pairs: Iterable[tuple[str, str]]) -> None:
-        self.who = who
+    def __init__(
+        self, who: str, digests: Digests, faults: Faults, pairs: Iterable[tuple[str, str]], *, may_go_back: bool = False
+    ) -> None:
+        self.who, self.may_go_back = who, may_go_back
         self.steps = array("Q")  # three numbers per step: epoch, token, and how many epochs led there
         self.stales = 0
         self._digests, self._faults, self._pairs = digests, faults, tuple(pairs)
@@ -157,12 +160,18 @@ def judge(watcher: Watcher, log: Mapping[int, str], whole: Iterable[int], *, los
             continue
         before, its_token, _ = steps[at - 1]
         stood = tokens.get(before) == its_token
-        if stands and stood and epoch <= before:
+        if stands and stood and epoch <= before and not watcher.may_go_back:
             faults.append(f"{watcher.who} went from {before} to {epoch}")
         elif stands and stood and count != _LOADED and index[epoch] - index[before] != count:
             led = ordered[index[before] + 1 : index[epoch] + 1]
             faults.append(f"{watcher.who} went from {before} to {epoch} by {count} changes, not by {led}")
-        elif stands and stood and count == _LOADED and not any(before < one <= epoch for one in everything):
+        elif (
+            stands
+            and stood
+            and count == _LOADED
+            and epoch > before
+            and not any(before < one <= epoch for one in everything)
+        ):
             faults.append(f"{watcher.who} has loaded all at {epoch}, though the log leads there from {before}")
     return faults[:MOST]
 

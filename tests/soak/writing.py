@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -24,7 +25,7 @@ from exchanges_db import (
 from exchanges_db.database.driver_errors import DRIVER_ERRORS
 from exchanges_db.database.dsn import Dsn
 from tests.payload_rows import SPOT, allowed, payload, spot
-from tests.soak.watching import UNDONE, Writes
+from tests.soak.watching import UNDONE, Faults, Writes
 
 LIST_SIZE = 40
 # Nobody else changes their display names.
@@ -39,8 +40,8 @@ _ADD = "INSERT INTO public.exchanges (name, enum_value, display_name, market_typ
 class Writing:
     """All writers; each goes on, whatever befalls it, until it is told to end."""
 
-    def __init__(self, db: Database, dsn: Dsn, seed: str) -> None:
-        self._db, self._dsn, self._seed = db, dsn, seed
+    def __init__(self, db: Database, dsn: Dsn, seed: str, faults: Faults) -> None:
+        self._db, self._dsn, self._seed, self._faults = db, dsn, seed, faults
         self._over = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.pair, self.held = Writes("the pair of names"), Writes("the reason of a hold")
@@ -60,7 +61,12 @@ class Writing:
     async def end(self) -> None:
         """Let each finish what it is doing."""
         self._over.set()
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # which are noted already
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether anything is wrong, so that it is of no use to wait for writes."""
+        return bool(self._faults.found)
 
     def acknowledged(self) -> tuple[int, int]:
         """Return what no failover may lose from now on."""
@@ -73,7 +79,7 @@ class Writing:
     async def wrote(self, times: int) -> None:
         """Wait until so many more pairs are acknowledged."""
         enough = self.pair.acknowledged + times
-        while self.pair.acknowledged < enough:
+        while self.pair.acknowledged < enough and not self.has_failed:
             await asyncio.sleep(0.01)
 
     async def _go_on(self, work: Callable[[random.Random], Awaitable[None]]) -> None:
@@ -84,6 +90,9 @@ class Writing:
                 outcome = "done"
             except FAILURES as exc:
                 outcome = type(exc).__name__
+            except Exception:
+                self._faults.note(f"a writer failed: {traceback.format_exc()}")
+                raise
             self.outcomes[f"{work.__name__.strip('_')}: {outcome}"] += 1
             try:
                 async with asyncio.timeout(draw.uniform(0.0, 0.1)):
