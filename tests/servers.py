@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from functools import cache, partial
 from pathlib import Path
@@ -158,6 +159,20 @@ def _die_with_parent(prctl: Any, sign: int) -> None:
     prctl(_DIES_WITH_PARENT, sign)
 
 
+def _await_end(processes: list[psutil.Process]) -> None:
+    """Wait until none of them is left: what they share would keep a server from being started in the same folder."""
+    end = time.monotonic() + _SECONDS
+    while any(map(_lives, processes)) and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 class Server:
     """One PostgreSQL server, on 127.0.0.1; it is made by `primary` or `standby_of`."""
 
@@ -247,11 +262,14 @@ class Server:
         if self._process.poll() is None:
             main = psutil.Process(self._process.pid)
             main.suspend()  # else it starts others in the place of those that are killed
-            for process in [*main.children(recursive=True), main]:
+            children = main.children(recursive=True)
+            for process in [*children, main]:
                 try:
                     process.kill()
                 except psutil.NoSuchProcess:
                     continue
+            self._process.wait()
+            _await_end(children)
         self._process.wait()
         self._process = None
 

@@ -21,7 +21,7 @@ from exchanges_db.registry.registry import Registry
 from tests import servers
 from tests.servers import until
 from tests.soak.ending import database_differences
-from tests.soak.figures import Measuring, growth
+from tests.soak.figures import Figures, Measuring, growth
 from tests.soak.registries import Registries, newest, settled
 from tests.soak.stage import Stage
 from tests.soak.watching import Faults, differences, judge
@@ -62,6 +62,7 @@ class Course:
         self.actions: deque[str] = deque(maxlen=30)
         self._counts: Counter[str] = Counter()
         self._report: list[str] = []
+        self._at_rest: Figures | None = None
         self._before = set(psutil.Process().children(recursive=True))
 
     async def run(self) -> list[str]:
@@ -109,9 +110,10 @@ class Course:
     async def _act(self, stage: Stage, registries: Registries) -> None:
         await stage.writing.begin()
         await registries.open()
+        measuring = Measuring(stage)
+        self._at_rest = await measuring.take()
         stage.writing.start()
         registries.start()
-        measuring = Measuring(stage)
         taking = asyncio.create_task(measuring.run())
         try:
             await stage.writing.wrote(5)
@@ -127,8 +129,20 @@ class Course:
             await asyncio.wait((taking,))
         first, last = measuring.first_and_last()
         self._report += [f"first minute: {first}", f"last minute:  {last}"]
-        for fault in growth(first, last):
+        for fault in growth(first, last, at_rest=False):
             self._faults.note(fault)
+
+    async def _compare_at_rest(self, stage: Stage) -> None:
+        """See that no more is in use than before the first fault, once the servers know whose clients are gone."""
+        before, now = self._at_rest, None
+        assert before is not None  # nothing had failed yet
+        until_then = time.monotonic() + _SETTLE_LIMIT
+        while now is None or (growth(before, now, at_rest=True) and time.monotonic() < until_then):
+            await asyncio.sleep(0.1)
+            now = await Measuring(stage).take()
+        self._report += [f"at rest before: {before}", f"at rest after:  {now}"]
+        for fault in growth(before, now, at_rest=True):
+            self._faults.note(f"at rest {fault}")
 
     async def _one(self, stage: Stage, act: Callable[[], Awaitable[None]]) -> None:
         name = getattr(act, "__name__", "act")
@@ -167,6 +181,7 @@ class Course:
                 continue
             for fault in differences(member.who, member.registry.snapshot, wanted):
                 self._faults.note(fault)
+        await self._compare_at_rest(stage)
         log, whole = await _log(stage)
         watchers = [*(member.watcher for member in registries.members), *registries.gone]
         for watcher in watchers:

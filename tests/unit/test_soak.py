@@ -131,10 +131,11 @@ def test_what_was_acknowledged_is_there() -> None:
 
 def test_what_grows_is_found() -> None:
     few = Figures(100, 100_000, 50, 10, 40, 20)
-    assert growth(few, few) == []
+    assert growth(few, few, at_rest=True) == growth(few, few, at_rest=False) == []
     for field in Figures.__dataclass_fields__:
         most = Figures(**{**few.__dict__, field: getattr(few, field) * 3})
-        assert [fault.split()[0] for fault in growth(few, most)] == [field]
+        found = growth(few, most, at_rest=False) + growth(few, most, at_rest=True)
+        assert [fault.split()[0] for fault in found] == [field]
 
 
 def test_every_field_of_a_place_is_compared() -> None:
