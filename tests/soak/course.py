@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -18,18 +19,23 @@ import psutil
 from exchanges_db import Database, Settings
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.registry.registry import Registry
+from exchanges_db.registry.snapshot import Snapshot
+from exchanges_db.registry.state import RegistryState
 from tests import servers
 from tests.servers import until
-from tests.soak.ending import database_differences
-from tests.soak.figures import Figures, Measuring, growth
+from tests.soak.ending import database_differences, history_differences
+from tests.soak.figures import THREADS, Figures, Measuring, growth
 from tests.soak.registries import Registries, newest, settled
+from tests.soak.silence import Silence
 from tests.soak.stage import Stage
 from tests.soak.watching import Faults, differences, judge
 from tests.soak.writing import HELD, PAIR, Writing
 
 _ACT_LIMIT = 240.0  # seconds: no measure of speed, but whatever takes longer is stuck
-_SETTLE_LIMIT = 240.0
+_SETTLE_LIMIT = 60.0  # for all registries together: the longest pause of one is five seconds
+_THREADS = 16
 _LIMITS = Settings(pool_min=1, pool_max=6, connect_timeout=3, acquire_timeout=5, command_timeout=10)
+_HEALED = 0.6  # of the faults of the network; the others go on during what is next
 _OURS = "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'exchanges_db%'"
 _LOG = """
 SELECT epoch, min(token::text) AS token, bool_or(changed = 'EVERYTHING') AS whole
@@ -58,6 +64,7 @@ class Course:
     def __init__(self, seed: str, seconds: float, tell: Callable[[str], None]) -> None:
         self._seed, self._seconds, self._tell = seed, seconds, tell
         self._draw = random.Random(seed)
+        self._began = time.monotonic()
         self._faults = Faults()
         self.actions: deque[str] = deque(maxlen=30)
         self._counts: Counter[str] = Counter()
@@ -70,7 +77,8 @@ class Course:
         logging.getLogger("exchanges_db").setLevel(logging.CRITICAL)  # it warns of each lost connection
         logging.getLogger("asyncio").addHandler(_Unhandled(self._faults))
         version = self._draw.choice([each for each in servers.VERSIONS if servers.programs(each) is not None])
-        stage = Stage(self._draw)
+        stage = Stage(random.Random(self._seed))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, THREADS))
         self._say(f"PostgreSQL {version}")
         with tempfile.TemporaryDirectory() as folder:
             await self._run_on(stage, version, Path(folder))
@@ -112,21 +120,22 @@ class Course:
         await registries.open()
         measuring = Measuring(stage)
         self._at_rest = await measuring.take()
+        silence = Silence(stage, registries, self._faults)
         stage.writing.start()
         registries.start()
         taking = asyncio.create_task(measuring.run())
         try:
             await stage.writing.wrote(5)
-            until_then = time.monotonic() + self._seconds
-            acts = stage.acts()
-            while time.monotonic() < until_then and not self._faults.found:
+            acts = stage.acts(self._draw, silence.quiet)
+            while time.monotonic() < self._began + self._seconds and not self._faults.found:
                 await self._one(stage, next(acts))
-                await asyncio.sleep(self._draw.uniform(0.0, 1.0))
+                await asyncio.sleep(stage.draw.uniform(0.0, 1.0))
         finally:
             await self._limited("the writers end", stage.writing.end())
             await self._limited("the readers end", registries.end_reading())
             taking.cancel()
             await asyncio.wait((taking,))
+        self._report.append(f"{silence.rounds} came back while nobody wrote")
         first, last = measuring.first_and_last()
         self._report += [f"first minute: {first}", f"last minute:  {last}"]
         for fault in growth(first, last, at_rest=False):
@@ -148,8 +157,11 @@ class Course:
         name = getattr(act, "__name__", "act")
         self._say(name)
         self._counts[name] += 1
+        # Of its own for each: what an earlier act has met makes no difference to a later one.
+        stage.draw = random.Random(f"{self._seed} {self._counts.total()}")
         await self._limited(name, act())
-        await stage.heal()
+        if stage.draw.random() < _HEALED:
+            await stage.heal()
 
     async def _limited(self, what: str, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -168,24 +180,20 @@ class Course:
         await stage.follower.catch_up(stage.leader)
         async with Registry(stage.leader.dsn) as registry:
             wanted = registry.snapshot
-        for fault in await database_differences(wanted, db):
+        for fault in (
+            *await database_differences(wanted, db),
+            *await history_differences(wanted, stage.writing.began, db),
+        ):
             self._faults.note(fault)
-        for member in registries.members:
-            try:
-                async with asyncio.timeout(_SETTLE_LIMIT):
-                    while not await settled(member, wanted):
-                        await asyncio.sleep(0.05)
-            except TimeoutError:
-                at, state = member.registry.position, member.registry.state
-                self._faults.note(f"{member.who} is {state} at {at}, and the log ends at {wanted.position}")
-                continue
-            for fault in differences(member.who, member.registry.snapshot, wanted):
-                self._faults.note(fault)
+        await self._settle(registries, wanted)
         await self._compare_at_rest(stage)
         log, whole = await _log(stage)
         watchers = [*(member.watcher for member in registries.members), *registries.gone]
         for watcher in watchers:
             for fault in judge(watcher, log, whole, lost=stage.lost):
+                self._faults.note(fault)
+        for consumer in registries.consumers:
+            for fault in consumer.judge(log):
                 self._faults.note(fault)
         for writes, found in (
             (stage.writing.pair, wanted.places[PAIR[0]].exchange.display_name),
@@ -196,10 +204,30 @@ class Course:
         self._report += [
             f"{len(registries.digests)} states; {sum(len(one.steps) // 3 for one in watchers)} steps",
             f"{len(registries.members)} registries, {len(registries.gone)} guests; {registries.proofs} proofs",
+            "changes: "
+            + ", ".join(f"{one.who} {len(one.positions) // 2}, {one.gaps} gaps" for one in registries.consumers),
             f"{stage.failovers} failovers, with a lost tail: {stage.lost}",
             *(f"{one.who}: {one.registry.stats()}" for one in registries.members),
             "writes: " + _told(stage.writing.outcomes),
         ]
+
+    async def _settle(self, registries: Registries, wanted: Snapshot) -> None:
+        """See that all registries come to hold what is wanted, and all who use them."""
+        end = time.monotonic() + _SETTLE_LIMIT
+        for member in registries.members:
+            while not await settled(member, wanted) and time.monotonic() < end:
+                await asyncio.sleep(0.05)
+            at, state = member.registry.position, member.registry.state
+            if (at, state) != (wanted.position, RegistryState.LIVE):
+                self._faults.note(f"{member.who} is {state} at {at}, and the log ends at {wanted.position}")
+                continue
+            for fault in (*differences(member.who, member.registry.snapshot, wanted), *member.look_up_faults()):
+                self._faults.note(fault)
+        for consumer in registries.consumers:
+            while consumer.differences(wanted) and time.monotonic() < end:
+                await asyncio.sleep(0.05)
+            for fault in consumer.differences(wanted):
+                self._faults.note(fault)
 
     async def _close(self, stage: Stage, registries: Registries) -> None:
         await registries.close()

@@ -1,9 +1,27 @@
-"""Whether what a registry would load is what the library's own questions to the database are answered."""
+"""Whether what a registry would load is what the library answers of the database's present, and of its history."""
 
 from __future__ import annotations
 
-from exchanges_db import Database, Symbol, get_all_exchanges, get_symbols_by_ids, list_account_fees, list_holds
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from exchanges_db import (
+    Database,
+    Symbol,
+    SymbolVersion,
+    diff_symbols,
+    get_all_exchanges,
+    get_symbol_history,
+    get_symbols_by_ids,
+    list_account_fees,
+    list_holds,
+    list_symbols_as_of,
+)
 from exchanges_db.registry.snapshot import Snapshot
+from exchanges_db.symbols.enums import ChangeKind
+from tests.payload_rows import SPOT
+
+_EVER = datetime(9999, 1, 1, tzinfo=UTC)  # after all that is known: as it is now
 
 
 async def database_differences(snapshot: Snapshot, db: Database) -> list[str]:
@@ -40,3 +58,43 @@ async def database_differences(snapshot: Snapshot, db: Database) -> list[str]:
     if fees != paid:
         faults.append("fees are not what list_account_fees returns")
     return faults
+
+
+async def history_differences(snapshot: Snapshot, began: datetime, db: Database) -> list[str]:
+    """Return where what the database tells of the past does not lead to what it has now; nothing was there at `began`.
+
+    What a failover has lost is lost to both; what was written and rolled back, or written twice, is in neither.
+    """
+    faults = []
+    place = snapshot.places[SPOT]
+    now = {number: _written(one) for number, one in place.symbols.items()}
+    told = {one.id: _written(one) for one in await list_symbols_as_of(SPOT, _EVER, tradable=None, db=db)}
+    if told != now:
+        faults.append("the past's end is not what holds now")
+    changes = list(await diff_symbols(SPOT, began, db=db))
+    listed = {one.symbol_id or 0: one for one in changes if one.kind is ChangeKind.LISTED}
+    if len(changes) != len(place.symbols) or {one.spec.native_symbol for one in changes} != place.by_native.keys():
+        faults.append(f"since {began} {len(changes)} symbols are new, of {len(place.symbols)} ({len(listed)} listed)")
+    for number, one in place.symbols.items():
+        versions = [
+            each for each in await get_symbol_history(SPOT, one.native_symbol, db=db) if each.symbol.id == number
+        ]
+        faults += [f"the history of {one.native_symbol}: {fault}" for fault in chain_faults(versions)]
+        if not versions or _written(versions[-1].symbol) != now[number]:
+            faults.append(f"the history of {one.native_symbol} does not end with what holds now")
+    return faults
+
+
+def chain_faults(versions: list[SymbolVersion]) -> list[str]:
+    """Return where one version does not follow from the one before."""
+    faults = [] if not versions or versions[-1].valid_to is None else ["its last version has ended"]
+    for before, after in pairwise(versions):
+        if after.spec_version != before.spec_version + 1:
+            faults.append(f"version {after.spec_version} follows {before.spec_version}")
+        if before.valid_to != after.valid_from:
+            faults.append(f"version {before.spec_version} ends at {before.valid_to}, not at {after.valid_from}")
+    return faults
+
+
+def _written(one: Symbol) -> dict[str, object]:
+    return {field: getattr(one, field) for field in Symbol.__struct_fields__}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -21,13 +22,19 @@ from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.registry.state import RegistryState
 from exchanges_db.registry.threaded import ThreadedRegistry
+from exchanges_db.registry.views import View
+from tests.payload_rows import SPOT
 from tests.soak.stage import Stage
+from tests.soak.using import Consumer, follow, look_up_faults
 from tests.soak.watching import Digests, Faults, Watcher
 from tests.soak.writing import FAILURES, PAIR
 
 _SETTINGS = RegistrySettings(poll_interval=0.5, answer_timeout=2)
 _STRICT = RegistrySettings(poll_interval=0.5, answer_timeout=2, max_staleness=3)
 _SHORT = RegistrySettings(poll_interval=0.5, answer_timeout=2, load_timeout=10)
+# Begins the names of those who look by themselves too late for any soak: notifications alone tell them of what is new.
+PATIENT = "patient"
+_PATIENT = RegistrySettings(poll_interval=3600, answer_timeout=2)
 _NEWEST = "SELECT epoch, token::text FROM public.registry_changes WHERE epoch IS NOT NULL ORDER BY epoch DESC LIMIT 1"
 
 
@@ -43,6 +50,7 @@ class Member:
 
     def __init__(self, who: str, registry: Registry | ThreadedRegistry, watcher: Watcher) -> None:
         self.who, self.registry, self.watcher = who, registry, watcher
+        self.view: View | None = None
         registry.follow(watcher)
 
     async def open(self) -> None:
@@ -51,6 +59,12 @@ class Member:
             await asyncio.to_thread(self.registry.open)
         else:
             await self.registry.open()
+
+    def look_up_faults(self) -> list[str]:
+        """Return which look-ups do not lead to what is held; for where nothing moves on meanwhile."""
+        if self.view is None:
+            self.view = self.registry.view(SPOT)
+        return look_up_faults(self.who, self.registry, self.view, self.registry.snapshot)
 
     async def refresh(self) -> None:
         """Wait, for a while, until it is proven to be fresh."""
@@ -83,9 +97,11 @@ class Registries:
         self.digests = Digests()
         self.members: list[Member] = []
         self.gone: list[Watcher] = []  # those that came and went
+        self.consumers: list[Consumer] = []
         self.proofs = 0
         self._over = threading.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._following: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Open those that stay."""
@@ -99,17 +115,46 @@ class Registries:
             "two ways": Registry(stage.proxied, listen=stage.dsn, settings=_SETTINGS),
             "polling": Registry(stage.dsn, listen=replace(stage.dsn, hosts=(nowhere,)), settings=_SETTINGS),
             "standby": Registry(stage.standby, settings=_SETTINGS),
+            PATIENT: Registry(named(stage.dsn, PATIENT), settings=_PATIENT),
+            f"{PATIENT} thread": Registry.in_thread(named(stage.dsn, f"{PATIENT} thread"), settings=_PATIENT),
         }
         for who, registry in made.items():
             self.members.append(Member(who, registry, self._watcher(who, may_go_back=who == "standby")))
             await self.members[-1].open()
+        for who, maxsize in (("asyncio", 10_000), ("two ways", 50), ("threaded", 100)):
+            self._consume(next(member for member in self.members if member.who == who), maxsize)
 
     def _watcher(self, who: str, *, may_go_back: bool) -> Watcher:
         return Watcher(who, self.digests, self._faults, [PAIR], may_go_back=may_go_back)
 
+    def _consume(self, member: Member, maxsize: int) -> None:
+        """Have somebody follow its changes until it is closed; who has little room is slow, too."""
+        registry, draw = member.registry, random.Random(f"{self._seed} {member.who}")
+        consumer = Consumer(member.who, self._faults, lambda: registry.snapshot)
+
+        async def pause() -> None:
+            if maxsize < 10_000 and draw.random() < 0.01:
+                await asyncio.sleep(draw.uniform(0.0, 2.0))
+
+        if isinstance(registry, ThreadedRegistry):
+            stream = registry.changes(maxsize=maxsize)
+
+            def work() -> None:
+                for change in stream:
+                    consumer.take(change)
+                    if draw.random() < 0.01:
+                        self._over.wait(draw.uniform(0.0, 2.0))
+
+            following = asyncio.to_thread(work)
+        else:
+            following = follow(consumer, registry.changes(maxsize=maxsize), pause)
+        consumer.begin()
+        self.consumers.append(consumer)
+        self._following.append(asyncio.create_task(following))
+
     def start(self) -> None:
         """Have them read, and others come and go."""
-        works = [self._come_and_go, *(self._reader(member) for member in self.members if member.who != "standby")]
+        works = [self._come_and_go, *map(self._reader, self.members)]
         self._tasks = [asyncio.create_task(self._go_on(work)) for work in works]
         threaded = [member for member in self.members if isinstance(member.registry, ThreadedRegistry)]
         self._tasks += [asyncio.create_task(asyncio.to_thread(self._read_on, each)) for each in threaded]
@@ -123,6 +168,7 @@ class Registries:
         """Close all."""
         for member in self.members:
             await member.close()
+        await asyncio.gather(*self._following)  # a stream ends with its registry
 
     async def _go_on(self, work: Callable[[], Awaitable[None]]) -> None:
         draw = random.Random(self._seed)
@@ -136,20 +182,33 @@ class Registries:
             await asyncio.sleep(draw.uniform(0.0, 0.5))
 
     def _reader(self, member: Member) -> Callable[[], Awaitable[None]]:
+        draw = random.Random(f"{self._seed} {member.who} reads")
+        dsn = replace(self._stage.dsn, target_session_attrs="standby") if member.who == "standby" else self._stage.dsn
+
         async def work() -> None:
-            """What is committed before a refresh is held after it, unless a failover has lost it."""
+            """What is committed before a proof is held after it, unless a failover has lost it.
+
+            Of a standby: what it has shown before. Half of the proofs are waited for, the others are asked for.
+            """
             failovers = self._stage.failovers
-            connection = await asyncpg.connect(**self._stage.dsn.asyncpg_arguments(), timeout=5, command_timeout=10)
+            connection = await asyncpg.connect(**dsn.asyncpg_arguments(), timeout=5, command_timeout=10)
             try:
-                committed = await newest(connection)
+                committed, known_at = await newest(connection), time.monotonic()
             finally:
                 connection.terminate()
-            await member.refresh()
+            if member.who.startswith(PATIENT) or draw.random() < 0.5:
+                if not await _proven(member, known_at):
+                    return
+            else:
+                await member.refresh()
             held = member.registry.position
             assert held is not None  # it was opened
             if failovers == self._stage.failovers and held.epoch < committed.epoch:
                 self._faults.note(f"{member.who} was proven to be fresh at {held}, after {committed} was committed")
             self.proofs += 1
+            if isinstance(member.registry, Registry):
+                for fault in member.look_up_faults():
+                    self._faults.note(fault)
 
         return work
 
@@ -182,6 +241,9 @@ class Registries:
                 await member.open()
                 for _ in range(draw.randrange(4)):
                     await member.refresh()
+                    if isinstance(member.registry, Registry) and member.registry.position is not None:
+                        for fault in member.look_up_faults():
+                            self._faults.note(fault)
         finally:
             await member.close()
             watcher.forget()
@@ -197,6 +259,31 @@ class Registries:
         if draw.random() < 0.5:
             return await asyncio.to_thread(Registry.load_file, path, dsn, settings=_SHORT)
         return await asyncio.to_thread(Registry.in_thread, dsn, settings=_SHORT, file=path)
+
+
+def named(dsn: Dsn, who: str) -> Dsn:
+    """Return the same, of which the sessions can be told from all others."""
+    return replace(dsn, settings={"application_name": f"exchanges_db {who}"})
+
+
+async def _proven(member: Member, since: float) -> bool:
+    """Wait until it claims, unasked, that it holds what the database had since then."""
+
+    async def proven() -> bool:
+        now, lag = time.monotonic(), member.registry.lag
+        return lag is not None and now - lag >= since
+
+    return await within(3.0, proven)
+
+
+async def within(seconds: float, condition: Callable[[], Awaitable[bool]]) -> bool:
+    """Wait until a condition is met; return whether it was in time."""
+    end = time.monotonic() + seconds
+    while not await condition():
+        if time.monotonic() > end:
+            return False
+        await asyncio.sleep(0.01)
+    return True
 
 
 async def settled(member: Member, wanted: Snapshot) -> bool:

@@ -21,6 +21,7 @@ from tests.toxic_proxy import ToxicProxy, Way
 
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
 
+Act = Callable[[], Awaitable[None]]
 _WAYS: tuple[tuple[Way, ...], ...] = (("forth", "back"), ("forth",), ("back",))
 
 
@@ -45,7 +46,7 @@ class Stage:
     """
 
     def __init__(self, draw: random.Random) -> None:
-        self._draw = draw
+        self.draw = draw  # of the act that is under way
         self.writing: Writing
         self.failovers = 0
         self.lost = False
@@ -98,7 +99,7 @@ class Stage:
 
     async def restart(self) -> None:
         """Restart the leader, in one of two ways."""
-        await self.leader.restart(self._draw.choice(["fast", "immediate"]))
+        await self.leader.restart(self.draw.choice(["fast", "immediate"]))
 
     async def crash(self) -> None:
         """Kill all processes of the leader, and start it again."""
@@ -107,7 +108,7 @@ class Stage:
 
     async def restart_standby(self) -> None:
         """Restart the other."""
-        await self.follower.restart(self._draw.choice(["fast", "immediate"]))
+        await self.follower.restart(self.draw.choice(["fast", "immediate"]))
 
     async def kill_backend(self) -> None:
         """Kill one session's process: the server ends all others, and recovers."""
@@ -124,7 +125,7 @@ class Stage:
         pid = await self._send(signal.SIGSTOP)
         if pid is not None:
             try:
-                await asyncio.sleep(self._draw.uniform(0.2, 3))
+                await asyncio.sleep(self.draw.uniform(0.2, 3))
             finally:
                 with suppress(psutil.NoSuchProcess):
                     self.leader.send_backend(pid, signal.SIGCONT)
@@ -134,7 +135,7 @@ class Stage:
         pids = await self._backends()
         if not pids:
             return None
-        pid = self._draw.choice(pids)
+        pid = self.draw.choice(pids)
         try:
             self.leader.send_backend(pid, sign)
         except psutil.NoSuchProcess:
@@ -143,9 +144,9 @@ class Stage:
 
     async def terminate(self) -> None:
         """End sessions, as an administrator does."""
-        share = self._draw.choice([0.3, 1.0])
+        share = self.draw.choice([0.3, 1.0])
         for pid in await self._backends():
-            if self._draw.random() < share:
+            if self.draw.random() < share:
                 await self.leader.query("SELECT pg_terminate_backend($1)", pid)
 
     async def _backends(self) -> list[int]:
@@ -157,7 +158,7 @@ class Stage:
 
     async def forge(self) -> None:
         """Send notifications that say what is not so, many of them."""
-        count, first = self._draw.choice([1, 5000]), self._draw.randrange(10**6)
+        count, first = self.draw.choice([1, 5000]), self.draw.randrange(10**6)
         await self.leader.query(_FORGE, first, first + count)
 
     async def switch_over(self) -> None:
@@ -172,14 +173,14 @@ class Stage:
         await self.follower.catch_up(self.leader)
         await self.follower.stop("fast")
         self.lost = True
-        await self._until_epoch(await self._epoch() + _CACHED + self._draw.randrange(1, 20))
+        await self._until_epoch(await self._epoch() + _CACHED + self.draw.randrange(1, 20))
         reached = await self._epoch()
         await self._refuse()  # who comes by the proxies has seen what is lost, and comes back when others have written
         await self.leader.crash()
         await self.follower.start()
         self.writing.lost(kept)  # nobody leads now, so that nothing is acknowledged
         await self._promote()
-        await self._until_epoch(reached + self._draw.randrange(1, 20))
+        await self._until_epoch(reached + self.draw.randrange(1, 20))
 
     async def _epoch(self) -> int:
         return int(await self.leader.query("SELECT max(epoch) FROM public.registry_changes"))
@@ -192,7 +193,7 @@ class Stage:
         self.failovers += 1
         await self.follower.promote()
         self.leader, self.follower = self.follower, self.leader
-        await self.writing.wrote(self._draw.randrange(1, 10))
+        await self.writing.wrote(self.draw.randrange(1, 10))
         await self.follower.rewind_to(self.leader)
         await self.follower.streams_from(self.leader)
 
@@ -201,14 +202,14 @@ class Stage:
     async def black_hole(self) -> None:
         """Swallow everything, or what goes one way."""
         for proxy in self.proxies:
-            proxy.swallow(*self._draw.choice(_WAYS))
-        await self.writing.wrote(self._draw.randrange(1, 60))
+            proxy.swallow(*self.draw.choice(_WAYS))
+        await self.writing.wrote(self.draw.randrange(1, 60))
 
     async def forget(self) -> None:
         """Swallow what goes through the connections that are there; new ones are fine."""
         for proxy in self.proxies:
             proxy.forget()
-        await self.writing.wrote(self._draw.randrange(1, 60))
+        await self.writing.wrote(self.draw.randrange(1, 60))
 
     async def reset(self) -> None:
         """Break all connections off."""
@@ -218,7 +219,7 @@ class Stage:
     async def refuse(self) -> None:
         """Take no new connection, and break off those that are there."""
         await self._refuse()
-        await self.writing.wrote(self._draw.randrange(1, 60))
+        await self.writing.wrote(self.draw.randrange(1, 60))
 
     async def _refuse(self) -> None:
         for proxy in self.proxies:
@@ -228,16 +229,18 @@ class Stage:
     async def slow(self) -> None:
         """Deliver late and in small pieces."""
         for proxy in self.proxies:
-            proxy.latency, proxy.slices = self._draw.uniform(0.0, 0.2), self._draw.choice([0, 7, 100])
-        await self.writing.wrote(self._draw.randrange(1, 60))
+            proxy.latency, proxy.slices = self.draw.uniform(0.0, 0.2), self.draw.choice([0, 7, 100])
+        await self.writing.wrote(self.draw.randrange(1, 60))
 
-    def acts(self) -> Iterator[Callable[[], Awaitable[None]]]:
+    def acts(self, draw: random.Random, quiet: Act) -> Iterator[Act]:
         """Yield what is to happen: first one of each kind of fault, then all there is, in one order after another."""
         network = [self.black_hole, self.forget, self.reset, self.refuse, self.slow]
         sessions = [self.terminate, self.kill_backend, self.stop_backend, self.forge]
         ends = [self.restart, self.crash, self.restart_standby, self.switch_over, self.fail_over]
-        deck = [self.fail_over, self.black_hole, self.terminate, self.kill_backend, self.restart, self.switch_over]
+        deck = [
+            self.fail_over, self.black_hole, self.terminate, self.kill_backend, self.restart, self.switch_over, quiet,
+        ]  # fmt: skip
         while True:
-            self._draw.shuffle(deck)
+            draw.shuffle(deck)
             yield from deck
-            deck = [*network, *network, *sessions, *sessions, *ends]
+            deck = [*network, *network, *sessions, *sessions, *ends, quiet, quiet]

@@ -1,4 +1,4 @@
-"""Who writes in a soak: exchanges in pairs, holds, fees, lists, rows past the library, and what is rolled back."""
+"""Who writes in a soak: pairs of exchanges, holds, fees, lists, rows past the library, what is undone, and lies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import asyncio
 import random
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from uuid import UUID
 
 import asyncpg
 
@@ -34,6 +37,8 @@ HELD = "GATEIO_FUTURES"  # by nobody but `hold`
 FAILURES: tuple[type[BaseException], ...] = (ExchangesDBError, *DRIVER_ERRORS)
 _SET_NAME = "UPDATE public.exchanges SET display_name = $2 WHERE enum_value = $1"
 _FLIP = "UPDATE public.symbols SET is_risky = NOT coalesce(is_risky, false) WHERE id % 7 = $1"
+_FORGE = "SELECT pg_notify('exchanges_db_changed', $1)"
+_REACHED = "SELECT max(epoch) FROM public.registry_changes"
 _ADD = "INSERT INTO public.exchanges (name, enum_value, display_name, market_type) VALUES ($1, $1, 'Soak', 'SPOT')"
 
 
@@ -43,19 +48,31 @@ class Writing:
     def __init__(self, db: Database, dsn: Dsn, seed: str, faults: Faults) -> None:
         self._db, self._dsn, self._seed, self._faults = db, dsn, seed, faults
         self._over = asyncio.Event()
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+        self._at_work = 0
         self._tasks: list[asyncio.Task[None]] = []
+        self.began: datetime  # when there were no symbols yet, by the server's clock
         self.pair, self.held = Writes("the pair of names"), Writes("the reason of a hold")
         self.outcomes: Counter[str] = Counter()
         self._spots = [spot(f"C{number}") for number in range(LIST_SIZE)]
 
     async def begin(self) -> None:
         """Write what must be there before anybody looks."""
+        connection = await asyncpg.connect(**self._dsn.asyncpg_arguments(), timeout=20)
+        try:
+            self.began = await connection.fetchval("SELECT clock_timestamp()")
+        finally:
+            connection.terminate()
         await self._name_pair(random.Random(self._seed))
         await self._hold(random.Random(self._seed))
 
     def start(self) -> None:
         """Let them write."""
-        works = (self._name_pair, self._hold, self._hold_symbols, self._pay, self._import, self._write_rows, self._undo)
+        works = (
+            self._name_pair, self._hold, self._hold_symbols, self._pay, self._import, self._write_rows, self._undo,
+            self._forge,
+        )  # fmt: skip
         self._tasks = [asyncio.create_task(self._go_on(work)) for work in works]
 
     async def end(self) -> None:
@@ -82,9 +99,30 @@ class Writing:
         while self.pair.acknowledged < enough and not self.has_failed:
             await asyncio.sleep(0.01)
 
+    @asynccontextmanager
+    async def silence(self) -> AsyncIterator[None]:
+        """Let nobody write meanwhile but who calls `write_once`."""
+        self._may_write.clear()
+        try:
+            while self._at_work and not self.has_failed:
+                await asyncio.sleep(0.005)
+            yield
+        finally:
+            self._may_write.set()
+
+    async def write_once(self, connection: asyncpg.Connection) -> None:
+        """Give the pair its next name, in one transaction."""
+        number = self.pair.tried = self.pair.tried + 1
+        async with connection.transaction():
+            for name in PAIR:
+                await connection.execute(_SET_NAME, name, str(number))
+        self.pair.acknowledged = number
+
     async def _go_on(self, work: Callable[[random.Random], Awaitable[None]]) -> None:
         draw = random.Random(f"{self._seed} {work.__name__}")
         while not self._over.is_set():
+            await self._may_write.wait()
+            self._at_work += 1
             try:
                 await work(draw)
                 outcome = "done"
@@ -93,6 +131,8 @@ class Writing:
             except Exception:
                 self._faults.note(f"a writer failed: {traceback.format_exc()}")
                 raise
+            finally:
+                self._at_work -= 1
             self.outcomes[f"{work.__name__.strip('_')}: {outcome}"] += 1
             try:
                 async with asyncio.timeout(draw.uniform(0.0, 0.1)):
@@ -123,6 +163,8 @@ class Writing:
                     await connection.execute(_SET_NAME, PAIR[1], str(number))
                 self.pair.acknowledged = number
                 await asyncio.sleep(draw.uniform(0.0, 0.05))
+                if not self._may_write.is_set():
+                    return
 
         await self._on_connection(work)
 
@@ -135,6 +177,24 @@ class Writing:
                 await connection.execute(_SET_NAME, draw.choice(PAIR), UNDONE)
                 await connection.execute(_FLIP, draw.randrange(7))
                 await connection.execute("ROLLBACK")
+
+        await self._on_connection(work)
+
+    async def _forge(self, draw: random.Random) -> None:
+        """Notify of what is not so, as any login may: of what was, of what is not yet, of nothing that makes sense."""
+
+        async def work(connection: asyncpg.Connection) -> None:
+            reached = await connection.fetchval(_REACHED)
+            token = UUID(int=draw.getrandbits(128), version=4)
+            for said in (
+                f"{reached + draw.randrange(-3, 4)}:{token}",
+                f"{10**9}:{token}",
+                "",
+                "no epoch",
+                "7" * 7000,
+            ):
+                if draw.random() < 0.3:
+                    await connection.execute(_FORGE, said)
 
         await self._on_connection(work)
 
