@@ -135,7 +135,7 @@ class Course:
             await self._limited("the readers end", registries.end_reading())
             taking.cancel()
             await asyncio.wait((taking,))
-        self._report.append(f"{silence.rounds} came back while nobody wrote")
+        self._report.append(f"{silence.rounds} came while nobody wrote")
         first, last = measuring.first_and_last()
         self._report += [f"first minute: {first}", f"last minute:  {last}"]
         for fault in growth(first, last, at_rest=False):

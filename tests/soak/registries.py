@@ -248,6 +248,12 @@ class Registries:
             await member.close()
             watcher.forget()
 
+    def patient_guest(self) -> Member:
+        """Return another one that notifications alone tell of what is new, not opened yet; its caller closes it."""
+        watcher = self._watcher(f"{PATIENT} guest {len(self.gone)}", may_go_back=False)
+        self.gone.append(watcher)
+        return Member(watcher.who, Registry(self._stage.dsn, settings=_PATIENT), watcher)
+
     async def _guest(self, dsn: Dsn, draw: random.Random) -> Registry | ThreadedRegistry:
         """Return a new registry, which begins with a file or not; the file is of just now, or older."""
         path = self._folder / "snapshot"

@@ -30,10 +30,12 @@ def _migrate(dsn: Dsn) -> None:
     assert result.returncode == 0, result.stderr
 
 
+_TERMINATE = "SELECT count(pg_terminate_backend(pid)) FROM unnest($1::integer[]) AS pid"
 _FORGE = (
     "SELECT count(pg_notify('exchanges_db_changed', n || ':none')) FROM generate_series($1::bigint, $2::bigint) AS n"
 )
 
+_WHILE = 5.0  # seconds
 _CACHED = 33  # the epochs that a standby leaves out when it is promoted: a sequence is logged ahead
 
 
@@ -115,8 +117,10 @@ class Stage:
         witness = await asyncpg.connect(**self.leader.dsn.asyncpg_arguments(), timeout=20)
         ended = asyncio.Event()
         witness.add_termination_listener(lambda _: ended.set())
-        if await self._send(signal.SIGKILL) is not None:
-            await ended.wait()  # only then the server has seen it
+        while not ended.is_set():  # the one that was chosen may just have ended by itself
+            await self._send(signal.SIGKILL)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), 1)  # only then the server has seen it
         witness.terminate()
         await until(self.leader.answers, what="the leader answers after the end of a session's process")
 
@@ -145,9 +149,7 @@ class Stage:
     async def terminate(self) -> None:
         """End sessions, as an administrator does."""
         share = self.draw.choice([0.3, 1.0])
-        for pid in await self._backends():
-            if self.draw.random() < share:
-                await self.leader.query("SELECT pg_terminate_backend($1)", pid)
+        await self.leader.query(_TERMINATE, [pid for pid in await self._backends() if self.draw.random() < share])
 
     async def _backends(self) -> list[int]:
         connection = await asyncpg.connect(**self.leader.dsn.asyncpg_arguments(), timeout=20)
@@ -199,17 +201,23 @@ class Stage:
 
     # What befalls the network, until it is healed.
 
+    async def _for_a_while(self) -> None:
+        """Wait until the writers have gone on, but not for long where the machine is slow."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_WHILE):
+                await self.writing.wrote(self.draw.randrange(1, 60))
+
     async def black_hole(self) -> None:
         """Swallow everything, or what goes one way."""
         for proxy in self.proxies:
             proxy.swallow(*self.draw.choice(_WAYS))
-        await self.writing.wrote(self.draw.randrange(1, 60))
+        await self._for_a_while()
 
     async def forget(self) -> None:
         """Swallow what goes through the connections that are there; new ones are fine."""
         for proxy in self.proxies:
             proxy.forget()
-        await self.writing.wrote(self.draw.randrange(1, 60))
+        await self._for_a_while()
 
     async def reset(self) -> None:
         """Break all connections off."""
@@ -219,7 +227,7 @@ class Stage:
     async def refuse(self) -> None:
         """Take no new connection, and break off those that are there."""
         await self._refuse()
-        await self.writing.wrote(self.draw.randrange(1, 60))
+        await self._for_a_while()
 
     async def _refuse(self) -> None:
         for proxy in self.proxies:
@@ -230,7 +238,7 @@ class Stage:
         """Deliver late and in small pieces."""
         for proxy in self.proxies:
             proxy.latency, proxy.slices = self.draw.uniform(0.0, 0.2), self.draw.choice([0, 7, 100])
-        await self.writing.wrote(self.draw.randrange(1, 60))
+        await self._for_a_while()
 
     def acts(self, draw: random.Random, quiet: Act) -> Iterator[Act]:
         """Yield what is to happen: first one of each kind of fault, then all there is, in one order after another."""
