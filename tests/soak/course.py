@@ -145,7 +145,7 @@ class Course:
         """See that no more is in use than before the first fault, once the servers know whose clients are gone."""
         before, now = self._at_rest, None
         assert before is not None  # nothing had failed yet
-        until_then = time.monotonic() + _SETTLE_LIMIT
+        until_then = time.monotonic() + self._patience
         while now is None or (growth(before, now, at_rest=True) and time.monotonic() < until_then):
             await asyncio.sleep(0.1)
             now = await Measuring(stage).take()
@@ -211,9 +211,14 @@ class Course:
             "writes: " + _told(stage.writing.outcomes),
         ]
 
+    @property
+    def _patience(self) -> float:
+        """For how long what should come is waited for: not long where something is wrong already."""
+        return 5.0 if self._faults.found else _SETTLE_LIMIT
+
     async def _settle(self, registries: Registries, wanted: Snapshot) -> None:
         """See that all registries come to hold what is wanted, and all who use them."""
-        end = time.monotonic() + _SETTLE_LIMIT
+        end = time.monotonic() + self._patience
         for member in registries.members:
             while not await settled(member, wanted) and time.monotonic() < end:
                 await asyncio.sleep(0.05)

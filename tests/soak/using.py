@@ -5,10 +5,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import AsyncIterator, Callable, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import asdict
 
+from exchanges_db.errors import AmbiguousSymbol, SymbolNotFound
 from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.registry.changes import (
     DoubtChanged,
@@ -36,9 +37,11 @@ _SPEC = SymbolSpec.__struct_fields__
 Things = dict[tuple[Any, ...], Any]
 
 
-def look_up_faults(who: str, registry: Registry | ThreadedRegistry, view: View, snapshot: Snapshot) -> list[str]:
+def look_up_faults(
+    who: str, registry: Registry | ThreadedRegistry, view: View, snapshot: Snapshot, exchange: str = SPOT
+) -> list[str]:
     """Return which look-ups in an exchange do not lead to what the snapshot has, while nothing moves on."""
-    place = snapshot.places[SPOT]
+    place = snapshot.places[exchange]
     wanted: dict[Key, RegistrySymbol] = {
         key: entry
         for names in (place.by_native, place.by_pair)
@@ -52,13 +55,26 @@ def look_up_faults(who: str, registry: Registry | ThreadedRegistry, view: View, 
         "the view": dict(view) == wanted,
         "the view's ids": dict(view.ids) == ids,
         "by_id": all(registry.by_id.get(one.id) == one for one in place.symbols.values()),
-        "symbol_id": {pair: registry.symbol_id(SPOT, *pair) for pair in pairs} == pairs,
+        "symbol_id": {pair: _id(registry, exchange, pair) for pair in pairs} == pairs,
     }
     return [
         f"{who}: {what} does not lead to what is held at {snapshot.position}"
         for what, is_so in found.items()
         if not is_so
     ]
+
+
+def _id(registry: Registry | ThreadedRegistry, exchange: str, pair: tuple[str, str]) -> int | None:
+    try:
+        return registry.symbol_id(exchange, *pair)
+    except (SymbolNotFound, AmbiguousSymbol):
+        return None
+
+
+class _Named(NamedTuple):
+    native_symbol: str
+    base: str
+    quote: str
 
 
 class Consumer:
@@ -93,6 +109,8 @@ class Consumer:
         if key in self._told:
             self._faults.note(f"{self.who} was told twice of {key} at {change.position}")
         self._told.add(key)
+        if value is None or isinstance(value, _Named):  # which nothing is said of any more that can be in doubt
+            self._rebuilt.pop(("doubt", *key[1:]), None)
         if value is None:
             self._rebuilt.pop(key, None)
         else:
@@ -127,9 +145,9 @@ def contents(snapshot: Snapshot) -> Things:
     found: Things = {}
     for number, place in snapshot.places_by_id.items():
         found["exchange", number] = _exchange(place.exchange)
-        found |= {("symbol", symbol_id): _symbol(one) for symbol_id, one in place.symbols.items()}
-        found |= {("symbol", symbol_id): _symbol(one) for symbol_id, one in place.named.items()}
-        doubts = {("doubt", symbol_id): one.doubtful_since for symbol_id, one in place.symbols.items()}
+        found |= {("symbol", number, symbol_id): _symbol(one) for symbol_id, one in place.symbols.items()}
+        found |= {("symbol", number, symbol_id): _symbol(one) for symbol_id, one in place.named.items()}
+        doubts = {("doubt", number, symbol_id): one.doubtful_since for symbol_id, one in place.symbols.items()}
         found |= {key: since for key, since in doubts.items() if since is not None}
         found |= {("hold", number, native): hold for native, hold in place.holds.items()}
         found |= {("fees", number, *key): fees for key, fees in place.fees.items()}
@@ -145,9 +163,9 @@ def _told(change: RegistryChange) -> tuple[tuple[Any, ...], Any]:
         case SymbolChanged():
             one = change.after or change.before
             assert one is not None
-            return ("symbol", one.id), change.after and _symbol(change.after)
+            return ("symbol", change.exchange_id, one.id), change.after and _symbol(change.after)
         case DoubtChanged():
-            return ("doubt", change.symbol.id), change.since
+            return ("doubt", change.exchange_id, change.symbol.id), change.since
         case HoldChanged():
             return ("hold", change.exchange_id, change.native_symbol), change.after
         case FeesChanged():
@@ -164,5 +182,5 @@ def _exchange(one: StoredExchange) -> tuple[Any, ...]:
 
 def _symbol(one: RegistrySymbol | NamedSymbol) -> tuple[Any, ...]:
     if isinstance(one, NamedSymbol):
-        return one.native_symbol, one.base, one.quote
+        return _Named(one.native_symbol, one.base, one.quote)
     return tuple(getattr(one, field) for field in _SPEC)

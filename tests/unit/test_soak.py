@@ -1,16 +1,24 @@
 """The judges of `make soak`, each held to a registry that is broken in the way that it is to find."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import msgspec
+import pytest
 
-from exchanges_db import MarketType, SidesAllowed, StoredExchange
+from exchanges_db import MarketType, NamedSymbol, Registry, SidesAllowed, StoredExchange, SymbolVersion
+from exchanges_db.registry.changes import HoldChanged, RegistryChange, RegistryChangeKind
+from exchanges_db.registry.differences import find_registry_changes
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.places import Place
 from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
 from exchanges_db.symbols.judge import Hold
+from tests.snapshots import a_snapshot, a_symbol
+from tests.soak.ending import chain_faults
 from tests.soak.figures import Figures, growth
+from tests.soak.using import Consumer, look_up_faults
 from tests.soak.watching import Digests, Faults, Watcher, Writes, as_number, differences, judge
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -136,6 +144,95 @@ def test_what_grows_is_found() -> None:
         most = Figures(**{**few.__dict__, field: getattr(few, field) * 3})
         found = growth(few, most, at_rest=False) + growth(few, most, at_rest=True)
         assert [fault.split()[0] for fault in found] == [field]
+
+
+def doubted() -> Snapshot:
+    """One in which a symbol is in doubt, another is known by name only, and the exchange and a list have changed."""
+    held = a_snapshot()
+    named = NamedSymbol(id=2, exchange_id=1, exchange="E1", native_symbol="C2_USDT", base="C2", quote="USDT")
+    symbols = {1: a_symbol(1, doubtful_since=NOON), 2: named, 3: None}
+    lists = tuple(msgspec.structs.replace(one, observed_at=NOON) for one in held.places_by_id[1].lists)
+    place = held.places_by_id[1].evolved(exchange=exchange(1, "another"), symbols=symbols, holds={}, lists=lists)
+    return Snapshot.of(held.position, {1: place, 3: Place(exchange=exchange(3))})
+
+
+def consumer(start: Snapshot, changes: Iterable[RegistryChange] = ()) -> tuple[Faults, Consumer]:
+    faults = Faults()
+    made = Consumer("one", faults, lambda: start)
+    made.begin()
+    for change in changes:
+        made.take(change)
+    return faults, made
+
+
+@pytest.mark.parametrize(("before", "after"), [*permutations((snapshot(), a_snapshot(), doubted(), a_snapshot(1)), 2)])
+def test_whoever_follows_all_changes_has_what_the_registry_holds(before: Snapshot, after: Snapshot) -> None:
+    faults, made = consumer(before, find_registry_changes(before, after, None))
+    assert made.differences(after) == faults.found == []
+
+
+def test_each_change_that_is_left_out_is_found() -> None:
+    before, after = snapshot(), a_snapshot()
+    changes = find_registry_changes(before, after, None)
+    assert len(changes) > 10
+    for number in range(len(changes)):
+        _, made = consumer(before, [*changes[:number], *changes[number + 1 :]])
+        assert len(made.differences(after)) == 1, changes[number]
+
+
+def test_a_change_that_is_told_twice_is_found() -> None:
+    changes = find_registry_changes(snapshot(), snapshot().after(news(2)), news(2))
+    faults, _ = consumer(snapshot(), [*changes, *changes])
+    assert "was told twice of ('hold', 1, None)" in faults.found[0]
+
+
+@pytest.mark.parametrize(
+    ("positions", "wrong"),
+    [
+        ([(1, A), (2, A), (4, A)], []),
+        ([(3, A), (2, A)], ["one was told of 2 after 3"]),
+        ([(3, A), (4, B), (3, A)], []),  # back from what was lost
+        ([(3, A), (4, B), (2, B)], []),
+    ],
+)
+def test_changes_in_another_order_than_that_of_the_log_are_found(
+    positions: list[tuple[int, str]], wrong: list[str]
+) -> None:
+    made = consumer(snapshot())[1]
+    for epoch, token in positions:
+        at = Position(epoch, token)
+        kind = RegistryChangeKind.HOLD_SET
+        made.take(HoldChanged(kind=kind, position=at, exchange_id=1, native_symbol=None, before=None, after=HOLD))
+    assert made.judge(LOG) == wrong
+
+
+def test_look_ups_that_lead_elsewhere_than_the_snapshot_are_found() -> None:
+    registry = Registry("postgresql://localhost/none")
+    held = a_snapshot()
+    registry._begin_with(held)
+    view = registry.view("E1")
+    assert look_up_faults("one", registry, view, held, "E1") == []
+    other = Snapshot.of(
+        held.position, {1: held.places_by_id[1].evolved(symbols={1: a_symbol(1, base="D"), 4: a_symbol(4)})}
+    )
+    found = look_up_faults("one", registry, view, other, "E1")
+    assert [fault.split(" does")[0] for fault in found] == [
+        f"one: {what}" for what in ("the view", "the view's ids", "by_id", "symbol_id")
+    ]
+
+
+def test_a_history_with_a_hole_is_found() -> None:
+    versions = [
+        SymbolVersion(
+            spec_version=number, valid_from=NOON + timedelta(number), valid_to=NOON + timedelta(number + 1),
+            operation="UPDATE", ended_by="x", application_name="x", symbol=a_symbol(1),
+        )
+        for number in (1, 2, 3)
+    ]  # fmt: skip
+    versions[-1] = msgspec.structs.replace(versions[-1], valid_to=None)
+    assert chain_faults(versions) == []
+    assert chain_faults(versions[:2]) == ["its last version has ended"]
+    assert len(chain_faults([versions[0], versions[2]])) == 2
 
 
 def test_every_field_of_a_place_is_compared() -> None:
