@@ -7,6 +7,7 @@ import pytest
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
+from exchanges_db.symbols.models import SymbolSpec
 from tests.factories import connected
 from tests.registry_history import contents, loaded
 from tests.symbol_rows import insert
@@ -20,6 +21,13 @@ AGAIN = """
     INSERT INTO exchanges (id, name, enum_value, display_name, market_type) OVERRIDING SYSTEM VALUE
     VALUES (2, 'SECOND', 'SECOND', 'Another one', 'SPOT')
 """
+
+OF_ALL = f"""
+    {FEE};
+    INSERT INTO account_fees (exchange_id, account, maker, taker) VALUES (2, 'main', 0.003, 0.004);
+    INSERT INTO holds (exchange_id, sides, reason) VALUES (2, 'ALL', 'a drill')
+"""
+COLUMNS = ", ".join(("id", "exchange_id", *SymbolSpec.__struct_fields__))
 
 # What is done, each statement in a transaction of its own, and between which of them the registry looks.
 DONE: dict[str, list[str]] = {
@@ -41,6 +49,20 @@ DONE: dict[str, list[str]] = {
         "DELETE FROM symbols WHERE exchange_id = 1",
         "DELETE FROM exchanges WHERE id = 1",
         AGAIN.replace("(2,", "(1,"),
+    ],
+    "an exchange with a hold, lists and fees is deleted and inserted again at once": [
+        OF_ALL,
+        f"DELETE FROM symbols WHERE exchange_id = 2; DELETE FROM exchanges WHERE id = 2; {AGAIN}",
+    ],
+    "an exchange is exchanged under its symbols": [
+        OF_ALL,
+        f"SET session_replication_role = replica; DELETE FROM exchanges WHERE id = 2; {AGAIN}",
+    ],
+    "a symbol with fees of its own is deleted and inserted again at once": [
+        f"{FEE} AND s.status IS NOT NULL",
+        f"""CREATE TEMPORARY TABLE kept AS SELECT * FROM symbols WHERE exchange_id = 2;
+            DELETE FROM symbols WHERE exchange_id = 2;
+            INSERT INTO symbols ({COLUMNS}) OVERRIDING SYSTEM VALUE SELECT {COLUMNS} FROM kept""",
     ],
     "fees are forgotten": [FEE, FEE.replace("0.001, 0.002", "NULL, NULL")],
     "a symbol is doubtful": [

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import product
 from typing import get_args, get_type_hints
 
 import msgspec
@@ -14,6 +15,7 @@ from exchanges_db.database.rows import from_database_json, unreadable
 from exchanges_db.errors import shown
 from exchanges_db.events import event
 from exchanges_db.exchanges.models import StoredExchange
+from exchanges_db.registry.filling import filled, said_of_the_whole
 from exchanges_db.registry.models import ListState, Position, RegistrySymbol
 from exchanges_db.registry.places import FeeKey, Place
 from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
@@ -136,21 +138,21 @@ class Documents:
         """Return all that there is: symbols, and the rest."""
         exchanges = _by_id(row.exchanges)
         names = {number: exchange.enum_value for number, exchange in exchanges.items()}
-        found: dict[int, dict[int, RegistrySymbol | NamedSymbol | None]] = {}
+        listed: dict[int, list[RegistrySymbol]] = {}
         for symbol in symbols:
-            found.setdefault(symbol.exchange_id, {})[symbol.id] = symbol
+            listed.setdefault(symbol.exchange_id, []).append(symbol)
+        called: dict[int, dict[int, NamedSymbol]] = {}
         for named in _named_symbols(row.named, names):
-            found.setdefault(named.exchange_id, {})[named.id] = named
-        held, paid, listed = _by_exchange(row.holds, row.fees, row.lists)
-        places = {
-            number: Place(exchange=exchange).evolved(
-                symbols=found.get(number, {}),
-                holds=held.get(number, {}),
-                fees=paid.get(number, {}),
-                lists=listed.get(number, ()),
+            called.setdefault(named.exchange_id, {})[named.id] = named
+        held, paid, lists = _by_exchange(row.holds, row.fees, row.lists)
+        places: dict[int, Place] = {}
+        for number, exchange in exchanges.items():
+            holds, fees, of_it = held.get(number, {}), paid.get(number, {}), listed.get(number, [])
+            for symbol, (field, said) in product(of_it, _said(holds, fees)):
+                _set(symbol, field, said)  # nobody else has seen it yet
+            places[number] = filled(
+                exchange, of_it, named=called.get(number, {}), holds=holds, fees=fees, lists=lists.get(number, ())
             )
-            for number, exchange in exchanges.items()
-        }
         return Snapshot.of(position, places)
 
     def news(self, row: GetRegistryNewsRow, known: Mapping[int, str]) -> News | None:
@@ -178,6 +180,12 @@ class Documents:
             fees=paid,
             lists=listed,
         )
+
+
+def _said(holds: Mapping[str | None, Hold], fees: Mapping[FeeKey, Fees]) -> list[tuple[str, object]]:
+    """Return what each symbol has of its exchange, by field; nothing where there is nothing."""
+    hold, paid = said_of_the_whole(holds, fees)
+    return [(field, said) for field, said in (("holds", hold), ("account_fees", paid)) if said]
 
 
 def _alone(raw: msgspec.Raw) -> list[RegistrySymbol]:

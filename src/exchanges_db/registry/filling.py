@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.registry.models import NO_FEES, ListState, RegistrySymbol
-from exchanges_db.registry.places import Entry, FeeKey, Place, rank
+from exchanges_db.registry.places import Entry, FeeKey, Place, entry_of, grouped
 from exchanges_db.symbols.enums import is_live
 from exchanges_db.symbols.fees import Fees
 from exchanges_db.symbols.judge import Hold
@@ -61,7 +61,4 @@ def _index(keys: Iterable[K], symbols: Sequence[RegistrySymbol]) -> dict[K, Entr
     index: dict[K, Entry] = dict(zip(keys, symbols, strict=True))
     if len(index) == len(symbols):
         return index
-    groups: dict[K, list[RegistrySymbol]] = {}
-    for key, symbol in zip(keys, symbols, strict=True):
-        groups.setdefault(key, []).append(symbol)
-    return {key: group[0] if len(group) == 1 else tuple(sorted(group, key=rank)) for key, group in groups.items()}
+    return {key: entry_of(group) for key, group in grouped(keys, symbols).items()}

@@ -5,7 +5,9 @@ A Place never changes: `evolved` makes another one, which shares what has not ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
@@ -24,6 +26,7 @@ K = TypeVar("K")
 Entry = RegistrySymbol | tuple[RegistrySymbol, ...]
 Pair = tuple[str, str]
 FeeKey = tuple[str, int | None]  # the account, and the symbol, None for the whole exchange
+_native, _name, _pair = attrgetter("native_symbol"), attrgetter("symbol"), attrgetter("base", "quote")
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,31 +107,26 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         if not fresh:
             return msgspec.structs.replace(self, exchange=place, holds=held, fees=paid, lists=listed)
         known, named = self.symbols.copy(), self.named.copy()
-        natives, names, pairs = self.by_native.copy(), self.by_symbol.copy(), self.by_pair.copy()
         by_fee_key = _Fees(paid)
+        gone: list[RegistrySymbol] = []
+        come: list[RegistrySymbol] = []
         for number, now in fresh.items():
             before = known.pop(number, None)
             named.pop(number, None)
             if before is not None:
-                _drop(natives, before.native_symbol, number)
-                _drop(names, before.symbol, number)
-                _drop(pairs, (before.base, before.quote), number)
+                gone.append(before)
             if isinstance(now, NamedSymbol):
                 named[number] = now
             elif now is not None:
-                symbol = _beside(now, before, place.enum_value, held, by_fee_key)
-                known[number] = symbol
-                _put(natives, symbol.native_symbol, symbol)
-                _put(names, symbol.symbol, symbol)
-                if is_live(symbol.status):
-                    _put(pairs, (symbol.base, symbol.quote), symbol)
+                known[number] = symbol = _beside(now, before, place.enum_value, held, by_fee_key)
+                come.append(symbol)
         return Place(
             exchange=place,
             symbols=known,
             named=named,
-            by_native=natives,
-            by_symbol=names,
-            by_pair=pairs,
+            by_native=_indexed(self.by_native, _native, gone, come),
+            by_symbol=_indexed(self.by_symbol, _name, gone, come),
+            by_pair=_indexed(self.by_pair, _pair, gone, [one for one in come if is_live(one.status)]),
             holds=held,
             fees=paid,
             lists=listed,
@@ -200,13 +198,22 @@ def _beside(
 def _still_paid(
     fees: dict[FeeKey, Fees], exchange: StoredExchange, symbols: Mapping[int, RegistrySymbol | NamedSymbol | None]
 ) -> dict[FeeKey, Fees]:
-    """Return the fees without those of symbols that are gone, and of an exchange that had this id before."""
-    left = {
-        (account, number): one
-        for (account, number), one in fees.items()
-        if (one.since is None or one.since >= exchange.created_at)
-        and (number is None or symbols.get(number, exchange) is not None)
-    }
+    """Return the fees without those of an exchange or a symbol that is gone, also where its id was given again.
+
+    symbols: those that may be others than they were.
+    """
+
+    def pays(number: int | None, since: datetime | None) -> bool:
+        if number is None:
+            return since is None or since >= exchange.created_at
+        if number not in symbols:
+            return True
+        symbol = symbols[number]
+        if not isinstance(symbol, RegistrySymbol):  # nothing is known of its beginning but that it has one
+            return symbol is not None
+        return since is None or since >= symbol.created_at
+
+    left = {key: one for key, one in fees.items() if pays(key[1], one.since)}
     return fees if len(left) == len(fees) else left
 
 
@@ -215,19 +222,37 @@ def rank(symbol: RegistrySymbol) -> tuple[bool, int]:
     return not is_live(symbol.status), -symbol.id
 
 
-def _put(index: dict[K, Entry], key: K, symbol: RegistrySymbol) -> None:
-    if (entry := index.setdefault(key, symbol)) is not symbol:
-        index[key] = tuple(sorted((*several(entry), symbol), key=rank))
+def grouped(keys: Iterable[K], symbols: Iterable[RegistrySymbol]) -> dict[K, list[RegistrySymbol]]:
+    """Return the symbols of each key, in the order given."""
+    groups: dict[K, list[RegistrySymbol]] = {}
+    for key, symbol in zip(keys, symbols, strict=True):
+        groups.setdefault(key, []).append(symbol)
+    return groups
 
 
-def _drop(index: dict[K, Entry], key: K, symbol_id: int) -> None:
-    rest = tuple(one for one in several(index.get(key)) if one.id != symbol_id)
-    if len(rest) > 1:
-        index[key] = rest
-    elif rest:
-        index[key] = rest[0]
-    else:
-        index.pop(key, None)
+def entry_of(group: list[RegistrySymbol]) -> Entry:
+    """Return what stands for the symbols of one key in an index."""
+    return group[0] if len(group) == 1 else tuple(sorted(group, key=rank))
+
+
+def _indexed(
+    index: Mapping[K, Entry],
+    key_of: Callable[[RegistrySymbol], K],
+    gone: Iterable[RegistrySymbol],
+    come: Iterable[RegistrySymbol],
+) -> dict[K, Entry]:
+    """Return an index without some symbols and with others; each group is made once, however many of it change."""
+    made = dict(index)
+    added = grouped(map(key_of, come), come)
+    numbers = {one.id for one in gone}
+    for key in added.keys() | set(map(key_of, gone)):
+        group = [one for one in several(index.get(key)) if one.id not in numbers]
+        group += added.get(key, ())
+        if group:
+            made[key] = entry_of(group)
+        else:
+            made.pop(key, None)
+    return made
 
 
 def all_symbols(places: Iterable[Place]) -> Iterable[RegistrySymbol]:

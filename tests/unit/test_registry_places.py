@@ -1,0 +1,85 @@
+"""Places that follow from news: whatever was given an id or a name again, and however much comes at once."""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from time import thread_time
+
+import msgspec
+import pytest
+
+from exchanges_db import Fees, FeeSource, SymbolStatus
+from exchanges_db.registry.filling import filled
+from exchanges_db.registry.models import RegistrySymbol
+from exchanges_db.registry.places import Place
+from exchanges_db.registry.snapshot import Snapshot
+from tests.stream_snapshots import START, entry, exchange, news, place, snapshot, symbol
+
+FEES = Fees(maker=Decimal("0.001"), taker=Decimal("0.002"), source=FeeSource.SYMBOL, since=START)
+LATER = START + timedelta(days=1)
+
+
+def option(number: int, base: str | None = None) -> RegistrySymbol:
+    """One of many symbols of a single pair, or of its own."""
+    return symbol(number, base=base or f"B{number}", native_symbol=f"BTC-{number}", symbol=f"BTC/USDT-{number}")
+
+
+def least(work: Callable[[], object], tries: int = 5) -> float:
+    """The seconds of the processor that it takes where nothing else disturbs it."""
+    times = []
+    for _ in range(tries):
+        began = thread_time()
+        work()
+        times.append(thread_time() - began)
+    return min(times)
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["listed", "gone"])
+def test_many_symbols_of_one_pair_take_no_longer_each(ends: bool) -> None:
+    """As when the options of a coin are listed, or expire: 5,000 of one pair take about as long as of 5,000 pairs."""
+
+    def seconds(base: str | None) -> float:
+        numbers = range(1, 5001)
+        listed = snapshot(place(*(option(number, base) for number in numbers)), epoch=2)
+        before, after = (snapshot(place()), listed)[:: -1 if ends else 1]
+        told = news(after, entry(2, "SYMBOLS", *numbers))
+        assert before.after(told).places_by_id[1].by_pair == after.places_by_id[1].by_pair
+        return least(lambda: before.after(told))
+
+    assert seconds("BTC") < 4 * seconds(None)  # about 1; it was 20 to 290
+
+
+def test_a_place_that_is_changed_step_by_step_is_the_one_that_is_made_at_once() -> None:
+    """Its indexes, too, whatever of one name or pair is listed, ends, is named otherwise or goes."""
+    chance = random.Random(12)  # noqa: S311 - no secret
+    made, held = place(), dict[int, RegistrySymbol]()
+    for _ in range(150):
+        changes: dict[int, RegistrySymbol | None] = {}
+        for number in chance.sample(range(1, 13), chance.randint(1, 6)):
+            changes[number] = None
+            if chance.random() < 0.8:
+                name = chance.choice("ABC")
+                status = chance.choice((SymbolStatus.TRADING, SymbolStatus.DELISTED))
+                changes[number] = symbol(number, base=name, native_symbol=name, symbol=name, status=status)
+        made = made.evolved(symbols=changes)
+        held = {number: one for number, one in {**held, **changes}.items() if one is not None}
+        assert made == filled(exchange(), list(held.values()), named={}, holds={}, fees={}, lists=())
+
+
+def test_fees_of_a_symbol_are_not_those_of_another_that_has_its_id() -> None:
+    """A symbol that was deleted and inserted again with its number, in one look: nobody has set what that one pays."""
+    before = snapshot(place(symbol(), symbol(2), fees={("", 1): FEES, ("", 2): FEES}))
+    again = symbol(), msgspec.structs.replace(symbol(2), created_at=LATER)
+    after = snapshot(place(*again, fees={("", 1): FEES}), epoch=2)
+    held = before.after(news(after, entry(2, "SYMBOLS", 1, 2)))
+    assert held == after
+    assert [dict(one.account_fees) for one in held.places_by_id[1].symbols.values()] == [{"": FEES}, {}]
+
+
+def test_a_place_that_nobody_has_named_is_the_same_object() -> None:
+    """So that whoever follows compares nothing in it."""
+    before = snapshot(place(symbol()), place(of=exchange(2)))
+    held = before.after(news(snapshot(place(of=exchange(2)), epoch=2), entry(2, "LISTS", 2)))
+    assert held.places_by_id[1] is before.places_by_id[1]
+    assert isinstance(held.places_by_id[2], Place)
