@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from exchanges_db.orders.pairs import CommonSymbol, CommonSymbols, SharedName, common_symbols
     from exchanges_db.orders.rules import OrderRules, Rounded, Violation
     from exchanges_db.registry.changes import (
+        AmbiguityChanged,
         DoubtChanged,
         ExchangeChanged,
         FeesChanged,
@@ -190,6 +191,7 @@ __all__ = [
     "AdoptionReport",
     "Allowance",
     "Ambiguity",
+    "AmbiguityChanged",
     "AmbiguousSymbol",
     "AssetClass",
     "Band",
@@ -428,7 +430,7 @@ _HOMES = {
     "orders.pairs": "CommonSymbol CommonSymbols SharedName common_symbols",
     "orders.rules": "OrderRules Rounded Violation",
     "registry.changes": (
-        "DoubtChanged ExchangeChanged FeesChanged Gap HoldChanged ListChanged RegistryChange "
+        "AmbiguityChanged DoubtChanged ExchangeChanged FeesChanged Gap HoldChanged ListChanged RegistryChange "
         "RegistryChangeKind StateChanged SymbolChanged"
     ),
     "registry.followers": "Follower",

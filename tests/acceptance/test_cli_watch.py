@@ -21,9 +21,10 @@ from exchanges_db.cli.output import json_text
 from exchanges_db.cli.watch_lines import change_document, change_row
 from exchanges_db.cli.watch_view import View
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.registry.changes import Gap, RegistryChange, RegistryChangeKind, StateChanged
+from exchanges_db.registry.changes import AmbiguityChanged, Gap, RegistryChange, RegistryChangeKind, StateChanged
 from exchanges_db.registry.differences import find_registry_changes
 from exchanges_db.registry.state import Counts, RegistryState
+from exchanges_db.symbols.enums import SymbolKind
 from tests.acceptance.command import PROGRAM, Terminal, ok, run
 from tests.acceptance.test_cli_interrupt import heeded, started
 from tests.factories import connected
@@ -147,6 +148,15 @@ EVERY: list[RegistryChange] = [
     *(
         find_registry_changes(snapshot(*([was] if was else [])), snapshot(*([now] if now else []), epoch=9), None)[0]
         for _, _, was, now in CASES
+    ),
+    *(
+        AmbiguityChanged(kind=kind, position=at(9), base="B1", quote="USDT", symbol_kind=of, candidates=names)
+        for kind, of, names in (
+            (RegistryChangeKind.AMBIGUITY_BEGUN, None, tuple(f"B1_{number}" for number in range(2000))),
+            (RegistryChangeKind.AMBIGUITY_BEGUN, SymbolKind.OPTION, ("B1_1", "B1_2")),
+            (RegistryChangeKind.AMBIGUITY_ENDED, None, ("B1_1",)),
+            (RegistryChangeKind.AMBIGUITY_ENDED, SymbolKind.OPTION, ()),
+        )
     ),
     StateChanged(
         kind=RegistryChangeKind.STATE_CHANGED, position=at(3), before=RegistryState.LIVE, after=RegistryState.STALE,

@@ -14,13 +14,14 @@ from exchanges_db import (
     set_account_fees,
 )
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.registry.changes import RegistryChange, RegistryChangeKind, StateChanged
+from exchanges_db.registry.changes import AmbiguityChanged, RegistryChange, RegistryChangeKind, StateChanged
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.state import RegistryState
 from exchanges_db.registry.streams import ChangeStream
 from tests.factories import connected
 from tests.payload_rows import SPOT, many, payload
+from tests.symbol_rows import insert
 from tests.toxic_proxy import toxic_proxy
 
 Kind = RegistryChangeKind
@@ -70,6 +71,22 @@ async def test_an_import_is_its_symbols_and_then_its_list(dsn: Dsn) -> None:
     assert [item.kind for item in found] == [*[Kind.SYMBOL_LISTED] * 3, Kind.LIST_CHANGED, Kind.LIST_CONFIRMED]
     async with asyncio.timeout(20):
         assert [item async for item in stream] == []  # the registry is closed
+
+
+async def test_a_pair_that_becomes_ambiguous_is_told_of(stocked_dsn: Dsn) -> None:
+    """With the transaction that lists its second symbol, after that one; and that it is so no longer."""
+    async with Registry(stocked_dsn, settings=RARE) as registry, connected(stocked_dsn) as other:
+        stream = registry.changes()
+        native = "of another sort"
+        await insert(other, exchange_id=2, native_symbol="OWN_USDT", symbol="OWN/USDT", base="OWN")
+        await insert(other, "linear", exchange_id=2, native_symbol=native, symbol="OWN/USDT:USDT", base="OWN")
+        _, listed, begun = await read(stream, 3)
+        assert isinstance(begun, AmbiguityChanged)
+        assert (begun.kind, begun.position) == (Kind.AMBIGUITY_BEGUN, listed.position)
+        assert (begun.exchange, begun.base, begun.symbol_kind) == (SPOT, "OWN", None)
+        assert begun.candidates == ("OWN_USDT", native)
+        await other.execute("DELETE FROM symbols WHERE native_symbol = $1", native)
+        assert [one.kind for one in await read(stream, 2)] == [Kind.SYMBOL_GONE, Kind.AMBIGUITY_ENDED]
 
 
 async def test_what_a_reload_finds_is_told_as_changes(stocked_dsn: Dsn) -> None:

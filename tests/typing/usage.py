@@ -21,6 +21,7 @@ from exchanges_db import (
     AdoptionReport,
     Allowance,
     Ambiguity,
+    AmbiguityChanged,
     AmbiguousSymbol,
     AssetClass,
     Band,
@@ -642,6 +643,8 @@ def changes_as_they_come(change: RegistryChange) -> None:
             assert_type(change.fields, tuple[FieldChange, ...])
         case DoubtChanged():
             assert_type(change.since, datetime | None)
+        case AmbiguityChanged():
+            assert_type(change.candidates, tuple[str, ...])
         case HoldChanged():
             assert_type(change.after, Hold | None)
         case FeesChanged():

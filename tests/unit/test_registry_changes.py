@@ -2,17 +2,20 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import msgspec
 import pytest
 
 from exchanges_db import Fees, FeeSource, Listing, SidesAllowed, SymbolKind, SymbolStatus
 from exchanges_db.registry.changes import (
+    AmbiguityChanged,
     DoubtChanged,
     ExchangeChanged,
     FeesChanged,
     HoldChanged,
     ListChanged,
+    RegistryChange,
     RegistryChangeKind,
     SymbolChanged,
 )
@@ -36,6 +39,7 @@ HALTED = symbol(status=SymbolStatus.HALTED, sides=SidesAllowed.NONE)
 ENDED = symbol(status=SymbolStatus.DELISTED, sides=SidesAllowed.NONE)
 EXPIRED = symbol(status=SymbolStatus.EXPIRED, sides=SidesAllowed.NONE)
 OFF = exchange(is_active=False)
+TWIN = symbol(2, base="B1", symbol="B1/USDT:USDT", kind=SymbolKind.PERPETUAL)  # of another kind, of the same pair
 
 # What happens, what the log calls it, and the exchange before and after it.
 CASES: list[tuple[Kind, str, Place | None, Place | None]] = [
@@ -85,8 +89,12 @@ def test_each_thing_that_happens_is_one_item(kind: Kind, changed: str, was: Plac
 
 
 def test_no_kind_is_left_untried() -> None:
-    """The two that are the stream's own have tests there; a symbol's are those of ChangeKind, and two more."""
-    assert {kind for kind, *_ in CASES} == set(Kind) - {Kind.GAP, Kind.STATE_CHANGED}
+    """The two that are the stream's own have tests there; a symbol's are those of ChangeKind, and two more.
+
+    No pair becomes ambiguous by itself alone: that comes after what its symbols are told of, below.
+    """
+    beside = {Kind.GAP, Kind.STATE_CHANGED, Kind.AMBIGUITY_BEGUN, Kind.AMBIGUITY_ENDED}
+    assert {kind for kind, *_ in CASES} == set(Kind) - beside
     assert {f"SYMBOL_{kind}" for kind in ChangeKind} == {k for k in Kind if k.startswith("SYMBOL_")} - {
         "SYMBOL_NAMED", "SYMBOL_GONE"
     }  # fmt: skip
@@ -178,3 +186,84 @@ def test_an_id_on_another_exchange_is_another_symbol() -> None:
     gone, listed = find_registry_changes(before, after, None)
     assert (gone.kind, gone.exchange_id) == (Kind.SYMBOL_GONE, 1)
     assert (listed.kind, listed.exchange_id) == (Kind.SYMBOL_LISTED, 2)
+
+
+def ambiguities(found: list[RegistryChange]) -> list[tuple[Kind, str, SymbolKind | None, tuple[str, ...], int]]:
+    """What is told of pairs: what, the base, the kind, the candidates, and the epoch."""
+    return [
+        (one.kind, one.base, one.symbol_kind, one.candidates, one.position.epoch)
+        for one in found
+        if isinstance(one, AmbiguityChanged)
+    ]
+
+
+def test_a_pair_is_ambiguous_from_its_second_symbol_on_until_one_is_left() -> None:
+    """By itself and by kind; a third says nothing new. It comes after its symbols, with the last that it is of."""
+    second = symbol(2, base="B1")
+    third = symbol(3, base="B1", symbol="B1/USDT:USDT", kind=SymbolKind.PERPETUAL)
+    states = [snapshot(place(*some), epoch=epoch) for epoch, some in enumerate(
+        [(symbol(),), (symbol(), third), (symbol(), second, third), (second, third), (third,), ()], start=1
+    )]  # fmt: skip
+    told: list[list[RegistryChange]] = []
+    for before, after in pairwise(states):
+        rows = news(after, entry(after.position.epoch, "SYMBOLS", 1, 2, 3))
+        told.append(find_registry_changes(before, before.after(rows), rows))
+        assert ambiguities(find_registry_changes(before, after, None)) == ambiguities(told[-1])
+    spot, begun, ended = SymbolKind.SPOT, Kind.AMBIGUITY_BEGUN, Kind.AMBIGUITY_ENDED
+    assert [ambiguities(found) for found in told] == [
+        [(begun, "B1", None, ("B1_USDT", "B3_USDT"), 2)],
+        [(begun, "B1", spot, ("B1_USDT", "B2_USDT"), 3)],
+        [(ended, "B1", spot, ("B2_USDT",), 4)],
+        [(ended, "B1", None, ("B3_USDT",), 5)],
+        [],
+    ]
+    both = news(states[2], entry(2, "SYMBOLS", 2), entry(3, "SYMBOLS", 3))
+    found = find_registry_changes(states[0], states[0].after(both), both)
+    assert [(one.kind, one.position.epoch) for one in found] == [
+        (Kind.SYMBOL_LISTED, 2), (begun, 2), (Kind.SYMBOL_LISTED, 3), (begun, 3)
+    ]  # fmt: skip
+
+
+def test_a_pair_that_is_ambiguous_in_another_way_is_told() -> None:
+    """Its symbols are the same, and one of them is of another kind now; another exchange is another pair."""
+    before = snapshot(place(symbol(), TWIN), place(symbol(3, on=2, base="B1"), of=exchange(2)))
+    spot = msgspec.structs.replace(TWIN, kind=SymbolKind.SPOT)
+    after = snapshot(place(symbol(), spot), place(symbol(3, on=2, base="B1"), of=exchange(2)), epoch=2)
+    rows = news(after, entry(2, "SYMBOLS", 2))
+    for found in (find_registry_changes(before, before.after(rows), rows), find_registry_changes(before, after, None)):
+        assert ambiguities(found) == [(Kind.AMBIGUITY_BEGUN, "B1", SymbolKind.SPOT, ("B1_USDT", "B2_USDT"), 2)]
+
+
+@pytest.mark.parametrize("epochs", [(2, 2, 2), (2, 3, 4)], ids=["at once", "one after the other"])
+def test_an_exchange_that_was_given_the_id_of_another_is_another_one(epochs: tuple[int, int, int]) -> None:
+    """The first goes with all that it had, even what the second one has in the same way; then the second comes."""
+    gone, added, later = epochs
+    everything = (symbol(), TWIN)
+    before = snapshot(place(*everything, holds={None: HOLD}, fees={("", None): FEES}, lists=(LIST,)))
+    other = msgspec.structs.replace(exchange(), created_at=START + timedelta(days=1))
+    after = snapshot(place(*everything, of=other, holds={None: HOLD}, lists=(LIST,)), epoch=later)
+    rows = news(
+        after, entry(gone, "SYMBOLS", 1, 2), entry(gone, "EXCHANGES", 1), entry(added, "EXCHANGES", 1),
+        *(entry(later, changed, 1, 2) for changed in ("SYMBOLS", "HOLDS", "LISTS")),
+    )  # fmt: skip
+    found = find_registry_changes(before, before.after(rows), rows)
+    kinds = [
+        Kind.SYMBOL_GONE, Kind.SYMBOL_GONE, Kind.AMBIGUITY_ENDED, Kind.HOLD_RELEASED, Kind.FEES_FORGOTTEN,
+        Kind.LIST_GONE, Kind.EXCHANGE_GONE, Kind.EXCHANGE_ADDED, Kind.SYMBOL_LISTED, Kind.SYMBOL_LISTED,
+        Kind.AMBIGUITY_BEGUN, Kind.HOLD_SET, Kind.LIST_CHANGED,
+    ]  # fmt: skip
+    assert [one.kind for one in found] == kinds
+    assert [one.position.epoch for one in found] == [added] * 8 + [later] * 5
+    assert [one.kind for one in find_registry_changes(before, after, None)] == kinds
+
+
+def test_what_stays_under_another_exchange_has_gone_and_come() -> None:
+    """As where somebody has put another row under symbols that were not deleted: the log does not name them."""
+    before = snapshot(place(symbol()))
+    other = msgspec.structs.replace(exchange(), created_at=START + timedelta(days=1))
+    after = snapshot(place(symbol(), of=other), epoch=2)
+    rows = news(after, entry(2, "EXCHANGES", 1))
+    found = find_registry_changes(before, before.after(rows), rows)
+    assert [one.kind for one in found] == [
+        Kind.SYMBOL_GONE, Kind.EXCHANGE_GONE, Kind.EXCHANGE_ADDED, Kind.SYMBOL_LISTED
+    ]  # fmt: skip

@@ -13,7 +13,6 @@ from exchanges_db import Fees, FeeSource, SymbolStatus
 from exchanges_db.registry.filling import filled
 from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.registry.places import Place
-from exchanges_db.registry.snapshot import Snapshot
 from tests.stream_snapshots import START, entry, exchange, news, place, snapshot, symbol
 
 FEES = Fees(maker=Decimal("0.001"), taker=Decimal("0.002"), source=FeeSource.SYMBOL, since=START)
@@ -52,7 +51,7 @@ def test_many_symbols_of_one_pair_take_no_longer_each(ends: bool) -> None:
 
 def test_a_place_that_is_changed_step_by_step_is_the_one_that_is_made_at_once() -> None:
     """Its indexes, too, whatever of one name or pair is listed, ends, is named otherwise or goes."""
-    chance = random.Random(12)  # noqa: S311 - no secret
+    chance = random.Random(12)
     made, held = place(), dict[int, RegistrySymbol]()
     for _ in range(150):
         changes: dict[int, RegistrySymbol | None] = {}

@@ -10,6 +10,7 @@ import msgspec
 from exchanges_db.cli.cells import text_of
 from exchanges_db.cli.tables import difference
 from exchanges_db.registry.changes import (
+    AmbiguityChanged,
     DoubtChanged,
     ExchangeChanged,
     FeesChanged,
@@ -24,6 +25,8 @@ from exchanges_db.registry.models import Position, RegistrySymbol
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.registry.state import RegistryState
 from exchanges_db.symbols.models import NamedSymbol
+
+_MOST_NAMES = 4  # of the symbols of one pair, in a row; the options of a coin may be thousands
 
 
 def first_document(snapshot: Snapshot, state: RegistryState, wanted: frozenset[str]) -> dict[str, Any]:
@@ -50,6 +53,9 @@ def change_document(change: RegistryChange) -> dict[str, Any]:
             told |= {**_symbol(change.after or change.before), "fields": change.fields}
         case DoubtChanged():
             told |= {**_symbol(change.symbol), "since": change.since}
+        case AmbiguityChanged():
+            told |= {"base": change.base, "quote": change.quote}
+            told |= {"symbol_kind": change.symbol_kind, "candidates": change.candidates}
         case HoldChanged():
             told |= {"native_symbol": change.native_symbol, "before": change.before, "after": change.after}
         case FeesChanged():
@@ -82,6 +88,8 @@ def _subject(change: RegistryChange) -> str | None:
             return found.symbol if isinstance(found, RegistrySymbol) else _symbol(found)["native_symbol"]
         case DoubtChanged():
             return change.symbol.symbol
+        case AmbiguityChanged():
+            return f"{change.base} and {change.quote}"
         case HoldChanged():
             return change.native_symbol
         case FeesChanged():
@@ -97,6 +105,11 @@ def _details(change: RegistryChange) -> Iterable[str]:
             return difference((field.field, field.old, field.new) for field in change.fields)
         case DoubtChanged():
             return () if change.since is None else (f"since {text_of(change.since)}",)
+        case AmbiguityChanged():
+            what = "symbols" if change.symbol_kind is None else f"symbols of kind {change.symbol_kind}"
+            names = ", ".join(map(text_of, change.candidates[:_MOST_NAMES]))
+            more = f" and {len(change.candidates) - _MOST_NAMES} more" if len(change.candidates) > _MOST_NAMES else ""
+            return (f"{len(change.candidates)} {what}{f': {names}{more}' if names else ''}",)
         case HoldChanged():
             held = change.after or change.before
             return () if held is None else (f"{held.sides}: {held.reason}",)

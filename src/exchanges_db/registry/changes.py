@@ -11,6 +11,7 @@ from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.registry.models import ListState, Position, RegistrySymbol
 from exchanges_db.registry.state import RegistryState
 from exchanges_db.symbols.changes import FieldChange
+from exchanges_db.symbols.enums import SymbolKind
 from exchanges_db.symbols.fees import Fees
 from exchanges_db.symbols.judge import Hold
 from exchanges_db.symbols.listing import Listing
@@ -20,6 +21,7 @@ from exchanges_db.symbols.models import NamedSymbol
 class RegistryChangeKind(StrEnum):
     """What happened; the kinds of a symbol are those of ChangeKind, and two more.
 
+    EXCHANGE_GONE and then EXCHANGE_ADDED: another one has been given the id; all that was on the first goes before.
     SYMBOL_NAMED: a symbol is known by its name only, or by another one.
     SYMBOL_GONE, EXCHANGE_GONE: the row was deleted.
     LIST_CONFIRMED: a list was observed again, and no symbol had changed; LIST_CHANGED: one had, or the list is new.
@@ -41,6 +43,8 @@ class RegistryChangeKind(StrEnum):
     SYMBOL_GONE = "SYMBOL_GONE"
     DOUBT_BEGUN = "DOUBT_BEGUN"
     DOUBT_ENDED = "DOUBT_ENDED"
+    AMBIGUITY_BEGUN = "AMBIGUITY_BEGUN"
+    AMBIGUITY_ENDED = "AMBIGUITY_ENDED"
     HOLD_SET = "HOLD_SET"
     HOLD_REPLACED = "HOLD_REPLACED"
     HOLD_RELEASED = "HOLD_RELEASED"
@@ -96,6 +100,20 @@ class DoubtChanged(RegistryChange, frozen=True, kw_only=True):
 
     symbol: RegistrySymbol
     since: datetime | None
+
+
+class AmbiguityChanged(RegistryChange, frozen=True, kw_only=True):
+    """A pair has several live symbols, so that a look-up by it raises AmbiguousSymbol from now on; or no longer.
+
+    Attributes:
+        symbol_kind: that all of them have; None: whatever kinds they have, as look-ups find them that name none.
+        candidates: the native names of the live symbols that there are now; less than two where it has ended.
+    """
+
+    base: str
+    quote: str
+    symbol_kind: SymbolKind | None
+    candidates: tuple[str, ...]
 
 
 class HoldChanged(RegistryChange, frozen=True, kw_only=True):

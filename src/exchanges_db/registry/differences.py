@@ -5,13 +5,15 @@ Pure: nothing here reads a clock or a database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import Any
 
 from msgspec.structs import astuple
 
 from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.registry.changes import (
+    AmbiguityChanged,
     DoubtChanged,
     ExchangeChanged,
     FeesChanged,
@@ -22,13 +24,16 @@ from exchanges_db.registry.changes import (
     SymbolChanged,
 )
 from exchanges_db.registry.models import ListState, Position, RegistrySymbol
-from exchanges_db.registry.places import Place
+from exchanges_db.registry.moves import alike, is_ambiguous, regrouped
+from exchanges_db.registry.places import Pair, Place
 from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
 from exchanges_db.symbols.changes import FieldChange, find_changes_between
+from exchanges_db.symbols.enums import SymbolKind
 from exchanges_db.symbols.models import NamedSymbol, SymbolSpec
 
 _Kind = RegistryChangeKind
 _Known = RegistrySymbol | NamedSymbol | None
+_Pair = tuple[int, _Known, _Known]  # a symbol by its id, as it was and as it is
 _SPEC = len(SymbolSpec.__struct_fields__)  # the first fields of a symbol are those of its specification
 _BOOKKEEPING = frozenset(("id", "created_at", "updated_at", "version"))
 _EXCHANGE_FIELDS = tuple(field for field in StoredExchange.__struct_fields__ if field not in _BOOKKEEPING)
@@ -37,11 +42,12 @@ _ORDER: dict[type[RegistryChange], int] = {
     ExchangeChanged: 0,
     SymbolChanged: 1,
     DoubtChanged: 2,
-    HoldChanged: 3,
-    FeesChanged: 4,
-    ListChanged: 5,
+    AmbiguityChanged: 3,
+    HoldChanged: 4,
+    FeesChanged: 5,
+    ListChanged: 6,
 }
-_LAST = 6
+_LAST = 7
 
 
 def find_registry_changes(before: Snapshot, after: Snapshot, news: News | None) -> list[RegistryChange]:
@@ -49,32 +55,57 @@ def find_registry_changes(before: Snapshot, after: Snapshot, news: News | None) 
 
     news: that lead from one to the other; None: all was read anew, so that everything is compared.
     """
-    return _Comparison(before, after, news).changes()
+    replaced = frozenset(
+        number
+        for number, place in after.places_by_id.items()
+        if number in before.places_by_id
+        and before.places_by_id[number].exchange.created_at != place.exchange.created_at
+    )
+    steps = [(before, after)]
+    if replaced:  # deleted, and another one inserted with the same id: the first goes with all that it had
+        left = {number: place for number, place in before.places_by_id.items() if number not in replaced}
+        between = Snapshot.of(after.position, left)
+        steps = [(before, between), (between, after)]
+    found = [
+        ((change.position.epoch, step, _order(change), change.exchange_id, detail), change)
+        for step, (was, now) in enumerate(steps)
+        for detail, change in _Comparison(was, now, news, replaced if step < len(steps) - 1 else frozenset()).changes()
+    ]
+    return [change for _, change in sorted(found, key=lambda one: one[0])]
+
+
+def _order(change: RegistryChange) -> int:
+    return _LAST if change.kind is _Kind.EXCHANGE_GONE else _ORDER[type(change)]
 
 
 class _Comparison:
-    """Both snapshots, and which row of the log was the last to name what."""
+    """Both snapshots, and which row of the log was the last to name what.
 
-    def __init__(self, before: Snapshot, after: Snapshot, news: News | None) -> None:
-        self._before, self._after = before, after
+    ended: exchanges whose id another one has afterwards: what the log says later than of them is of that one.
+    """
+
+    def __init__(self, before: Snapshot, after: Snapshot, news: News | None, ended: frozenset[int]) -> None:
+        self._before, self._after, self._ended = before, after, ended
         self._named: dict[tuple[str, int], LogEntry] | None = None
         if news is not None:
             self._named = {(entry.changed, number): entry for entry in news.entries for number in entry.ids}
             # The rows of one transaction are stamped one after the other.
             self._committed = {entry.epoch: entry.committed_at for entry in news.entries}
-        self._gone = before.places_by_id.keys() - after.places_by_id.keys()
+        # Exchanges that are there only before or only afterwards: all of it has changed, whatever the log names.
+        self._come_or_gone = before.places_by_id.keys() ^ after.places_by_id.keys()
 
-    def changes(self) -> list[RegistryChange]:
-        found: list[tuple[tuple[Any, ...], RegistryChange]] = []
-        for detail, change in (*self._exchanges(), *self._symbols(), *self._beside()):
-            order = _LAST if change.kind is _Kind.EXCHANGE_GONE else _ORDER[type(change)]
-            found.append(((change.position.epoch, order, change.exchange_id, detail), change))
-        return [change for _, change in sorted(found, key=lambda one: one[0])]
+    def changes(self) -> Iterator[tuple[Any, RegistryChange]]:
+        """Yield each change after what puts it in order among those of its sort."""
+        pairs = [(number, was, now) for number, was, now in self._pairs() if was is not now]
+        yield from self._exchanges()
+        yield from self._symbols(pairs)
+        yield from self._ambiguities(pairs)
+        yield from self._beside()
 
     def _candidates(self, changed: str) -> Iterator[int]:
         """Yield the exchanges of which something of this kind may have changed."""
         for number in sorted(self._before.places_by_id.keys() | self._after.places_by_id.keys()):
-            if self._named is None or (changed, number) in self._named or number in self._gone:
+            if self._named is None or (changed, number) in self._named or number in self._come_or_gone:
                 yield number
 
     def _places(self, number: int) -> tuple[Place | None, Place | None]:
@@ -86,7 +117,10 @@ class _Comparison:
         place = after or before
         entry = None
         if self._named is not None:
-            entry = self._named.get((changed, number)) or self._named.get(("EXCHANGES", exchange_id))
+            of_exchange = self._named.get(("EXCHANGES", exchange_id))
+            entry = self._named.get((changed, number)) or of_exchange
+            if exchange_id in self._ended and entry is not None and of_exchange is not None:
+                entry = min(entry, of_exchange, key=lambda one: one.epoch)
         return {
             "position": self._after.position if entry is None else Position(entry.epoch, entry.token),
             "committed_at": None if entry is None else self._committed[entry.epoch],
@@ -106,10 +140,8 @@ class _Comparison:
             common = self._common("EXCHANGES", number, number)
             yield 0, ExchangeChanged(kind=_exchange_kind(was, now), before=was, after=now, fields=fields, **common)
 
-    def _symbols(self) -> Iterator[tuple[Any, RegistryChange]]:
-        for number, was, now in self._pairs():
-            if was is now:
-                continue
+    def _symbols(self, pairs: Iterable[_Pair]) -> Iterator[tuple[Any, RegistryChange]]:
+        for number, was, now in pairs:
             moved = was is not None and now is not None and was.exchange_id != now.exchange_id
             if was is not None and (now is None or moved):
                 common = self._common("SYMBOLS", number, was.exchange_id)
@@ -117,11 +149,14 @@ class _Comparison:
             if now is not None:
                 yield from self._symbol(number, None if moved else was, now)
 
-    def _pairs(self) -> Iterator[tuple[int, _Known, _Known]]:
+    def _pairs(self) -> Iterator[_Pair]:
+        """Yield each symbol that may be another one, as it was and as it is."""
         if self._named is not None:
-            for changed, number in self._named:
-                if changed == "SYMBOLS":
-                    yield number, self._before.symbol(number), self._after.symbol(number)
+            numbers = {number for changed, number in self._named if changed == "SYMBOLS"}
+            for place in (place for one in self._come_or_gone for place in self._places(one) if place is not None):
+                numbers |= place.symbols.keys() | place.named.keys()
+            for number in numbers:
+                yield number, self._before.symbol(number), self._after.symbol(number)
             return
         known: list[dict[int, RegistrySymbol | NamedSymbol]] = []
         for snapshot in (self._before, self._after):
@@ -151,6 +186,28 @@ class _Comparison:
             kind = _Kind.DOUBT_ENDED if since is None else _Kind.DOUBT_BEGUN
             common = self._common("SYMBOLS", number, now.exchange_id)
             yield number, DoubtChanged(kind=kind, symbol=now, since=since, **common)
+
+    def _ambiguities(self, pairs: Iterable[_Pair]) -> Iterator[tuple[Any, RegistryChange]]:
+        groups: dict[tuple[int, Pair, SymbolKind | None], list[int]] = {}
+        for number, was, now in pairs:
+            old, new = (symbol if isinstance(symbol, RegistrySymbol) else None for symbol in (was, now))
+            is_elsewhere = old is not None and new is not None and old.exchange_id != new.exchange_id
+            for one, other in ((old, None), (None, new)) if is_elsewhere else ((old, new),):
+                touched = regrouped(one, other)
+                for symbol in (each for each in (one, other) if touched and each is not None):
+                    for pair, kind in product(touched, (None, symbol.kind)):
+                        groups.setdefault((symbol.exchange_id, pair, kind), []).append(number)
+        for (exchange_id, pair, kind), numbers in groups.items():
+            known, names = (alike(place, pair).get(kind, ()) for place in self._places(exchange_id))
+            if is_ambiguous(known) is not is_ambiguous(names):
+                last = numbers[0] if self._named is None else max(numbers, key=self._epoch_of)
+                common = self._common("SYMBOLS", last, exchange_id) | {"base": pair[0], "quote": pair[1]}
+                what = _Kind.AMBIGUITY_BEGUN if is_ambiguous(names) else _Kind.AMBIGUITY_ENDED
+                yield (pair, kind or ""), AmbiguityChanged(kind=what, symbol_kind=kind, candidates=names, **common)
+
+    def _epoch_of(self, symbol_id: int) -> int:
+        entry = None if self._named is None else self._named.get(("SYMBOLS", symbol_id))
+        return 0 if entry is None else entry.epoch
 
     def _beside(self) -> Iterator[tuple[Any, RegistryChange]]:
         for number in self._candidates("HOLDS"):

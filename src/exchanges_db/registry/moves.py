@@ -74,18 +74,31 @@ def newly_ambiguous(before: Place | None, after: Place | None, found: Iterable[M
     if after is None:
         return []
     told: list[Ambiguity] = []
-    for pair in sorted(pairs_of(found)):
-        known = _alike(before, pair)
+    for pair in sorted({pair for was, now in found for pair in regrouped(was, now)}):
+        known = alike(before, pair)
         told += [
             Ambiguity(exchange=after.exchange.enum_value, base=pair[0], quote=pair[1], kind=kind, candidates=names)
-            for kind, names in _alike(after, pair).items()
-            if len(names) > 1 and len(known.get(kind, ())) < 2  # a pair is ambiguous from two on
+            for kind, names in alike(after, pair).items()
+            if is_ambiguous(names) and not is_ambiguous(known.get(kind, ()))
         ]
     return told
 
 
-def _alike(place: Place | None, pair: Pair) -> dict[SymbolKind | None, tuple[str, ...]]:
-    """Return the native names of the live symbols of a pair, all and by kind."""
+def regrouped(was: RegistrySymbol | None, now: RegistrySymbol | None) -> set[Pair]:
+    """Return the pairs that may be ambiguous, or no longer, by what became of one symbol: another kind counts, too."""
+    before, after = live_pair(was), live_pair(now)
+    if before == after and (was is None or now is None or was.kind is now.kind):
+        return set()
+    return {pair for pair in (before, after) if pair is not None}
+
+
+def is_ambiguous(names: tuple[str, ...]) -> bool:
+    """Return whether a look-up that these are candidates of finds no single one."""
+    return len(names) > 1
+
+
+def alike(place: Place | None, pair: Pair) -> dict[SymbolKind | None, tuple[str, ...]]:
+    """Return the native names of the live symbols of a pair, all (None) and by kind."""
     found = several(None if place is None else place.by_pair.get(pair))
     kinds: set[SymbolKind | None] = {None, *(one.kind for one in found)}
     return {kind: tuple(sorted(one.native_symbol for one in found if kind in (None, one.kind))) for kind in kinds}

@@ -90,6 +90,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
             elif place is None:
                 places[number] = Place(exchange=exchange)
             else:
+                # Also where another exchange was given the id of one that was deleted: the log names all that went with
+                # that one, and what it does not name is there still, however that came about.
                 places[number] = place.evolved(exchange=exchange)
         symbols = self._moved(news)
         held, paid, listed = news.ids_of("HOLDS"), news.ids_of("FEES"), news.ids_of("LISTS")
