@@ -18,7 +18,7 @@ from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_sql.registry import AsyncQuerier
 
-_KEPT_EPOCHS = 100_000  # as migration 013 deletes older ones
+KEPT_EPOCHS = 100_000  # older ones are deleted by registry_stamp(), a function of the database
 
 
 class Progress(StrEnum):
@@ -76,7 +76,7 @@ async def _measure(known: Snapshot, conn: AsyncConnection) -> Distance:
         raise SchemaMismatch("registry_changes is empty: insert an entry EVERYTHING, as docs/operations.md says")
     here = Position(row.epoch, row.token)
     if not row.known:
-        forgotten = row.epoch - epoch >= _KEPT_EPOCHS
+        forgotten = row.epoch - epoch >= KEPT_EPOCHS
         progress = Progress.FORGOTTEN if forgotten else Progress.OTHER
         return Distance(progress=progress, position=here, epochs=None, changed={})
     news = Documents().news(row, {number: place.exchange.enum_value for number, place in known.places_by_id.items()})
