@@ -137,6 +137,25 @@ def test_an_ambiguity_is_told_when_the_view_is_made() -> None:
     assert Kept(both, "perpetual").view["BTC", "USDT"].id == 7
 
 
+def test_a_view_without_pairs_has_names_alone() -> None:
+    """Nothing is ambiguous then, neither at first nor later; and who asks by a pair is told why there is none."""
+    told: list[Any] = []
+    btc = coin(7, "BTC")
+    begun = snapshot(btc, coin(8, "BTC", **FUTURE))
+    binding = bind(begun, PLACE, pairs=False, on_ambiguous=told.append)
+    view = binding.view(allow_ambiguous=False)
+    assert list(view) == list(view.ids) == ["BTC_USDT", "BTC_USDT_27"]
+    sol, third = coin(9, "SOL"), coin(10, "BTC", **{**FUTURE, "native_symbol": "BTC_USDT_28"})
+    word = news("SYMBOLS", [9, 10], {9: sol, 10: third})
+    binding.moved(begun, begun.after(word), word)
+    assert view["SOL_USDT"] is sol
+    assert view["BTC_USDT"] is btc
+    assert set(view) == {"BTC_USDT", "BTC_USDT_27", "SOL_USDT", "BTC_USDT_28"}
+    assert told == []
+    with pytest.raises(InvalidSymbol, match="pairs=False"):
+        _ = view["SOL", "USDT"]
+
+
 def test_what_was_listed_and_what_became_ambiguous_is_told() -> None:
     """Once it can be looked up; not what only changed, and each thing once."""
     told: list[Any] = []

@@ -36,10 +36,12 @@ class Binding:
         kind: SymbolKind | None,
         on_listed: OnListed | None = None,
         on_ambiguous: OnAmbiguous | None = None,
+        pairs: bool = True,
     ) -> None:
         self._place: Place | None = place
         self._exchange = place.exchange
         self._kind = kind
+        self._has_pairs = pairs
         self._on_listed = on_listed
         self._on_ambiguous = on_ambiguous
         self._refusal: RegistryStale | None = None
@@ -73,6 +75,8 @@ class Binding:
             return found
         if not (isinstance(key, tuple) and [*map(type, key)] == [str, str]):
             raise InvalidSymbol(f"a view is asked for a native symbol, or for base and quote, not for {shown(key)}")
+        if not self._has_pairs:
+            raise InvalidSymbol("this view was made with pairs=False, and is asked for native symbols alone")
         base, quote = key
         found = place.pair(base, quote, self._kind)
         if found is None:
@@ -91,7 +95,8 @@ class Binding:
         self._take(new)
         symbols = [one for move in found for one in move if one is not None]
         keys: dict[Key, None] = dict.fromkeys(one.native_symbol for one in symbols)
-        keys.update(dict.fromkeys((one.base, one.quote) for one in symbols))
+        if self._has_pairs:
+            keys.update(dict.fromkeys((one.base, one.quote) for one in symbols))
         wanted = {key: self._unique(key) for key in keys}
         self._put(
             {key: one for key, one in wanted.items() if one is not None},
@@ -138,7 +143,7 @@ class Binding:
     def _everything(self) -> dict[Key, RegistrySymbol]:
         place = self._place
         # Names first, pairs after them: whoever asks by one of the two finds it beside others of its sort in memory.
-        keys: list[Key] = [] if place is None else [*place.by_native, *place.by_pair]
+        keys: list[Key] = [] if place is None else [*place.by_native, *(place.by_pair if self._has_pairs else ())]
         return {key: one for key in keys if (one := self._unique(key)) is not None}
 
     def _put(self, added: dict[Key, RegistrySymbol], gone: Iterable[Key] = (), *, refill: bool = False) -> None:
@@ -155,6 +160,8 @@ class Binding:
                 change(answers, values, gone)
 
     def _ambiguous(self, before: Place | None, found: Iterable[Move]) -> list[Ambiguity]:
+        if not self._has_pairs:
+            return []
         return [one for one in newly_ambiguous(before, self._place, found) if one.kind is self._kind]
 
     def _tell(self, before: Place | None, found: list[Move]) -> None:
@@ -173,10 +180,11 @@ def bind(
     *,
     on_listed: OnListed | None = None,
     on_ambiguous: OnAmbiguous | None = None,
+    pairs: bool = True,
 ) -> Binding:
     """Return an exchange and a kind, bound. Raises ExchangeNotFound, InvalidArgument."""
     wanted = None if kind is None else check_kind(kind)
-    return Binding(place_of(snapshot, exchange), wanted, on_listed, on_ambiguous)
+    return Binding(place_of(snapshot, exchange), wanted, on_listed, on_ambiguous, pairs)
 
 
 def _not_unique(exchange: str, kind: SymbolKind | None, found: list[Ambiguity]) -> AmbiguousSymbol:

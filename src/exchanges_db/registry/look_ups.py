@@ -69,6 +69,7 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
         exchange: Enum | str,
         kind: SymbolKind | str | None = None,
         *,
+        pairs: bool = True,
         allow_ambiguous: bool = False,
         on_listed: OnListed | None = None,
         on_ambiguous: OnAmbiguous | None = None,
@@ -76,6 +77,8 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
         """Return the live symbols of an exchange for the hot path, bound once: see View. Make it once and keep it.
 
         kind: None where the exchange has one kind, or pairs are not asked for.
+        pairs: whether it can be asked by base and quote, too. Without them nothing is ambiguous, and a dict that has
+            texts alone for keys is faster.
         allow_ambiguous: whether there may be pairs that several symbols are of; a look-up by one raises then.
         on_listed: is called with each symbol that is new in the view from now on, once it can be looked up.
         on_ambiguous: is called with each Ambiguity, a pair that has several symbols from now on.
@@ -88,7 +91,7 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
             AmbiguousSymbol: there are pairs that several symbols are of; `.candidates` are their native names.
         """
         snapshot = self._served.snapshot
-        binding = bind(snapshot, exchange, kind, on_listed=on_listed, on_ambiguous=on_ambiguous)
+        binding = bind(snapshot, exchange, kind, on_listed=on_listed, on_ambiguous=on_ambiguous, pairs=pairs)
         view = binding.view(allow_ambiguous=allow_ambiguous)
         self.follow(binding)
         return view
