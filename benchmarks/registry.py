@@ -1,4 +1,4 @@
-"""What a registry costs beside its database: to load, to keep in memory, to follow, and for those who write.
+"""What a registry costs beside its database: to load, to keep in memory, to start, to follow, and for those who write.
 
 Always on an embedded server of its own. The two sides of a ratio take turns within one run.
 """
@@ -9,24 +9,23 @@ import asyncio
 import gc
 import shutil
 import statistics
-import sys
 import tempfile
 import tracemalloc
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import Annotated, Any
 
 import asyncpg
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import Target
 from benchmarks.past import BEGIN, SYMBOLS, Figure
-from benchmarks.report import new_folder
+from benchmarks.registry_changes import visible
+from benchmarks.registry_writers import imports, many
+from benchmarks.report import new_folder, wide_console
 from benchmarks.server import migrate, separate
 from exchanges_db.database import embedded
 from exchanges_db.database.bridge import bridge
@@ -34,13 +33,10 @@ from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.loading import load_all
 from exchanges_db.registry.registry import Registry
-from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.symbols.models import Symbol
 
-LOAD, MEMORY, VISIBLE = Target("at most", 2.5), Target("at most", 0.8), Target("at most", 3.0)
-A_SECOND = 500  # changes
-WRITERS = 4
+LOAD, MEMORY, START = Target("at most", 2.5), Target("at most", 0.8), Target("at most", 0.3)
 
 # What somebody would write by hand: a plain object per row.
 Plain = msgspec.defstruct("Plain", [*Symbol.__struct_fields__, "doubtful_since"])
@@ -49,41 +45,45 @@ FETCH = "SELECT * FROM public.registry_symbols"
 
 def main(
     symbols: Annotated[int, typer.Option(min=1000, help="Symbols; three in ten are of one exchange.")] = 100_000,
-    seconds: Annotated[float, typer.Option(min=1, help="For how long changes are made at a time.")] = 5,
+    seconds: Annotated[float, typer.Option(min=1, help="For how long changes are made at a time.")] = 10,
+    rounds: Annotated[int, typer.Option(min=0, help="Rounds of imports with and without the log of changes.")] = 2,
     out: Annotated[Path, typer.Option(help="Folder for the JSON.")] = Path("benchmarks/results"),
 ) -> None:
     """Measure a registry beside its database; exit with 1 where a target is missed."""
-    figures = _run(symbols, seconds)
+    figures = _run(symbols, seconds, rounds)
     table = Table(box=None, header_style="bold")
     for column in ("what", "typical", "ratio", "target", "met"):
         table.add_column(column)
     for one in figures:
         table.add_row(one.name, one.value, f"{one.ratio:.2f}", one.target, "yes" if one.met else "MISSED")
-    Console().print(table)
+    wide_console().print(table)
     (new_folder(out) / "registry.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2))
     raise typer.Exit(not all(one.met for one in figures))
 
 
-def _run(symbols: int, seconds: float) -> list[Figure]:
+def _run(symbols: int, seconds: float, rounds: int) -> list[Figure]:
     folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
     try:
         dsn = parse_dsn(embedded.start(folder))
         migrate(dsn)
         separate(folder)
-        return asyncio.run(_measured(dsn, symbols, seconds))
+        return asyncio.run(_measured(dsn, symbols, seconds, rounds))
     finally:
         embedded.stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _measured(dsn: Dsn, symbols: int, seconds: float) -> list[Figure]:
+async def _measured(dsn: Dsn, symbols: int, seconds: float, rounds: int) -> list[Figure]:
     connection = await asyncpg.connect(**dsn.asyncpg_arguments())
     try:
         await connection.execute(SYMBOLS, symbols, BEGIN, 0)
         await connection.execute("VACUUM ANALYZE")
         figures = [*await _loads(connection), *await _memory(connection)]
-        figures += await _visible(dsn, connection, seconds)
-        return figures + await _many(dsn, connection, seconds)
+        with tempfile.TemporaryDirectory() as folder:
+            figures += await _starts(dsn, Path(folder) / "registry.snapshot")
+        figures += await visible(dsn, seconds)
+        figures += await many(dsn, seconds)
+        return figures + (await imports(dsn, symbols, rounds) if rounds else [])
     finally:
         await connection.close()
 
@@ -133,89 +133,33 @@ async def _memory(connection: asyncpg.Connection[Any]) -> list[Figure]:
     return [_figure("memory per symbol / plain Structs", f"{ours:.0f} B, {theirs:.0f} B", ours / theirs, MEMORY)]
 
 
-# From the commit to where it is seen.
+# Starting from a file, and from the database.
 
 
-async def _visible(dsn: Dsn, connection: asyncpg.Connection[Any], seconds: float) -> list[Figure]:
-    """A row is changed and its commit timed; a bare listener and a registry note when they hear of it."""
-    committed: dict[str, float] = {}
-    heard: list[float] = []
-    seen: list[float] = []
-    listener = await asyncpg.connect(**dsn.asyncpg_arguments())
-
-    def hear(_: object, __: object, ___: object, payload: str) -> None:
-        if payload in committed:
-            heard.append(monotonic() - committed[payload])
-
-    await listener.add_listener("benchmark", hear)
+async def _starts(dsn: Dsn, path: Path) -> list[Figure]:
+    """Time from nothing until look-ups answer."""
     async with Registry(dsn) as registry:
+        await registry.save(path)
 
-        class Watcher:
-            def moved(self, before: object, after: Snapshot, news: object) -> None:
-                del before, news
-                name = after.places_by_id[1].exchange.display_name
-                if name in committed:
-                    seen.append(monotonic() - committed.pop(name))
+    def of_file() -> Registry:
+        return Registry.load_file(path, dsn)
 
-            def stale(self, error: object) -> None:
-                pass
+    def of_database() -> Registry:
+        return Registry(dsn)
 
-            def fresh(self, snapshot: object) -> None:
-                pass
-
-        watcher = Watcher()
-        registry.follow(watcher)
-        begin, number = monotonic(), 0
-        while monotonic() < begin + seconds:
-            number += 1
-            text = f"change {number}"
-            committed[text] = monotonic()
-            await connection.execute(
-                "WITH told AS (SELECT pg_notify('benchmark', $1)) "
-                "UPDATE public.exchanges SET display_name = $1 FROM told WHERE id = 1",
-                text,
-            )
-            committed[text] = monotonic() if text in committed else 0.0
-            await asyncio.sleep(max(0.0, begin + number / A_SECOND - monotonic()))
-        await registry.refresh()
-    await listener.close()
-    rate = number / seconds
-    lists = [sorted(times) for times in (seen, heard)]
-    ours, theirs = (times[int(0.99 * len(times))] for times in lists)
-    value = (
-        f"{1e3 * ours:.2f} ms, {1e3 * theirs:.2f} ms at {rate:.0f} a second; {len(seen)} and {len(heard)} of {number}"
-    )
-    return [_figure("commit to visible, p99 / bare LISTEN", value, ours / theirs, VISIBLE)]
-
-
-# What registries cost those who write.
-
-
-async def _many(dsn: Dsn, connection: asyncpg.Connection[Any], seconds: float) -> list[Figure]:
-    settings = RegistrySettings(poll_interval=5)
-    alone, figures = 0.0, []
-    async with AsyncExitStack() as stack:
-        registries = 0
-        for wanted in (0, 1, 4, 16, 64):
-            while registries < wanted:
-                await stack.enter_async_context(Registry(dsn, settings=settings))
-                registries += 1
-            times: list[float] = []
-            begin = monotonic()
-            while monotonic() < begin + min(seconds, 2):
-                started = perf_counter()
-                await connection.execute(
-                    "UPDATE public.exchanges SET display_name = $1 WHERE id = 1", f"with {wanted}, {len(times)}"
-                )
-                times.append(perf_counter() - started)
-                await asyncio.sleep(0.01)
-            typical = statistics.median(times)
-            alone = alone or typical
-            sys.stderr.write(f"{wanted} registries: {1e3 * typical:.2f} ms a write\n")
-            if wanted:
-                value = f"{1e3 * typical:.2f} ms, {1e3 * alone:.2f} ms"
-                figures.append(_figure(f"a write beside {wanted} registries / beside none", value, typical / alone))
-    return figures
+    sides: tuple[Callable[[], Registry], ...] = (of_file, of_database)
+    times: dict[Callable[[], Registry], list[float]] = {side: [] for side in sides}
+    for number in range(6):
+        for side in sides if number % 2 else sides[::-1]:
+            gc.collect()
+            begin = perf_counter()
+            async with side() as registry:
+                assert registry.by_id
+                times[side].append(perf_counter() - begin)
+            del registry
+    ours, theirs = (statistics.median(times[side][1:]) for side in sides)
+    name = "start from a file / from the database, until look-ups answer"
+    return [_figure(name, f"{ours:.2f} s, {theirs:.2f} s", ours / theirs, START)]
 
 
 if __name__ == "__main__":

@@ -21,12 +21,11 @@ from typing import Annotated, Any, cast
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.figures import Target
-from benchmarks.report import new_folder
+from benchmarks.report import new_folder, wide_console
 from exchanges_db import MarketType, RegistrySymbol, StoredExchange, SymbolKind, SymbolStatus
 from exchanges_db.registry.followers import Follower
 from exchanges_db.registry.look_ups import LookUps
@@ -97,7 +96,7 @@ def main(
         table.add_row(
             escape(one.name), f"{one.symbols:,}", nanoseconds[0], ratio, one.target or "", met, nanoseconds[1]
         )
-    Console().print(table)
+    wide_console().print(table)
     (new_folder(out) / "registry_look_ups.json").write_bytes(
         msgspec.json.format(msgspec.json.encode(figures), indent=2)
     )
@@ -147,6 +146,7 @@ def _measure(count: int, rounds: int) -> list[Figure]:
     sys.stderr.write(f"{count:,} symbols, {rounds} rounds\n")
     held = Held(_snapshot(count))
     view = held.view(PLACE, SymbolKind.PERPETUAL)
+    by_native = held.view(PLACE, SymbolKind.PERPETUAL, pairs=False)
     symbols = [*held.by_id.values()]
     random.Random(1).shuffle(symbols)  # noqa: S311  # nothing is secret
     # As they come out of a message: texts of their own, not the objects that are the keys.
@@ -161,6 +161,7 @@ def _measure(count: int, rounds: int) -> list[Figure]:
         "by_id[i]": (_by_key(held.by_id), [one.id for one in symbols]),
         "dict[str]": (_by_key({one.native_symbol: one for one in held.by_id.values()}), natives),
         "view[native]": (_by_key(view), natives),
+        "view without pairs[native]": (_by_key(by_native), natives),
         "dict[a, b]": (_by_two({(one.base, one.quote): one for one in held.by_id.values()}), pairs),
         "view[a, b]": (_by_two(view), pairs),
         "dict[a, b, c]": (_by_three({(PLACE, one.base, one.quote): one.id for one in held.by_id.values()}), pairs),
@@ -168,6 +169,7 @@ def _measure(count: int, rounds: int) -> list[Figure]:
     }
     beside: list[tuple[str, str, Target | None]] = [
         ("by_id[i]", "list[i]", BY_ID),
+        ("view without pairs[native]", "dict[str]", BY_NATIVE),
         ("view[native]", "dict[str]", BY_NATIVE),
         ("view[a, b]", "dict[a, b]", BY_PAIR),
         ("symbol_id(a, b, c)", "dict[a, b, c]", PAIR_ID),
@@ -271,7 +273,8 @@ def _in_turns(turns: dict[str, tuple[Loop, list[Any]]], rounds: int) -> dict[str
     order = [*turns]
     for number in range(rounds):
         first = number % len(order)
-        for name in order[first:] + order[:first]:
+        # Whoever has its turn after another finds keys in the processor's cache: in every second round the other has.
+        for name in (order[first:] + order[:first])[:: -1 if number % 2 else 1]:
             loop, taken = turns[name][0], []
             for keys in groups[name]:
                 begin = perf_counter_ns()

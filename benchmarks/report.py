@@ -19,6 +19,12 @@ def to_json(run: Run) -> bytes:
     return msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n"
 
 
+def wide_console() -> Console:
+    """Return a console that cuts nothing off where there is no terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
+
+
 def verdict(one: Measured) -> str:
     """Return the target and whether it is met, or nothing where there is none."""
     return "" if one.target is None else f"{'met' if one.met else 'MISSED'}: {one.target}"
