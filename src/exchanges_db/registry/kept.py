@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 
 from exchanges_db.database.dsn import Dsn
@@ -18,6 +18,7 @@ from exchanges_db.errors import (
     RegistryStale,
     SchemaMismatch,
 )
+from exchanges_db.registry.file import SavedSnapshot
 from exchanges_db.registry.followers import Follower, Followers
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.models import Position
@@ -42,6 +43,7 @@ class Kept:
         self._timer: asyncio.TimerHandle | None = None
         self._proofs = asyncio.Condition()
         self._snapshot: Snapshot | None = None
+        self._begun_at: datetime | None = None  # as of when the file was that it began with
         self._is_live = self._is_stale_told = self._is_closed = False
         self._error: ExchangesDBError | None = None
         self._why_closed = "this registry is closed: make a new one"
@@ -123,11 +125,23 @@ class Kept:
             )
         return DatabaseUnavailable("the registry was not loaded in time")
 
-    def _begin_with(self, snapshot: Snapshot) -> None:
-        """Hold a snapshot of which nothing is proven yet."""
-        self._move(snapshot, None)
+    def _begin_with(self, saved: SavedSnapshot) -> None:
+        """Hold what is from a file, of which nothing is proven yet."""
+        self._begun_at = saved.saved_at
+        self._move(saved.snapshot, None)
         if self._settings.max_staleness is not None:
             self._tell_stale(self._why_stale())
+
+    def _known_at(self) -> datetime:
+        """Return since when, by the server's clock, it is not proven any more that what is held is what the database has.
+
+        Ask for this first and for the snapshot then: in between another thread may move on.
+        """
+        lag, now = self.lag, self.now()
+        known_at = self._begun_at if lag is None or now is None else now - timedelta(seconds=lag)
+        if known_at is None:
+            raise self._why_stale()
+        return known_at
 
     # What the task that follows the database tells.
 
@@ -200,7 +214,8 @@ class Kept:
         if self._snapshot is None:
             return RegistryStale(f"the registry holds nothing yet{why}")
         if lag is None:
-            return RegistryStale(f"what the registry holds is from a file, and was never proven to be fresh{why}")
+            origin = "" if self._begun_at is None else " is from a file, and"
+            return RegistryStale(f"what the registry holds{origin} was never proven to be fresh{why}")
         return RegistryStale(f"what the registry holds was last proven to be fresh {lag:.1f} s ago{why}", lag=lag)
 
     async def _proven_since(self, began: float | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import UTC, datetime
 from typing import Self
 
 from exchanges_db.database.dsn import Dsn, Secret
@@ -68,7 +67,7 @@ class Registry(Kept, Changing, LookUps):
         """
         registry = cls(db, listen=listen, settings=settings)
         if file is not None:
-            registry._begin_with(read_snapshot(file).snapshot)
+            registry._begin_with(read_snapshot(file))
         return ThreadedRegistry(registry)
 
     @classmethod
@@ -89,17 +88,20 @@ class Registry(Kept, Changing, LookUps):
             SnapshotRefused: the file is damaged, cut off, not there, or of a newer version.
         """
         registry = cls(db, listen=listen, settings=settings)
-        registry._begin_with(read_snapshot(path).snapshot)
+        registry._begin_with(read_snapshot(path))
         return registry
 
     async def save(self, path: str | os.PathLike[str]) -> None:
         """Put what is held now into a file, from which `load_file` begins; whoever reads it meanwhile has the old one.
 
+        Its `saved_at` is when the database was last proven to be like this, not when the file was written.
+
         Raises:
             RegistryStale: nothing is held yet, or it is too old.
             SnapshotNotSaved: the file cannot be written.
         """
-        await asyncio.to_thread(write_snapshot, path, self.snapshot, self.now() or datetime.now(UTC))
+        known_at = self._known_at()
+        await asyncio.to_thread(write_snapshot, path, self.snapshot, known_at)
 
     async def open(self) -> Self:
         """Load everything and follow the database from then on; with a file to begin with it does not wait for that.

@@ -6,7 +6,7 @@ A look-up takes no lock: it reads one attribute, which the registry's thread rep
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from queue import Empty
 from typing import Any, Protocol, Self
 
@@ -28,6 +28,8 @@ class _Registry(Protocol):
     """What a thread keeps: a Registry."""
 
     _served: Served
+
+    def _known_at(self) -> datetime: ...
 
     @property
     def snapshot(self) -> Snapshot: ...
@@ -150,11 +152,14 @@ class ThreadedRegistry(LookUps):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Put what is held now into a file, with which `Registry.in_thread(file=path)` begins.
 
+        Its `saved_at` is when the database was last proven to be like this, not when the file was written.
+
         Raises:
             RegistryStale: nothing is held yet, or it is too old.
             SnapshotNotSaved: the file cannot be written.
         """
-        write_snapshot(path, self.snapshot, self.now() or datetime.now(UTC))
+        known_at = self._registry._known_at()  # noqa: SLF001 - private to this package
+        write_snapshot(path, self.snapshot, known_at)
 
     def changes(
         self, *, since: Position | None = None, maxsize: int = 10_000, states: bool = False
