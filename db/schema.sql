@@ -1451,6 +1451,8 @@ CREATE TABLE public.holds (
     CONSTRAINT holds_until_at_is_date CHECK ((((until_at AT TIME ZONE 'UTC'::text) >= '1970-01-01 00:00:00'::timestamp without time zone) AND ((until_at AT TIME ZONE 'UTC'::text) < '9999-12-31 00:00:00'::timestamp without time zone)))
 );
 
+ALTER TABLE ONLY public.holds REPLICA IDENTITY FULL;
+
 
 --
 -- Name: TABLE holds; Type: COMMENT; Schema: public; Owner: -

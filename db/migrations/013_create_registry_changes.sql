@@ -326,6 +326,10 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_update;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_delete;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_truncate;
 
+-- It has no primary key, because native_symbol may be NULL. Where all tables are published, as by tools that read the
+-- stream of changes, no hold could be replaced or released otherwise. Last, because who reads holds waits for this.
+ALTER TABLE public.holds REPLICA IDENTITY FULL;
+
 -- migrate:down
 SET LOCAL lock_timeout = '200ms';
 -- One statement that undoes nothing unless dbmate runs it. Another program runs this file from end to end: then the up
@@ -336,6 +340,7 @@ BEGIN
         RAISE WARNING 'migration 013 was not undone: only dbmate runs its down part, by dbmate rollback';
         RETURN;
     END IF;
+    ALTER TABLE public.holds REPLICA IDENTITY DEFAULT;
     DROP TRIGGER exchanges_note_insert ON public.exchanges;
     DROP TRIGGER exchanges_note_update ON public.exchanges;
     DROP TRIGGER exchanges_note_delete ON public.exchanges;

@@ -1,5 +1,6 @@
 """Files that a registry saves and begins with: as of when they are, which is not when they were written."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,10 @@ def lose(registry: Registry, seconds: float) -> None:
     assert following is not None
     assert following.proven_at is not None
     following.proven_at -= seconds
+
+
+def must_be_empty(folder: Path) -> None:
+    assert not list(folder.iterdir())
 
 
 async def test_a_file_of_a_registry_that_lost_its_database_is_as_old_as_what_it_holds(
@@ -53,4 +58,4 @@ async def test_nothing_is_saved_that_was_never_proven(stocked_dsn: Dsn, tmp_path
         registry._following.proven_at = None
         with pytest.raises(RegistryStale):
             await registry.save(tmp_path / "file")
-    assert not list(tmp_path.iterdir())
+        await asyncio.to_thread(must_be_empty, tmp_path)

@@ -133,7 +133,7 @@ class Kept:
             self._tell_stale(self._why_stale())
 
     def _known_at(self) -> datetime:
-        """Return since when, by the server's clock, it is not proven any more that what is held is what the database has.
+        """Return as of when, by the server's clock, what is held was proven last to be what the database has.
 
         Ask for this first and for the snapshot then: in between another thread may move on.
         """
