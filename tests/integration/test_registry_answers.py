@@ -354,3 +354,29 @@ async def test_a_registry_has_these_look_ups_and_follows(stocked_dsn: Dsn) -> No
         assert view.ids["N", "USDT"] == registry.symbol_id(FUTURES, "N", "USDT")
     with pytest.raises(exchanges_db.RegistryStale, match="closed"):
         _ = view["BTC_USDT"]
+
+
+async def test_times_are_in_utc_whatever_time_zone_the_database_has(conn: asyncpg.Connection) -> None:
+    """A database, a role or a URL may set one; what a person reads as UTC was 5 hours and a half off by it."""
+    number = await insert(conn)
+    await hold_exchange(MEXC, reason="keys", until=datetime(2099, 1, 1, tzinfo=UTC), db=conn)
+    await set_account_fees(MEXC, maker="0.001", taker="0.002", db=conn)
+    await conn.execute(LIST, 1, "SPOT", None, datetime(2026, 1, 1, tzinfo=UTC))
+    await conn.execute("SET LOCAL TIME ZONE 'Asia/Kolkata'")
+    registry = await registry_of(conn)
+    answer = registry.can_trade(MEXC, "BTC_USDT", "BUY")
+    assert answer == await can_trade(MEXC, "BTC_USDT", "BUY", db=conn)
+    assert answer.reason is not None
+    assert "until 2099-01-01 00:00:00 UTC" in answer.reason
+    symbol, exchange = registry.by_id[number], registry.exchange(MEXC)
+    (listed,) = registry._served.snapshot.places[MEXC].lists
+    times = (
+        exchange.created_at,
+        exchange.updated_at,
+        symbol.created_at,
+        symbol.updated_at,
+        symbol.holds[0].until_at,
+        symbol.account_fees["default"].since,
+        listed.observed_at,
+    )
+    assert {time and time.tzinfo for time in times} == {UTC}

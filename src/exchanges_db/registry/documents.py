@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from itertools import product
-from typing import get_args, get_type_hints
+from typing import TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -35,6 +36,7 @@ _SHARED = (
     *(field for field, hint in get_type_hints(RegistrySymbol).items() if datetime in (hint, *get_args(hint))),
 )
 _set = msgspec.structs.force_setattr
+R = TypeVar("R", bound=msgspec.Struct)
 
 
 class _HoldRow(msgspec.Struct):
@@ -198,8 +200,24 @@ def _alone(raw: msgspec.Raw) -> list[RegistrySymbol]:
         return []
 
 
+def _rows(document: str, decoder: msgspec.json.Decoder[list[R]]) -> list[R]:
+    """Return the rows of a document with their times in UTC, whatever time zone the session has written them in."""
+    found = from_database_json(document, decoder)
+    for field in _times_of(type(found[0])) if found else ():
+        for row in found:
+            time = getattr(row, field)
+            if time is not None and time.tzinfo is not UTC:
+                _set(row, field, time.astimezone(UTC))
+    return found
+
+
+@cache
+def _times_of(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(field for field, hint in get_type_hints(kind).items() if datetime in (hint, *get_args(hint)))
+
+
 def _by_id(document: str) -> dict[int, StoredExchange]:
-    return {one.id: one for one in from_database_json(document, _exchanges)}
+    return {one.id: one for one in _rows(document, _exchanges)}
 
 
 def _named_symbols(document: str, exchanges: Mapping[int, str]) -> Iterator[NamedSymbol]:
@@ -218,17 +236,17 @@ def _by_exchange(
     holds: str, fees: str, lists: str
 ) -> tuple[dict[int, dict[str | None, Hold]], dict[int, dict[FeeKey, Fees]], dict[int, tuple[ListState, ...]]]:
     held: dict[int, dict[str | None, Hold]] = {}
-    for hold in from_database_json(holds, _holds):
+    for hold in _rows(holds, _holds):
         said = Hold(hold.sides, hold.until_at, hold.reason, hold.held_by, hold.native_symbol is None)
         held.setdefault(hold.exchange_id, {})[hold.native_symbol] = said
     paid: dict[int, dict[FeeKey, Fees]] = {}
-    for fee in from_database_json(fees, _fees):
+    for fee in _rows(fees, _fees):
         source = FeeSource.EXCHANGE if fee.symbol_id is None else FeeSource.SYMBOL
         paid.setdefault(fee.exchange_id, {})[fee.account, fee.symbol_id] = Fees(
             maker=fee.maker, taker=fee.taker, source=source, since=fee.set_at
         )
     listed: dict[int, tuple[ListState, ...]] = {}
-    for one in from_database_json(lists, _lists):
+    for one in _rows(lists, _lists):
         state = ListState(
             listing=Listing(one.kind, one.settle, one.underlying),
             source=one.source,
