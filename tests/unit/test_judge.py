@@ -1,7 +1,7 @@
 """The judge against tables worked out by hand: who may trade what, when, and by which last word of the exchange."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import pairwise, product
 from typing import Any, NamedTuple
@@ -412,3 +412,13 @@ def test_limits_as_exchanges_might_state_them(changes: dict[str, str], possible:
     spec = msgspec.structs.replace(plain(), **{name: Decimal(number) for name, number in changes.items()})
     assert is_satisfiable(spec) is possible
     assert (Obstacle.UNSATISFIABLE in judge(spec, BUY, TIME)) is not possible
+
+
+def test_times_are_told_in_utc_whatever_time_zone_they_were_given_in() -> None:
+    """A specification of a user's own may have any; what is written beside UTC must be."""
+    there = timezone(timedelta(hours=5, minutes=30))
+    spec = plain(sell_opens_at=TIME.astimezone(there), delisted_at=TIME.astimezone(there))
+    hold = Hold(SidesAllowed.ALL, TIME.astimezone(there), "keys leaked")
+    for obstacle in (Obstacle.NOT_OPEN_YET, Obstacle.DELISTED):
+        assert "2026-06-01 12:00:00 UTC" in explain(obstacle, spec, SELL)
+    assert "2026-06-01 12:00:00 UTC" in explain(Obstacle.HELD, spec, BUY, hold=hold)

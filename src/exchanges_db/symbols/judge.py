@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from enum import StrEnum
 from fractions import Fraction
@@ -296,4 +296,4 @@ def explain(
 
 
 def _written(time: datetime | None) -> str:
-    return "a time that is not known" if time is None else f"{time:%Y-%m-%d %H:%M:%S} UTC"
+    return "a time that is not known" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
