@@ -7,15 +7,19 @@ import pickle
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+import msgspec
 import pytest
 
 from exchanges_db import (
     AmbiguousSymbol,
     ExchangeEnum,
     ExchangeNotFound,
+    Fees,
+    FeeSource,
     InvalidArgument,
     InvalidExchange,
     InvalidSymbol,
@@ -35,8 +39,9 @@ from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import RegistryState
 from exchanges_db.symbols.enums import SidesAllowed, SymbolStatus
 from exchanges_db.symbols.judge import Hold
-from tests.registry_places import PLACE, coin, exchange, news, snapshot, symbol
+from tests.registry_places import PLACE, THEN, coin, exchange, news, snapshot, symbol
 
+FEES = Fees(maker=Decimal("0.001"), taker=Decimal("0.002"), source=FeeSource.EXCHANGE, since=THEN)
 STALE = RegistryStale("nothing was heard for 5 s", lag=5.0)
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 SPOT = exchange(2, "MEXC_SPOT", market_type="SPOT")
@@ -424,3 +429,35 @@ def test_a_key_that_stays_unknown_costs_no_search() -> None:
         registry.symbol_id(PLACE, "NEW", "USDT")
     assert isinstance(caught.value.args[0], Later)
     assert issubclass(SymbolIds, dict)
+
+
+@pytest.mark.parametrize("paid", [{}, {"default": FEES}])
+def test_a_symbol_can_be_sent_copied_and_written_as_json(paid: dict[str, Fees]) -> None:
+    """To a process pool, or into a log; as a Symbol of the database can, whether somebody pays fees for it or not."""
+    place = Place(exchange=exchange()).evolved(
+        symbols={1: symbol(1)}, fees={(account, None): one for account, one in paid.items()}
+    )
+    one = place.symbols[1]
+    for twin in (pickle.loads(pickle.dumps(one)), copy.deepcopy(one), copy.copy(one)):  # our own
+        assert twin == one
+        assert twin.account_fees == paid
+    assert msgspec.json.decode(msgspec.json.encode(one))["account_fees"].keys() == paid.keys()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda paid: paid.update(other=FEES),
+        lambda paid: paid.clear(),
+        lambda paid: paid.pop("default"),
+        lambda paid: paid.__setitem__("default", FEES),
+        lambda paid: paid.setdefault("other", FEES),
+        lambda paid: paid.__ior__({}),
+    ],
+)
+def test_what_accounts_pay_is_changed_in_the_database_alone(change: Callable[[Any], object]) -> None:
+    """All symbols of an exchange share it: one that changed it by hand would have changed it for all."""
+    place = Place(exchange=exchange()).evolved(symbols={1: symbol(1)}, fees={("default", None): FEES})
+    with pytest.raises(TypeError, match="set_account_fees"):
+        change(place.symbols[1].account_fees)
+    assert place.symbols[1].account_fees == {"default": FEES}

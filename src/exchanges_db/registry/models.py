@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import msgspec
 
@@ -15,7 +14,22 @@ from exchanges_db.symbols.judge import Hold
 from exchanges_db.symbols.listing import Listing
 from exchanges_db.symbols.models import Symbol
 
-NO_FEES: Mapping[str, Fees] = MappingProxyType({})
+
+class Paid(dict[str, Fees]):
+    """What accounts pay, by account; symbols share one. A dict, so that it can be pickled and written as JSON."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[type[Paid], tuple[dict[str, Fees]]]:
+        return Paid, (dict(self),)
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("what accounts pay is changed by set_account_fees alone: make a dict of it to change that")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+
+NO_FEES = Paid()
 
 
 class Position(NamedTuple):

@@ -14,7 +14,7 @@ import msgspec
 
 from exchanges_db.errors import AmbiguousSymbol, shown
 from exchanges_db.exchanges.models import StoredExchange
-from exchanges_db.registry.models import NO_FEES, ListState, RegistrySymbol
+from exchanges_db.registry.models import NO_FEES, ListState, Paid, RegistrySymbol
 from exchanges_db.symbols.enums import SymbolKind, is_live
 from exchanges_db.symbols.fees import Fees
 from exchanges_db.symbols.judge import Hold
@@ -152,7 +152,8 @@ class _Fees:
     """What each account pays for a symbol; symbols without fees of their own share one mapping."""
 
     def __init__(self, fees: Mapping[FeeKey, Fees]) -> None:
-        self._whole = {account: one for (account, number), one in fees.items() if number is None} or NO_FEES
+        whole = Paid({account: one for (account, number), one in fees.items() if number is None})
+        self._whole = whole or NO_FEES
         self._own: dict[int, dict[str, Fees]] = {}
         for (account, number), one in fees.items():
             if number is not None:
@@ -160,7 +161,7 @@ class _Fees:
 
     def of(self, symbol_id: int) -> Mapping[str, Fees]:
         own = self._own.get(symbol_id)
-        return self._whole if own is None else {**self._whole, **own}
+        return self._whole if own is None else Paid({**self._whole, **own})
 
 
 def several(entry: Entry | None) -> tuple[RegistrySymbol, ...]:
