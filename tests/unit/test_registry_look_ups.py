@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from enum import Enum
-from typing import Any
+from enum import Enum, StrEnum
+from typing import Any, Self
 
 import msgspec
 import pytest
@@ -53,6 +53,59 @@ class Mine(Enum):
     """A program's own names."""
 
     FUTURES = PLACE
+
+
+class _ByText(StrEnum):
+    """Names of a program's own for texts of the database: members are equal to the first, and stand for the second."""
+
+    def __new__(cls, own: str, value: str) -> Self:
+        member = str.__new__(cls, own)
+        member._value_ = value
+        return member
+
+
+class OwnFutures(_ByText):
+    """One of two enums that call different exchanges alike."""
+
+    GATE = ("gate", PLACE)
+
+
+class OwnSpot(_ByText):
+    """The other one."""
+
+    GATE = ("gate", "MEXC_SPOT")
+
+
+class _ByNumber(int, Enum):
+    """Numbers of a program's own, such as places in an array."""
+
+    def __new__(cls, number: int, value: str) -> Self:
+        member = int.__new__(cls, number)
+        member._value_ = value
+        return member
+
+
+class NumberedFutures(_ByNumber):
+    """One of two enums that number different exchanges alike."""
+
+    GATE = (1, PLACE)
+
+
+class NumberedSpot(_ByNumber):
+    """The other one."""
+
+    GATE = (1, "MEXC_SPOT")
+
+
+class Lenient(str):
+    """Is equal to every text."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = str.__hash__
 
 
 class Held(LookUps):
@@ -461,3 +514,56 @@ def test_what_accounts_pay_is_changed_in_the_database_alone(change: Callable[[An
     with pytest.raises(TypeError, match="set_account_fees"):
         change(place.symbols[1].account_fees)
     assert place.symbols[1].account_fees == {"default": FEES}
+
+
+@pytest.mark.parametrize(
+    ("futures", "spot"), [(OwnFutures.GATE, OwnSpot.GATE), (NumberedFutures.GATE, NumberedSpot.GATE)]
+)
+def test_members_of_two_enums_that_are_equal_are_two_exchanges_still(futures: Any, spot: Any) -> None:
+    """What was found for the one was given out for the other: an order of another market."""
+    for first, second in ((futures, spot), (spot, futures)):
+        registry = Held(
+            snapshot(symbol(7), symbol(8, "spot", SPOT, native_symbol="BTCUSDT"), exchanges=[exchange(), SPOT])
+        )
+        ids = {PLACE: 7, "MEXC_SPOT": 8}
+        for _ in range(2):
+            for member in (first, second):
+                assert registry.symbol_id(member, "BTC", "USDT") == ids[member.value]
+        with pytest.raises((ExchangeNotFound, InvalidExchange)):
+            registry.symbol_id("gate" if isinstance(futures, str) else 1, "BTC", "USDT")  # type: ignore[arg-type]
+
+
+def test_texts_that_compare_in_their_own_way_are_not_kept() -> None:
+    """Whoever asks by plain text must not be answered by what was found for them."""
+    registry = Held(snapshot(symbol(7), coin(8, "ETH")))
+    assert registry.symbol_id(PLACE, "ETH", Lenient("USDT")) == 8
+    assert registry.symbol_id(Lenient(PLACE), "BTC", "USDT") == 7
+    assert all(type(part) is str for key in registry._pair_ids for part in key)
+    assert dict(registry._pair_ids) == {(PLACE, "ETH", "USDT"): 8, (PLACE, "BTC", "USDT"): 7}
+
+
+class Spelt(StrEnum):
+    """A program's own names, in its own case."""
+
+    FUTURES = PLACE.lower()
+
+
+def test_members_that_are_their_texts_are_kept() -> None:
+    """They are the usual ones, and are asked for on every tick; also in another case than the database's."""
+    registry = Held(snapshot(symbol(7)))
+    assert registry.symbol_id(Spelt.FUTURES, "BTC", "USDT") == 7
+    assert (Spelt.FUTURES, "BTC", "USDT") in registry._pair_ids
+    assert registry.symbol_id(Mine.FUTURES, "BTC", "USDT") == 7
+    assert (Mine.FUTURES, "BTC", "USDT") in registry._pair_ids
+    registry.anew(snapshot(symbol(9)))
+    assert registry.symbol_id(Spelt.FUTURES, "BTC", "USDT") == registry.symbol_id(Mine.FUTURES, "BTC", "USDT") == 9
+
+
+@pytest.mark.parametrize(("place", "named"), [*enumerate(("enum_value", "base", "quote"))])
+def test_what_cannot_be_a_key_is_said_to_be_no_name(place: int, named: str) -> None:
+    """Not that it is unhashable, which says nothing of what to write instead."""
+    asked: list[Any] = [PLACE, "BTC", "USDT"]
+    asked[place] = [asked[place]]
+    with pytest.raises(InvalidArgument) as caught:
+        Held(snapshot(symbol(7))).symbol_id(*asked)
+    assert caught.value.field == named

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, overload
 
 from exchanges_db.exchanges.enums import MarketType
-from exchanges_db.exchanges.names import check_exchanges
+from exchanges_db.exchanges.names import check_exchange, check_exchanges
 from exchanges_db.registry import judging
 from exchanges_db.registry.bindings import OnAmbiguous, OnListed, bind
 from exchanges_db.registry.exchange_look_ups import ExchangeLookUps
@@ -61,7 +61,10 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
     def symbol_id(self, exchange: Enum | str, base: str, quote: str, kind: SymbolKind | str | None = None) -> int:
         """Return the id of the only live symbol of a pair, as `symbol_by_pair` finds it; fastest without a kind."""
         if kind is None:
-            return self._pair_ids[exchange, base, quote]
+            try:
+                return self._pair_ids[exchange, base, quote]
+            except TypeError:  # what cannot be a key is said below to be no name
+                check_exchange(exchange)
         return self.symbol_by_pair(exchange, base, quote, kind).id
 
     def view(

@@ -32,7 +32,8 @@ class SymbolsById(Answers[int, RegistrySymbol]):
 class SymbolIds(Answers[PairKey, int]):
     """The id of the only live symbol of a pair, by exchange, base and quote; found when first asked for, then kept.
 
-    The exchange may be any Enum or text that names it. What is kept is taken out when it may be another.
+    The exchange may be any Enum or text that names it. What is kept is taken out when it may be another. It is kept by
+    that alone which all equal keys mean, too: members of two enums may be equal, and have different texts for values.
     """
 
     __slots__ = ("_lock", "_named", "_snapshot")
@@ -53,12 +54,13 @@ class SymbolIds(Answers[PairKey, int]):
         found = place.pair(check_name(base, "base"), check_name(quote, "quote"))
         if found is None:
             raise no_pair(place, base, quote, None)
-        # Spellings without end are found each time.
-        if isinstance(exchange, Enum) or exchange == place.exchange.enum_value:
+        name = _kept_name(exchange, place.exchange.enum_value)
+        if name is not None:
             with self._lock:
                 if self._snapshot is snapshot and type(self) is SymbolIds:
-                    dict.__setitem__(self, key, found.id)
-                    self._named.setdefault(place.exchange.id, set()).add(exchange)
+                    # A plain text stands for one of a class that compares in its own way.
+                    dict.__setitem__(self, (name, str.__str__(base), str.__str__(quote)), found.id)
+                    self._named.setdefault(place.exchange.id, set()).add(name)
         return found.id
 
     def moved(self, before: Snapshot | None, after: Snapshot, news: News | None) -> None:
@@ -90,6 +92,16 @@ class SymbolIds(Answers[PairKey, int]):
         dict.clear(self)
         self._named.clear()
         self._snapshot = snapshot
+
+
+def _kept_name(exchange: Enum | str, enum_value: str) -> Enum | str | None:
+    """Return by what an exchange is kept for what it was asked for by; None: not at all, but found each time."""
+    if not isinstance(exchange, Enum):
+        # Spellings without end would be kept without end.
+        return enum_value if str.__eq__(exchange, enum_value) else None
+    compares: object = type(exchange).__eq__
+    is_its_text = compares is str.__eq__ and isinstance(exchange, str) and exchange == exchange.value
+    return exchange if is_its_text or compares is object.__eq__ else None
 
 
 class _NoSnapshot:
