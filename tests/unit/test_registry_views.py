@@ -8,16 +8,28 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from enum import Enum
+from enum import Enum, StrEnum
+from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from exchanges_db import Ambiguity, AmbiguousSymbol, ExchangeNotFound, InvalidSymbol, SymbolKind, SymbolNotFound
+from exchanges_db import (
+    Ambiguity,
+    AmbiguousSymbol,
+    ExchangeNotFound,
+    InvalidArgument,
+    InvalidSymbol,
+    SymbolKind,
+    SymbolNotFound,
+)
 from exchanges_db.errors import RegistryStale
 from exchanges_db.registry.answers import change
 from exchanges_db.registry.bindings import Binding, bind
 from exchanges_db.registry.followers import Followers
+from exchanges_db.registry.hooks import check_hook
+from exchanges_db.registry.look_ups import LookUps
 from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.registry.places import several
 from exchanges_db.registry.snapshot import Snapshot
@@ -34,6 +46,14 @@ class Mine(Enum):
     """A program's own names."""
 
     FUTURES = PLACE
+
+
+class Coin(StrEnum):
+    """A program's own codes."""
+
+    BTC = "BTC"
+    USDT = "USDT"
+    USDC = "USDC"
 
 
 class Kept:
@@ -107,6 +127,10 @@ def test_a_look_up_is_a_dicts_own() -> None:
         (5, InvalidSymbol, "a native symbol, or for base and quote"),
         (("BTC", "USDT", "USDT"), InvalidSymbol, "base and quote"),
         (("BTC", 5), InvalidSymbol, "base and quote"),
+        (("BTC",), InvalidSymbol, "base and quote"),
+        ("x" * 1_000_000, InvalidSymbol, "^native_symbol must be text of 1 to 200 characters$"),
+        (("BTC", ""), InvalidSymbol, "^quote must be text of 1 to 200 characters$"),
+        ((Coin.BTC, Coin.USDC), SymbolNotFound, "no live symbol of Coin.BTC and Coin.USDC: did you mean"),
     ],
 )
 def test_a_key_that_is_not_there_says_what_may_be_meant(key: Any, kind: type[Exception], words: str) -> None:
@@ -114,6 +138,39 @@ def test_a_key_that_is_not_there_says_what_may_be_meant(key: Any, kind: type[Exc
     for answers in (view, view.ids):
         with pytest.raises(kind, match=words):
             _ = answers[key]
+
+
+def test_names_of_an_enum_are_keys_as_their_texts_are() -> None:
+    """Also of a pair that has several symbols, which is no mistake of whoever asks."""
+    view = Kept(snapshot(coin(7, "BTC"), coin(8, "BTC", **FUTURE)), allow=True).view
+    with pytest.raises(AmbiguousSymbol):
+        _ = view[Coin.BTC, Coin.USDT]
+    only = Kept(snapshot(coin(7, "BTC"))).view
+    assert only[Coin.BTC, Coin.USDT].id == only.ids[Coin.BTC, Coin.USDT] == 7
+
+
+async def later(_: object) -> None:
+    """A hook that nobody would await."""
+
+
+class Later:
+    """The same, as an object."""
+
+    async def __call__(self, _: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize("field", ["on_listed", "on_ambiguous"])
+@pytest.mark.parametrize(
+    ("hook", "words"), [(5, "a function"), (later, "plain function"), (partial(later), "plain"), (Later(), "plain")]
+)
+def test_a_hook_that_would_do_nothing_is_refused(field: str, hook: Any, words: str) -> None:
+    """When the view is made: what it does first happens hours later, when a symbol is listed."""
+    with pytest.raises(InvalidArgument, match=words) as caught:
+        check_hook(hook, field)
+    assert caught.value.field == field
+    with pytest.raises(InvalidArgument, match=words):
+        LookUps.view(Mock(), "GATEIO_FUTURES", **{field: hook})
 
 
 def test_a_symbol_of_another_kind_is_said_to_be_one() -> None:

@@ -208,7 +208,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path
     assert words in refusal(path)
 
 
-@pytest.mark.parametrize("path", ["", "a\0b", b"bytes", 0, None])
+@pytest.mark.parametrize("path", ["", "a\0b", "\ud800", b"bytes", 0, None])
 def test_what_is_no_path_is_an_argument_that_is_wrong(path: Any) -> None:
     """A number would be an open file of this process."""
     for call in (lambda: read_snapshot(path), lambda: write_snapshot(path, a_snapshot(), NOW)):

@@ -21,10 +21,12 @@ from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.views import Ids, Key, View
 from exchanges_db.symbols.enums import SymbolKind, is_live
 from exchanges_db.symbols.look_ups import check_kind
+from exchanges_db.symbols.names import check_name
 
 OnListed = Callable[[RegistrySymbol], object]
 OnAmbiguous = Callable[[Ambiguity], object]
 _MOST_PAIRS = 3
+_PAIR = 2
 
 
 class Binding:
@@ -66,18 +68,18 @@ class Binding:
         if place is None:
             raise no_exchange_more(exchange)
         if isinstance(key, str):
-            found = place.native(key)
+            found = place.native(check_name(key, "native_symbol"))
             if found is None:
                 raise not_called(place, key)
             if not self._has(found):
                 other = f"{found.status}" if not is_live(found.status) else f"a {found.kind}, and the view has no such"
                 raise SymbolNotFound(f"{exchange}'s symbol {shown(key)} is {other}")
             return found
-        if not (isinstance(key, tuple) and [*map(type, key)] == [str, str]):
+        if not (isinstance(key, tuple) and len(key) == _PAIR and all(isinstance(part, str) for part in key)):
             raise InvalidSymbol(f"a view is asked for a native symbol, or for base and quote, not for {shown(key)}")
         if not self._has_pairs:
             raise InvalidSymbol("this view was made with pairs=False, and is asked for native symbols alone")
-        base, quote = key
+        base, quote = check_name(key[0], "base"), check_name(key[1], "quote")
         found = place.pair(base, quote, self._kind)
         if found is None:
             raise no_pair(place, base, quote, self._kind)

@@ -140,9 +140,17 @@ def _path(path: StrPath) -> Path:
     if not isinstance(path, str | os.PathLike):
         raise InvalidArgument(f"a path must be text or a Path, not {shown(path)}", field="path")
     place = os.fspath(path)
-    if not isinstance(place, str) or not place or "\0" in place:
+    if not isinstance(place, str) or not place or "\0" in place or not _is_encodable(place):
         raise InvalidArgument(f"{shown(place)} is no path of a file", field="path")
     return Path(place)
+
+
+def _is_encodable(place: str) -> bool:
+    try:
+        os.fsencode(place)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _content(place: Path) -> bytes:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Callable
 from typing import Any
 
+from exchanges_db.errors import InvalidArgument, shown
 from exchanges_db.events import event
 
 log = logging.getLogger("exchanges_db")
+
+
+def check_hook(hook: Callable[[Any], object] | None, field: str) -> None:
+    """Raise InvalidArgument where nobody could call it, or where to call it does nothing, as with a coroutine."""
+    if hook is None:
+        return
+    if not callable(hook):
+        raise InvalidArgument(f"{field} must be a function of one argument, not {shown(hook)}", field=field)
+    if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(getattr(hook, "__call__", None)):  # noqa: B004
+        raise InvalidArgument(
+            f"{field} must be a plain function, because nobody awaits what it returns: from one, put what it is given "
+            "into a queue, or start a task",
+            field=field,
+        )
 
 
 def call(hook: Callable[[Any], object] | None, told: object) -> None:

@@ -12,12 +12,14 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, overload
 
+from exchanges_db.errors import InvalidArgument, shown
 from exchanges_db.exchanges.enums import MarketType
 from exchanges_db.exchanges.names import check_exchange, check_exchanges
 from exchanges_db.registry import judging
 from exchanges_db.registry.bindings import OnAmbiguous, OnListed, bind
 from exchanges_db.registry.exchange_look_ups import ExchangeLookUps
 from exchanges_db.registry.followers import Follower
+from exchanges_db.registry.hooks import check_hook
 from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.registry.names import place_of
 from exchanges_db.registry.places import Place
@@ -90,9 +92,14 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
         logged.
 
         Raises:
-            ExchangeNotFound, InvalidArgument: there is no such exchange or kind.
+            ExchangeNotFound, InvalidArgument: there is no such exchange or kind, or something cannot be called.
             AmbiguousSymbol: there are pairs that several symbols are of; `.candidates` are their native names.
         """
+        if type(allow_ambiguous) is not bool:
+            said = shown(allow_ambiguous)
+            raise InvalidArgument(f"allow_ambiguous must be True or False, not {said}", field="allow_ambiguous")
+        check_hook(on_listed, "on_listed")
+        check_hook(on_ambiguous, "on_ambiguous")
         snapshot = self._served.snapshot
         binding = bind(snapshot, exchange, kind, on_listed=on_listed, on_ambiguous=on_ambiguous, pairs=pairs)
         view = binding.view(allow_ambiguous=allow_ambiguous)
@@ -152,9 +159,10 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
         Raises:
             FeesUnknown: nothing was set, and there is no such default, or `strict` forbids it.
             SymbolNotFound: there is no such symbol.
-            InvalidArgument: `symbol` is no Symbol, or the account has an impossible name.
+            InvalidArgument: `symbol` is no Symbol, `strict` neither True nor False, or the account has an impossible
+                name.
         """
-        name = check_paid(symbol, account)
+        name = check_paid(symbol, account, strict=strict)
         known = self.by_id.get(symbol.id)
         if known is None or (known.exchange, known.native_symbol) != (symbol.exchange, symbol.native_symbol):
             raise no_longer_there(symbol)

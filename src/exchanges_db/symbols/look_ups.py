@@ -251,7 +251,8 @@ def check_kind(kind: SymbolKind | str) -> SymbolKind:
 
 def check_ids(symbol_ids: Iterable[int]) -> list[int]:
     """Return those ids that a symbol could have; raises InvalidSymbol where they are no integers, or no list."""
-    if isinstance(symbol_ids, str) or not isinstance(symbol_ids, Iterable):
+    # Bytes are numbers to Python, and so would be ids from 0 to 255.
+    if isinstance(symbol_ids, str | bytes | bytearray) or not isinstance(symbol_ids, Iterable):
         raise InvalidSymbol("symbol_ids must be a list of ids", field="symbol_ids")
     return [number for number in symbol_ids if is_symbol_id(number, "symbol_ids")]
 
