@@ -188,6 +188,24 @@ def test_lists_of_exchanges() -> None:
     assert [one.id for one in registry.get_exchanges_by_market_type(MarketType.SPOT)] == [2]
     with pytest.raises(InvalidExchange):
         registry.exchanges(market_type="spots")
+    for active in ("false", 1, 0):
+        with pytest.raises(InvalidExchange, match="is_active must be true or false"):
+            registry.exchanges(active=active)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        (lambda r: r.get_fees(r.symbol(PLACE, "sol/usdt:usdt"), strict="false"), "strict"),
+        (lambda r: r.view(PLACE, "future", allow_ambiguous="false"), "allow_ambiguous"),
+        (lambda r: r.get_symbols_by_ids(b"abc"), "symbol_ids"),
+    ],
+)
+def test_what_python_takes_for_true_or_for_numbers_is_refused(call: Callable[[Held], object], field: str) -> None:
+    """The text "false" is true, and bytes are numbers from 0 to 255."""
+    with pytest.raises(InvalidArgument) as caught:
+        call(held())
+    assert caught.value.field == field
 
 
 def test_symbols_are_found_by_each_of_their_names() -> None:

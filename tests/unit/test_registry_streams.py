@@ -340,3 +340,10 @@ async def test_a_wait_that_is_cancelled_loses_nothing() -> None:
 async def test_wrong_arguments_are_named(since: object, maxsize: object) -> None:
     with pytest.raises(InvalidArgument, match=r"since|maxsize"):
         Registry().streams.open(since, maxsize, states=False)  # type: ignore[arg-type]  # that is the point
+
+
+@pytest.mark.parametrize("states", ["false", 1, None])
+async def test_states_is_true_or_false(states: object) -> None:
+    """The text "false" is true to Python."""
+    with pytest.raises(InvalidArgument, match="states must be True or False"):
+        Registry().streams.open(None, 1, states=states)  # type: ignore[arg-type]  # that is the point

@@ -9,7 +9,7 @@ from exchanges_db.errors import ExchangeNotFound, shown
 from exchanges_db.exchanges.enums import MarketType
 from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.exchanges.names import check_exchange
-from exchanges_db.exchanges.rules import check_exchange_id
+from exchanges_db.exchanges.rules import check_exchange_id, check_field
 from exchanges_db.registry.names import place_of
 from exchanges_db.registry.served import Served
 
@@ -62,8 +62,10 @@ class ExchangeLookUps:
     ) -> list[StoredExchange]:
         """Return the exchanges, all or those that are active or not, of all market types or of one, by name.
 
-        Raises InvalidExchange for an unknown market type.
+        Raises InvalidExchange for an unknown market type, and where `active` is neither True, False nor None.
         """
+        if active is not None:
+            check_field("is_active", active)
         wanted = None if market_type is None else MarketType.parse(market_type)
         found = (place.exchange for place in self._served.snapshot.places_by_id.values())
         fitting = (

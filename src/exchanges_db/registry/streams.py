@@ -194,7 +194,7 @@ class Streams:
 
         Raises:
             RegistryStale: the registry is closed, or has failed.
-            InvalidArgument: `since` is no Position, or `maxsize` no positive number.
+            InvalidArgument: `since` is no Position, `maxsize` no positive number, or `states` neither True nor False.
         """
         if self._ended is not None:
             raise RegistryStale(str(self._ended), lag=self._ended.lag)
@@ -202,6 +202,8 @@ class Streams:
             raise InvalidArgument(f"since must be a Position, not {shown(since)}", field="since")
         if not isinstance(maxsize, int) or isinstance(maxsize, bool) or maxsize < 1:
             raise InvalidArgument(f"maxsize must be a number of changes, not {shown(maxsize)}", field="maxsize")
+        if type(states) is not bool:
+            raise InvalidArgument(f"states must be True or False, not {shown(states)}", field="states")
         now = self._registry.position
         start = now if since is None else since
         is_known = start is not None and start == now
@@ -288,6 +290,6 @@ class Changing:
 
         Raises:
             RegistryStale: the registry is closed.
-            InvalidArgument: `since` is no Position, or `maxsize` no positive number.
+            InvalidArgument: `since` is no Position, `maxsize` no positive number, or `states` neither True nor False.
         """
         return self._streams.open(since, maxsize, states=states)

@@ -168,7 +168,7 @@ class ThreadedRegistry(LookUps):
 
         Raises:
             RegistryStale: the registry is closed, or was not opened yet.
-            InvalidArgument: `since` is no Position, or `maxsize` no positive number.
+            InvalidArgument: `since` is no Position, `maxsize` no positive number, or `states` neither True nor False.
         """
 
         async def begin() -> ChangeStream:

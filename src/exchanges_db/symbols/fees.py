@@ -136,9 +136,9 @@ async def get_fees(
     Raises:
         FeesUnknown: nothing was set, and there is no such default, or `strict` forbids it.
         SymbolNotFound: the database has no such symbol.
-        InvalidArgument: `symbol` is no Symbol, or the account has an impossible name.
+        InvalidArgument: `symbol` is no Symbol, `strict` neither True nor False, or the account has an impossible name.
     """
-    name = check_paid(symbol, account)
+    name = check_paid(symbol, account, strict=strict)
     row = await run(
         db,
         lambda conn: AsyncQuerier(conn).get_account_fees(
@@ -155,8 +155,11 @@ async def get_fees(
     return fees_of(symbol, name, paid, strict=strict)
 
 
-def check_paid(symbol: Symbol, account: str) -> str:
-    """Return the name of an account that pays for a symbol; raises InvalidArgument where it is none, or no Symbol."""
+def check_paid(symbol: Symbol, account: str, *, strict: bool) -> str:
+    """Return the name of an account that pays for a symbol; raises InvalidArgument where one of the three is none."""
+    if type(strict) is not bool:
+        # The text "false" is true to Python.
+        raise InvalidArgument(f"strict must be True or False, not {shown(strict)}", field="strict")
     if not isinstance(symbol, Symbol):
         raise InvalidSymbol(f"symbol must be a Symbol, as look-ups return it, not {shown(symbol)}", field="symbol")
     return _account(account)
