@@ -30,13 +30,14 @@ from exchanges_db import (
     SymbolNotFound,
 )
 from exchanges_db.errors import RegistryStale
-from exchanges_db.registry.followers import Follower
+from exchanges_db.registry.followers import Follower, Followers
 from exchanges_db.registry.look_ups import LookUps
 from exchanges_db.registry.names import Later
 from exchanges_db.registry.places import Place
 from exchanges_db.registry.served import SymbolIds
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import RegistryState
+from exchanges_db.registry.streams import ChangeStream
 from exchanges_db.symbols.enums import SidesAllowed, SymbolStatus
 from exchanges_db.symbols.judge import Hold
 from tests.registry_places import PLACE, THEN, coin, exchange, news, snapshot, symbol
@@ -585,3 +586,29 @@ def test_what_cannot_be_a_key_is_said_to_be_no_name(place: int, named: str) -> N
     with pytest.raises(InvalidArgument) as caught:
         Held(snapshot(symbol(7))).symbol_id(*asked)
     assert caught.value.field == named
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_what_follows_a_database_cannot_be_copied(copied: Callable[[Any], object]) -> None:
+    """A copy would be stale for ever and say that it is LIVE."""
+    registry = held()
+    view = registry.view(PLACE, "future")
+    stream = ChangeStream(None, is_known=False, maxsize=1, states=False)
+    for one, words in (
+        (registry, "a registry cannot be copied"),
+        (registry.by_id, "make a dict of it"),
+        (view, "make a dict of it"),
+        (view.ids, "make a dict of it"),
+        (stream, "a stream of changes cannot be copied"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            copied(one)
+
+
+def test_what_is_no_follower_is_refused_before_it_is_one() -> None:
+    """Else the registry fails when it next has something to tell."""
+    followers = Followers()
+    for wrong in (5, print, "moved"):
+        with pytest.raises(InvalidArgument, match="moved, stale and fresh"):
+            followers.add(wrong)  # type: ignore[arg-type]
+    assert not list(followers)

@@ -36,6 +36,9 @@ class Answers(dict[K, V]):
         """Return the answer to a key that is not kept, or raise the error that says why there is none."""
         raise NotImplementedError
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} follows its registry, which a copy would not: make a dict of it")
+
     def _not_by_hand(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(f"{type(self).__name__} is filled by its registry alone: make a dict of it to change that")
 

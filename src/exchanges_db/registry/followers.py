@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Protocol
 
-from exchanges_db.errors import RegistryStale
+from exchanges_db.errors import InvalidArgument, RegistryStale, shown
 from exchanges_db.registry.snapshot import News, Snapshot
 
 
@@ -33,7 +33,12 @@ class Followers:
         self._all: list[weakref.ref[Follower]] = []
 
     def add(self, follower: Follower) -> None:
-        """Tell this one, too, from now on."""
+        """Tell this one, too, from now on. Raises InvalidArgument where it cannot be told."""
+        if not all(callable(getattr(follower, name, None)) for name in ("moved", "stale", "fresh")):
+            raise InvalidArgument(
+                f"a follower must have the methods moved, stale and fresh, which {shown(follower)} lacks",
+                field="follower",
+            )
         self._all.append(weakref.ref(follower))
 
     def __iter__(self) -> Iterator[Follower]:

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
 from exchanges_db.errors import InvalidArgument, shown
 from exchanges_db.exchanges.enums import MarketType
@@ -46,6 +46,12 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
         self._served = Served() if served is None else served
         self.by_id = self._served.by_id
         self._pair_ids = self._served.pair_ids
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "a registry cannot be copied or sent to another process, where nothing would follow the database: make one "
+            "there, or send its file"
+        )
 
     @property
     @abstractmethod

@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol, Self
+from typing import NoReturn, Protocol, Self
 
 from exchanges_db.errors import InvalidArgument, RegistryStale, shown
 from exchanges_db.registry.changes import Gap, RegistryChange, RegistryChangeKind, StateChanged
@@ -51,6 +51,9 @@ class ChangeStream:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived = asyncio.Event()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a stream of changes cannot be copied: each consumer asks its registry for one")
 
     @property
     def position(self) -> Position | None:
