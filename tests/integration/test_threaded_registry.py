@@ -232,6 +232,24 @@ def test_a_signal_handler_closes_it_while_the_main_thread_waits_for_it(stocked_d
         assert registry.state is RegistryState.CLOSED
 
 
+def test_what_is_closed_while_its_thread_is_being_made_is_never_opened(
+    stocked_dsn: Dsn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry.in_thread(stocked_dsn, settings=QUICK)
+    make = asyncio.new_event_loop
+
+    def interrupted() -> asyncio.AbstractEventLoop:
+        registry.close()
+        return make()
+
+    monkeypatch.setattr(asyncio, "new_event_loop", interrupted)
+    before = threading.active_count()
+    with pytest.raises(RegistryStale, match="closed"):
+        registry.open()
+    assert registry.state is RegistryState.CLOSED
+    assert threading.active_count() == before
+
+
 @contextmanager
 def _alarm(seconds: float, handle: Callable[[], object]) -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, lambda *_: handle())

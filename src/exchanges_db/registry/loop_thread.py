@@ -38,6 +38,7 @@ class LoopThread:
         self._thread: Thread | None = None
         self._life: asyncio.Task[None] | None = None
         self._waiting: dict[int, SimpleQueue[Any]] = {}  # told None when the thread ends
+        self._is_to_end = False
         self.has_ended = False
 
     @property
@@ -55,10 +56,14 @@ class LoopThread:
     ) -> T:
         """Run `opening`, and return what it returned; the thread then lives on, and runs `closing` at its end.
 
-        Raises what `opening` raises; then the thread has ended.
+        Raises what `opening` raises, or ThreadEnded where it was told to end; then the thread has ended.
         """
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._run, name="exchanges_db registry", daemon=True)
+        if self._is_to_end:  # told before there was a thread that could have been told
+            self._loop.close()
+            self._over("")
+            raise ThreadEnded
         opened = self._expect()
         try:
             self._life = self._loop.create_task(_live(opening, closing, opened))
@@ -95,7 +100,8 @@ class LoopThread:
             raise
 
     def end(self) -> None:
-        """End the thread, if it runs, and wait until it has ended, unless it is this one."""
+        """End the thread, if it runs, and wait until it has ended, unless it is this one. It never starts then."""
+        self._is_to_end = True
         thread = self._thread
         if thread is None or self.has_ended:
             return

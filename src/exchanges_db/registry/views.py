@@ -38,17 +38,11 @@ class View(Answers[Key, RegistrySymbol]):
     """The live symbols of an exchange, of one kind where the view was made for one.
 
     `view["BTC_USDT"]` is the symbol with the exchange's own name, `view[base, quote]` the only one of a pair,
-<<<<<<< HEAD
-    `view.ids[...]` the id of either, and `.get(key, None)` of a dict gives None where there is none. A key that is not
-    there raises SymbolNotFound, which says what is meant perhaps, AmbiguousSymbol where a pair has several, and
-    RegistryStale where the registry is stale and was told to raise then; so do, then, `get` and all else. A view that
-    was made with `pairs=False` has the exchange's own names alone: a pair raises InvalidSymbol, and `get` gives None.
-=======
     `view.ids[...]` the id of either, and `.get(key, None)` of a dict gives None where there is none, or where a pair
     has several. A key that is not there raises SymbolNotFound, which says what is meant perhaps, AmbiguousSymbol where
     a pair has several, and RegistryStale where the registry is stale and was told to raise then; so do, then, `get`
-    and all else.
->>>>>>> 9c64545 (A view takes codes of an enum for what they are when they are not there, too; hooks that nobody awaits, endless names and bytes for ids are refused)
+    and all else. A view that was made with `pairs=False` has the exchange's own names alone: a pair raises InvalidSymbol,
+    and `get` gives None.
 
     It follows the registry: never copy it, nor bind a value for longer than one use. Each key has the symbol of one
     snapshot; two that are looked up one after the other may be of two.
