@@ -40,7 +40,7 @@ NEEDED = {**NEEDS, "sync": ["MEXC_SPOT"]}
 # 5 and 6: nothing is out of reach or out of date, and no outcome is unknown.
 EXPECTED = {0, 1, 2, 4, 7}
 # What commands with such a text may have changed by the end: exchanges that were added, holds, fees.
-MEANT = {"exchanges", "exchange_history", "holds", "hold_history", "account_fees"}
+MEANT = {"exchanges", "exchange_history", "holds", "hold_history", "account_fees", "registry_changes"}
 
 
 class _Shared:

@@ -45,7 +45,8 @@ async def test_a_storm_of_cancellations_in_transactions(dsn: Dsn) -> None:
         tasks = [asyncio.create_task(work(number)) for number in range(CANCELLED)]
         loop = asyncio.get_running_loop()
         for task in tasks:
-            loop.call_later(chance.random() * 0.6, task.cancel)
+            if chance.random() < 0.9:  # so that some end, however slow the machine is
+                loop.call_later(chance.random() * 0.6, task.cancel)
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(result is None or isinstance(result, asyncio.CancelledError) for result in results), results
         assert any(result is None for result in results)

@@ -25,7 +25,7 @@ from exchanges_db.symbols.enums import SidesAllowed, SymbolKind, is_live
 from exchanges_db.symbols.freshness import span
 
 group = typer.Typer(
-    help="A registry's file, to start from without a database: save, show and verify.",
+    help="A registry's file: save, show or verify it.",
     rich_markup_mode=None,
     context_settings=HELP,
 )
