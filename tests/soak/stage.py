@@ -35,6 +35,8 @@ _FORGE = (
     "SELECT count(pg_notify('exchanges_db_changed', n || ':none')) FROM generate_series($1::bigint, $2::bigint) AS n"
 )
 
+_NAME = "UPDATE public.exchanges SET display_name = $2 WHERE enum_value = $1"
+_LOST = "MEXC_FUTURES"  # whose display name changes in what is lost only
 _WHILE = 5.0  # seconds
 _CACHED = 33  # the epochs that a standby leaves out when it is promoted: a sequence is logged ahead
 
@@ -171,10 +173,14 @@ class Stage:
 
     async def fail_over(self) -> None:
         """Have the other lead, which does not know of the last commits: they are lost, and their epochs given again."""
+        await self.heal()  # whoever comes by the proxies is to see what will be lost
         kept = self.writing.acknowledged()
         await self.follower.catch_up(self.leader)
         await self.follower.stop("fast")
         self.lost = True
+        await self.leader.query(
+            _NAME, _LOST, f"lost {self.failovers}"
+        )  # never written again: whoever keeps it is found
         await self._until_epoch(await self._epoch() + _CACHED + self.draw.randrange(1, 20))
         reached = await self._epoch()
         await self._refuse()  # who comes by the proxies has seen what is lost, and comes back when others have written

@@ -160,7 +160,9 @@ def judge(watcher: Watcher, log: Mapping[int, str], whole: Iterable[int], *, los
             continue
         before, its_token, _ = steps[at - 1]
         stood = tokens.get(before) == its_token
-        if stands and stood and epoch <= before and not watcher.may_go_back:
+        if stands and not stood and count != _LOADED and before >= ordered[0]:
+            faults.append(f"{watcher.who} went on to {epoch} from what a failover has lost, at {before}")
+        elif stands and stood and epoch <= before and not watcher.may_go_back:
             faults.append(f"{watcher.who} went from {before} to {epoch}")
         elif stands and stood and count != _LOADED and index[epoch] - index[before] != count:
             led = ordered[index[before] + 1 : index[epoch] + 1]

@@ -241,7 +241,7 @@ class Writing:
             await connection.execute("DELETE FROM public.exchanges WHERE enum_value = $1", name)
             if draw.random() < 0.7:
                 await connection.execute(_ADD, name)
-            if draw.random() < 0.1:
+            if draw.random() < 0.03:
                 await connection.execute("TRUNCATE public.symbol_doubts")  # the log says: everything
 
         await self._on_connection(work)

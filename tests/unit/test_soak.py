@@ -94,8 +94,11 @@ def test_a_registry_that_compares_epochs_alone_is_found_after_a_failover() -> No
     assert any(
         "exchange of E1" in one for one in differences("mutant", lost.after(news(3)), given_again.after(news(3)))
     )
-    # Nobody else was there to compare with: a commit may be lost by a failover only.
-    assert judge(mutant, LOG, (), lost=False) == ["mutant was at 2 with a token that was never given"]
+    # Where nobody else is there to compare with: from a commit that was lost nothing leads on.
+    went_on = "mutant went on to 3 from what a failover has lost, at 2"
+    assert judge(mutant, LOG, (), lost=True) == [went_on]
+    # And a commit may be lost by a failover only.
+    assert judge(mutant, LOG, (), lost=False) == ["mutant was at 2 with a token that was never given", went_on]
     assert differences("mutant", lost, given_again)[0].startswith("mutant is at")
 
 
