@@ -88,6 +88,7 @@ class Course:
             await stage.begin(version)
             async with Database(stage.dsn, _LIMITS) as db:
                 registries = Registries(stage, self._faults, self._seed, folder)
+                stage.have_seen = registries.have_seen
                 stage.writing = Writing(db, stage.dsn, self._seed, self._faults)
                 await self._act(stage, registries)
                 self._say("the end: nobody writes any more, and everything is healed")

@@ -127,6 +127,11 @@ class Registries:
     def _watcher(self, who: str, *, may_go_back: bool) -> Watcher:
         return Watcher(who, self.digests, self._faults, [PAIR], may_go_back=may_go_back)
 
+    def have_seen(self, epoch: int) -> bool:
+        """Return whether all who come by the proxies know what has this epoch, or a later one."""
+        positions = [member.registry.position for member in self.members if member.who.startswith("proxied")]
+        return all(position is not None and position.epoch >= epoch for position in positions)
+
     def _consume(self, member: Member, maxsize: int) -> None:
         """Have somebody follow its changes until it is closed; who has little room is slow, too."""
         registry, draw = member.registry, random.Random(f"{self._seed} {member.who}")

@@ -46,12 +46,14 @@ class Stage:
 
     Attributes:
         failovers: how many there were. lost: whether one of them may have lost commits.
-        writing: those who are told of that; set before the first act.
+        writing: those who are told of that; have_seen: whether all who come by the proxies know an epoch; both are
+            set before the first act.
     """
 
     def __init__(self, draw: random.Random) -> None:
         self.draw = draw  # of the act that is under way
         self.writing: Writing
+        self.have_seen: Callable[[int], bool] = lambda epoch: True
         self.failovers = 0
         self.lost = False
         self.leader: Server
@@ -181,7 +183,12 @@ class Stage:
         await self.leader.query(
             _NAME, _LOST, f"lost {self.failovers}"
         )  # never written again: whoever keeps it is found
-        await self._until_epoch(await self._epoch() + _CACHED + self.draw.randrange(1, 20))
+        again = await self._epoch() + _CACHED + self.draw.randrange(1, 20)
+        await self._until_epoch(again)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_WHILE):
+                while not self.have_seen(again):
+                    await asyncio.sleep(0.01)
         reached = await self._epoch()
         await self._refuse()  # who comes by the proxies has seen what is lost, and comes back when others have written
         await self.leader.crash()
