@@ -39,6 +39,9 @@ _set = msgspec.structs.force_setattr
 R = TypeVar("R", bound=msgspec.Struct)
 
 
+_ROOM = 50_000  # values, about 5 MB
+
+
 class _HoldRow(msgspec.Struct):
     exchange_id: int
     native_symbol: str | None
@@ -102,11 +105,17 @@ _name = msgspec.json.Decoder(_NameRow)
 
 
 class Documents:
-    """Reads documents, and remembers the texts, numbers and times in them."""
+    """Reads documents, and remembers the texts, numbers and times in them, but not for ever those of news.
+
+    Each change of a symbol has a time that no other has. So what is remembered is put aside when it has grown by
+    _ROOM, and forgotten at the next time, unless it was met again.
+    """
 
     def __init__(self) -> None:
         self._numbers: dict[str, Decimal] = {}
         self._others: dict[object, object] = {}
+        self._earlier_numbers, self._earlier_others = self._numbers, self._others
+        self._most = _ROOM
 
     def symbols(self, document: str) -> list[RegistrySymbol]:
         """Return the symbols of a document; one that cannot be read hides no other, but is logged by its name.
@@ -118,13 +127,17 @@ class Documents:
             found = _symbols.decode(document)
         except msgspec.ValidationError:
             found = [symbol for raw in from_database_json(document, _raw) for symbol in _alone(raw)]
-        numbers, others = self._numbers, self._others
+        numbers, earlier_numbers = self._numbers, self._earlier_numbers
+        others, earlier_others = self._others, self._earlier_others
         for symbol in found:
             for field in _NUMBERS:
                 number = getattr(symbol, field)
                 if number is not None:
                     # By their texts: 0.10 is the same number as 0.1, and not the same to whoever shows it.
-                    kept = numbers.setdefault(str(number), number)
+                    text = str(number)
+                    kept = numbers.get(text)
+                    if kept is None:
+                        kept = numbers[text] = earlier_numbers.get(text, number)
                     if kept is not number:
                         _set(symbol, field, kept)
             for field in _SHARED:
@@ -132,12 +145,16 @@ class Documents:
                 if value is not None:
                     other = others.get(value)
                     if other is None:
-                        other = others[value] = value.astimezone(UTC) if isinstance(value, datetime) else value
+                        other = earlier_others.get(value)
+                        if other is None:
+                            other = value.astimezone(UTC) if isinstance(value, datetime) else value
+                        others[value] = other
                     _set(symbol, field, other)
         return found
 
     def contents(self, row: GetRegistryContentsRow, position: Position, symbols: Iterable[RegistrySymbol]) -> Snapshot:
         """Return all that there is: symbols, and the rest."""
+        self._most = len(self._numbers) + len(self._others) + _ROOM
         exchanges = _by_id(row.exchanges)
         names = {number: exchange.enum_value for number, exchange in exchanges.items()}
         listed: dict[int, list[RegistrySymbol]] = {}
@@ -166,6 +183,7 @@ class Documents:
         if any(entry.ids is None for entry in entries):
             return None
         exchanges = _by_id(row.exchanges)
+        self._forget()
         names = {**known, **{number: exchange.enum_value for number, exchange in exchanges.items()}}
         symbols: dict[int, RegistrySymbol | NamedSymbol] = {one.id: one for one in self.symbols(row.symbols)}
         symbols.update((one.id, one) for one in _named_symbols(row.named, names))
@@ -182,6 +200,11 @@ class Documents:
             fees=paid,
             lists=listed,
         )
+
+    def _forget(self) -> None:
+        if len(self._numbers) + len(self._others) > self._most:
+            self._earlier_numbers, self._earlier_others = self._numbers, self._others
+            self._numbers, self._others, self._most = {}, {}, _ROOM
 
 
 def _said(holds: Mapping[str | None, Hold], fees: Mapping[FeeKey, Fees]) -> list[tuple[str, object]]:
