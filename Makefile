@@ -66,13 +66,12 @@ generate: install ## compile db/queries into src/generated (downloads the plugin
 schema: install ## write db/schema.sql and db/schema.json from the migrations
 	python tools/write_schema.py
 
-bench: .venv/.bench .venv-peers/.installed ## compare our speed with asyncpg and with other libraries, in one run
-	python -m benchmarks
-	python -m benchmarks.past
-	python -m benchmarks.scale
-	python -m benchmarks.time_series
-	.venv-peers/bin/python -m benchmarks.registry_look_ups
-	.venv-peers/bin/python -m benchmarks.symbols $(if $(EXCHANGES_DB_PAYLOADS),--payload $(EXCHANGES_DB_PAYLOADS)/gateio_spot_currency_pairs.json)
+bench: .venv/.bench .venv-peers/.installed ## compare our speed with asyncpg, dicts and other libraries; fails at the end where targets are missed
+	@missed=0; for each in benchmarks benchmarks.past benchmarks.scale benchmarks.time_series benchmarks.registry; do \
+	    echo "== $$each"; python -m $$each || missed=1; done; \
+	echo '== benchmarks.registry_look_ups'; .venv-peers/bin/python -m benchmarks.registry_look_ups || missed=1; \
+	echo '== benchmarks.symbols'; .venv-peers/bin/python -m benchmarks.symbols \
+	    $(if $(EXCHANGES_DB_PAYLOADS),--payload $(EXCHANGES_DB_PAYLOADS)/gateio_spot_currency_pairs.json) || missed=1; exit $$missed
 
 peers: .venv-peers/.installed ## compare our readers with ccxt's, row by row; EXCHANGES_DB_PAYLOADS=FOLDER adds recorded answers
 	.venv-peers/bin/python -m pytest -q -s tests/peers
