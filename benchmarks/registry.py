@@ -9,6 +9,7 @@ import asyncio
 import gc
 import shutil
 import statistics
+import sys
 import tempfile
 import tracemalloc
 from collections.abc import Awaitable, Callable
@@ -78,12 +79,20 @@ async def _measured(dsn: Dsn, symbols: int, seconds: float, rounds: int) -> list
     try:
         await connection.execute(SYMBOLS, symbols, BEGIN, 0)
         await connection.execute("VACUUM ANALYZE")
-        figures = [*await _loads(connection), *await _memory(connection)]
-        with tempfile.TemporaryDirectory() as folder:
-            figures += await _starts(dsn, Path(folder) / "registry.snapshot")
-        figures += await visible(dsn, seconds)
-        figures += await many(dsn, seconds)
-        return figures + (await imports(dsn, symbols, rounds) if rounds else [])
+        parts: tuple[Callable[[], Awaitable[list[Figure]]], ...] = (
+            lambda: _loads(connection),
+            lambda: _memory(connection),
+            lambda: _starts(dsn),
+            lambda: visible(dsn, seconds),
+            lambda: many(dsn, seconds),
+            lambda: imports(dsn, symbols, rounds),
+        )
+        figures = []
+        for part in parts:
+            for one in await part():
+                sys.stderr.write(f"{one.name}: {one.value}, {one.ratio:.2f}\n")
+                figures.append(one)
+        return figures
     finally:
         await connection.close()
 
@@ -136,10 +145,16 @@ async def _memory(connection: asyncpg.Connection[Any]) -> list[Figure]:
 # Starting from a file, and from the database.
 
 
-async def _starts(dsn: Dsn, path: Path) -> list[Figure]:
+async def _starts(dsn: Dsn) -> list[Figure]:
     """Time from nothing until look-ups answer."""
-    async with Registry(dsn) as registry:
-        await registry.save(path)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "registry.snapshot"
+        async with Registry(dsn) as registry:
+            await registry.save(path)
+        return await _starts_from(dsn, path)
+
+
+async def _starts_from(dsn: Dsn, path: Path) -> list[Figure]:
 
     def of_file() -> Registry:
         return Registry.load_file(path, dsn)

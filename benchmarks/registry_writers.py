@@ -123,7 +123,7 @@ async def imports(dsn: Dsn, rows: int, rounds: int) -> list[Figure]:
             for what, times in (await _import_times(where, rows, is_noted=is_noted)).items():
                 taken.setdefault((is_noted, what), []).append(times)
     figures = []
-    for what in ("all new", "all changed"):
+    for what in ("all new", "all changed") if taken else ():
         noted, bare = taken[True, what], taken[False, what]
         for clock, way in enumerate(("", ", processor time")):
             ratio = statistics.median(one[clock] / other[clock] for one, other in zip(noted, bare, strict=True))
