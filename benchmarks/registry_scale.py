@@ -244,7 +244,7 @@ async def _news(direct: Dsn, name: str, begin: Dsn, settings: Settings, pooler: 
         epoch, token = await other.fetchrow(BEFORE_LAST) or (0, "")
 
         async def ask(conn: AsyncConnection) -> GetRegistryNewsRow | None:
-            return await AsyncQuerier(conn).get_registry_news(since_epoch=epoch, since_token=token)
+            return await AsyncQuerier(conn).get_registry_news(since_epoch=epoch, since_token=token, most=1000)
 
         for _ in range(10):
             row = await run(database, ask)
@@ -266,9 +266,7 @@ async def _of_pooler(direct: Dsn) -> list[Figure]:
     if pgbouncer_program() is None:
         return figures
     with pgbouncer_process(direct, sessions=SESSIONS, by_socket=True) as (pooler, through):
-        pooler.cpu_affinity(
-            os.sched_getaffinity(0)
-        )  # with the clients: it is not the server that is measured beside it
+        pooler.cpu_affinity(sorted(os.sched_getaffinity(0)))
         through_pooler = Database(through, POOLED)
         figures += await _polls(direct, "a poll through PgBouncer", through_pooler, [pooler.pid])
         return figures + await _news(direct, "the same through PgBouncer", through, POOLED, [pooler.pid])
@@ -310,7 +308,7 @@ async def _change(writer: Connection, registries: list[Registry], value: int) ->
     await writer.execute(CHANGE, value + 1)
     epoch = await writer.fetchval("SELECT max(c.epoch) FROM public.registry_changes AS c")
     for one in registries:
-        while one.position is None or one.position.epoch < epoch:
+        while one.position is None or one.position.epoch < epoch:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.001)
 
 

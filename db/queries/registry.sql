@@ -21,6 +21,7 @@ LIMIT 1;
 -- name: GetRegistryNews :one
 -- What has changed since this epoch, as one document each, and which epoch was reached by that?
 -- Where the epoch with this token is not in the log, known is false, and the documents are empty.
+-- Of more symbols than `most` the ids alone, in left_out: no statement may take so long that it is given up, again and again.
 -- Bounds on both sides, an order, and ids as arrays: so that a plan is made once, and by indexes, however long the log is.
 WITH state AS MATERIALIZED (
     SELECT c.epoch, c.token
@@ -44,6 +45,10 @@ WITH state AS MATERIALIZED (
            ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'HOLDS') AS holds,
            ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'FEES') AS fees,
            ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'LISTS') AS lists
+), asked AS MATERIALIZED (
+    SELECT CASE WHEN cardinality(t.symbols) <= @most::integer THEN t.symbols ELSE '{}' END AS symbols,
+           CASE WHEN cardinality(t.symbols) <= @most::integer THEN '{}' ELSE t.symbols END AS left_out
+    FROM touched AS t
 )
 SELECT
     s.epoch::bigint AS epoch, s.token::text AS token, clock_timestamp()::timestamptz AS asked_at,
@@ -55,10 +60,11 @@ SELECT
     coalesce((SELECT json_agg(to_json(e)) FROM public.exchanges AS e
               WHERE e.id = ANY ((SELECT t.exchanges FROM touched AS t)::integer[])), '[]')::text AS exchanges,
     coalesce((SELECT json_agg(json_strip_nulls(to_json(v))) FROM public.registry_symbols AS v
-              WHERE v.id = ANY ((SELECT t.symbols FROM touched AS t)::integer[])), '[]')::text AS symbols,
+              WHERE v.id = ANY ((SELECT a.symbols FROM asked AS a)::integer[])), '[]')::text AS symbols,
     coalesce((SELECT json_agg(json_build_array(n.id, n.exchange_id, n.native_symbol, n.base, n.quote))
               FROM public.symbols AS n
-              WHERE n.status IS NULL AND n.id = ANY ((SELECT t.symbols FROM touched AS t)::integer[])), '[]')::text AS named,
+              WHERE n.status IS NULL AND n.id = ANY ((SELECT a.symbols FROM asked AS a)::integer[])), '[]')::text AS named,
+    (SELECT a.left_out FROM asked AS a)::integer[] AS left_out,
     coalesce((SELECT json_agg(to_json(h)) FROM public.holds AS h
               WHERE h.exchange_id = ANY ((SELECT t.holds FROM touched AS t)::integer[])), '[]')::text AS holds,
     coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f
@@ -88,6 +94,15 @@ FROM (
     ORDER BY v.id
     LIMIT @most::integer
 ) AS part;
+
+-- name: GetRegistrySymbolsOf :one
+-- Which of these symbols are there, with rules or known by name only? In one transaction with GetRegistryNews.
+SELECT
+    coalesce((SELECT json_agg(json_strip_nulls(to_json(v))) FROM public.registry_symbols AS v
+              WHERE v.id = ANY (@ids::integer[])), '[]')::text AS symbols,
+    coalesce((SELECT json_agg(json_build_array(n.id, n.exchange_id, n.native_symbol, n.base, n.quote))
+              FROM public.symbols AS n
+              WHERE n.status IS NULL AND n.id = ANY (@ids::integer[])), '[]')::text AS named;
 
 -- name: SendNotification :exec
 -- Sends a notification, to see whether it arrives.

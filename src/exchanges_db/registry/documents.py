@@ -174,10 +174,17 @@ class Documents:
             )
         return Snapshot.of(position, places)
 
-    def news(self, row: GetRegistryNewsRow, known: Mapping[int, str]) -> News | None:
+    def news(
+        self,
+        row: GetRegistryNewsRow,
+        known: Mapping[int, str],
+        more: Iterable[RegistrySymbol] = (),
+        more_named: Iterable[str] = (),
+    ) -> News | None:
         """Return what has changed; None where the log says that everything has. Raises SchemaMismatch.
 
         known: the enum_value of each exchange that is known already, by id.
+        more, more_named: symbols that the row has left out, and documents of those that are known by name only.
         """
         entries = from_database_json(row.log, _entries)
         if any(entry.ids is None for entry in entries):
@@ -185,8 +192,9 @@ class Documents:
         exchanges = _by_id(row.exchanges)
         self._forget()
         names = {**known, **{number: exchange.enum_value for number, exchange in exchanges.items()}}
-        symbols: dict[int, RegistrySymbol | NamedSymbol] = {one.id: one for one in self.symbols(row.symbols)}
-        symbols.update((one.id, one) for one in _named_symbols(row.named, names))
+        symbols: dict[int, RegistrySymbol | NamedSymbol] = {one.id: one for one in (*self.symbols(row.symbols), *more)}
+        for document in (row.named, *more_named):
+            symbols.update((one.id, one) for one in _named_symbols(document, names))
         held, paid, listed = _by_exchange(row.holds, row.fees, row.lists)
         return News(
             position=Position(row.epoch, row.token),

@@ -24,7 +24,7 @@ from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
 from exchanges_db.events import event
 from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.listening import listen
-from exchanges_db.registry.loading import fetch_news, fetch_state, load_all
+from exchanges_db.registry.loading import Length, fetch_long_news, fetch_news, fetch_state, load_all
 from exchanges_db.registry.proofs import Proofs
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import Clock, Counts
@@ -239,15 +239,7 @@ class Following:
     async def _look(self, session: Session, *, hinted: bool = False) -> None:
         """Go on to what the database has now."""
         sent, known = monotonic(), self.snapshot
-        news: News | None = None
-        if known is not None:
-            try:
-                async with asyncio.timeout(self._limit):
-                    news = await fetch_news(bridge(session), self._documents, known)
-            except TimeoutError:
-                self._limit = min(2 * self._limit, _LOAD_LIMIT)  # there may be much that is new
-                raise
-            self._limit = self._answer_timeout
+        news = None if known is None else await self._news(session, known)
         if known is not None and news is not None:
             if not news.entries:
                 if hinted:
@@ -266,6 +258,20 @@ class Following:
             self._counts.loads += 1
         self._on_move(self.snapshot, news)
         self._prove_here(sent)
+
+    async def _news(self, session: Session, known: Snapshot) -> News | None:
+        """Return what has changed since a snapshot; None where only reading all anew tells."""
+        try:
+            async with asyncio.timeout(self._limit):
+                news = await fetch_news(bridge(session), self._documents, known)
+        except TimeoutError:
+            self._limit = min(2 * self._limit, _LOAD_LIMIT)  # there may be much that is new
+            raise
+        self._limit = self._answer_timeout
+        if news is not Length.LONG:
+            return news
+        async with session.transaction(isolation="repeatable_read", readonly=True):
+            return await fetch_long_news(bridge(session), self._documents, known)
 
     def _prove_here(self, sent: float) -> None:
         if self._proofs.on_primary:

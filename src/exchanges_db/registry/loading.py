@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from enum import Enum
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,7 +12,7 @@ from exchanges_db.exchanges.rules import INTEGER_MAX
 from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.models import Position, RegistrySymbol
 from exchanges_db.registry.snapshot import News, Snapshot
-from exchanges_sql.registry import AsyncQuerier, GetRegistryStateRow
+from exchanges_sql.registry import AsyncQuerier, GetRegistryNewsRow, GetRegistryStateRow
 
 _EACH = 1000  # symbols in one document
 _BEFORE_ALL = -INTEGER_MAX - 1
@@ -56,14 +57,50 @@ async def load_all(conn: AsyncConnection, documents: Documents) -> Snapshot:
         part.cancel()
 
 
-async def fetch_news(conn: AsyncConnection, documents: Documents, known: Snapshot) -> News | None:
+class Length(Enum):
+    """What news may be besides News: too much for one statement."""
+
+    LONG = "LONG"
+
+
+async def fetch_news(conn: AsyncConnection, documents: Documents, known: Snapshot) -> News | Length | None:
     """Return what has changed since a snapshot, in one statement; None where only reading all anew tells.
+
+    LONG: so many symbols have changed that `fetch_long_news` is to be asked for them.
 
     Raises:
         SchemaMismatch: the database holds what cannot be read.
     """
-    row = await AsyncQuerier(conn).get_registry_news(since_epoch=known.position.epoch, since_token=known.position.token)
-    if row is None or not row.known:
+    row = await _news_since(conn, known)
+    if row is not None and row.left_out:
+        return Length.LONG
+    return None if row is None else documents.news(row, _names(known))
+
+
+async def fetch_long_news(conn: AsyncConnection, documents: Documents, known: Snapshot) -> News | None:
+    """Return the same in parts: a statement that takes too long would be given up, and be asked for again, for ever.
+
+    `conn` is in a transaction of REPEATABLE READ, so that it is of one moment.
+    """
+    row = await _news_since(conn, known)
+    if row is None:
         return None
-    names = {number: place.exchange.enum_value for number, place in known.places_by_id.items()}
-    return documents.news(row, names)
+    querier, ids = AsyncQuerier(conn), sorted(set(row.left_out))
+    symbols: list[RegistrySymbol] = []
+    named: list[str] = []
+    for begin in range(0, len(ids), _EACH):
+        part = await querier.get_registry_symbols_of(ids=ids[begin : begin + _EACH])
+        assert part is not None  # one row, always
+        symbols += documents.symbols(part.symbols)
+        named.append(part.named)
+    return documents.news(row, _names(known), symbols, named)
+
+
+async def _news_since(conn: AsyncConnection, known: Snapshot) -> GetRegistryNewsRow | None:
+    epoch, token = known.position
+    row = await AsyncQuerier(conn).get_registry_news(since_epoch=epoch, since_token=token, most=_EACH)
+    return None if row is None or not row.known else row
+
+
+def _names(known: Snapshot) -> dict[int, str]:
+    return {number: place.exchange.enum_value for number, place in known.places_by_id.items()}

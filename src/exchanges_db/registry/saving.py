@@ -71,7 +71,7 @@ async def measure_distance(database: Database, known: Snapshot) -> Distance:
 
 async def _measure(known: Snapshot, conn: AsyncConnection) -> Distance:
     epoch, token = known.position
-    row = await AsyncQuerier(conn).get_registry_news(since_epoch=epoch, since_token=token)
+    row = await AsyncQuerier(conn).get_registry_news(since_epoch=epoch, since_token=token, most=0)
     if row is None:
         raise SchemaMismatch("registry_changes is empty: insert an entry EVERYTHING, as docs/operations.md says")
     here = Position(row.epoch, row.token)

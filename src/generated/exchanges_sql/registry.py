@@ -4,7 +4,7 @@
 # source: registry.sql
 import dataclasses
 import datetime
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 import sqlalchemy
 import sqlalchemy.ext.asyncio
@@ -55,6 +55,10 @@ WITH state AS MATERIALIZED (
            ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'HOLDS') AS holds,
            ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'FEES') AS fees,
            ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'LISTS') AS lists
+), asked AS MATERIALIZED (
+    SELECT CASE WHEN cardinality(t.symbols) <= :p3\\:\\:integer THEN t.symbols ELSE '{}' END AS symbols,
+           CASE WHEN cardinality(t.symbols) <= :p3\\:\\:integer THEN '{}' ELSE t.symbols END AS left_out
+    FROM touched AS t
 )
 SELECT
     s.epoch\\:\\:bigint AS epoch, s.token\\:\\:text AS token, clock_timestamp()\\:\\:timestamptz AS asked_at,
@@ -66,10 +70,11 @@ SELECT
     coalesce((SELECT json_agg(to_json(e)) FROM public.exchanges AS e
               WHERE e.id = ANY ((SELECT t.exchanges FROM touched AS t)\\:\\:integer[])), '[]')\\:\\:text AS exchanges,
     coalesce((SELECT json_agg(json_strip_nulls(to_json(v))) FROM public.registry_symbols AS v
-              WHERE v.id = ANY ((SELECT t.symbols FROM touched AS t)\\:\\:integer[])), '[]')\\:\\:text AS symbols,
+              WHERE v.id = ANY ((SELECT a.symbols FROM asked AS a)\\:\\:integer[])), '[]')\\:\\:text AS symbols,
     coalesce((SELECT json_agg(json_build_array(n.id, n.exchange_id, n.native_symbol, n.base, n.quote))
               FROM public.symbols AS n
-              WHERE n.status IS NULL AND n.id = ANY ((SELECT t.symbols FROM touched AS t)\\:\\:integer[])), '[]')\\:\\:text AS named,
+              WHERE n.status IS NULL AND n.id = ANY ((SELECT a.symbols FROM asked AS a)\\:\\:integer[])), '[]')\\:\\:text AS named,
+    (SELECT a.left_out FROM asked AS a)\\:\\:integer[] AS left_out,
     coalesce((SELECT json_agg(to_json(h)) FROM public.holds AS h
               WHERE h.exchange_id = ANY ((SELECT t.holds FROM touched AS t)\\:\\:integer[])), '[]')\\:\\:text AS holds,
     coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f
@@ -90,6 +95,7 @@ class GetRegistryNewsRow:
     exchanges: str
     symbols: str
     named: str
+    left_out: List[int]
     holds: str
     fees: str
     lists: str
@@ -144,6 +150,22 @@ class GetRegistrySymbolsRow:
     symbols: str
 
 
+GET_REGISTRY_SYMBOLS_OF = """-- name: get_registry_symbols_of \\:one
+SELECT
+    coalesce((SELECT json_agg(json_strip_nulls(to_json(v))) FROM public.registry_symbols AS v
+              WHERE v.id = ANY (:p1\\:\\:integer[])), '[]')\\:\\:text AS symbols,
+    coalesce((SELECT json_agg(json_build_array(n.id, n.exchange_id, n.native_symbol, n.base, n.quote))
+              FROM public.symbols AS n
+              WHERE n.status IS NULL AND n.id = ANY (:p1\\:\\:integer[])), '[]')\\:\\:text AS named
+"""
+
+
+@dataclasses.dataclass()
+class GetRegistrySymbolsOfRow:
+    symbols: str
+    named: str
+
+
 SEND_NOTIFICATION = """-- name: send_notification \\:exec
 SELECT pg_notify(:p1\\:\\:text, :p2\\:\\:text)
 """
@@ -165,8 +187,8 @@ class AsyncQuerier:
             lists=row[4],
         )
 
-    async def get_registry_news(self, *, since_epoch: int, since_token: str) -> Optional[GetRegistryNewsRow]:
-        row = (await self._conn.execute(sqlalchemy.text(GET_REGISTRY_NEWS), {"p1": since_epoch, "p2": since_token})).first()
+    async def get_registry_news(self, *, since_epoch: int, since_token: str, most: int) -> Optional[GetRegistryNewsRow]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_REGISTRY_NEWS), {"p1": since_epoch, "p2": since_token, "p3": most})).first()
         if row is None:
             return None
         return GetRegistryNewsRow(
@@ -178,9 +200,10 @@ class AsyncQuerier:
             exchanges=row[5],
             symbols=row[6],
             named=row[7],
-            holds=row[8],
-            fees=row[9],
-            lists=row[10],
+            left_out=row[8],
+            holds=row[9],
+            fees=row[10],
+            lists=row[11],
         )
 
     async def get_registry_state(self) -> Optional[GetRegistryStateRow]:
@@ -206,6 +229,15 @@ class AsyncQuerier:
             last_id=row[0],
             symbols_read=row[1],
             symbols=row[2],
+        )
+
+    async def get_registry_symbols_of(self, *, ids: List[int]) -> Optional[GetRegistrySymbolsOfRow]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_REGISTRY_SYMBOLS_OF), {"p1": ids})).first()
+        if row is None:
+            return None
+        return GetRegistrySymbolsOfRow(
+            symbols=row[0],
+            named=row[1],
         )
 
     async def send_notification(self, *, channel: str, payload: str) -> None:
