@@ -67,7 +67,8 @@ schema: install ## write db/schema.sql and db/schema.json from the migrations
 	python tools/write_schema.py
 
 bench: .venv/.bench .venv-peers/.installed ## compare our speed with asyncpg, dicts and other libraries; fails at the end where targets are missed
-	@missed=0; for each in benchmarks benchmarks.past benchmarks.scale benchmarks.time_series benchmarks.registry; do \
+	@missed=0; for each in benchmarks benchmarks.past benchmarks.scale benchmarks.time_series \
+	    benchmarks.registry benchmarks.registry_scale; do \
 	    echo "== $$each"; python -m $$each || missed=1; done; \
 	echo '== benchmarks.registry_look_ups'; .venv-peers/bin/python -m benchmarks.registry_look_ups || missed=1; \
 	echo '== benchmarks.symbols'; .venv-peers/bin/python -m benchmarks.symbols \
