@@ -141,3 +141,26 @@ async def test_what_was_loaded_in_a_transaction_that_did_not_end_is_not_taken_fo
         await registry.refresh()
         assert registry.state is RegistryState.LIVE
         assert registry.snapshot.places_by_id[1].exchange.display_name == "New"
+
+
+async def test_another_loop_is_refused_and_may_look_up(stocked_dsn: Dsn) -> None:
+    """By an error that says what to do; a look-up awaits nothing, and so has no loop."""
+    async with Registry(stocked_dsn) as registry:
+
+        async def elsewhere() -> int:
+            for wrong in (registry.refresh, registry.close):
+                with pytest.raises(ConfigurationError, match="opened in another event loop"):
+                    await wrong()
+            return registry.symbol_id("GATEIO_SPOT", "BTC", "USDT")
+
+        found = await asyncio.to_thread(lambda: asyncio.run(elsewhere()))
+        assert found == registry.symbol_id("GATEIO_SPOT", "BTC", "USDT")
+        await registry.refresh()
+
+
+@pytest.mark.parametrize("staleness", [1.0, 0.5])
+def test_a_limit_that_is_over_before_the_next_poll_is_refused(staleness: float) -> None:
+    """All look-ups would raise for some of each second while nothing is wrong."""
+    with pytest.raises(ConfigurationError, match=r"max_staleness is unusable: at .* polls that are 1 s apart"):
+        RegistrySettings(max_staleness=staleness)
+    assert RegistrySettings(max_staleness=staleness, poll_interval=0.4)

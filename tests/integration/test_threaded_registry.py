@@ -18,7 +18,14 @@ from typing import Any
 import pytest
 
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.errors import AccessDenied, ConfigurationError, DatabaseUnavailable, RegistryStale, SchemaMismatch
+from exchanges_db.errors import (
+    AccessDenied,
+    ConfigurationError,
+    DatabaseUnavailable,
+    InvalidArgument,
+    RegistryStale,
+    SchemaMismatch,
+)
 from exchanges_db.registry.changes import ExchangeChanged
 from exchanges_db.registry.followers import Follower
 from exchanges_db.registry.registry import Registry
@@ -395,3 +402,79 @@ def test_without_the_gil() -> None:
     if not sysconfig.get_config_var("Py_GIL_DISABLED"):
         pytest.skip("this Python has a GIL: the threads were not tried on a free-threaded interpreter")
     assert not getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+def test_after_a_fork_a_registry_of_a_loop_is_of_no_use_either(stocked_dsn: Dsn) -> None:
+    """No loop runs there whose timer could tell that it is stale, so that look-ups would go on for ever."""
+    program = """
+import asyncio, os, sys
+from exchanges_db.errors import RegistryStale
+from exchanges_db.registry.registry import Registry
+async def main():
+    async with Registry() as registry:
+        view = registry.view("GATEIO_SPOT")
+        child = os.fork()
+        if child == 0:
+            asks = (
+                lambda: registry.snapshot,
+                lambda: registry.symbol_id("GATEIO_SPOT", "BTC", "USDT"),
+                lambda: view["BTC_USDT"],
+                lambda: view.get("BTC_USDT"),
+                registry.changes,
+            )
+            for ask in asks:
+                try:
+                    ask()
+                except RegistryStale as exc:
+                    assert f"opened by process {os.getppid()}, before a fork" in str(exc), exc
+                else:
+                    os._exit(1)
+            assert registry.state == "CLOSED"
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        await registry.refresh()
+        assert view["BTC_USDT"].id == registry.symbol_id("GATEIO_SPOT", "BTC", "USDT")
+        print("parent goes on")
+asyncio.run(main())
+"""
+    ended = run(program, stocked_dsn)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "parent goes on\n", "")
+
+
+def test_a_lock_that_another_thread_holds_at_a_fork_keeps_no_child_waiting(stocked_dsn: Dsn) -> None:
+    """That thread is not there to release it."""
+    program = """
+import os, signal, threading
+from exchanges_db.registry.registry import Registry
+with Registry.in_thread() as registry:
+    stream = registry.changes()
+    held, done = threading.Event(), threading.Event()
+    def hold():
+        with registry._pair_ids._lock, stream._stream._lock:
+            held.set()
+            done.wait()
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(0)
+        os._exit(0 if registry.state == "CLOSED" else 1)
+    done.set()
+    thread.join()
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
+    signal.alarm(10)
+    assert os.waitpid(child, 0)[1] == 0
+    print(registry.symbol_id("GATEIO_SPOT", "BTC", "USDT") > 0)
+"""
+    ended = run(program, stocked_dsn)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "True\n", "")
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), float("inf"), 10**30, "1", True])
+def test_a_time_that_nobody_can_wait_for_is_refused(timeout: Any) -> None:
+    """By an error of ours that says what to write, not by one of the queue's."""
+    registry = Registry.in_thread(NOWHERE)
+    with pytest.raises(InvalidArgument, match="a number of seconds from 0 to 86400, or None") as caught:
+        registry.refresh(timeout=timeout)
+    assert caught.value.field == "timeout"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from time import monotonic
 
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.database.loops import running_loop
+from exchanges_db.database.loops import check_loop, running_loop
 from exchanges_db.database.settings import Settings
 from exchanges_db.errors import (
     AccessDenied,
@@ -21,6 +22,7 @@ from exchanges_db.errors import (
 from exchanges_db.registry.file import SavedSnapshot
 from exchanges_db.registry.followers import Follower, Followers
 from exchanges_db.registry.following import Following
+from exchanges_db.registry.forks import abandon_in_child
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News, Snapshot
@@ -30,7 +32,7 @@ from exchanges_db.registry.state import Counts, RegistryState, RegistryStats
 _FOR_GOOD = (AccessDenied, ConfigurationError, SchemaMismatch)
 
 
-class Kept:
+class Kept(ABC):
     """A snapshot that is kept fresh."""
 
     def __init__(self, dsn: Dsn, ear: Dsn | None, database_settings: Settings, settings: RegistrySettings) -> None:
@@ -49,6 +51,10 @@ class Kept:
         self._why_closed = "this registry is closed: make a new one"
         self._on_news: Callable[[], None] = _nothing
         self._on_failure: Callable[[RegistryStale], None] = _nothing
+
+    @abstractmethod
+    def abandon(self, why: str = "") -> None:
+        """Raise RegistryStale at every look-up for good."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -105,6 +111,8 @@ class Kept:
         """
         if self._following is None or self._is_closed:
             raise self._why_stale()
+        if self._loop is not None:
+            check_loop(self._loop, "Registry")
         began = monotonic()
         self._following.look()
         await self._proven_since(began)
@@ -149,6 +157,7 @@ class Kept:
         if self._is_closed or self._task is not None:
             raise ConfigurationError("a registry is opened once: make a new one")
         self._loop = running_loop()
+        abandon_in_child(self)
         self._following = Following(
             self._dsn,
             self._database_settings,

@@ -16,6 +16,7 @@ from threading import Thread, current_thread
 from typing import Any, TypeVar, cast
 
 from exchanges_db.errors import ConfigurationError
+from exchanges_db.registry.forks import reason, tell_in_child
 
 T = TypeVar("T")
 _END_LIMIT = 10.0  # seconds within which the thread ends, unless somebody's function occupies it
@@ -166,7 +167,7 @@ class LoopThread:
 
     def forsake(self, parent: int) -> None:
         """In the child of a fork: there is no thread here, and what it holds is the parent's."""
-        self._over(f"this registry was opened by process {parent}, before a fork: open one in each process")
+        self._over(reason(parent))
 
 
 async def _live(
@@ -206,5 +207,4 @@ def _forsake_all() -> None:
 
 
 atexit.register(_end_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forsake_all)
+tell_in_child(_forsake_all)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from enum import Enum
 from typing import Any, NoReturn
 
 from exchanges_db.errors import InvalidSymbol, RegistryStale, SymbolNotFound, shown
 from exchanges_db.registry.answers import Answers, again, answer, change, refuse
+from exchanges_db.registry.forks import a_lock
 from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.registry.moves import moves, pairs_of
 from exchanges_db.registry.names import no_pair, place_of
@@ -40,7 +40,7 @@ class SymbolIds(Answers[PairKey, int]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = threading.Lock()
+        self._lock = a_lock()
         self._snapshot: Snapshot | None = None
         self._named: dict[int, set[Enum | str]] = {}  # by what an exchange was asked for, by its id
 

@@ -9,6 +9,7 @@ import msgspec
 from exchanges_db.database.dsn import Dsn, Secret, parse_dsn
 from exchanges_db.database.pool import Database
 from exchanges_db.database.settings import Seconds, check_settings, load_dsn
+from exchanges_db.errors import ConfigurationError
 
 
 class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +20,7 @@ class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
         answer_timeout: for how long a server may be silent until the connection is taken for lost.
         load_timeout: within which all is to be loaded at the start.
         max_staleness: look-ups raise RegistryStale where it is not proven for longer than that that what is held is
-            what the database has; None: they go on.
+            what the database has; None: they go on. Longer than `poll_interval`, after which nothing is proven anew.
     """
 
     poll_interval: Seconds = 1.0
@@ -29,6 +30,11 @@ class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_settings(self, lambda field: f"RegistrySettings.{field}")
+        if self.max_staleness is not None and self.max_staleness <= self.poll_interval:
+            raise ConfigurationError(
+                f"RegistrySettings.max_staleness is unusable: at {self.max_staleness:g} s, with polls that are "
+                f"{self.poll_interval:g} s apart, look-ups would raise RegistryStale before each while all is well"
+            )
 
 
 def dsn_of(given: Database | Dsn | Secret | None) -> Dsn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import NoReturn, Protocol, Self
 from exchanges_db.errors import InvalidArgument, RegistryStale, shown
 from exchanges_db.registry.changes import Gap, RegistryChange, RegistryChangeKind, StateChanged
 from exchanges_db.registry.differences import find_registry_changes
+from exchanges_db.registry.forks import a_lock
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import RegistryState, RegistryStats
@@ -48,7 +48,7 @@ class ChangeStream:
         self.is_over = False
         self._error: RegistryStale | None = None
         # The registry may run in another thread than the one that reads.
-        self._lock = threading.Lock()
+        self._lock = a_lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived = asyncio.Event()
 

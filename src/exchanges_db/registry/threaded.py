@@ -10,7 +10,7 @@ from datetime import datetime
 from queue import Empty
 from typing import Any, Protocol, Self
 
-from exchanges_db.errors import ConfigurationError, RegistryStale
+from exchanges_db.errors import ConfigurationError, InvalidArgument, RegistryStale, shown
 from exchanges_db.registry.changes import RegistryChange
 from exchanges_db.registry.file import write_snapshot
 from exchanges_db.registry.followers import Follower
@@ -22,6 +22,8 @@ from exchanges_db.registry.served import Served
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.registry.state import RegistryState, RegistryStats
 from exchanges_db.registry.streams import ChangeStream
+
+_LONGEST_WAIT = 86_400
 
 
 class _Registry(Protocol):
@@ -140,7 +142,11 @@ class ThreadedRegistry(LookUps):
 
         Raises:
             RegistryStale: it was not proven within the timeout, or the registry is closed.
+            InvalidArgument: `timeout` is no number of seconds, or more than a day.
         """
+        if timeout is not None and (type(timeout) not in (int, float) or not 0 <= timeout <= _LONGEST_WAIT):
+            limit = f"a number of seconds from 0 to {_LONGEST_WAIT}, or None"
+            raise InvalidArgument(f"timeout must be {limit}, not {shown(timeout)}", field="timeout")
         try:
             self._thread.ask(self._registry.refresh, timeout)
         except Empty:
