@@ -213,7 +213,7 @@ async def not_reached(
                 return held is not None and held.position == world.newest  # noqa: B023
 
             def rests() -> bool:
-                return is_reached() and following._counts.listening and not following._hinted.is_set()  # noqa: B023
+                return is_reached() and following._counts.listening and not following._hinted.is_set()
 
             if again:
                 world.commit()

@@ -23,7 +23,7 @@ from exchanges_db.database.settings import Settings
 from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
 from exchanges_db.events import event
 from exchanges_db.registry.documents import Documents
-from exchanges_db.registry.listening import listen
+from exchanges_db.registry.listening import is_refusal, listen
 from exchanges_db.registry.loading import Length, fetch_long_news, fetch_news, fetch_state, load_all
 from exchanges_db.registry.proofs import Proofs
 from exchanges_db.registry.snapshot import News, Snapshot
@@ -36,6 +36,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0  # seconds before another connection is
 _USELESS_PAUSE = 0.05  # seconds for which hints are left alone after one that led to nothing
 _LOAD_LIMIT = 60.0  # seconds for one statement, while all is loaded
 _NAME = "exchanges_db registry"
+_ERRORS: tuple[type[BaseException], ...] = (ExchangesDBError, *DRIVER_ERRORS)
 
 
 class Following:
@@ -72,6 +73,7 @@ class Following:
         self._proofs = Proofs()
         self._hints_from = 0.0  # the time before which no hint is followed up
         self._limit = answer_timeout
+        self._is_refused = False  # the server refused to notify, and is asked again
 
     def look(self) -> None:
         """Have it look now, as after a hint."""
@@ -130,7 +132,9 @@ class Following:
             self.look()  # at what was committed while nobody listened
             while not session.is_closed():
                 async with asyncio.timeout(self._answer_timeout):
-                    await fetch_state(bridge(session))  # a dead connection says nothing of itself
+                    state = await fetch_state(bridge(session))  # a dead connection says nothing of itself
+                if self._is_refused:
+                    await self._subscribe(session, self._ear, state)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), self._poll_interval)
             raise DatabaseUnavailable("the connection that listens was lost")
@@ -139,9 +143,18 @@ class Following:
             session.terminate()
 
     async def _subscribe(self, session: Session, dsn: Dsn, state: GetRegistryStateRow) -> None:
-        heard = not state.on_standby and await self._hears(session, dsn, state)
+        heard, why = False, "a server that follows another one sends none"
+        self._is_refused = False
+        if not state.on_standby:
+            try:
+                heard, why = await self._hears(session, dsn, state), "a pooler lets none through"
+            except _ERRORS as exc:
+                if not is_refusal(session, exc):
+                    raise
+                self._is_refused = True  # as while the server's queue is full: tried again at the next poll
+                error = exc if isinstance(exc, ExchangesDBError) else translate(exc)
+                why = f"the server refuses to tell: {error}"
         if not heard and self._counts.deaf is not True:
-            why = "a server that follows another one sends none" if state.on_standby else "a pooler lets none through"
             told = event("registry_polls", database=str(self._dsn), interval=self._poll_interval)
             log.warning(
                 "the registry of %s gets no notifications: %s; it asks every %g s",
@@ -194,6 +207,8 @@ class Following:
                 moved = await self._poll(session)
                 if not self._proofs.on_primary:  # the first answer says what the second one proves
                     moved = await self._poll(session) or moved
+                if self._is_refused and self._ear is None:
+                    await self._subscribe(session, self._dsn, state)
                 is_awaited = not moved and monotonic() < impatient_until
                 until = monotonic() + (_USELESS_PAUSE if is_awaited else self._poll_interval)
         finally:
