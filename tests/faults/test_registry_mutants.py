@@ -113,8 +113,6 @@ REGISTRIES: dict[str, type[RecordedRegistry]] = {
 FUNCTIONS: dict[str, Callable[..., Any]] = {"reliable": _newest_alone}
 # For "written": commits that leave nothing in the log.
 SILENT = "ALTER TABLE exchanges DISABLE TRIGGER exchanges_note_update"
-    "ALTER TABLE exchanges DISABLE TRIGGER exchanges_note_update"  # "written": commits that leave nothing in the log
-)
 OURS = (
     "SELECT pid FROM pg_stat_activity WHERE application_name = 'exchanges_db registry' AND datname = current_database()"
 )
