@@ -1,5 +1,6 @@
 PYTHON ?= python3
 MINUTES ?= 10
+EXAMPLES ?= 20
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 WORKERS := --numprocesses auto --dist loadfile
@@ -34,7 +35,7 @@ test: install ## every test except those of `make check` and `make faults`, on a
 	coverage report
 
 faults: install ## what takes longer: crashes, failovers, restarts and dead networks, on PostgreSQL 15, 17 and 18
-	pytest -q --numprocesses 2 --dist load -m faults tests/faults
+	EXCHANGES_DB_EXAMPLES=$(EXAMPLES) pytest -q --numprocesses 2 --dist load -m faults tests/faults
 
 soak: install ## MINUTES=10 [SEED=...]: writers, importers, readers and registries, while servers and networks fail at random
 	python -W error -m tests.soak --minutes $(MINUTES) --seed '$(SEED)'

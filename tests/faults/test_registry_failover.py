@@ -6,9 +6,10 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
+import asyncpg
 import pytest
 
-from exchanges_db.database.dsn import Secret
+from exchanges_db.database.dsn import Dsn, Secret
 from exchanges_db.errors import DatabaseUnavailable, RegistryStale
 from exchanges_db.registry import kept
 from exchanges_db.registry.following import Following
@@ -63,6 +64,17 @@ class EpochAlone(Following):
         return None if self.snapshot is None else self.snapshot.position.epoch
 
 
+class NeverBack(Following):
+    """Holds a server that it had to leave to be gone for good."""
+
+    _left = 0
+
+    async def _connect(self, dsn: Dsn) -> Any:
+        session = await super()._connect(replace(dsn, hosts=dsn.hosts[self._left :]))
+        self._left = [port for _, port in dsn.hosts].index(session._addr[1])
+        return session
+
+
 async def lose_the_tail(primary: Server, standby: Server, registry: Registry, *, number: int) -> None:
     """Commit twice what the standby never gets; it is then promoted, and gives the same epochs to other commits."""
     await primary.query(NAME, f"kept {number}")
@@ -86,8 +98,20 @@ async def lose_the_tail(primary: Server, standby: Server, registry: Registry, *,
     assert await standby.query(EPOCH) == epoch + 2
 
 
+async def tries_in_vain(registry: Registry) -> None:
+    """Wait until it has tried several times more to connect, and has not."""
+    before = registry.stats()
+
+    async def tried() -> bool:
+        return registry.stats().losses >= before.losses + 3
+
+    await until(tried, what="it has tried to connect", within=30)
+    assert registry.stats().connects == before.connects
+    assert registry.state is RegistryState.STALE
+
+
 @pytest.mark.parametrize("primary", [18], indirect=True)
-@pytest.mark.parametrize("kind", [Following, EpochAlone])
+@pytest.mark.parametrize("kind", [Following, EpochAlone, NeverBack])
 async def test_a_failover_that_lost_commits_is_betrayed_by_the_token(
     primary: Server, standby: Server, kind: type[Following], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +136,10 @@ async def test_a_failover_that_lost_commits_is_betrayed_by_the_token(
             await primary.rewind_to(standby)
             await primary.streams_from(standby)
             await lose_the_tail(standby, primary, registry, number=2)
+            if kind is NeverBack:
+                await tries_in_vain(registry)
+                assert name_in(registry) == "lost too 2"
+                return
             await reached(registry, "other too 2")
             await registry.refresh()
             assert contents(registry.snapshot) == contents(await loaded(primary.dsn))
@@ -134,6 +162,18 @@ async def grows_old(registry: RecordedRegistry, primary: Server, name: str) -> N
     assert began + QUICK["poll_interval"] + QUICK["answer_timeout"] <= monotonic() + 0.2  # not before its time
 
 
+async def stays_young(dsn: Dsn) -> None:
+    """While all is well it is LIVE all the time, and never older than a poll and an answer take."""
+    async with RecordedRegistry(dsn, poll_interval=0.1, answer_timeout=2.0) as registry:
+        polls = registry.stats().polls
+        async with asyncio.timeout(30):
+            while registry.stats().polls < polls + 10:
+                registry.claim()
+                assert registry.state is RegistryState.LIVE
+                await asyncio.sleep(0.005)
+        assert max(claim.at - claim.since for claim in registry.claims) <= 1.1 * 2.1
+
+
 @pytest.mark.parametrize("primary", [15, 18], indirect=True)
 @pytest.mark.parametrize("who", ["a superuser", "a reader"])
 async def test_on_a_standby_it_polls_and_says_how_old_it_is(
@@ -150,8 +190,11 @@ async def test_on_a_standby_it_polls_and_says_how_old_it_is(
         async with RecordedRegistry(dsn, **QUICK) as registry:
             assert registry.stats().on_standby
             assert not registry.stats().listening
+            with pytest.raises(asyncpg.PostgresError, match="during recovery"):
+                await standby.query("LISTEN exchanges_db_changed")
             await primary.query(NAME, "seen")
             await reached(registry, "seen")
+            await stays_young(dsn)
             await standby.query("SELECT pg_wal_replay_pause()")
             await grows_old(registry, primary, "paused")
             await standby.query("SELECT pg_wal_replay_resume()")
@@ -166,7 +209,7 @@ async def test_on_a_standby_it_polls_and_says_how_old_it_is(
             await standby.query(END_ALL)
             await primary.query(NAME, "after a lost connection")
             await reached(registry, "after a lost connection")
-    assert polls_told(caplog) == 1
+    assert polls_told(caplog) == 2  # one of each registry
 
 
 @pytest.mark.parametrize("primary", [18], indirect=True)
