@@ -73,6 +73,7 @@ class Locked(Registry):
 
     @property
     def snapshot(self) -> Snapshot:
+        """What is held, at times late."""
         if next(self._reads) % 300 == 0:
             time.sleep(0.003)
         return super().snapshot

@@ -71,7 +71,8 @@ class NeverBack(Following):
 
     async def _connect(self, dsn: Dsn) -> Any:
         session = await super()._connect(replace(dsn, hosts=dsn.hosts[self._left :]))
-        self._left = [port for _, port in dsn.hosts].index(session._addr[1])
+        address: Any = getattr(session, "_addr")  # noqa: B009 - the stubs do not know it
+        self._left = [port for _, port in dsn.hosts].index(address[1])
         return session
 
 

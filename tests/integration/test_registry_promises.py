@@ -1,6 +1,7 @@
 """What a registry keeps to beside a real server that is not always kind: hints, bursts, schemas that change, ends."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -13,6 +14,8 @@ from exchanges_db.errors import DatabaseUnavailable, RegistryStale, SchemaMismat
 from exchanges_db.registry import following as module
 from exchanges_db.registry import kept
 from exchanges_db.registry.following import Following
+from exchanges_db.registry.listening import CHANNEL
+from exchanges_db.registry.loading import load_all
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.state import RegistryState
 from tests.factories import connected
@@ -170,15 +173,127 @@ async def test_rollbacks_are_not_seen(dsn: Dsn) -> None:
         assert [one.epochs is None for one in registry.recorder.held] == [True, False]
 
 
-async def test_its_session_is_in_no_transaction_while_it_waits(dsn: Dsn) -> None:
-    """One that stays in a transaction keeps the server from clearing its queue of notifications."""
+class StaysInATransaction(Following):
+    """Begins one for a question, and leaves it open."""
+
+    async def _look(self, session: Any, **options: Any) -> None:
+        await super()._look(session, **options)
+        if not session.is_in_transaction():
+            await session.execute("BEGIN")
+
+
+@pytest.mark.parametrize("kind", [Following, StaysInATransaction])
+async def test_its_session_is_in_no_transaction_while_it_waits(
+    dsn: Dsn, kind: type[Following], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that stays in a transaction keeps the server from clearing its queue, and is told nothing itself."""
+    monkeypatch.setattr(kept, "Following", kind)
     async with connected(dsn) as other, RecordedRegistry(dsn, **CALM) as registry:
         for number in range(5):
             await other.execute(NAME, f"changed {number}")
-            await until(lambda: name_in(registry) == f"changed {number}")  # noqa: B023
-            await registry.refresh()
-            rows = await other.fetch(f"SELECT state, xact_start {OURS}")
-            assert [tuple(row) for row in rows] == [("idle", None)]
+            if kind is Following:
+                await until(lambda: name_in(registry) == f"changed {number}")  # noqa: B023
+                await registry.refresh()
+            rows = await other.fetch(f"SELECT state, xact_start IS NULL {OURS}")
+            right = [tuple(row) for row in rows] == [("idle", True)]
+            assert right is (kind is Following)
+        assert (registry.stats().hints > 0) is (kind is Following)
+
+
+# What a server does to a session that listens.
+
+
+async def test_the_end_of_its_session_wakes_it(dsn: Dsn) -> None:
+    """Without a poll, and without a notification, of which it gets none meanwhile."""
+    async with connected(dsn) as other, RecordedRegistry(dsn, **CALM) as registry:
+        for number in range(3):
+            async with other.transaction():
+                await other.execute(f"SELECT pg_terminate_backend(pid) {OURS}")
+                await other.execute(NAME, f"while it was away {number}")
+            await until(lambda: name_in(registry) == f"while it was away {number}")  # noqa: B023
+        assert (registry.stats().loads, registry.stats().losses) == (1, 3)
+
+
+@pytest.mark.parametrize("polls", [0.1, 3600])
+async def test_a_limit_for_idle_sessions_makes_it_miss_nothing(dsn: Dsn, polls: float) -> None:
+    """Where it polls more often than that its session is never idle for so long; else it is made again."""
+    async with connected(dsn) as other:
+        await other.execute(f"ALTER DATABASE {dsn.database} SET idle_session_timeout = '800ms'")
+        async with RecordedRegistry(dsn, poll_interval=polls, answer_timeout=60) as registry:
+            if polls < 1:
+                await until(lambda: registry.stats().polls >= 12)
+                assert registry.stats().losses == 0
+            else:
+                await until(lambda: registry.stats().losses > 0)
+            await other.execute(NAME, "after a rest")
+            await until(lambda: name_in(registry) == "after a rest")
+            assert registry.stats().loads == 1
+
+
+async def test_where_it_may_not_notify_it_polls_and_says_so(dsn: Dsn, caplog: pytest.LogCaptureFixture) -> None:
+    """So it cannot be tried whether notifications arrive. Once it may, it listens, on the same connection."""
+    reader = f"reader_of_{dsn.database}"
+    function = "FUNCTION pg_notify(text, text)"
+    async with connected(dsn) as other:
+        await other.execute(f"CREATE ROLE {reader} LOGIN")
+        try:
+            await other.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader}")
+            await other.execute(f"REVOKE EXECUTE ON {function} FROM PUBLIC")
+            async with RecordedRegistry(replace(dsn, user=reader, password=None), **QUICK) as registry:
+                assert not registry.stats().listening
+                (told,) = [one for one in caplog.records if getattr(one, "exchanges_db_event", "") == "registry_polls"]
+                assert "42501" in told.getMessage()
+                await other.execute(NAME, "seen by a poll")
+                await until(lambda: name_in(registry) == "seen by a poll")
+                assert registry.stats().hints == 0
+                await other.execute(f"GRANT EXECUTE ON {function} TO PUBLIC")
+                await until(lambda: registry.stats().listening)
+                await other.execute(NAME, "told")
+                await until(lambda: registry.stats().hints == 1)
+                assert registry.stats().losses == 0
+        finally:
+            await other.execute(f"DROP OWNED BY {reader}; DROP ROLE {reader}")
+
+
+async def test_the_largest_epochs_are_followed(dsn: Dsn) -> None:
+    """What a notification says is short, whatever the epoch: never near the 8,000 bytes that the server allows."""
+    heard: list[str] = []
+    async with connected(dsn) as other, RecordedRegistry(dsn, **CALM) as registry:
+        await other.add_listener(CHANNEL, lambda *message: heard.append(str(message[-1])))
+        await other.execute("SELECT setval('registry_epoch_seq', $1)", 2**63 - 4)
+        for number in range(3):
+            await other.execute(NAME, f"far on {number}")
+            await until(lambda: name_in(registry) == f"far on {number}")  # noqa: B023
+        await until(lambda: len(heard) == 3)
+        assert registry.position is not None
+        assert registry.position.epoch == 2**63 - 1
+        assert registry.stats().hints == 3
+        assert max(map(len, heard)) < 100
+
+
+def test_the_channels_are_names_that_every_server_takes_as_they_are() -> None:
+    """In small letters, and of at most 63 bytes: of a longer one LISTEN would hear nothing, without an error."""
+    for name in (CHANNEL, f"exchanges_db_echo_{'f' * 16}"):
+        assert re.fullmatch("[a-z_][a-z0-9_]{0,62}", name)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_commit_while_all_is_loaded_anew_is_seen(dsn: Dsn, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    """After TRUNCATE, at the moment of the load; nothing is loaded a third time for that."""
+    async with connected(dsn) as other, RecordedRegistry(dsn, **CALM) as registry:
+
+        async def between(*arguments: Any) -> Any:
+            if when == "before":
+                await other.execute(NAME, "in between")
+            answer = await load_all(*arguments)
+            if when == "after":
+                await other.execute(NAME, "in between")
+            return answer
+
+        monkeypatch.setattr(module, "load_all", between)
+        await other.execute("TRUNCATE symbol_doubts")
+        await until(lambda: name_in(registry) == "in between")
+        assert registry.stats().loads == 2
 
 
 # What happens to the schema and to the log.
