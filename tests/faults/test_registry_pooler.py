@@ -61,28 +61,28 @@ async def test_behind_a_pooler_it_polls_and_says_so_once(
     (directly,) = took
     took.clear()
     with pgbouncer(dsn) as through, caplog.at_level(logging.WARNING, "exchanges_db"):
-        async with toxic_proxy(through) as (proxy, pooled):
-            async with (
-                RecordedRegistry(Database(pooled, POOLED), poll_interval=0.1) as registry,
-                connected(dsn) as other,
-            ):
-                told = [each for each in caplog.records if getattr(each, "exchanges_db_event", "") == "registry_polls"]
-                assert len(told) == (not is_believed)
-                assert registry.stats().listening is is_believed
-                assert took[0] <= 1.1 + 10 * directly  # a second, and what the machine takes for the questions
-                for number in range(3):
-                    await other.execute(NAME, f"polled {number}")
-                    await holds(registry, f"polled {number}")
-                assert registry.stats().hints == 0
-                losses = registry.stats().losses
-                proxy.reset()
+        async with (
+            toxic_proxy(through) as (proxy, pooled),
+            RecordedRegistry(Database(pooled, POOLED), poll_interval=0.1) as registry,
+            connected(dsn) as other,
+        ):
+            told = [each for each in caplog.records if getattr(each, "exchanges_db_event", "") == "registry_polls"]
+            assert len(told) == (not is_believed)
+            assert registry.stats().listening is is_believed
+            assert took[0] <= 1.1 + 10 * directly  # a second, and what the machine takes for the questions
+            for number in range(3):
+                await other.execute(NAME, f"polled {number}")
+                await holds(registry, f"polled {number}")
+            assert registry.stats().hints == 0
+            losses = registry.stats().losses
+            proxy.reset()
 
-                async def again() -> bool:
-                    return registry.stats().losses > losses and registry.stats().connects > 1
+            async def again() -> bool:
+                return registry.stats().losses > losses and registry.stats().connects > 1
 
-                await until(again, what="it has connected again", within=30)
-                await other.execute(NAME, "after a lost connection")
-                await holds(registry, "after a lost connection")
+            await until(again, what="it has connected again", within=30)
+            await other.execute(NAME, "after a lost connection")
+            await holds(registry, "after a lost connection")
     told = [each for each in caplog.records if getattr(each, "exchanges_db_event", "") == "registry_polls"]
     assert len(told) == (not is_believed)
 
