@@ -41,8 +41,8 @@ class View(Answers[Key, RegistrySymbol]):
     `view.ids[...]` the id of either, and `.get(key, None)` of a dict gives None where there is none, or where a pair
     has several. A key that is not there raises SymbolNotFound, which says what is meant perhaps, AmbiguousSymbol where
     a pair has several, and RegistryStale where the registry is stale and was told to raise then; so do, then, `get`
-    and all else. A view that was made with `pairs=False` has the exchange's own names alone: a pair raises InvalidSymbol,
-    and `get` gives None.
+    and all else. A view that was made with `pairs=False` has the exchange's own names alone: a pair raises
+    InvalidSymbol, and `get` gives None.
 
     It follows the registry: never copy it, nor bind a value for longer than one use. Each key has the symbol of one
     snapshot; two that are looked up one after the other may be of two.
