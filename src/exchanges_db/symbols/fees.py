@@ -157,8 +157,7 @@ async def get_fees(
 
 def check_paid(symbol: Symbol, account: str, *, strict: bool) -> str:
     """Return the name of an account that pays for a symbol; raises InvalidArgument where one of the three is none."""
-    if type(strict) is not bool:
-        # The text "false" is true to Python.
+    if type(strict) is not bool:  # the text "false" is true to Python
         raise InvalidArgument(f"strict must be True or False, not {shown(strict)}", field="strict")
     if not isinstance(symbol, Symbol):
         raise InvalidSymbol(f"symbol must be a Symbol, as look-ups return it, not {shown(symbol)}", field="symbol")
@@ -261,10 +260,8 @@ async def _find(place: str, symbol: Symbol | str, db: DatabaseOrConnection | Non
         if symbol.exchange != place:
             raise InvalidSymbol(f"{shown(symbol.symbol)} is a symbol of {symbol.exchange}, not of {shown(place)}")
         found = await get_symbol_by_id(symbol.id, db=db)
-        if not isinstance(found, Symbol) or (found.exchange, found.native_symbol) != (
-            symbol.exchange,
-            symbol.native_symbol,
-        ):
+        meant = symbol.exchange, symbol.native_symbol
+        if not isinstance(found, Symbol) or (found.exchange, found.native_symbol) != meant:
             raise no_longer_there(symbol)
         return found
     return await find_symbol(place, symbol, db=db)
