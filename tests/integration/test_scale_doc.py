@@ -55,7 +55,8 @@ async def test_a_neighbour_has_what_the_listener_has_and_knows_how_old_it_is(
 
             def is_held() -> bool:
                 neighbour.look()
-                return bool(None in neighbour.registry.snapshot.places[MEXC].holds)
+                holds: dict[str | None, Any] = neighbour.registry.snapshot.places[MEXC].holds
+                return None in holds
 
             await until(is_held)
             await registry.refresh()
