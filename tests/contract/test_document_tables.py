@@ -47,9 +47,9 @@ def test_the_map_of_the_code_names_every_module() -> None:
             folder = begun[1] if begun is not None and (package / begun[1]).is_dir() else folder
             words = re.findall(r"`([\w/]+)`", " ".join(row))
             named.setdefault(folder, set()).update(word.rpartition("/")[2] for word in words)
-    for folder in (path for path in package.iterdir() if path.is_dir() and not path.name.startswith("_")):
-        modules = {path.stem for path in folder.rglob("*.py") if not path.stem.startswith(("_", "mexc_", "gateio_"))}
-        assert modules - named[folder.name] == set(), folder.name
+    for path in (path for path in package.iterdir() if path.is_dir() and not path.name.startswith("_")):
+        modules = {path.stem for path in path.rglob("*.py") if not path.stem.startswith(("_", "mexc_", "gateio_"))}
+        assert modules - named[path.name] == set(), path.name
 
 
 def test_the_table_of_obstacles_has_each_of_them_once() -> None:

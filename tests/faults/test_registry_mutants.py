@@ -15,7 +15,7 @@ from exchanges_db.database.dsn import Dsn
 from exchanges_db.registry import following as module
 from exchanges_db.registry import kept
 from exchanges_db.registry.following import Following
-from exchanges_db.registry.loading import fetch_news
+from exchanges_db.registry.loading import Length, fetch_news
 from exchanges_db.registry.snapshot import News, Snapshot
 from tests.factories import connected
 from tests.registry_history import PROMISES, RecordedRegistry, Writers, broken
@@ -57,10 +57,10 @@ class GoesBackForSafety(Following):
         self._before = before if before is not self.snapshot else self._before
 
 
-async def _newest_alone(*arguments: Any) -> News | None:
+async def _newest_alone(*arguments: Any) -> News | Length | None:
     """What the newest row of the log names, as if there were one commit per look."""
     news = await fetch_news(*arguments)
-    if news is None or not news.entries:
+    if not isinstance(news, News) or not news.entries:
         return news
     newest = tuple(entry for entry in news.entries if entry.epoch == news.position.epoch)
     return msgspec.structs.replace(news, entries=newest)

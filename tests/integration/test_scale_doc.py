@@ -63,7 +63,8 @@ async def test_a_neighbour_has_what_the_listener_has_and_knows_how_old_it_is(
 
             def is_fresh() -> bool:
                 neighbour.look()
-                return 0 <= neighbour.age < 30
+                age: float = neighbour.age
+                return 0 <= age < 30
 
             await until(is_fresh)
             following = registry._following

@@ -205,7 +205,7 @@ async def not_reached(
         world = _World()
         interleaved = lambda point, mask=mask: 0 < point <= POINTS and bool(mask >> (point - 1) & 1)  # noqa: E731
         if not again:
-            world.commits_at = interleaved  # type: ignore[assignment]
+            world.commits_at = interleaved
         async with followed(world, monkeypatch, kind) as (following, _):
 
             def is_reached() -> bool:
@@ -218,7 +218,7 @@ async def not_reached(
             if again:
                 world.commit()
                 await settled(rests)
-                world.points, world.commits_at = 0, interleaved  # type: ignore[assignment]
+                world.points, world.commits_at = 0, interleaved
                 world.fail_over(lost=1, others=1)
             if forge:
                 world.after_hint = lambda: following.snapshot and "{}:{}".format(*following.snapshot.position)

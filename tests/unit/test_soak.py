@@ -11,6 +11,7 @@ import pytest
 from exchanges_db import MarketType, NamedSymbol, Registry, SidesAllowed, StoredExchange, SymbolVersion
 from exchanges_db.registry.changes import HoldChanged, RegistryChange, RegistryChangeKind
 from exchanges_db.registry.differences import find_registry_changes
+from exchanges_db.registry.file import SavedSnapshot
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.places import Place
 from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
@@ -212,7 +213,7 @@ def test_changes_in_another_order_than_that_of_the_log_are_found(
 def test_look_ups_that_lead_elsewhere_than_the_snapshot_are_found() -> None:
     registry = Registry("postgresql://localhost/none")
     held = a_snapshot()
-    registry._begin_with(held)
+    registry._begin_with(SavedSnapshot(snapshot=held, saved_at=datetime.now(UTC), made_by="a test"))
     view = registry.view("E1")
     assert look_up_faults("one", registry, view, held, "E1") == []
     other = Snapshot.of(
