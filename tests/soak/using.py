@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from msgspec.structs import asdict
 from exchanges_db.errors import AmbiguousSymbol, SymbolNotFound
 from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.registry.changes import (
+    AmbiguityChanged,
     DoubtChanged,
     ExchangeChanged,
     FeesChanged,
@@ -109,6 +111,8 @@ class Consumer:
         if key in self._told:
             self._faults.note(f"{self.who} was told twice of {key} at {change.position}")
         self._told.add(key)
+        if isinstance(change, ExchangeChanged) and value is None:  # another one may be given its id at once
+            self._told -= {told for told in self._told if told[1] == change.exchange_id}
         if value is None or isinstance(value, _Named):  # which nothing is said of any more that can be in doubt
             self._rebuilt.pop(("doubt", *key[1:]), None)
         if value is None:
@@ -152,6 +156,9 @@ def contents(snapshot: Snapshot) -> Things:
         found |= {("hold", number, native): hold for native, hold in place.holds.items()}
         found |= {("fees", number, *key): fees for key, fees in place.fees.items()}
         found |= {("list", number, state.listing): state for state in place.lists}
+        live = [one for one in place.symbols.values() if is_live(one.status)]
+        by_pair = Counter((one.base, one.quote, kind) for one in live for kind in (None, one.kind))
+        found |= {("ambiguity", number, *key): True for key, count in by_pair.items() if count > 1}
     return found
 
 
@@ -166,6 +173,9 @@ def _told(change: RegistryChange) -> tuple[tuple[Any, ...], Any]:
             return ("symbol", change.exchange_id, one.id), change.after and _symbol(change.after)
         case DoubtChanged():
             return ("doubt", change.exchange_id, change.symbol.id), change.since
+        case AmbiguityChanged():
+            key = ("ambiguity", change.exchange_id, change.base, change.quote, change.symbol_kind)
+            return key, True if len(change.candidates) > 1 else None
         case HoldChanged():
             return ("hold", change.exchange_id, change.native_symbol), change.after
         case FeesChanged():

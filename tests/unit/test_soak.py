@@ -181,7 +181,9 @@ def test_each_change_that_is_left_out_is_found() -> None:
     assert len(changes) > 10
     for number in range(len(changes)):
         _, made = consumer(before, [*changes[:number], *changes[number + 1 :]])
-        assert len(made.differences(after)) == 1, changes[number]
+        # That an exchange is gone is made good by the one that was given its id in the same transaction.
+        is_missed = changes[number].kind is not RegistryChangeKind.EXCHANGE_GONE
+        assert len(made.differences(after)) == is_missed, changes[number]
 
 
 def test_a_change_that_is_told_twice_is_found() -> None:
