@@ -30,6 +30,7 @@ from tests.soak.watching import Faults, differences, judge
 from tests.soak.writing import HELD, PAIR, Writing
 
 _ACT = 10.0  # seconds that many an act takes: none begins later than so much before the end
+_LEAST = 2  # acts, however slow the machine is
 _ACT_LIMIT = 240.0  # seconds: no measure of speed, but whatever takes longer is stuck
 _SETTLE_LIMIT = 60.0  # for all registries together: the longest pause of one is five seconds
 _THREADS = 16
@@ -63,7 +64,8 @@ class Course:
     def __init__(self, seed: str, seconds: float, tell: Callable[[str], None]) -> None:
         self._seed, self._seconds, self._tell = seed, seconds, tell
         self._draw = random.Random(seed)
-        self._began = time.monotonic()
+        # All counts, from the start of the process on: a minute of it is no more than that where others wait for its end.
+        self._began = time.monotonic() - (time.time() - psutil.Process().create_time())
         self._faults = Faults()
         self.actions: deque[str] = deque(maxlen=30)
         self._counts: Counter[str] = Counter()
@@ -127,7 +129,8 @@ class Course:
         try:
             await stage.writing.wrote(5)
             acts = stage.acts(self._draw, silence.quiet)
-            while time.monotonic() < self._began + self._seconds - _ACT and not self._faults.found:
+            last = self._began + self._seconds - _ACT
+            while (time.monotonic() < last or self._counts.total() < _LEAST) and not self._faults.found:
                 await self._one(stage, next(acts))
                 await asyncio.sleep(stage.draw.uniform(0.0, 1.0))
         finally:
@@ -137,6 +140,7 @@ class Course:
             await asyncio.wait((taking,))
         self._report.append(f"{silence.rounds} came while nobody wrote")
         first, last = measuring.first_and_last()
+        self._report.append(f"by minute:    {measuring.by_minute()}")
         self._report += [f"first minute: {first}", f"last minute:  {last}"]
         for fault in growth(first, last, at_rest=False):
             self._faults.note(fault)

@@ -92,6 +92,14 @@ class Measuring:
         last = [figures for at, figures in self.taken if at >= ended - part]
         return _medians(first), _medians(last)
 
+    def by_minute(self) -> str:
+        """Return how much memory and how many sessions there were in each minute."""
+        minutes: dict[int, list[Figures]] = {}
+        for at, figures in self.taken:
+            minutes.setdefault(int((at - self.taken[0][0]) // 60), []).append(figures)
+        found = [_medians(taken) for taken in minutes.values()]
+        return ", ".join(f"{one.megabytes:.0f} megabytes {one.sessions:.0f} sessions" for one in found)
+
 
 def _medians(taken: list[Figures]) -> Figures:
     return Figures(*(median(values) for values in zip(*map(astuple, taken), strict=True)))
