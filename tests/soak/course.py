@@ -64,7 +64,7 @@ class Course:
     def __init__(self, seed: str, seconds: float, tell: Callable[[str], None]) -> None:
         self._seed, self._seconds, self._tell = seed, seconds, tell
         self._draw = random.Random(seed)
-        # All counts, from the start of the process on: a minute of it is no more than that where others wait for its end.
+        # From the start of the process on, so that a minute is little more than that for whoever waits for its end.
         self._began = time.monotonic() - (time.time() - psutil.Process().create_time())
         self._faults = Faults()
         self.actions: deque[str] = deque(maxlen=30)
@@ -129,8 +129,8 @@ class Course:
         try:
             await stage.writing.wrote(5)
             acts = stage.acts(self._draw, silence.quiet)
-            last = self._began + self._seconds - _ACT
-            while (time.monotonic() < last or self._counts.total() < _LEAST) and not self._faults.found:
+            until_then = self._began + self._seconds - _ACT
+            while (time.monotonic() < until_then or self._counts.total() < _LEAST) and not self._faults.found:
                 await self._one(stage, next(acts))
                 await asyncio.sleep(stage.draw.uniform(0.0, 1.0))
         finally:
