@@ -147,8 +147,8 @@ async def test_a_black_hole_while_all_is_loaded_is_left(dsn: Dsn) -> None:
             proxy.cut(at, "silence")
             settings = RegistrySettings(**QUICK, load_timeout=LONG)
             async with Registry(Database(through, limits), settings=settings) as registry:
-                assert registry.state is RegistryState.LIVE
                 proxy.heal()  # where loading did not reach it
+                await is_live(registry, losses=0)
 
 
 async def _restart(server: Server) -> None:
@@ -217,12 +217,17 @@ async def test_a_storm_of_notifications_costs_few_looks(
     """
     if not is_heedful:
         monkeypatch.setattr(module, "_USELESS_PAUSE", 0.0)
-    looks = 0
+    looks, ended = 0, 0.0
+    rests: list[float] = []  # from a look that led to nothing to the next one
 
     async def counted(*arguments: Any) -> Any:
-        nonlocal looks
+        nonlocal looks, ended
         looks += 1
-        return await fetch_news(*arguments)
+        if ended:
+            rests.append(loop.time() - ended)
+        news = await fetch_news(*arguments)
+        ended = 0.0 if news is None or news.entries else loop.time()
+        return news
 
     monkeypatch.setattr(module, "fetch_news", counted)
     loop = asyncio.get_running_loop()
@@ -241,4 +246,5 @@ async def test_a_storm_of_notifications_costs_few_looks(
         await writers.wrote(3)
         await all_is_kept(registry, writers, dsn)
         assert registry.stats().hints >= 6000
-        assert (looks - registry.stats().updates <= (loop.time() - began) / 0.05 + 3) is is_heedful
+        assert (min(rests) >= 0.0499) is is_heedful
+        assert looks - registry.stats().updates <= (loop.time() - began) / 0.05 + 3 or not is_heedful
