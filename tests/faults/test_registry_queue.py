@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -91,7 +92,7 @@ async def test_a_full_queue_stops_no_commit_and_no_registry(primary: Server, cap
             hints = each.stats().hints
 
             async def hears(each: Registry = each, hints: int = hints) -> bool:
-                await primary.query(NAME, "after it was full")  # told once it is emptied by half
+                await primary.query(NAME, f"written at {monotonic()}")  # told once the queue is emptied by half
                 return each.stats().hints > hints
 
             await until(hears, what="a notification comes again", within=LONG)
