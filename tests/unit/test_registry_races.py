@@ -130,7 +130,7 @@ class _World:
         if at not in self.log and not (self.by_epoch_alone and at.epoch <= self.newest.epoch):
             return None
         later = [one for one in self.log if one.epoch > at.epoch]
-        entries = tuple(LogEntry(one.epoch, "EXCHANGES", frozenset(), NOW) for one in later)
+        entries = tuple(LogEntry(one.epoch, "EXCHANGES", frozenset(), NOW, one.token) for one in later)
         nothing: dict[Any, Any] = {}
         position = later[-1] if later else at
         await self.point()
@@ -231,6 +231,29 @@ async def not_reached(
             if not is_reached():
                 return mask
     return None
+
+
+async def test_hints_of_what_one_look_took_in_are_no_reason_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that leads to nothing has hints left alone for a while: many changes a second all waited for that."""
+    world = _World()
+    monkeypatch.setattr(module, "_USELESS_PAUSE", 3600.0)
+    async with followed(world, monkeypatch) as (following, moves):
+        await settled(lambda: bool(moves))
+        await settled()
+        world.is_deaf = True
+        for _ in range(3):
+            world.commit()
+        world.is_deaf = False
+        late = ["{}:{}".format(*one) for one in world.log[-3:]]
+        world.tell(late[0])  # one look takes in all three, and the other two are told of after it
+        await settled(lambda: following.snapshot.position == world.newest)
+        for hint in late[:2]:
+            world.tell(hint)
+        await settled()
+        world.commit()
+        await settled(lambda: following.snapshot.position == world.newest)
+        assert following.snapshot.position == world.newest
+        assert moves[-2:] == world.log[-2:]
 
 
 class LoadBeforeListen(Following):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from time import monotonic
@@ -33,6 +34,7 @@ from exchanges_sql.registry import GetRegistryStateRow
 log = logging.getLogger("exchanges_db")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0  # seconds before another connection is made
+_MOST_TAKEN = 200
 _USELESS_PAUSE = 0.05  # seconds for which hints are left alone after one that led to nothing
 _LOAD_LIMIT = 60.0  # seconds for one statement, while all is loaded
 _NAME = "exchanges_db registry"
@@ -69,7 +71,8 @@ class Following:
         self.proven_at: float | None = None  # when the question was sent, by the monotonic clock
         self._documents = Documents()
         self._hinted = asyncio.Event()
-        self._hint = ""
+        self._hints: set[str] = set()  # that wait; "" says nothing
+        self._taken: deque[str] = deque(maxlen=_MOST_TAKEN)  # positions gone through lately, as hints name them
         self._proofs = Proofs()
         self._hints_from = 0.0  # the time before which no hint is followed up
         self._limit = answer_timeout
@@ -77,7 +80,7 @@ class Following:
 
     def look(self) -> None:
         """Have it look now, as after a hint."""
-        self._hint = ""
+        self._hints.add("")
         self._hinted.set()
 
     async def run(self) -> None:
@@ -177,8 +180,7 @@ class Following:
 
     def _note(self, hint: str) -> None:
         self._counts.hints += 1
-        # Of several that wait none is picked: one that says what is known must not hide one that does not.
-        self._hint = hint if self._hint == hint or not self._hinted.is_set() else ""
+        self._hints.add(hint if len(self._hints) < _MOST_TAKEN else "")
         self._hinted.set()
 
     # The one that reads.
@@ -233,7 +235,9 @@ class Following:
                     await asyncio.sleep(max(0.0, self._hints_from - monotonic()))
                     await self._hinted.wait()
                     self._hinted.clear()  # before the look: what is committed during it sets it again
-                    if self.snapshot is None or self._hint != "{}:{}".format(*self.snapshot.position):
+                    hints, self._hints = self._hints, set()
+                    # One look may take in several commits, whose hints come after it: they are no reason for another.
+                    if self.snapshot is None or hints - {*self._taken, "{}:{}".format(*self.snapshot.position)}:
                         return True
         except TimeoutError:
             if monotonic() < until:
@@ -262,9 +266,11 @@ class Following:
                 self._prove_here(sent)
                 return
             self.snapshot = known.after(news)
+            self._taken.extend(f"{entry.epoch}:{entry.token}" for entry in news.entries)
             self._counts.updates += 1
             self._counts.changes += len({entry.epoch for entry in news.entries})
         else:
+            self._taken.clear()
             self._documents = Documents()  # what it remembers is freed with the snapshot
             async with session.transaction(isolation="repeatable_read", readonly=True):
                 sent = monotonic()
