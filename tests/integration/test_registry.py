@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -13,6 +14,7 @@ from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.state import RegistryState
 from tests.factories import connected
+from tests.registry_history import Recorder
 from tests.toxic_proxy import toxic_proxy
 
 QUICK = RegistrySettings(poll_interval=0.2, answer_timeout=2)
@@ -164,3 +166,22 @@ def test_a_limit_that_is_over_before_the_next_poll_is_refused(staleness: float) 
     with pytest.raises(ConfigurationError, match=r"max_staleness is unusable: at .* polls that are 1 s apart"):
         RegistrySettings(max_staleness=staleness)
     assert RegistrySettings(max_staleness=staleness, poll_interval=0.4)
+
+
+async def test_the_servers_time_is_known_before_anything_is_held(stocked_dsn: Dsn) -> None:
+    """So that the first look-up judges by it, not by this machine's clock: there is no poll before a minute."""
+    registry = Registry(stocked_dsn, settings=RARE)
+    known: list[datetime | None] = []
+    recorder = Recorder()
+    recorder.moved = lambda *_: known.append(registry.now())  # type: ignore[method-assign]  # at the first load
+    registry.follow(recorder)
+    assert (registry.now(), registry.stats().clock_error) == (None, None)
+    async with registry, connected(stocked_dsn) as other:
+        assert registry.stats().polls == 0
+        before, told = registry.now(), await other.fetchval("SELECT clock_timestamp()")
+        after, error = registry.now(), registry.stats().clock_error
+    assert [one is not None for one in known] == [True]
+    assert error is not None
+    assert before is not None
+    assert after is not None
+    assert before - timedelta(seconds=error) <= told <= after + timedelta(seconds=error)

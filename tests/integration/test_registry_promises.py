@@ -12,7 +12,7 @@ import pytest
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import DatabaseUnavailable, RegistryStale, SchemaMismatch
 from exchanges_db.registry import following as module
-from exchanges_db.registry import kept
+from exchanges_db.registry import hearing, kept
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.listening import CHANNEL
 from exchanges_db.registry.loading import load_all
@@ -41,6 +41,11 @@ async def until(condition: Callable[[], bool], *, within: float = 30) -> None:
 # Subscribe, then load, then follow.
 
 
+def home(point: str) -> Any:
+    """The module that calls the function."""
+    return hearing if point == "listen" else module
+
+
 @pytest.mark.parametrize("point", ["connect", "listen", "fetch_state", "load_all", "_move"])
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_commit_at_any_point_of_the_beginning_is_seen(
@@ -67,8 +72,8 @@ async def test_a_commit_at_any_point_of_the_beginning_is_seen(
         if point == "_move":  # at the swap there is nothing to await: it is committed by a task that begins then
             registry.recorder.moved = lambda *_: tasks.append(asyncio.ensure_future(commit()))  # type: ignore[method-assign]
         else:
-            original: Any = getattr(module, point)
-            monkeypatch.setattr(module, point, between)
+            original: Any = getattr(home(point), point)
+            monkeypatch.setattr(home(point), point, between)
         tasks: list[asyncio.Future[None]] = []
         async with registry:
             await until(lambda: name_in(registry) == "in between")
@@ -421,7 +426,7 @@ async def test_whoever_waits_is_told_of_the_end(dsn: Dsn) -> None:
 async def test_it_can_be_cancelled_while_it_opens(dsn: Dsn, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
     """At each step; nothing is left, neither on the server nor as a task."""
     there, before = asyncio.Event(), asyncio.all_tasks()
-    original: Any = getattr(module, point)
+    original: Any = getattr(home(point), point)
 
     async def held_up(*arguments: Any, **options: Any) -> Any:
         answer = await original(*arguments, **options)
@@ -429,7 +434,7 @@ async def test_it_can_be_cancelled_while_it_opens(dsn: Dsn, monkeypatch: pytest.
         await asyncio.Event().wait()
         return answer
 
-    monkeypatch.setattr(module, point, held_up)
+    monkeypatch.setattr(home(point), point, held_up)
     registry = RecordedRegistry(dsn, **QUICK)
     opening = asyncio.create_task(registry.open())
     await there.wait()

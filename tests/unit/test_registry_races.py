@@ -16,6 +16,7 @@ import pytest
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.settings import Settings
 from exchanges_db.registry import following as module
+from exchanges_db.registry import hearing
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
@@ -66,6 +67,10 @@ class _World:
         self.is_deaf = False  # no notification arrives
         self.after_hint: Callable[[], str | None] = lambda: None  # a forged one
         self.by_epoch_alone = False
+        self.is_pooled = False  # so that a session tells another number than that of the server's process
+        self.echo_may_end = asyncio.Event()
+        self.echo_may_end.set()
+        self.echoes = 0
 
     @property
     def newest(self) -> Position:
@@ -106,17 +111,25 @@ class _World:
         self.sessions.append(_Session())
         return self.sessions[-1]
 
-    async def listen(self, session: _Session, on_hint: Callable[[str], None], *, sender: _Session) -> bool:
+    async def listen(self, session: _Session, on_hint: Callable[[str], None]) -> Any:
         await self.point()
         session.listeners.append(on_hint)
         await self.point()
-        return True
+        return self
+
+    async def comes_back(self, sender: _Session) -> bool:
+        if sender is self.sessions[0] and self.is_pooled:
+            raise AssertionError("what a session sends to itself proves nothing there")
+        self.echoes += 1
+        await self.echo_may_end.wait()
+        return not self.is_deaf
 
     async def fetch_state(self, session: _Session) -> GetRegistryStateRow:
         await self.point()
         newest = self.newest
         await self.point()
-        return GetRegistryStateRow(newest.epoch, newest.token, NOW, False, 1, 0, 0, False)
+        pid = 2 if self.is_pooled else 1
+        return GetRegistryStateRow(newest.epoch, newest.token, NOW, False, pid, 0, 0, False)
 
     async def load_all(self, *_: object) -> Snapshot:
         await self.point()
@@ -157,7 +170,8 @@ async def followed(
     world: _World, monkeypatch: pytest.MonkeyPatch, kind: type[Following] = Following, *, poll_interval: float = 3600
 ) -> Any:
     for name in ("connect", "listen", "fetch_state", "load_all", "fetch_news"):
-        monkeypatch.setattr(module, name, getattr(world, name))
+        monkeypatch.setattr(hearing if name == "listen" else module, name, getattr(world, name))
+    monkeypatch.setattr(hearing, "connect", world.connect)
     moves: list[Position] = []
 
     def move(snapshot: Snapshot, _: News | None) -> None:
@@ -407,3 +421,26 @@ async def test_polls_keep_their_time_while_hints_come(monkeypatch: pytest.Monkey
                 world.commit()
                 await asyncio.sleep(0)
         assert following.clock.now() is not None
+
+
+async def test_nothing_waits_for_the_echo_behind_a_pooler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the first load nor a connection that is made again; and whoever asks for it is ended with it."""
+    world = _World()
+    world.is_pooled = world.is_deaf = True
+    world.echo_may_end.clear()
+    async with followed(world, monkeypatch, poll_interval=0.01) as (following, moves):
+        for number in range(3):
+            await settled(lambda number=number: len(moves) > number and world.echoes > number)  # type: ignore[misc]
+            assert moves == world.log
+            assert following._counts.deaf is None
+            world.commit()
+            world.sessions[-2].terminate()  # the last one is that which sends the echo
+            async with asyncio.timeout(10):
+                while world.echoes < number + 2:
+                    await asyncio.sleep(0.001)
+            assert sum(not session.closed for session in world.sessions) == 2
+        assert following._counts.deaf is None
+        world.echo_may_end.set()
+        await settled(lambda: following._counts.deaf is not None)
+        assert following._counts.deaf is True
+    assert all(session.closed for session in world.sessions)

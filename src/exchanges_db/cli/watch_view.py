@@ -96,7 +96,7 @@ class View:
 
     def _lists(self, width: int, room: int) -> list[str]:
         """Return the lists in as many lines as there is room for, those first that were confirmed the longest ago."""
-        now = self._registry.now()  # None until its first poll
+        now = self._registry.now()  # None where no server has answered yet
         rows: list[tuple[Any, ...]] = []
         for place in self._places():
             for one in place.lists:

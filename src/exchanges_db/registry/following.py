@@ -16,7 +16,6 @@ from time import monotonic
 from typing import Any
 
 from exchanges_db.database.bridge import bridge
-from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.hosts import connect
 from exchanges_db.database.session import Session
@@ -24,7 +23,8 @@ from exchanges_db.database.settings import Settings
 from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
 from exchanges_db.events import event
 from exchanges_db.registry.documents import Documents
-from exchanges_db.registry.listening import is_refusal, listen
+from exchanges_db.registry.hearing import NAME, Hearing, ours
+from exchanges_db.registry.listening import ERRORS, Echo
 from exchanges_db.registry.loading import Length, fetch_long_news, fetch_news, fetch_state, load_all
 from exchanges_db.registry.proofs import Proofs
 from exchanges_db.registry.snapshot import News, Snapshot
@@ -37,8 +37,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0  # seconds before another connection is
 _MOST_TAKEN = 200
 _USELESS_PAUSE = 0.05  # seconds for which hints are left alone after one that led to nothing
 _LOAD_LIMIT = 60.0  # seconds for one statement, while all is loaded
-_NAME = "exchanges_db registry"
-_ERRORS: tuple[type[BaseException], ...] = (ExchangesDBError, *DRIVER_ERRORS)
 
 
 class Following:
@@ -76,7 +74,7 @@ class Following:
         self._proofs = Proofs()
         self._hints_from = 0.0  # the time before which no hint is followed up
         self._limit = answer_timeout
-        self._is_refused = False  # the server refused to notify, and is asked again
+        self._hearing = Hearing(dsn, settings, poll_interval=poll_interval, counts=counts, on_hint=self._note)
 
     def look(self) -> None:
         """Have it look now, as after a hint."""
@@ -100,10 +98,8 @@ class Following:
             began = monotonic()
             try:
                 await work()
-            except ExchangesDBError as exc:
-                on_loss(self._noted(exc))
-            except DRIVER_ERRORS as exc:
-                on_loss(self._noted(translate(exc)))
+            except ERRORS as exc:
+                on_loss(self._noted(ours(exc)))
             if monotonic() - began > _LONGEST_PAUSE:
                 pause = _FIRST_PAUSE
             await asyncio.sleep(pause * (0.5 + random.random() / 2))  # noqa: S311 - no secret
@@ -118,7 +114,7 @@ class Following:
 
     async def _connect(self, dsn: Dsn) -> Session:
         settings = self._settings
-        session = await connect(dsn, settings, limit=settings.connect_timeout, application_name=_NAME)
+        session = await connect(dsn, settings, limit=settings.connect_timeout, application_name=NAME)
         self._counts.connects += 1
         # It wakes whoever waits; that it was lost is found out by asking.
         session.add_termination_listener(lambda _: self.look())
@@ -131,13 +127,15 @@ class Following:
         session, ended = await self._connect(self._ear), asyncio.Event()
         session.add_termination_listener(lambda _: ended.set())
         try:
-            await self._subscribe(session, self._ear, await fetch_state(bridge(session)))
+            echo = await self._subscribe(session, await fetch_state(bridge(session)))
+            if echo is not None:
+                await self._hearing.ask(echo, self._ear)
             self.look()  # at what was committed while nobody listened
             while not session.is_closed():
                 async with asyncio.timeout(self._answer_timeout):
                     state = await fetch_state(bridge(session))  # a dead connection says nothing of itself
-                if self._is_refused:
-                    await self._subscribe(session, self._ear, state)
+                if self._hearing.is_refused and (echo := await self._subscribe(session, state)) is not None:
+                    await self._hearing.ask(echo, self._ear)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), self._poll_interval)
             raise DatabaseUnavailable("the connection that listens was lost")
@@ -145,38 +143,8 @@ class Following:
             self._counts.listening = False
             session.terminate()
 
-    async def _subscribe(self, session: Session, dsn: Dsn, state: GetRegistryStateRow) -> None:
-        heard, why = False, "a server that follows another one sends none"
-        self._is_refused = False
-        if not state.on_standby:
-            try:
-                heard, why = await self._hears(session, dsn, state), "a pooler lets none through"
-            except _ERRORS as exc:
-                if not is_refusal(session, exc):
-                    raise
-                self._is_refused = True  # as while the server's queue is full: tried again at the next poll
-                error = exc if isinstance(exc, ExchangesDBError) else translate(exc)
-                why = f"the server refuses to tell: {error}"
-        if not heard and self._counts.deaf is not True:
-            told = event("registry_polls", database=str(self._dsn), interval=self._poll_interval)
-            log.warning(
-                "the registry of %s gets no notifications: %s; it asks every %g s",
-                self._dsn,
-                why,
-                self._poll_interval,
-                extra=told,
-            )
-        self._counts.listening, self._counts.deaf = heard, not heard
-
-    async def _hears(self, session: Session, dsn: Dsn, state: GetRegistryStateRow) -> bool:
-        # A pooler has told another number than that of the server's process.
-        if session.get_server_pid() == state.pid:
-            return await listen(session, self._note, sender=session)
-        other = await connect(dsn, self._settings, limit=self._settings.connect_timeout, application_name=_NAME)
-        try:
-            return await listen(session, self._note, sender=other)
-        finally:
-            other.terminate()
+    async def _subscribe(self, session: Session, state: GetRegistryStateRow) -> Echo | None:
+        return await self._hearing.subscribe(session, state)
 
     def _note(self, hint: str) -> None:
         self._counts.hints += 1
@@ -186,18 +154,18 @@ class Following:
     # The one that reads.
 
     async def _follow(self) -> None:
-        session = await self._connect(self._dsn)
+        session, asking = await self._connect(self._dsn), None
         try:
             self._proofs = Proofs()
             state, _ = await self._ask(session)
-            if self._ear is None:
-                await self._subscribe(
-                    session, self._dsn, state
-                )  # before the first look: what is committed from here on is told
+            # Before the first look: what is committed from here on is told.
+            echo = None if self._ear is not None else await self._subscribe(session, state)
             await self._look(session)
             until = monotonic() + (self._poll_interval if self._proofs.on_primary else 0)
             impatient_until = 0.0
             while True:
+                if echo is not None:  # not before: while all is loaded, in a transaction, no notification arrives
+                    asking, echo = asyncio.create_task(self._hearing.ask(echo, self._dsn)), None
                 hinted = await self._wait(until)
                 if session.is_closed():
                     raise DatabaseUnavailable("the connection was lost")
@@ -209,14 +177,17 @@ class Following:
                 moved = await self._poll(session)
                 if not self._proofs.on_primary:  # the first answer says what the second one proves
                     moved = await self._poll(session) or moved
-                if self._is_refused and self._ear is None:
-                    await self._subscribe(session, self._dsn, state)
+                if self._hearing.is_refused and self._ear is None:
+                    echo = await self._subscribe(session, state)
                 is_awaited = not moved and monotonic() < impatient_until
                 until = monotonic() + (_USELESS_PAUSE if is_awaited else self._poll_interval)
         finally:
             if self._ear is None:
                 self._counts.listening = False
             session.terminate()
+            if asking is not None:
+                asking.cancel()
+                await asyncio.wait((asking,))
 
     async def _ask(self, session: Session) -> tuple[GetRegistryStateRow, float | None]:
         """Return the newest position that the server shows, and since when that is proven."""

@@ -97,10 +97,13 @@ class Kept(ABC):
 
     def stats(self) -> RegistryStats:
         """Return what it has gone through since it was made."""
-        return self._counts.stats()
+        return self._counts.stats(None if self._following is None else self._following.clock.error())
 
     def now(self) -> datetime | None:
-        """Return what time it is on the server, as far as its answers have told; None where it never answered."""
+        """Return what time it is on the server, as its answers have told from the first one on; None before that.
+
+        It is off by `stats().clock_error` seconds at most.
+        """
         return None if self._following is None else self._following.clock.now()
 
     async def refresh(self) -> None:

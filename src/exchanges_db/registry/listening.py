@@ -14,45 +14,74 @@ from exchanges_sql.registry import AsyncQuerier
 
 CHANNEL = "exchanges_db_changed"  # as in migration 013; short and in small letters, as channels must be
 _ECHO_LIMIT = 1.0  # seconds
+ERRORS: tuple[type[BaseException], ...] = (ExchangesDBError, *DRIVER_ERRORS)
 
 
-async def listen(session: Session, on_hint: Callable[[str], None], *, sender: Session) -> bool:
-    """Have `on_hint` called with what each notification says; return whether any arrives.
+async def listen(session: Session, on_hint: Callable[[str], None]) -> Echo:
+    """Have `on_hint` called with what each notification says, if any arrives, which the echo tells.
 
-    That LISTEN succeeds proves nothing: through a pooler it does, and no notification ever comes. So one is sent to a
-    channel of this session alone. When this has returned, LISTEN is committed: what is committed later is told.
+    When this has returned, LISTEN is committed: what is committed later is told.
 
-    sender: who sends it: where a pooler may be in between, another connection. What a session sends to itself comes
-        with the answer, which a pooler does pass on.
-
-    Raises the driver's errors; on a server that follows another one LISTEN is an error. Where the server lives and has
-    refused something, as it does while its queue of notifications is full, nothing is left of it, and it may be tried
-    again on the same connection.
+    Raises the driver's errors; on a server that follows another one LISTEN is an error.
     """
-    nonce = secrets.token_hex(8)
-    channel, echoed = f"exchanges_db_echo_{nonce}", asyncio.Event()
+    echo = Echo(session, on_hint)
+    await echo.begin()
+    return echo
 
-    def hear_echo(*_: object) -> None:
-        echoed.set()
 
-    def hear(_: object, __: object, ___: object, payload: object) -> None:
-        on_hint(str(payload))
+class Echo:
+    """A notification to a channel of one session alone: that LISTEN succeeds proves nothing.
 
-    try:
-        await session.add_listener(channel, hear_echo)
-        await session.add_listener(CHANNEL, hear)
-        await AsyncQuerier(bridge(sender)).send_notification(channel=channel, payload=nonce)
-    except DRIVER_ERRORS as exc:
-        if is_refusal(session, exc):
-            await session.remove_listener(channel, hear_echo)
-            await session.remove_listener(CHANNEL, hear)
-        raise
-    try:
-        async with asyncio.timeout(_ECHO_LIMIT):
-            await echoed.wait()
-    except TimeoutError:
-        return False
-    return True
+    Through a pooler it does, and no notification ever comes.
+    """
+
+    def __init__(self, session: Session, on_hint: Callable[[str], None]) -> None:
+        self._session, self._on_hint = session, on_hint
+        self._nonce = secrets.token_hex(8)
+        self._channel = f"exchanges_db_echo_{self._nonce}"
+        self._arrived = asyncio.Event()
+
+    async def begin(self) -> None:
+        """Listen for it, and for hints."""
+        try:
+            await self._session.add_listener(self._channel, self._arrive)
+            await self._session.add_listener(CHANNEL, self._hint)
+        except DRIVER_ERRORS as exc:
+            await self._end_if_refused(exc)
+            raise
+
+    async def comes_back(self, sender: Session) -> bool:
+        """Send it, and return whether it arrives.
+
+        sender: who sends it: where a pooler may be in between, another connection. What a session sends to itself
+            comes with the answer, which a pooler does pass on.
+
+        Where the server lives and has refused to send it, as it does while its queue of notifications is full, nobody
+        listens any more, and it may be tried again on the same connection.
+        """
+        try:
+            await AsyncQuerier(bridge(sender)).send_notification(channel=self._channel, payload=self._nonce)
+        except ERRORS as exc:
+            if sender is self._session:
+                await self._end_if_refused(exc)
+            raise
+        try:
+            async with asyncio.timeout(_ECHO_LIMIT):
+                await self._arrived.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _end_if_refused(self, exc: BaseException) -> None:
+        if is_refusal(self._session, exc):
+            await self._session.remove_listener(self._channel, self._arrive)
+            await self._session.remove_listener(CHANNEL, self._hint)
+
+    def _arrive(self, *_: object) -> None:
+        self._arrived.set()
+
+    def _hint(self, _: object, __: object, ___: object, payload: object) -> None:
+        self._on_hint(str(payload))
 
 
 def is_refusal(session: Session, exc: BaseException) -> bool:

@@ -10,6 +10,7 @@ from time import monotonic
 import msgspec
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DRIFT = 0.001  # of two clocks that are being corrected: NTP slews each by 0.0005 at most
 
 
 class RegistryState(StrEnum):
@@ -35,6 +36,7 @@ class RegistryStats(msgspec.Struct, frozen=True, kw_only=True):
         listening: whether notifications arrive; else changes are seen by polls alone.
         on_standby: whether it reads from a server that follows another one.
         last_error: why a connection failed last; None where none has.
+        clock_error: by how many seconds `now` may be off at most; None where no server has answered.
     """
 
     loads: int
@@ -47,6 +49,7 @@ class RegistryStats(msgspec.Struct, frozen=True, kw_only=True):
     listening: bool
     on_standby: bool
     last_error: str | None
+    clock_error: float | None = None
 
 
 class Counts(msgspec.Struct):
@@ -64,13 +67,17 @@ class Counts(msgspec.Struct):
     last_error: str | None = None
     deaf: bool | None = None
 
-    def stats(self) -> RegistryStats:
+    def stats(self, clock_error: float | None = None) -> RegistryStats:
         """Return them as they are now."""
-        return RegistryStats(**{field: getattr(self, field) for field in RegistryStats.__struct_fields__})
+        counted = (field for field in RegistryStats.__struct_fields__ if field != "clock_error")
+        return RegistryStats(**{field: getattr(self, field) for field in counted}, clock_error=clock_error)
 
 
 class Clock:
-    """The server's clock, as far as answers have told it: its time lay between the question and the answer."""
+    """The server's clock, as far as answers have told it: it was read between the question and the answer.
+
+    So what is known of it is off by half of the time between the two at most, and by what it may have drifted since.
+    """
 
     def __init__(self) -> None:
         self._offset = 0.0  # seconds, from this process's monotonic clock to the server's
@@ -78,12 +85,17 @@ class Clock:
         self._learnt = 0.0
 
     def learn(self, server: datetime, sent: float, answered: float) -> None:
-        """Learn from an answer; a slow one only where what is known is old."""
+        """Learn from an answer, unless more is known; one that contradicts what is known says that a clock was set."""
         doubt = (answered - sent) / 2
-        if doubt <= 2 * self._doubt or answered - self._learnt > 60:
-            self._offset = (server - _EPOCH).total_seconds() - (sent + answered) / 2
-            self._doubt, self._learnt = doubt, answered
+        offset = (server - _EPOCH).total_seconds() - (sent + answered) / 2
+        known = self._doubt + _DRIFT * (answered - self._learnt)
+        if doubt <= known or abs(offset - self._offset) > doubt + known:
+            self._offset, self._doubt, self._learnt = offset, doubt, answered
 
     def now(self) -> datetime | None:
         """Return what time it is on the server; None where it never answered."""
         return None if self._doubt == math.inf else _EPOCH + timedelta(seconds=self._offset + monotonic())
+
+    def error(self) -> float | None:
+        """Return by how many seconds that may be off; None where it never answered."""
+        return None if self._doubt == math.inf else self._doubt + _DRIFT * (monotonic() - self._learnt)
