@@ -13,9 +13,9 @@ from exchanges_db.database.pool import Database
 from exchanges_db.database.settings import Settings
 from exchanges_db.registry import following as module
 from exchanges_db.registry.loading import fetch_news
-from exchanges_db.registry.snapshot import News
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
+from exchanges_db.registry.snapshot import News
 from exchanges_db.registry.state import RegistryState
 from tests.factories import connected
 from tests.registry_history import RecordedRegistry, Writers, broken, contents, loaded

@@ -593,7 +593,7 @@ def test_what_follows_a_database_cannot_be_copied(copied: Callable[[Any], object
     """A copy would be stale for ever and say that it is LIVE."""
     registry = held()
     view = registry.view(PLACE, "future")
-    stream = ChangeStream(None, is_known=False, maxsize=1, states=False)
+    stream = ChangeStream(None, maxsize=1, states=False)
     for one, words in (
         (registry, "a registry cannot be copied"),
         (registry.by_id, "make a dict of it"),

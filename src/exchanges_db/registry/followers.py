@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from exchanges_db.errors import InvalidArgument, RegistryStale, shown
 from exchanges_db.registry.snapshot import News, Snapshot
@@ -26,21 +27,39 @@ class Follower(Protocol):
         """Answer again."""
 
 
-class Followers:
-    """The followers that are still in use: a registry keeps none of them alive."""
+F = TypeVar("F")
+
+
+class Weakly(Generic[F]):
+    """Objects in the order in which they were added, while somebody else keeps them alive.
+
+    Nothing stays behind of one that has gone, and no lock is taken: adding, and going, are single steps of a dict, so
+    that any thread may do it, and a signal handler, while another goes through them.
+    """
 
     def __init__(self) -> None:
-        self._all: list[weakref.ref[Follower]] = []
+        self._all: dict[int, weakref.ref[F]] = {}
+        self._numbers = itertools.count()
 
-    def add(self, follower: Follower) -> None:
-        """Tell this one, too, from now on. Raises InvalidArgument where it cannot be told."""
-        if not all(callable(getattr(follower, name, None)) for name in ("moved", "stale", "fresh")):
-            raise InvalidArgument(
-                f"a follower must have the methods moved, stale and fresh, which {shown(follower)} lacks",
-                field="follower",
-            )
-        self._all.append(weakref.ref(follower))
+    def add(self, one: F) -> None:
+        """Have this one, too."""
+        number, all_of_them = next(self._numbers), self._all
+        all_of_them[number] = weakref.ref(one, lambda _: all_of_them.pop(number, None))
 
-    def __iter__(self) -> Iterator[Follower]:
-        self._all = [each for each in self._all if each() is not None]
-        yield from (follower for each in self._all if (follower := each()) is not None)
+    def __iter__(self) -> Iterator[F]:
+        """Yield those that were there when it began, as far as they still are."""
+        for each in self._all.copy().values():
+            if (one := each()) is not None:
+                yield one
+
+
+class Followers(Weakly[Follower]):
+    """The followers that are still in use: a registry keeps none of them alive."""
+
+
+def check_follower(one: Follower) -> None:
+    """Raise InvalidArgument where it cannot be told."""
+    if not all(callable(getattr(one, name, None)) for name in ("moved", "stale", "fresh")):
+        raise InvalidArgument(
+            f"a follower must have the methods moved, stale and fresh, which {shown(one)} lacks", field="follower"
+        )

@@ -20,7 +20,7 @@ from exchanges_db.errors import (
     SchemaMismatch,
 )
 from exchanges_db.registry.file import SavedSnapshot
-from exchanges_db.registry.followers import Follower, Followers
+from exchanges_db.registry.followers import Follower, Followers, check_follower
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.forks import abandon_in_child
 from exchanges_db.registry.models import Position
@@ -121,7 +121,27 @@ class Kept(ABC):
         await self._proven_since(began)
 
     def follow(self, follower: Follower) -> None:
-        """Tell a follower of each snapshot from now on, and of the one that is held now."""
+        """Tell a follower of each snapshot from now on, and of the one that is held now.
+
+        In the registry's thread: where another one calls this, it has returned before, so that it waits for nobody.
+
+        Raises InvalidArgument where it is no follower.
+        """
+        check_follower(follower)
+        self._in_loop(lambda: self._begin_to_tell(follower))
+
+    def _in_loop(self, work: Callable[[], None]) -> None:
+        """Do it where followers are told: now, where nobody else can be telling them anything."""
+        loop = self._loop
+        if loop is None or not loop.is_running() or is_running(loop):
+            work()
+            return
+        try:
+            loop.call_soon_threadsafe(work)
+        except RuntimeError:  # it was closed a moment ago: nobody is told anything any more
+            work()
+
+    def _begin_to_tell(self, follower: Follower) -> None:
         self._followers.add(follower)
         if self._snapshot is not None:
             follower.moved(None, self._snapshot, None)
@@ -253,6 +273,14 @@ class Kept(ABC):
     async def _wake(self) -> None:
         async with self._proofs:
             self._proofs.notify_all()
+
+
+def is_running(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether it is this thread that runs an event loop."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 def _nothing(*_: object) -> None:

@@ -11,11 +11,12 @@ from exchanges_db.database.loops import check_loop
 from exchanges_db.database.pool import Database
 from exchanges_db.database.settings import load_settings
 from exchanges_db.errors import ConfigurationError
+from exchanges_db.registry.changing import Changing
 from exchanges_db.registry.file import read_snapshot, write_snapshot
 from exchanges_db.registry.kept import Kept
 from exchanges_db.registry.look_ups import LookUps
 from exchanges_db.registry.settings import RegistrySettings, dsn_of
-from exchanges_db.registry.streams import Changing, Streams
+from exchanges_db.registry.streams import Streams
 from exchanges_db.registry.threaded import ThreadedRegistry
 
 
@@ -48,7 +49,7 @@ class Registry(Kept, Changing, LookUps):
         )
         LookUps.__init__(self)
         self.follow(self._served)
-        self._streams = Streams(self, self._settings.poll_interval)
+        self._streams = Streams(self, self._settings.poll_interval, self._in_loop)
         self._followers.add(self._streams)
         self._on_news, self._on_failure = self._streams.look, self._streams.end
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NoReturn, Protocol, Self
 
 from exchanges_db.errors import InvalidArgument, RegistryStale, shown
+from exchanges_db.registry.answers import again
 from exchanges_db.registry.changes import Gap, RegistryChange, RegistryChangeKind, StateChanged
 from exchanges_db.registry.differences import find_registry_changes
+from exchanges_db.registry.followers import Weakly
 from exchanges_db.registry.forks import a_lock
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import News, Snapshot
@@ -38,9 +40,9 @@ class ChangeStream:
     stream ends when its registry is closed, and raises RegistryStale where that has failed.
     """
 
-    def __init__(self, start: Position | None, *, is_known: bool, maxsize: int, states: bool) -> None:
+    def __init__(self, start: Position | None, *, maxsize: int, states: bool) -> None:
         self._done = self._latest = start
-        self._is_placed = is_known  # else the start is compared with the next position that the registry has
+        self._is_placed = False  # the start is compared with the next position that the registry has
         self._maxsize, self.wants_states = maxsize, states
         self._queue: deque[RegistryChange] = deque()
         self._gap: Gap | None = None
@@ -75,12 +77,12 @@ class ChangeStream:
         self._loop = asyncio.get_running_loop()
         while True:
             with self._lock:
-                item = self._next()
+                item, is_over = self._next(), self.is_over
             if item is not None:
                 return item
             if self._error is not None:
-                raise self._error
-            if self.is_over:
+                raise again(self._error)
+            if is_over:
                 raise StopAsyncIteration
             self._arrived.clear()  # what came since the look above sets it again, by this loop, and so later
             await self._arrived.wait()
@@ -106,7 +108,7 @@ class ChangeStream:
     def place(self, position: Position) -> None:
         """Learn where the registry is, before its first change: what was known at the start is missing or not."""
         with self._lock:
-            if self._is_placed:
+            if self._is_placed or self.is_over:
                 return
             self._is_placed, start = True, self._done
             self._latest = position
@@ -120,6 +122,8 @@ class ChangeStream:
             self.place(position)
             return
         with self._lock:
+            if self.is_over:
+                return
             self._latest = position
             if self._gap is not None or len(self._queue) + len(items) > self._maxsize:
                 self._overflow(position)
@@ -133,6 +137,8 @@ class ChangeStream:
     def tell(self, state: StateChanged) -> None:
         """Take in that the registry is in another state."""
         with self._lock:
+            if self.is_over:
+                return
             if self._gap is None and len(self._queue) < self._maxsize:
                 self._queue.append(state)
             else:
@@ -160,8 +166,9 @@ class ChangeStream:
         self._gap = Gap(kind=RegistryChangeKind.GAP, position=position, since=since, why=why)
 
     def _wake(self) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._arrived.set)
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it was closed, and with it whoever read here
+                self._loop.call_soon_threadsafe(self._arrived.set)
 
 
 class Followed(Protocol):
@@ -183,11 +190,15 @@ class Streams:
     """The streams of one registry that are still in use; none is kept alive here.
 
     interval: seconds after which the registry's state is looked at again.
+    in_loop: does something in the registry's thread, soon; by default at once.
     """
 
-    def __init__(self, registry: Followed, interval: float) -> None:
+    def __init__(
+        self, registry: Followed, interval: float, in_loop: Callable[[Callable[[], None]], None] | None = None
+    ) -> None:
         self._registry, self._interval = registry, interval
-        self._all: list[weakref.ref[ChangeStream]] = []
+        self._in_loop = in_loop or (lambda work: work())
+        self._all: Weakly[ChangeStream] = Weakly()
         self._told: RegistryState | None = None  # the state that streams know of
         self._timer: asyncio.TimerHandle | None = None
         self._ended: RegistryStale | None = None
@@ -207,16 +218,21 @@ class Streams:
             raise InvalidArgument(f"maxsize must be a number of changes, not {shown(maxsize)}", field="maxsize")
         if type(states) is not bool:
             raise InvalidArgument(f"states must be True or False, not {shown(states)}", field="states")
-        now = self._registry.position
-        start = now if since is None else since
-        is_known = start is not None and start == now
-        stream = ChangeStream(start, is_known=is_known, maxsize=maxsize, states=states)
-        if not is_known and now is not None and self._registry.state is RegistryState.LIVE:
-            stream.place(now)
-        if states and not any(one.wants_states for one in self._used()):
-            self._told = self._registry.state
-        self._all.append(weakref.ref(stream))
+        start = self._registry.position if since is None else since
+        stream = ChangeStream(start, maxsize=maxsize, states=states)
+        # Another thread's begins a little later: what changes meanwhile is missing, and it is told so.
+        self._in_loop(lambda: self._begin(stream, start))
         return stream
+
+    def _begin(self, stream: ChangeStream, start: Position | None) -> None:
+        now = self._registry.position
+        if self._ended is not None:
+            stream.end(self._ended)
+        elif now is not None and (start == now or self._registry.state is RegistryState.LIVE):
+            stream.place(now)
+        if stream.wants_states and not any(one.wants_states for one in self._used()):
+            self._told = self._registry.state
+        self._all.add(stream)
 
     def __len__(self) -> int:
         """Return how many are in use."""
@@ -272,27 +288,6 @@ class Streams:
             self._timer = None
         for stream in self._used():
             stream.end(error)
-        self._all.clear()
 
     def _used(self) -> list[ChangeStream]:
-        self._all = [each for each in self._all if each() is not None]
-        return [stream for each in self._all if (stream := each()) is not None and not stream.is_over]
-
-
-class Changing:
-    """What a registry says of its changes."""
-
-    _streams: Streams
-
-    def changes(self, *, since: Position | None = None, maxsize: int = 10_000, states: bool = False) -> ChangeStream:
-        """Return what changes from now on, or since a position, for `async for`; what it gives: see ChangeStream.
-
-        since: the `position` of an earlier stream. Unless the registry holds just that, the first item is a Gap.
-        maxsize: of more changes than this that nobody has read yet, all are dropped, and one Gap stands for them.
-        states: tell, too, when the registry becomes LIVE or STALE; within a poll interval where nothing told it.
-
-        Raises:
-            RegistryStale: the registry is closed.
-            InvalidArgument: `since` is no Position, `maxsize` no positive number, or `states` neither True nor False.
-        """
-        return self._streams.open(since, maxsize, states=states)
+        return [stream for stream in self._all if not stream.is_over]
