@@ -197,11 +197,15 @@ class Kept(ABC):
         self._task.add_done_callback(self._end)
 
     def _move(self, snapshot: Snapshot, news: News | None) -> None:
+        if self._is_closed:
+            return
         before, self._snapshot = self._snapshot, snapshot
         for follower in self._followers:
             follower.moved(before, snapshot, news)
 
     def _prove(self) -> None:
+        if self._is_closed:
+            return
         self._is_live, self._error = True, None
         if self._is_stale_told and self._snapshot is not None:
             self._is_stale_told = False
@@ -231,7 +235,12 @@ class Kept(ABC):
             follower.stale(error)
 
     def _end(self, task: asyncio.Task[None]) -> None:
-        """A fault of ours: nothing is followed any more, and that must not stay unsaid."""
+        """A fault of ours, or all tasks were ended: nothing is followed any more, and that must not stay unsaid."""
+        if task.cancelled() and not self._is_closed:
+            self._is_live = False
+            failed = RegistryStale("the registry has failed: its task was cancelled", lag=self.lag)
+            self._tell_stale(failed)
+            self._on_failure(failed)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._is_live = False
             failed = RegistryStale(f"the registry has failed: {error!r}", lag=self.lag)
@@ -257,6 +266,8 @@ class Kept(ABC):
                 if self._is_closed:
                     raise self._why_stale()
                 if self._task is not None and self._task.done():
+                    if self._task.cancelled():
+                        raise self._why_stale()
                     self._task.result()
                 if began is None and self._snapshot is None and isinstance(self._error, _FOR_GOOD):
                     raise self._error

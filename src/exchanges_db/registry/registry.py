@@ -132,10 +132,10 @@ class Registry(Kept, Changing, LookUps):
         self._is_closed, self._is_live = True, False
         if self._timer is not None:
             self._timer.cancel()
+        self._tell_stale(self._why_stale())  # before all that can be cancelled
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
-        self._tell_stale(self._why_stale())
         await self._wake()
 
     def abandon(self, why: str = "") -> None:
