@@ -1,11 +1,13 @@
 """However a registry ends, it answers nothing afterwards: what nobody keeps must not look as if it were kept."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import ConfigurationError, RegistryStale
+from exchanges_db.registry.file import SavedSnapshot
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.state import RegistryState
 from tests.stream_snapshots import place, snapshot, symbol
@@ -16,7 +18,9 @@ NOWHERE = Dsn(hosts=(("127.0.0.1", 1),), sslmode="disable")
 async def opened() -> Registry:
     """One that began with what a file held, and whose database is away."""
     registry = Registry(NOWHERE)
-    registry._begin_with(snapshot(place(symbol())))
+    registry._begin_with(
+        SavedSnapshot(snapshot=snapshot(place(symbol())), saved_at=datetime.now(UTC), made_by="a test")
+    )
     return await registry.open()
 
 
