@@ -133,7 +133,7 @@ def test_the_age_of_lists_is_shown(url: str, tmp_path: Path) -> None:
     piped = run("status", url=url)
     assert re.search(r"^GATEIO_SPOT SPOT: confirmed by the exchange \d+d", piped.stderr, re.MULTILINE)
     assert "GATEIO_SPOT" not in piped.stdout
-    assert re.search(r"\t\d+d( \d+h)?\t", ok("symbols", "lists", url=url))
+    assert re.search(r"\t\d+d( \d+[hm])?\t", ok("symbols", "lists", url=url))
     ok("import", SPOT, file, "--observed-at", "2026-01-31T12:00:01Z", url=url)  # confirms
     assert ok("symbols", "lists", url=url).rstrip("\n").endswith("\t1")
     listed = run("symbols", "list", SPOT, url=url)

@@ -30,7 +30,7 @@ from exchanges_db import (
     SymbolNotFound,
 )
 from exchanges_db.errors import RegistryStale
-from exchanges_db.registry.followers import Follower, Followers
+from exchanges_db.registry.followers import Follower
 from exchanges_db.registry.look_ups import LookUps
 from exchanges_db.registry.names import Later
 from exchanges_db.registry.places import Place
@@ -607,8 +607,8 @@ def test_what_follows_a_database_cannot_be_copied(copied: Callable[[Any], object
 
 def test_what_is_no_follower_is_refused_before_it_is_one() -> None:
     """Else the registry fails when it next has something to tell."""
-    followers = Followers()
+    registry = held()
     for wrong in (5, print, "moved"):
         with pytest.raises(InvalidArgument, match="moved, stale and fresh"):
-            followers.add(wrong)  # type: ignore[arg-type]
+            registry.follow(wrong)  # type: ignore[arg-type]
     assert not list(followers)
