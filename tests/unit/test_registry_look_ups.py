@@ -26,6 +26,7 @@ from exchanges_db import (
     MarketType,
     NamedSymbol,
     Obstacle,
+    Registry,
     SymbolKind,
     SymbolNotFound,
 )
