@@ -3,7 +3,8 @@ MINUTES ?= 10
 EXAMPLES ?= 20
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-WORKERS := --numprocesses auto --dist loadfile
+# One more than there are processors: tests also wait.
+WORKERS = --numprocesses $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist loadfile
 COMPILE := uv pip compile --quiet pyproject.toml --extra embedded
 .DEFAULT_GOAL := help
 .PHONY: help install demo test faults soak lowest check fix generate schema bench peers integrate lock clean FORCE
