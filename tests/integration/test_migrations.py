@@ -291,6 +291,14 @@ async def test_an_empty_password_leaves_the_words_of_dbmate_whole(empty_dsn: Dsn
     assert not [line for line in lines if "***" in line]
 
 
+async def test_without_a_password_no_file_of_passwords_is_warned_of(empty_dsn: Dsn, files: Path) -> None:
+    """Whoever migrates the embedded server, or by a certificate, has given none, and can mend nothing."""
+    lines: list[str] = []
+    await migrate(replace(empty_dsn, password=None), directory=files, on_line=lines.append)
+    assert lines
+    assert not [line for line in lines if "WARNING" in line]
+
+
 def test_a_missing_dbmate_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither beside Python nor in PATH: the error names the package."""
     monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))

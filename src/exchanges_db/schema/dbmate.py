@@ -60,7 +60,8 @@ def _environment(dsn: Dsn, ledger: Ledger, settings: dict[str, str]) -> dict[str
     return environment | {
         "DATABASE_URL": url,
         "DBMATE_MIGRATIONS_TABLE": ledger.name,
-        "PGPASSFILE": os.devnull,  # the password is in the URL already, if there is one
+        # The password is in the URL already, if there is one. A file that is there, even /dev/null, would be warned of.
+        "PGPASSFILE": f"{os.devnull}/none",
     }
 
 
