@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from exchanges_db import Database, RegistrySettings, hold_symbol
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.registry.registry import Registry
+from exchanges_db.registry.state import RegistryState
 from tests.contract.test_document_code import code_of
 from tests.factories import connected
 from tests.fix_server import ROOT, url_of
@@ -22,7 +24,9 @@ from tests.symbol_rows import insert
 CODE = code_of((ROOT / "docs/registry.md").read_text(encoding="utf-8"))
 PRINTED = re.compile(r"^ *print\(.*\)  # (.+)$", re.MULTILINE)
 # What is called here by hand, or called by those that are.
-HELD, AT_HAND = "wrong prices", {"main", "follow", "without_asyncio", "listed", "ambiguous", "put"}
+HELD = "wrong prices"
+AT_HAND = {"main", "follow", "without_asyncio", "listed", "ambiguous", "put", "begin", "from_a_file"}
+NOWHERE = "postgresql://localhost:1/nowhere?sslmode=disable"
 PERPETUAL = {"exchange_id": 3, "native_symbol": "NEW_USDT", "symbol": "NEW/USDT:USDT", "base": "NEW"}
 
 
@@ -61,6 +65,26 @@ async def test_the_code_of_the_document_does_what_it_says(url: str, capsys: pyte
     assert set(called) | AT_HAND == functions.keys()
     await asyncio.to_thread(names["without_asyncio"])
     assert capsys.readouterr().out.splitlines() == expected(names["without_asyncio"]) != []
+
+
+async def test_the_starts_with_a_file_do_what_the_document_says(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """First there is no file, then there is one and no database; at last nobody opens a registry at all."""
+    names: dict[str, Any] = {"__name__": "document"}
+    await asyncio.to_thread(exec, compile(CODE, "docs/registry.md", "exec"), names)
+    path = str(tmp_path / "registry.snapshot")
+    first = await names["begin"](path, url)
+    assert first.state is RegistryState.LIVE
+    await first.save(path)
+    await first.close()
+    second = await names["begin"](path, NOWHERE)
+    assert second.state is RegistryState.STALE
+    assert second.exchange(FUTURES).enum_value == FUTURES
+    await second.close()
+    capsys.readouterr()
+    names["from_a_file"](path)
+    assert capsys.readouterr().out.splitlines() == expected(names["from_a_file"]) != []
 
 
 async def test_hooks_collector_and_changes_of_the_document(
