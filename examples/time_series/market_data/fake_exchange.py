@@ -54,6 +54,7 @@ class FakeExchange:
             ask=bid + Decimal("0.1"),
             ask_quantity=Decimal(2),
         )
+        self._writers = [writer for writer in self._writers if not writer.is_closing()]  # some may have gone
         for writer in self._writers:
             writer.write(msgspec.json.encode(ticker) + b"\n")
         return ticker
