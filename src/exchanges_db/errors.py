@@ -157,7 +157,10 @@ class MigrationLocked(MigrationError):
 
 
 class RegistryStale(ExchangesDBError):
-    """What a registry holds is older than was allowed, or it holds nothing yet; `lag` in seconds, None for ever."""
+    """What a registry holds is older than was allowed, or it holds nothing yet.
+
+    lag: that of the registry, in seconds, when its look-ups began to raise this; None where nothing was ever proven.
+    """
 
     def __init__(self, message: str, *, lag: float | None = None) -> None:
         super().__init__(message)

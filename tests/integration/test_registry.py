@@ -1,6 +1,7 @@
 """A registry beside a real server: it loads, follows, says how fresh it is, and ends."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -125,6 +126,25 @@ async def test_look_ups_end_where_freshness_was_not_proven_for_too_long(stocked_
         await registry.refresh()
         assert registry.snapshot.places
         assert registry.state is RegistryState.LIVE
+
+
+async def test_an_error_of_a_look_up_says_since_when_and_stays_true(stocked_dsn: Dsn) -> None:
+    """Look-ups raise the same text for hours: it may not say how many seconds ago something was."""
+    settings = RegistrySettings(poll_interval=0.1, answer_timeout=0.3, max_staleness=0.8)
+    async with toxic_proxy(stocked_dsn) as (proxy, through), Registry(through, settings=settings) as registry:
+        began, view = registry.now(), registry.view("GATEIO_SPOT")
+        proxy.silent = True
+        with pytest.raises(RegistryStale, match="last proven to be fresh at ") as caught:  # noqa: PT012 - until it does
+            while True:
+                assert view["BTC_USDT"]
+                await asyncio.sleep(0.01)
+        ended = registry.now()
+        told = re.search(r"at (\S+ \S+) UTC, by the server's clock", str(caught.value))
+        assert told is not None
+        assert began is not None
+        assert ended is not None
+        proven = datetime.fromisoformat(f"{told[1]}+00:00")
+        assert began - timedelta(seconds=2) <= proven <= ended - timedelta(seconds=0.8)
 
 
 async def test_what_was_loaded_in_a_transaction_that_did_not_end_is_not_taken_for_told(stocked_dsn: Dsn) -> None:

@@ -257,7 +257,9 @@ class Kept(ABC):
         if lag is None:
             origin = "" if self._begun_at is None else " is from a file, and"
             return RegistryStale(f"what the registry holds{origin} was never proven to be fresh{why}")
-        return RegistryStale(f"what the registry holds was last proven to be fresh {lag:.1f} s ago{why}", lag=lag)
+        now = self.now()  # a time, as the text is raised again and again while it gets older
+        at = "" if now is None else f" at {now - timedelta(seconds=lag):%Y-%m-%d %H:%M:%S} UTC, by the server's clock"
+        return RegistryStale(f"what the registry holds was last proven to be fresh{at}{why}", lag=lag)
 
     async def _proven_since(self, began: float | None) -> None:
         """Wait for a proof whose question was sent after `began`, or for the first one."""
