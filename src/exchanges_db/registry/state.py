@@ -16,9 +16,9 @@ _DRIFT = 0.001  # of two clocks that are being corrected: NTP slews each by 0.00
 class RegistryState(StrEnum):
     """LOADING: it holds nothing yet. LIVE: it is as the database is, but for what changed within the last poll.
 
-    STALE: it holds what was so at an earlier time, and nothing proves that it is so still: the database cannot be asked,
-    was not asked yet after a start with a file, or is a standby that has lost its primary. CLOSED: it is not kept any
-    more.
+    STALE: it holds what was so at an earlier time, and nothing proves that it is so still: the database cannot be
+    asked, was not asked yet after a start with a file, or is a standby that has lost its primary. CLOSED: it is not
+    kept any more.
     """
 
     LOADING = "LOADING"
