@@ -12,7 +12,7 @@ from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.pool import Database
 from exchanges_db.database.settings import Settings
 from exchanges_db.registry import following as module
-from exchanges_db.registry.loading import fetch_news
+from exchanges_db.registry.loading import Length, fetch_news
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News
@@ -150,6 +150,40 @@ async def test_a_black_hole_while_all_is_loaded_is_left(dsn: Dsn) -> None:
             async with Registry(Database(through, limits), settings=settings) as registry:
                 proxy.heal()  # where loading did not reach it
                 await is_live(registry, losses=0)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("reading", ["load_all", "fetch_long_news"])
+async def test_a_close_ends_what_a_black_hole_has_swallowed(
+    dsn: Dsn, reading: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, while a transaction is open whose end no server would answer."""
+    read, has_begun = getattr(module, reading), asyncio.Event()
+
+    async def swallowed(*arguments: Any) -> Any:
+        proxy.silent = True
+        has_begun.set()
+        return await read(*arguments)
+
+    async def long(*_: object) -> Length:
+        return Length.LONG
+
+    async with toxic_proxy(dsn) as (proxy, through):
+        limits = Settings(connect_timeout=1, command_timeout=1)
+        registry = Registry(Database(through, limits), settings=RegistrySettings(**QUICK, load_timeout=LONG))
+        await registry.open()
+        assert registry._following is not None
+        monkeypatch.setattr(module, reading, swallowed)
+        if reading == "load_all":
+            registry._following.snapshot = None
+        else:
+            monkeypatch.setattr(module, "fetch_news", long)
+        registry._following.look()
+        async with asyncio.timeout(LONG):
+            await has_begun.wait()
+            await asyncio.sleep(0.05)
+        async with asyncio.timeout(0.9):  # less than the limit of a statement
+            await registry.close()
 
 
 async def _restart(server: Server) -> None:

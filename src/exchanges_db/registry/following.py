@@ -15,6 +15,8 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
+from asyncpg.transaction import Transaction
+
 from exchanges_db.database.bridge import bridge
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.hosts import connect
@@ -100,6 +102,9 @@ class Following:
                 await work()
             except ERRORS as exc:
                 on_loss(self._noted(ours(exc)))
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():  # what ended the work has hidden that it was cancelled
+                    raise asyncio.CancelledError from exc
             if monotonic() - began > _LONGEST_PAUSE:
                 pause = _FIRST_PAUSE
             await asyncio.sleep(pause * (0.5 + random.random() / 2))  # noqa: S311 - no secret
@@ -243,9 +248,10 @@ class Following:
         else:
             self._taken.clear()
             self._documents = Documents()  # what it remembers is freed with the snapshot
-            async with session.transaction(isolation="repeatable_read", readonly=True):
-                sent = monotonic()
-                loaded = await load_all(bridge(session), self._documents)
+            moment = await _begin(session)
+            sent = monotonic()
+            loaded = await load_all(bridge(session), self._documents)
+            await moment.commit()
             self.snapshot = loaded  # not before the transaction has ended: an error there would leave it untold
             self._counts.loads += 1
         self._on_move(self.snapshot, news)
@@ -262,8 +268,10 @@ class Following:
         self._limit = self._answer_timeout
         if news is not Length.LONG:
             return news
-        async with session.transaction(isolation="repeatable_read", readonly=True):
-            return await fetch_long_news(bridge(session), self._documents, known)
+        moment = await _begin(session)
+        news = await fetch_long_news(bridge(session), self._documents, known)
+        await moment.commit()
+        return news
 
     def _prove_here(self, sent: float) -> None:
         if self._proofs.on_primary:
@@ -272,3 +280,14 @@ class Following:
     def _prove(self, sent: float) -> None:
         self.proven_at = sent if self.proven_at is None else max(sent, self.proven_at)
         self._on_proof()
+
+
+async def _begin(session: Session) -> Transaction:
+    """Begin to read what is of one moment.
+
+    Not as a block, at the end of which ROLLBACK is awaited: a server that is silent would keep whoever cancels this
+    waiting, and the error of that ROLLBACK would stand for why. Whatever fails, the connection is ended.
+    """
+    moment = session.transaction(isolation="repeatable_read", readonly=True)
+    await moment.start()
+    return moment
