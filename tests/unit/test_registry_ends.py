@@ -68,3 +68,14 @@ async def test_a_task_that_somebody_has_ended_is_no_silence() -> None:
     with pytest.raises(RegistryStale):
         await asyncio.wait_for(registry.refresh(), 5)
     await registry.close()
+
+
+async def test_whoever_waits_while_somebody_ends_its_task_is_told() -> None:
+    registry = await opened()
+    refreshing = asyncio.create_task(registry.refresh())
+    await asyncio.sleep(0)
+    assert registry._task is not None
+    registry._task.cancel()
+    with pytest.raises(RegistryStale):
+        await asyncio.wait_for(refreshing, 5)
+    await registry.close()

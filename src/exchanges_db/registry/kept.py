@@ -207,12 +207,14 @@ class Kept(ABC):
         if self._is_closed:
             return
         self._is_live, self._error = True, None
-        if self._is_stale_told and self._snapshot is not None:
+        most, lag = self._settings.max_staleness, self.lag
+        is_too_old = most is not None and lag is not None and lag >= most  # a slow server's answer, or a late standby's
+        if self._is_stale_told and self._snapshot is not None and not is_too_old:
             self._is_stale_told = False
             for follower in self._followers:
                 follower.fresh(self._snapshot)
-        if self._timer is None and self._settings.max_staleness is not None and self._loop is not None:
-            self._timer = self._loop.call_later(self._settings.max_staleness, self._check)
+        if self._timer is None and not self._is_stale_told:
+            self._check()
         self._notify()
 
     def _lose(self, error: ExchangesDBError) -> None:
@@ -236,17 +238,15 @@ class Kept(ABC):
 
     def _end(self, task: asyncio.Task[None]) -> None:
         """A fault of ours, or all tasks were ended: nothing is followed any more, and that must not stay unsaid."""
-        if task.cancelled() and not self._is_closed:
-            self._is_live = False
-            failed = RegistryStale("the registry has failed: its task was cancelled", lag=self.lag)
-            self._tell_stale(failed)
-            self._on_failure(failed)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._is_live = False
-            failed = RegistryStale(f"the registry has failed: {error!r}", lag=self.lag)
-            self._tell_stale(failed)
-            self._on_failure(failed)
-            self._notify()
+        error = None if task.cancelled() else task.exception()
+        if error is None and (self._is_closed or not task.cancelled()):
+            return
+        why = "its task was cancelled" if error is None else repr(error)
+        self._is_live = False
+        failed = RegistryStale(f"the registry has failed: {why}", lag=self.lag)
+        self._tell_stale(failed)
+        self._on_failure(failed)
+        self._notify()
 
     def _why_stale(self) -> RegistryStale:
         if self._is_closed:
@@ -262,7 +262,7 @@ class Kept(ABC):
         return RegistryStale(f"what the registry holds was last proven to be fresh{at}{why}", lag=lag)
 
     async def _proven_since(self, began: float | None) -> None:
-        """Wait for a proof whose question was sent after `began`, or for the first one."""
+        """Wait for a proof whose question was sent after `began`, or for the first one that is not too old."""
         async with self._proofs:
             while True:
                 if self._is_closed:
@@ -274,7 +274,7 @@ class Kept(ABC):
                 if began is None and self._snapshot is None and isinstance(self._error, _FOR_GOOD):
                     raise self._error
                 proven_at = None if self._following is None else self._following.proven_at
-                if proven_at is not None and (began is None or proven_at >= began):
+                if proven_at is not None and (not self._is_stale_told if began is None else proven_at >= began):
                     return
                 await self._proofs.wait()
 
