@@ -53,7 +53,7 @@ async def test_behind_a_pooler_it_polls_and_says_so_once(
     """
     if is_believed:
         monkeypatch.setattr(Following, "_subscribe", _believe)
-    monkeypatch.setattr(listening, "_ECHO_LIMIT", 3.0)
+    monkeypatch.setattr(listening, "ECHO_LIMIT", 3.0)
 
     def told() -> int:
         return sum(getattr(each, "exchanges_db_event", "") == "registry_polls" for each in caplog.records)

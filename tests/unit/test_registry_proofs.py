@@ -59,3 +59,16 @@ def test_a_promoted_standby_proves_as_a_primary() -> None:
     proofs = Proofs()
     proofs.of(standby(100, 100), 1.0)
     assert [proofs.of(primary(), sent) for sent in (2.0, 3.0)] == [None, 3.0]
+
+
+def test_what_a_pooler_leads_to_may_become_a_standby() -> None:
+    """Its connection to the registry outlives a failover; then nothing is proven by what any server shows."""
+    proofs = Proofs()
+    assert [proofs.of(primary(), sent) for sent in (1.0, 2.0)] == [None, 2.0]
+    assert proofs.by_any
+    proofs.is_direct = False
+    assert not proofs.by_any
+    assert proofs.of(standby(200, 100), 3.0) is None
+    assert not proofs.on_primary
+    assert proofs.of(standby(200, 100), 4.0) is None
+    assert [proofs.of(primary(), sent) for sent in (5.0, 6.0)] == [None, 6.0]

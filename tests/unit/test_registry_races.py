@@ -73,6 +73,7 @@ class _World:
         self.after_hint: Callable[[], str | None] = lambda: None  # a forged one
         self.by_epoch_alone = False
         self.is_pooled = False  # so that a session tells another number than that of the server's process
+        self.on_standby = False
         self.echo_may_end = asyncio.Event()
         self.echo_may_end.set()
         self.echoes = 0
@@ -134,7 +135,7 @@ class _World:
         newest = self.newest
         await self.point()
         pid = 2 if self.is_pooled else 1
-        return GetRegistryStateRow(newest.epoch, newest.token, NOW, False, pid, 0, 0, False)
+        return GetRegistryStateRow(newest.epoch, newest.token, NOW, self.on_standby, pid, 0, 0, False)
 
     async def load_all(self, *_: object) -> Snapshot:
         await self.point()
@@ -449,3 +450,46 @@ async def test_nothing_waits_for_the_echo_behind_a_pooler(monkeypatch: pytest.Mo
         await settled(lambda: following._counts.deaf is not None)
         assert following._counts.deaf is True
     assert all(session.closed for session in world.sessions)
+
+
+async def test_hints_that_lead_to_nothing_make_a_standby_no_busier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anyone may send them, as many as they like; it is asked at once after the first, and then after pauses."""
+    world = _World()
+    world.on_standby = True
+    monkeypatch.setattr(module, "_USELESS_PAUSE", 0.05)
+    async with followed(world, monkeypatch) as (following, _):
+        await settled(lambda: following._counts.polls >= 2)
+        polls = following._counts.polls
+        async with asyncio.timeout(10):
+            began = asyncio.get_running_loop().time()
+            while asyncio.get_running_loop().time() < began + 0.5:
+                following._note("forged")
+                await asyncio.sleep(0)
+        assert polls < following._counts.polls <= polls + 60  # without pauses: thousands
+
+
+async def test_a_promoted_standby_is_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its promotion ends no connection."""
+    world = _World()
+    world.on_standby = True
+    async with followed(world, monkeypatch, poll_interval=0.01) as (following, _):
+        await settled(lambda: following._counts.polls >= 2)
+        assert not following._counts.listening
+        world.on_standby = False
+        async with asyncio.timeout(10):
+            while not following._counts.listening:
+                await asyncio.sleep(0.001)
+        assert len(world.sessions) == 1
+
+
+async def test_behind_a_pooler_a_look_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leads to another server when it likes: to a standby, which shows less, and does not say so with the news."""
+    world = _World()
+    world.is_pooled = True
+    async with followed(world, monkeypatch) as (following, _):
+        await settled(lambda: following.proven_at is not None)
+        world.on_standby = True
+        proven_at = following.proven_at
+        following.look()
+        await settled()
+        assert following.proven_at == proven_at

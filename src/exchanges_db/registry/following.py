@@ -15,8 +15,6 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from asyncpg.transaction import Transaction
-
 from exchanges_db.database.bridge import bridge
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.hosts import connect
@@ -26,8 +24,8 @@ from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
 from exchanges_db.events import event
 from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.hearing import NAME, Hearing, ours
-from exchanges_db.registry.listening import ERRORS, Echo
-from exchanges_db.registry.loading import Length, fetch_long_news, fetch_news, fetch_state, load_all
+from exchanges_db.registry.listening import ECHO_LIMIT, ERRORS, Echo
+from exchanges_db.registry.loading import Length, begin_moment, fetch_long_news, fetch_news, fetch_state, load_all
 from exchanges_db.registry.proofs import Proofs
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import Clock, Counts
@@ -132,14 +130,16 @@ class Following:
         session, ended = await self._connect(self._ear), asyncio.Event()
         session.add_termination_listener(lambda _: ended.set())
         try:
-            echo = await self._subscribe(session, await fetch_state(bridge(session)))
+            async with asyncio.timeout(self._answer_timeout):
+                state = await fetch_state(bridge(session))
+            echo = await self._heard(session, state)
             if echo is not None:
                 await self._hearing.ask(echo, self._ear)
             self.look()  # at what was committed while nobody listened
             while not session.is_closed():
                 async with asyncio.timeout(self._answer_timeout):
                     state = await fetch_state(bridge(session))  # a dead connection says nothing of itself
-                if self._hearing.is_refused and (echo := await self._subscribe(session, state)) is not None:
+                if self._hearing.is_refused and (echo := await self._heard(session, state)) is not None:
                     await self._hearing.ask(echo, self._ear)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), self._poll_interval)
@@ -147,6 +147,10 @@ class Following:
         finally:
             self._counts.listening = False
             session.terminate()
+
+    async def _heard(self, session: Session, state: GetRegistryStateRow) -> Echo | None:
+        async with asyncio.timeout(self._answer_timeout + ECHO_LIMIT):
+            return await self._subscribe(session, state)
 
     async def _subscribe(self, session: Session, state: GetRegistryStateRow) -> Echo | None:
         return await self._hearing.subscribe(session, state)
@@ -163,10 +167,11 @@ class Following:
         try:
             self._proofs = Proofs()
             state, _ = await self._ask(session)
+            self._proofs.is_direct = session.get_server_pid() == state.pid  # else a pooler tells another number
             # Before the first look: what is committed from here on is told.
-            echo = None if self._ear is not None else await self._subscribe(session, state)
+            echo = None if self._ear is not None else await self._heard(session, state)
             await self._look(session)
-            until = monotonic() + (self._poll_interval if self._proofs.on_primary else 0)
+            until = monotonic() + (self._poll_interval if self._proofs.by_any else 0)
             impatient_until = 0.0
             while True:
                 if echo is not None:  # not before: while all is loaded, in a transaction, no notification arrives
@@ -174,16 +179,18 @@ class Following:
                 hinted = await self._wait(until)
                 if session.is_closed():
                     raise DatabaseUnavailable("the connection was lost")
-                if hinted and self._proofs.on_primary:
+                if hinted and self._proofs.by_any:
                     await self._look(session, hinted=True)
                     continue
-                if hinted:  # what was told of may still be on its way here
+                if hinted and not self._proofs.on_primary:  # what was told of may still be on its way here
                     impatient_until = monotonic() + self._poll_interval
                 moved = await self._poll(session)
                 if not self._proofs.on_primary:  # the first answer says what the second one proves
                     moved = await self._poll(session) or moved
-                if self._hearing.is_refused and self._ear is None:
-                    echo = await self._subscribe(session, state)
+                if hinted and not moved:
+                    self._hints_from = monotonic() + _USELESS_PAUSE
+                if self._hearing.is_refused and self._ear is None and self._proofs.last is not None:
+                    echo = await self._heard(session, self._proofs.last)
                 is_awaited = not moved and monotonic() < impatient_until
                 until = monotonic() + (_USELESS_PAUSE if is_awaited else self._poll_interval)
         finally:
@@ -227,7 +234,9 @@ class Following:
         is_new = self.snapshot is None or self.snapshot.position != (state.epoch, state.token)
         if is_new:
             await self._look(session)
-        if proven is not None:
+        held = self.snapshot
+        # Behind a pooler another server may have shown what is held now, which knew less than the one that was asked.
+        if proven is not None and (self._proofs.is_direct or (held is not None and held.position.epoch >= state.epoch)):
             self._prove(proven)
         return is_new
 
@@ -248,7 +257,7 @@ class Following:
         else:
             self._taken.clear()
             self._documents = Documents()  # what it remembers is freed with the snapshot
-            moment = await _begin(session)
+            moment = await begin_moment(session)
             sent = monotonic()
             loaded = await load_all(bridge(session), self._documents)
             await moment.commit()
@@ -268,26 +277,15 @@ class Following:
         self._limit = self._answer_timeout
         if news is not Length.LONG:
             return news
-        moment = await _begin(session)
+        moment = await begin_moment(session)
         news = await fetch_long_news(bridge(session), self._documents, known)
         await moment.commit()
         return news
 
     def _prove_here(self, sent: float) -> None:
-        if self._proofs.on_primary:
+        if self._proofs.by_any:
             self._prove(sent)
 
     def _prove(self, sent: float) -> None:
         self.proven_at = sent if self.proven_at is None else max(sent, self.proven_at)
         self._on_proof()
-
-
-async def _begin(session: Session) -> Transaction:
-    """Begin to read what is of one moment.
-
-    Not as a block, at the end of which ROLLBACK is awaited: a server that is silent would keep whoever cancels this
-    waiting, and the error of that ROLLBACK would stand for why. Whatever fails, the connection is ended.
-    """
-    moment = session.transaction(isolation="repeatable_read", readonly=True)
-    await moment.start()
-    return moment

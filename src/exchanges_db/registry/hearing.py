@@ -25,7 +25,7 @@ _UNTRIED = "a pooler is in between, and whether it lets any through could not be
 class Hearing:
     """Whether a registry hears notifications.
 
-    is_refused: the server answered LISTEN or NOTIFY with an error, and is to be asked again at the next poll.
+    is_refused: the server answers LISTEN or NOTIFY with an error, and is to be asked again at the next poll.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class Hearing:
 
     async def subscribe(self, session: Session, state: GetRegistryStateRow) -> Echo | None:
         """Listen, where the server lets one; return the echo where only that tells whether anything is heard."""
-        self.is_refused = False
-        if state.on_standby:
+        self.is_refused = state.on_standby
+        if state.on_standby:  # until it is promoted, which ends no connection
             self._hear("a server that follows another one sends none")
             return None
         try:

@@ -13,7 +13,7 @@ from exchanges_db.errors import ExchangesDBError
 from exchanges_sql.registry import AsyncQuerier
 
 CHANNEL = "exchanges_db_changed"  # as in migration 013; short and in small letters, as channels must be
-_ECHO_LIMIT = 1.0  # seconds
+ECHO_LIMIT = 1.0  # seconds
 ERRORS: tuple[type[BaseException], ...] = (ExchangesDBError, *DRIVER_ERRORS)
 
 
@@ -66,7 +66,7 @@ class Echo:
                 await self._end_if_refused(exc)
             raise
         try:
-            async with asyncio.timeout(_ECHO_LIMIT):
+            async with asyncio.timeout(ECHO_LIMIT):
                 await self._arrived.wait()
         except TimeoutError:
             return False

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from enum import Enum
 
+from asyncpg.transaction import Transaction
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from exchanges_db.database.session import Session
 from exchanges_db.errors import SchemaMismatch
 from exchanges_db.exchanges.rules import INTEGER_MAX
 from exchanges_db.registry.documents import Documents
@@ -104,3 +106,14 @@ async def _news_since(conn: AsyncConnection, known: Snapshot) -> GetRegistryNews
 
 def _names(known: Snapshot) -> dict[int, str]:
     return {number: place.exchange.enum_value for number, place in known.places_by_id.items()}
+
+
+async def begin_moment(session: Session) -> Transaction:
+    """Begin to read what is of one moment.
+
+    Not as a block, at the end of which ROLLBACK is awaited: a server that is silent would keep whoever cancels this
+    waiting, and the error of that ROLLBACK would stand for why. Whatever fails, the connection is ended.
+    """
+    moment = session.transaction(isolation="repeatable_read", readonly=True)
+    await moment.start()
+    return moment

@@ -19,19 +19,28 @@ class Proofs:
     """What the answers of one session prove."""
 
     def __init__(self) -> None:
-        self.on_primary = False  # as the last answer said, and then for good: no primary becomes a standby
+        self.on_primary = False  # as the last answer said
+        self.is_direct = True  # whether all answers are of one server, and not of any that a pooler may lead to
+        self.last: GetRegistryStateRow | None = None  # the last answer
         self._asked: deque[tuple[float, int]] = deque(maxlen=_MOST)  # when, and how much was received by then
         self._shown = -1
+
+    @property
+    def by_any(self) -> bool:
+        """Whether any answer proves what it shows: no primary becomes a standby while a connection to it lasts."""
+        return self.on_primary and self.is_direct
 
     def of(self, state: GetRegistryStateRow, sent: float) -> float | None:
         """Return since when what this answer shows is proven; None where it is not.
 
         A server tells what it is after it has fixed what the answer shows; so an answer is judged by the one before.
         """
+        self.last = state
         if not state.on_standby:
             known, self.on_primary = self.on_primary, True
             self._asked.clear()
             return sent if known else None
+        self.on_primary = False
         if not state.is_fed:
             self._asked.clear()
             self._shown = -1
