@@ -279,3 +279,22 @@ async def test_a_hint_from_the_primary_proves_nothing_of_the_standby(
         assert early is (kind is AnyAnswerProves)
         await standby.query("SELECT pg_wal_replay_resume()")
         await reached(registry, "paused")
+
+
+@pytest.mark.parametrize("primary", [18], indirect=True)
+async def test_a_standby_that_is_promoted_is_listened_to(primary: Server, standby: Server) -> None:
+    """Its connections outlive that, and nothing else would make another one."""
+    await standby.catch_up(primary)
+    async with RecordedRegistry(standby.dsn, **QUICK) as registry:
+        await primary.crash()
+        await standby.promote()
+
+        async def listens() -> bool:
+            return registry.stats().listening and not registry.stats().on_standby
+
+        await until(listens, what="it listens", within=30)
+        hints = registry.stats().hints
+        await standby.query(NAME, "told")
+        await reached(registry, "told")
+        assert registry.stats().hints > hints
+        assert registry.stats().connects == 1

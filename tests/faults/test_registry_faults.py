@@ -12,6 +12,7 @@ from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.pool import Database
 from exchanges_db.database.settings import Settings
 from exchanges_db.registry import following as module
+from exchanges_db.registry import hearing, listening
 from exchanges_db.registry.loading import Length, fetch_news
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
@@ -184,6 +185,40 @@ async def test_a_close_ends_what_a_black_hole_has_swallowed(
             await asyncio.sleep(0.05)
         async with asyncio.timeout(0.9):  # less than the limit of a statement
             await registry.close()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("has_two_ways", [False, True])
+async def test_a_black_hole_at_listen_is_left_before_a_statement_would_be(
+    dsn: Dsn, has_two_ways: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The firewall has lost the connection, and would let another one through."""
+    listen, times = listening.listen, 0
+
+    async def swallowed(*arguments: Any) -> Any:
+        nonlocal times
+        times += 1
+        if times == 2:
+            proxy.forget()
+        return await listen(*arguments)
+
+    monkeypatch.setattr(hearing, "listen", swallowed)
+    async with toxic_proxy(dsn) as (proxy, through):
+        settings = RegistrySettings(**QUICK)
+        limits = Settings(command_timeout=60)
+        way = {"listen": through} if has_two_ways else {}
+        async with Registry(Database(dsn if has_two_ways else through, limits), **way, settings=settings) as registry:
+
+            async def listens() -> bool:
+                return registry.stats().listening and times != 2
+
+            await until(listens, what="it listens", within=LONG)
+            proxy.reset()
+
+            async def again() -> bool:
+                return registry.stats().listening and times == 3
+
+            await until(again, what="it listens again", within=LONG)
 
 
 async def _restart(server: Server) -> None:
