@@ -406,6 +406,18 @@ async def test_a_commit_that_waits_too_long_for_its_turn_writes_nothing(
     assert [one[2:] for one in await entries(owner, before)] == [("HOLDS", (2,))]
 
 
+async def test_no_limit_of_statements_ends_the_wait_of_a_commit(stocked_dsn: Dsn, owner: asyncpg.Connection) -> None:
+    """Why docs/operations.md asks for a lock_timeout: the server stops the other clock before deferred triggers run."""
+    async with connected(stocked_dsn) as other:
+        held = other.transaction()
+        await held.start()
+        await other.execute(f"SET CONSTRAINTS ALL IMMEDIATE; {EXCHANGE} 1")
+        await owner.execute("SET statement_timeout = '20ms'")
+        with pytest.raises(TimeoutError):
+            await owner.execute(HOLD, timeout=0.3)
+        await held.rollback()
+
+
 MANY = """
     INSERT INTO symbols (exchange_id, native_symbol, symbol, base, quote, kind, price_tick, tick_assumed, quantity_step,
                          step_assumed, status, sides, api_tradable, source, observed_at)
