@@ -28,7 +28,9 @@ async def test_a_transaction_that_was_left_prepared_fails(primary: Server, monke
     await primary.restart()
     other = await asyncpg.connect(**primary.dsn.asyncpg_arguments())
     try:
-        await other.execute("BEGIN; UPDATE exchanges SET display_name = 'x' WHERE id = 1; PREPARE TRANSACTION 'xa-17'")
+        with pytest.raises(asyncpg.FeatureNotSupportedError, match="NOTIFY"):  # it would keep all other commits waiting
+            await other.execute("BEGIN; UPDATE exchanges SET display_name = 'x' WHERE id = 1; PREPARE TRANSACTION 'no'")
+        await other.execute("BEGIN; LOCK TABLE exchanges IN ROW EXCLUSIVE MODE; PREPARE TRANSACTION 'xa-17'")
         passed, words = await found(primary.dsn, "no long transactions")
         assert (passed, words) == (
             False,
