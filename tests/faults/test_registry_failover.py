@@ -275,7 +275,8 @@ async def test_a_hint_from_the_primary_proves_nothing_of_the_standby(
         await until(asked, what="the hint has led to several polls")
         assert name_in(registry) == "told"
         registry.claim()
-        early = max(claim.since for claim in registry.claims) > written
+        # A question of the moment before the standby received the write proves that moment, and rightly.
+        early = max(claim.since for claim in registry.claims) > written + 0.15
         assert early is (kind is AnyAnswerProves)
         await standby.query("SELECT pg_wal_replay_resume()")
         await reached(registry, "paused")
