@@ -11,6 +11,7 @@ from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import RegistryStale
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
+from exchanges_db.registry.state import Clock
 from tests.stream_snapshots import place, snapshot, symbol
 
 LIMIT = 20.0
@@ -18,7 +19,7 @@ LIMIT = 20.0
 
 def proven(registry: Registry, *, seconds_ago: float) -> None:
     """Tell it as the task that follows the database does."""
-    following: Any = SimpleNamespace(proven_at=monotonic() - seconds_ago)
+    following: Any = SimpleNamespace(proven_at=monotonic() - seconds_ago, clock=Clock())
     registry._following = following
     registry._prove()
 
