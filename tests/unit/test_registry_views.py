@@ -201,7 +201,7 @@ def test_a_view_without_pairs_has_names_alone() -> None:
     begun = snapshot(btc, coin(8, "BTC", **FUTURE))
     binding = bind(begun, PLACE, pairs=False, on_ambiguous=told.append)
     view = binding.view(allow_ambiguous=False)
-    assert list(view) == list(view.ids) == ["BTC_USDT", "BTC_USDT_27"]
+    assert set(view) == set(view.ids) == {"BTC_USDT", "BTC_USDT_27"}
     sol, third = coin(9, "SOL"), coin(10, "BTC", **{**FUTURE, "native_symbol": "BTC_USDT_28"})
     word = news("SYMBOLS", [9, 10], {9: sol, 10: third})
     binding.moved(begun, begun.after(word), word)
