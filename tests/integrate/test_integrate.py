@@ -13,6 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import SAWarning
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from exchanges_db import Database, import_symbols, list_symbols
@@ -129,7 +130,8 @@ async def test_autogenerate_leaves_our_tables_alone(project: Path, dsn: Dsn) -> 
 
     filtered = await differences(include_name=include.not_ours, include_object=include.not_our_object)
     assert [(kind, table.name) for kind, table in filtered] == [("add_table", "positions")]
-    unfiltered = {item[1].name for item in await differences() if item[0] == "remove_table"}
+    with pytest.warns(SAWarning, match="xid8"):  # of the log of changes, which the filter leaves alone
+        unfiltered = {item[1].name for item in await differences() if item[0] == "remove_table"}
     assert unfiltered <= include.OURS
     connection = await asyncpg.connect(**dsn.asyncpg_arguments())
     tables = {
