@@ -13,7 +13,6 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from fastapi.testclient import TestClient
-from sqlalchemy.exc import SAWarning
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from exchanges_db import Database, import_symbols, list_symbols
@@ -112,6 +111,8 @@ async def test_a_session_and_our_calls_share_a_transaction(project: Path, dsn: D
     await connection.close()
 
 
+# While the user has no table yet, Alembic reads the columns of all tables; the document says so.
+@pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
 async def test_autogenerate_leaves_our_tables_alone(project: Path, dsn: Dsn) -> None:
     """It finds the user's new table and nothing else; without the filter it would drop ours."""
     import include  # type: ignore[import-not-found]  # of the document
@@ -130,8 +131,7 @@ async def test_autogenerate_leaves_our_tables_alone(project: Path, dsn: Dsn) -> 
 
     filtered = await differences(include_name=include.not_ours, include_object=include.not_our_object)
     assert [(kind, table.name) for kind, table in filtered] == [("add_table", "positions")]
-    with pytest.warns(SAWarning, match="xid8"):  # of the log of changes, which the filter leaves alone
-        unfiltered = {item[1].name for item in await differences() if item[0] == "remove_table"}
+    unfiltered = {item[1].name for item in await differences() if item[0] == "remove_table"}
     assert unfiltered <= include.OURS
     connection = await asyncpg.connect(**dsn.asyncpg_arguments())
     tables = {
