@@ -12,7 +12,7 @@ from exchanges_db.registry.names import by_any_name, place_of
 from exchanges_db.registry.places import Place
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.symbols.enums import OrderType
-from exchanges_db.symbols.judge import Obstacle, TradeAnswer, is_stale, is_tradable, judge
+from exchanges_db.symbols.judge import Obstacle, TradeAnswer, is_stale, is_tradable
 from exchanges_db.symbols.models import NamedSymbol, Symbol
 from exchanges_db.symbols.names import check_name
 from exchanges_db.symbols.questions import Order, answer, arguments, is_same, order_of, refusal
@@ -75,21 +75,19 @@ def stands_open(place: Place, symbol: RegistrySymbol, now: datetime, max_age: ti
 
 
 def _judged(place: Place, symbol: RegistrySymbol, order: Order, now: datetime, stale: bool) -> TradeAnswer:
-    at, confirmed_at = order.at or now, _confirmed_at(place, symbol)
-    found = judge(
+    confirmed_at = _confirmed_at(place, symbol)
+    found = answer(
         symbol,
-        order.side,
-        at,
+        order,
+        at=order.at or now,
+        asked_at=now,
         exchange_active=place.exchange.is_active,
-        order_type=order.order_type,
-        closing=order.closing,
         observed_at=confirmed_at or symbol.observed_at,
+        confirmed_at=confirmed_at,
         doubtful=symbol.doubtful_since is not None,
-        stale=is_stale(confirmed_at, now, order.max_age),
         holds=symbol.holds,
     )
-    hold = next((hold for hold in symbol.holds if hold.stops(order.side, at)), None)
-    return _told(answer(found, symbol, order, confirmed_at=confirmed_at, asked_at=now, hold=hold), stale)
+    return _told(found, stale)
 
 
 def _confirmed_at(place: Place, symbol: RegistrySymbol) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from exchanges_db.errors import InvalidSymbol, shown
 from exchanges_db.moments import check_moment
 from exchanges_db.symbols.enums import OrderType, Side
 from exchanges_db.symbols.freshness import check_max_age, span
-from exchanges_db.symbols.judge import Hold, Obstacle, TradeAnswer, explain
+from exchanges_db.symbols.judge import Hold, Obstacle, TradeAnswer, explain, is_stale, judge
 from exchanges_db.symbols.models import NamedSymbol, Symbol
 
 # What makes one symbol of two rows with one id.
@@ -91,15 +92,34 @@ def refusal(obstacle: Obstacle) -> TradeAnswer:
 
 
 def answer(
-    found: list[Obstacle],
     spec: Symbol,
     order: Order,
     *,
-    confirmed_at: datetime | None,
+    at: datetime,
     asked_at: datetime,
-    hold: Hold | None = None,
+    exchange_active: bool,
+    observed_at: datetime | None,
+    confirmed_at: datetime | None,
+    doubtful: bool,
+    holds: Collection[Hold],
 ) -> TradeAnswer:
-    """Return what the judge has found, the first of it in words."""
+    """Return what the judge finds, the first of it in words.
+
+    at: when the order would be sent. asked_at: as of when it is known whether the exchange's word is too old.
+    observed_at, confirmed_at: when it last spoke of the symbol, and when it last gave the whole list.
+    """
+    found = judge(
+        spec,
+        order.side,
+        at,
+        exchange_active=exchange_active,
+        order_type=order.order_type,
+        closing=order.closing,
+        observed_at=observed_at,
+        doubtful=doubtful,
+        stale=is_stale(confirmed_at, asked_at, order.max_age),
+        holds=holds,
+    )
     if not found:
         return TradeAnswer()
     if found[0] is Obstacle.STALE and order.max_age is not None:
@@ -107,4 +127,5 @@ def answer(
         if confirmed_at is not None:
             since = f"confirmed it {span(asked_at - confirmed_at)} ago"
         return TradeAnswer(tuple(found), f"the exchange {since}; at most {span(order.max_age)} was asked for")
+    hold = next((hold for hold in holds if hold.stops(order.side, at)), None)
     return TradeAnswer(tuple(found), explain(found[0], spec, order.side, order.order_type, hold))

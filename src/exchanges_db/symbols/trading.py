@@ -14,7 +14,7 @@ from exchanges_db.exchanges.names import check_exchange
 from exchanges_db.symbols.circumstances import circumstances_then
 from exchanges_db.symbols.enums import OrderType, Side
 from exchanges_db.symbols.history import find_symbol_as_of
-from exchanges_db.symbols.judge import Obstacle, TradeAnswer, is_stale, judge
+from exchanges_db.symbols.judge import Obstacle, TradeAnswer
 from exchanges_db.symbols.models import NamedSymbol, Symbol
 from exchanges_db.symbols.names import check_name
 from exchanges_db.symbols.past import Then, of_id_then
@@ -124,21 +124,17 @@ def _answer_now(row: SymbolRow, meant: Symbol | NamedSymbol | None, order: Order
     spec = to_symbol(row)
     if meant is not None and not is_same(spec, meant):
         return refusal(Obstacle.OTHER_SYMBOL)
-    at, holds = row.asked_at if order.at is None else order.at, holds_of(row)
-    found = judge(
+    return answer(
         spec,
-        order.side,
-        at,
+        order,
+        at=row.asked_at if order.at is None else order.at,
+        asked_at=row.asked_at,
         exchange_active=row.exchange_is_active,
-        order_type=order.order_type,
-        closing=order.closing,
         observed_at=last_word(row),
+        confirmed_at=row.confirmed_at,
         doubtful=row.doubtful_since is not None,
-        stale=is_stale(row.confirmed_at, row.asked_at, order.max_age),
-        holds=holds,
+        holds=holds_of(row),
     )
-    hold = next((hold for hold in holds if hold.stops(order.side, at)), None)
-    return answer(found, spec, order, confirmed_at=row.confirmed_at, asked_at=row.asked_at, hold=hold)
 
 
 async def _answer_then(
@@ -151,18 +147,15 @@ async def _answer_then(
     if meant is not None and not is_same(symbol, meant):
         return refusal(Obstacle.OTHER_SYMBOL)
     beside = await circumstances_then(conn, (symbol,), at)
-    confirmed_at, holds = beside.confirmed_at(symbol), beside.holds(symbol)
-    found = judge(
+    confirmed_at = beside.confirmed_at(symbol)
+    return answer(
         symbol,
-        order.side,
-        at,
+        order,
+        at=at,
+        asked_at=at,
         exchange_active=then.exchange_active,
-        order_type=order.order_type,
-        closing=order.closing,
         observed_at=confirmed_at,
+        confirmed_at=confirmed_at,
         doubtful=then.doubtful,
-        stale=is_stale(confirmed_at, at, order.max_age),
-        holds=holds,
+        holds=beside.holds(symbol),
     )
-    hold = next((hold for hold in holds if hold.stops(order.side, at)), None)
-    return answer(found, symbol, order, confirmed_at=confirmed_at, asked_at=at, hold=hold)
