@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import cache
-from typing import get_args, get_type_hints
 
 from exchanges_db.errors import InvalidSymbol, shown
-from exchanges_db.symbols.models import SymbolSpec
+from exchanges_db.symbols.models import SymbolSpec, fields_of
 
 
 def float_view(symbol: SymbolSpec) -> dict[str, float | None]:
@@ -20,11 +18,5 @@ def float_view(symbol: SymbolSpec) -> dict[str, float | None]:
     """
     if not isinstance(symbol, SymbolSpec):
         raise InvalidSymbol(f"floats are shown of a Symbol or SymbolSpec, not of {shown(symbol)}", field="symbol")
-    numbers = ((field, getattr(symbol, field)) for field in _fields())
+    numbers = ((field, getattr(symbol, field)) for field in fields_of(SymbolSpec, Decimal))
     return {field: None if number is None else float(number) for field, number in numbers}
-
-
-@cache
-def _fields() -> tuple[str, ...]:
-    hints = get_type_hints(SymbolSpec)
-    return tuple(field for field in SymbolSpec.__struct_fields__ if Decimal in (hints[field], *get_args(hints[field])))

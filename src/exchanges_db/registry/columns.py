@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from operator import attrgetter
 from types import GenericAlias
-from typing import Any, Generic, TypeVar, get_args, get_type_hints
+from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
 
 from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.symbols.fees import Fees
 from exchanges_db.symbols.judge import Hold
+from exchanges_db.symbols.models import fields_of
 
 T = TypeVar("T")
 
@@ -30,10 +31,7 @@ FIELDS = tuple(
 _HINTS = get_type_hints(RegistrySymbol)
 # The kind of the table in which a field's values are; of the others each column has its own.
 _SHARED: dict[str, type] = {
-    field: kind
-    for field in FIELDS
-    for kind in (str, Decimal, datetime)
-    if kind in (_HINTS[field], *get_args(_HINTS[field]))
+    field: kind for kind in (str, Decimal, datetime) for field in fields_of(RegistrySymbol, kind) if field in FIELDS
 }
 _OWN: dict[str, msgspec.msgpack.Decoder[list[Any]]] = {
     field: msgspec.msgpack.Decoder(GenericAlias(list, _HINTS[field])) for field in FIELDS if field not in _SHARED

@@ -6,9 +6,8 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from itertools import product
-from typing import TypeVar, get_args, get_type_hints
+from typing import TypeVar
 
 import msgspec
 
@@ -24,16 +23,16 @@ from exchanges_db.symbols.enums import SidesAllowed, SymbolKind
 from exchanges_db.symbols.fees import Fees, FeeSource
 from exchanges_db.symbols.judge import Hold
 from exchanges_db.symbols.listing import Listing
-from exchanges_db.symbols.models import NamedSymbol
+from exchanges_db.symbols.models import NamedSymbol, fields_of
 from exchanges_sql.registry import GetRegistryContentsRow, GetRegistryNewsRow
 
 log = logging.getLogger("exchanges_db")
 
 # Equal ones of these become one object.
-_NUMBERS = tuple(field for field, hint in get_type_hints(RegistrySymbol).items() if Decimal in (hint, *get_args(hint)))
+_NUMBERS = fields_of(RegistrySymbol, Decimal)
 _SHARED = (
     *("exchange", "base", "quote", "settle", "source", "order_types"),
-    *(field for field, hint in get_type_hints(RegistrySymbol).items() if datetime in (hint, *get_args(hint))),
+    *fields_of(RegistrySymbol, datetime),
 )
 _set = msgspec.structs.force_setattr
 R = TypeVar("R", bound=msgspec.Struct)
@@ -234,17 +233,12 @@ def _alone(raw: msgspec.Raw) -> list[RegistrySymbol]:
 def _rows(document: str, decoder: msgspec.json.Decoder[list[R]]) -> list[R]:
     """Return the rows of a document with their times in UTC, whatever time zone the session has written them in."""
     found = from_database_json(document, decoder)
-    for field in _times_of(type(found[0])) if found else ():
+    for field in fields_of(type(found[0]), datetime) if found else ():
         for row in found:
             time = getattr(row, field)
             if time is not None and time.tzinfo is not UTC:
                 _set(row, field, time.astimezone(UTC))
     return found
-
-
-@cache
-def _times_of(kind: type[msgspec.Struct]) -> tuple[str, ...]:
-    return tuple(field for field, hint in get_type_hints(kind).items() if datetime in (hint, *get_args(hint)))
 
 
 def _by_id(document: str) -> dict[int, StoredExchange]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
+from typing import get_args, get_type_hints
 
 import msgspec
 
@@ -216,3 +218,10 @@ class SymbolStats(msgspec.Struct, frozen=True, kw_only=True):
     status: SymbolStatus
     symbols: int
     latest_update: datetime
+
+
+@cache
+def fields_of(model: type[msgspec.Struct], kind: type) -> tuple[str, ...]:
+    """Return the fields of a model whose values are of this type, also those that may be None."""
+    hints = get_type_hints(model)
+    return tuple(field for field in model.__struct_fields__ if kind in (hints[field], *get_args(hints[field])))
