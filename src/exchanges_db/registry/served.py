@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
+from itertools import chain
 from typing import Any, NoReturn
 
 from exchanges_db.errors import InvalidSymbol, RegistryStale, SymbolNotFound, shown
 from exchanges_db.registry.answers import Answers, again, answer, change, refuse
 from exchanges_db.registry.forks import a_lock
 from exchanges_db.registry.models import RegistrySymbol
-from exchanges_db.registry.moves import moves, pairs_of
+from exchanges_db.registry.moves import Move, moves, pairs_of
 from exchanges_db.registry.names import no_pair, place_of
 from exchanges_db.registry.places import all_symbols
 from exchanges_db.registry.snapshot import News, Snapshot
@@ -63,15 +65,19 @@ class SymbolIds(Answers[PairKey, int]):
                     self._named.setdefault(place.exchange.id, set()).add(name)
         return found.id
 
-    def moved(self, before: Snapshot | None, after: Snapshot, news: News | None) -> None:
-        """Go on to the next snapshot; what may be another id now is forgotten before it is the one that is asked."""
+    def moved(
+        self, before: Snapshot | None, after: Snapshot, news: News | None, found: Mapping[int, list[Move]]
+    ) -> None:
+        """Go on to the next snapshot; what may be another id now is forgotten before it is the one that is asked.
+
+        found: which symbols are others than before, by the id of the exchange.
+        """
         with self._lock:
             if before is None or before is not self._snapshot or news is None or news.ids_of("EXCHANGES"):
                 self._forget(after)
                 return
             for number in self._named:
-                was, now = before.places_by_id.get(number), after.places_by_id.get(number)
-                for base, quote in pairs_of(moves(was, now, news)):
+                for base, quote in pairs_of(found[number]):
                     for exchange in self._named[number]:
                         dict.pop(self, (exchange, base, quote), None)
             self._snapshot = after
@@ -142,13 +148,16 @@ class Served:
         if before is not known or known is None:
             before, news = known, None
         old: Any = {} if before is None else before.places_by_id
-        for number in old.keys() | after.places_by_id.keys():
-            for was, now in moves(old.get(number), after.places_by_id.get(number), news):
-                if now is not None:
-                    added[now.id] = now
-                elif was is not None:
-                    gone.add(was.id)
-        self.pair_ids.moved(before, after, news)
+        found = {
+            number: moves(old.get(number), after.places_by_id.get(number), news)
+            for number in old.keys() | after.places_by_id.keys()
+        }
+        for was, now in chain.from_iterable(found.values()):
+            if now is not None:
+                added[now.id] = now
+            elif was is not None:
+                gone.add(was.id)
+        self.pair_ids.moved(before, after, news, found)
         change(self.by_id, added, gone - added.keys())
         self.snapshot = after
 
