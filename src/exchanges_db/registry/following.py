@@ -23,8 +23,8 @@ from exchanges_db.database.settings import Settings
 from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
 from exchanges_db.events import event
 from exchanges_db.registry.documents import Documents
-from exchanges_db.registry.hearing import NAME, Hearing, ours
-from exchanges_db.registry.listening import ECHO_LIMIT, ERRORS, Echo
+from exchanges_db.registry.hearing import NAME, Hearing
+from exchanges_db.registry.listening import ECHO_LIMIT, ERRORS, Echo, ours
 from exchanges_db.registry.loading import Length, begin_moment, fetch_long_news, fetch_news, fetch_state, load_all
 from exchanges_db.registry.proofs import Proofs
 from exchanges_db.registry.snapshot import News, Snapshot
@@ -132,14 +132,14 @@ class Following:
         try:
             async with asyncio.timeout(self._answer_timeout):
                 state = await fetch_state(bridge(session))
-            echo = await self._heard(session, state)
+            echo = await self._subscribe(session, state)
             if echo is not None:
                 await self._hearing.ask(echo, self._ear)
             self.look()  # at what was committed while nobody listened
             while not session.is_closed():
                 async with asyncio.timeout(self._answer_timeout):
                     state = await fetch_state(bridge(session))  # a dead connection says nothing of itself
-                if self._hearing.is_refused and (echo := await self._heard(session, state)) is not None:
+                if self._hearing.is_refused and (echo := await self._subscribe(session, state)) is not None:
                     await self._hearing.ask(echo, self._ear)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), self._poll_interval)
@@ -148,12 +148,9 @@ class Following:
             self._counts.listening = False
             session.terminate()
 
-    async def _heard(self, session: Session, state: GetRegistryStateRow) -> Echo | None:
-        async with asyncio.timeout(self._answer_timeout + ECHO_LIMIT):
-            return await self._subscribe(session, state)
-
     async def _subscribe(self, session: Session, state: GetRegistryStateRow) -> Echo | None:
-        return await self._hearing.subscribe(session, state)
+        async with asyncio.timeout(self._answer_timeout + ECHO_LIMIT):
+            return await self._hearing.subscribe(session, state)
 
     def _note(self, hint: str) -> None:
         self._counts.hints += 1
@@ -169,7 +166,7 @@ class Following:
             state, _ = await self._ask(session)
             self._proofs.is_direct = session.get_server_pid() == state.pid  # else a pooler tells another number
             # Before the first look: what is committed from here on is told.
-            echo = None if self._ear is not None else await self._heard(session, state)
+            echo = None if self._ear is not None else await self._subscribe(session, state)
             await self._look(session)
             until = monotonic() + (self._poll_interval if self._proofs.by_any else 0)
             impatient_until = 0.0
@@ -190,7 +187,7 @@ class Following:
                 if hinted and not moved:
                     self._hints_from = monotonic() + _USELESS_PAUSE
                 if self._hearing.is_refused and self._ear is None and self._proofs.last is not None:
-                    echo = await self._heard(session, self._proofs.last)
+                    echo = await self._subscribe(session, self._proofs.last)
                 is_awaited = not moved and monotonic() < impatient_until
                 until = monotonic() + (_USELESS_PAUSE if is_awaited else self._poll_interval)
         finally:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from exchanges_db.database.driver_errors import translate
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.hosts import connect
 from exchanges_db.database.session import Session
 from exchanges_db.database.settings import Settings
-from exchanges_db.errors import ExchangesDBError
 from exchanges_db.events import event
-from exchanges_db.registry.listening import ERRORS, Echo, is_refusal, listen
+from exchanges_db.registry.listening import ERRORS, Echo, is_refusal, listen, ours
 from exchanges_db.registry.state import Counts
 from exchanges_sql.registry import GetRegistryStateRow
 
@@ -84,8 +82,3 @@ class Hearing:
                 extra=told,
             )
         self._counts.listening, self._counts.deaf = why_not is None, why_not is not None
-
-
-def ours(exc: BaseException) -> ExchangesDBError:
-    """Return the error as one of ours."""
-    return exc if isinstance(exc, ExchangesDBError) else translate(exc)

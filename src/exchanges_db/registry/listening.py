@@ -86,5 +86,9 @@ class Echo:
 
 def is_refusal(session: Session, exc: BaseException) -> bool:
     """Return whether the server has answered with an error, and goes on."""
-    error = exc if isinstance(exc, ExchangesDBError) else translate(exc)
-    return not session.is_closed() and getattr(error, "sqlstate", None) is not None
+    return not session.is_closed() and getattr(ours(exc), "sqlstate", None) is not None
+
+
+def ours(exc: BaseException) -> ExchangesDBError:
+    """Return one of ERRORS as one of ours."""
+    return exc if isinstance(exc, ExchangesDBError) else translate(exc)
