@@ -7,8 +7,8 @@ from operator import attrgetter
 from typing import TypeVar
 
 from exchanges_db.exchanges.models import StoredExchange
-from exchanges_db.registry.models import NO_FEES, ListState, Paid, RegistrySymbol
-from exchanges_db.registry.places import Entry, FeeKey, Place, entry_of, grouped
+from exchanges_db.registry.models import ListState, RegistrySymbol
+from exchanges_db.registry.places import Entry, FeeKey, Place, entry_of, grouped, paid_for_all
 from exchanges_db.symbols.enums import is_live
 from exchanges_db.symbols.fees import Fees
 from exchanges_db.symbols.judge import Hold
@@ -22,8 +22,7 @@ def said_of_the_whole(
 ) -> tuple[tuple[Hold, ...], Mapping[str, Fees]]:
     """Return what each symbol has of its exchange: its hold, if there is one, and its fees by account."""
     hold = holds.get(None)
-    whole = Paid({account: one for (account, number), one in fees.items() if number is None})
-    return () if hold is None else (hold,), whole or NO_FEES
+    return () if hold is None else (hold,), paid_for_all(fees)
 
 
 def filled(

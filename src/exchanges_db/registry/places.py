@@ -152,8 +152,7 @@ class _Fees:
     """What each account pays for a symbol; symbols without fees of their own share one mapping."""
 
     def __init__(self, fees: Mapping[FeeKey, Fees]) -> None:
-        whole = Paid({account: one for (account, number), one in fees.items() if number is None})
-        self._whole = whole or NO_FEES
+        self._whole = paid_for_all(fees)
         self._own: dict[int, dict[str, Fees]] = {}
         for (account, number), one in fees.items():
             if number is not None:
@@ -162,6 +161,11 @@ class _Fees:
     def of(self, symbol_id: int) -> Mapping[str, Fees]:
         own = self._own.get(symbol_id)
         return self._whole if own is None else Paid({**self._whole, **own})
+
+
+def paid_for_all(fees: Mapping[FeeKey, Fees]) -> Mapping[str, Fees]:
+    """Return what accounts pay for the symbols of an exchange that have no fees of their own."""
+    return Paid({account: one for (account, number), one in fees.items() if number is None}) or NO_FEES
 
 
 def several(entry: Entry | None) -> tuple[RegistrySymbol, ...]:
