@@ -28,8 +28,13 @@ async def fetch_state(conn: AsyncConnection) -> GetRegistryStateRow:
     """
     state = await AsyncQuerier(conn).get_registry_state()
     if state is None:
-        raise SchemaMismatch("registry_changes is empty: insert an entry EVERYTHING, as docs/operations.md says")
+        raise no_log()
     return state
+
+
+def no_log() -> SchemaMismatch:
+    """Return the error for a log without any epoch."""
+    return SchemaMismatch("registry_changes is empty: insert an entry EVERYTHING, as docs/operations.md says")
 
 
 async def load_all(conn: AsyncConnection, documents: Documents) -> Snapshot:
@@ -76,7 +81,7 @@ async def fetch_news(conn: AsyncConnection, documents: Documents, known: Snapsho
     row = await _news_since(conn, known)
     if row is not None and row.left_out:
         return Length.LONG
-    return None if row is None else documents.news(row, _names(known))
+    return None if row is None else documents.news(row, names_in(known))
 
 
 async def fetch_long_news(conn: AsyncConnection, documents: Documents, known: Snapshot) -> News | None:
@@ -95,7 +100,7 @@ async def fetch_long_news(conn: AsyncConnection, documents: Documents, known: Sn
         assert part is not None  # one row, always
         symbols += documents.symbols(part.symbols)
         named.append(part.named)
-    return documents.news(row, _names(known), symbols, named)
+    return documents.news(row, names_in(known), symbols, named)
 
 
 async def _news_since(conn: AsyncConnection, known: Snapshot) -> GetRegistryNewsRow | None:
@@ -104,7 +109,8 @@ async def _news_since(conn: AsyncConnection, known: Snapshot) -> GetRegistryNews
     return None if row is None or not row.known else row
 
 
-def _names(known: Snapshot) -> dict[int, str]:
+def names_in(known: Snapshot) -> dict[int, str]:
+    """Return the enum_value of each exchange, by id."""
     return {number: place.exchange.enum_value for number, place in known.places_by_id.items()}
 
 

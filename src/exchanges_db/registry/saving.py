@@ -11,9 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import run
 from exchanges_db.database.pool import Database
-from exchanges_db.errors import SchemaMismatch
 from exchanges_db.registry.documents import Documents
-from exchanges_db.registry.loading import fetch_state, load_all
+from exchanges_db.registry.loading import fetch_state, load_all, names_in, no_log
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_sql.registry import AsyncQuerier
@@ -73,13 +72,13 @@ async def _measure(known: Snapshot, conn: AsyncConnection) -> Distance:
     epoch, token = known.position
     row = await AsyncQuerier(conn).get_registry_news(since_epoch=epoch, since_token=token, most=0)
     if row is None:
-        raise SchemaMismatch("registry_changes is empty: insert an entry EVERYTHING, as docs/operations.md says")
+        raise no_log()
     here = Position(row.epoch, row.token)
     if not row.known:
         forgotten = row.epoch - epoch >= KEPT_EPOCHS
         progress = Progress.FORGOTTEN if forgotten else Progress.OTHER
         return Distance(progress=progress, position=here, epochs=None, changed={})
-    news = Documents().news(row, {number: place.exchange.enum_value for number, place in known.places_by_id.items()})
+    news = Documents().news(row, names_in(known))
     if news is None:
         return Distance(progress=Progress.REPLACED, position=here, epochs=None, changed={})
     ids = {kind: len(news.ids_of(kind)) for kind in sorted({entry.changed for entry in news.entries})}
