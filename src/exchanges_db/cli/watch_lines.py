@@ -21,7 +21,7 @@ from exchanges_db.registry.changes import (
     StateChanged,
     SymbolChanged,
 )
-from exchanges_db.registry.models import Position, RegistrySymbol
+from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.registry.state import RegistryState
 from exchanges_db.symbols.models import NamedSymbol
@@ -34,7 +34,7 @@ def first_document(snapshot: Snapshot, state: RegistryState, wanted: frozenset[s
     places = [place for name, place in snapshot.places.items() if not wanted or name in wanted]
     return {
         "kind": "SNAPSHOT",
-        **_position(snapshot.position),
+        **snapshot.position._asdict(),
         "state": state,
         "exchanges": len(places),
         "symbols": sum(len(place.symbols) + len(place.named) for place in places),
@@ -43,7 +43,7 @@ def first_document(snapshot: Snapshot, state: RegistryState, wanted: frozenset[s
 
 def change_document(change: RegistryChange) -> dict[str, Any]:
     """Return a change with all that it says; a symbol by its names and its id."""
-    told: dict[str, Any] = {"kind": change.kind, **_position(change.position), "committed_at": change.committed_at}
+    told: dict[str, Any] = {"kind": change.kind, **change.position._asdict(), "committed_at": change.committed_at}
     if change.exchange is not None:
         told |= {"exchange": change.exchange, "exchange_id": change.exchange_id}
     match change:
@@ -66,7 +66,7 @@ def change_document(change: RegistryChange) -> dict[str, Any]:
         case StateChanged():
             told |= {"before": change.before, "after": change.after, "why": change.why}
         case Gap():
-            told |= {"since": None if change.since is None else _position(change.since), "why": change.why}
+            told |= {"since": None if change.since is None else change.since._asdict(), "why": change.why}
     return told
 
 
@@ -123,10 +123,6 @@ def _details(change: RegistryChange) -> Iterable[str]:
         case Gap():
             return (change.why,)
     return ()
-
-
-def _position(position: Position) -> dict[str, Any]:
-    return {"epoch": position.epoch, "token": position.token}
 
 
 def _symbol(symbol: RegistrySymbol | NamedSymbol | None) -> dict[str, Any]:

@@ -66,10 +66,9 @@ class Registry(Kept, Changing, LookUps):
 
         file: begin with what `save` has put into this file, as `load_file` does. Raises SnapshotRefused.
         """
-        registry = cls(db, listen=listen, settings=settings)
         if file is not None:
-            registry._begin_with(read_snapshot(file))
-        return ThreadedRegistry(registry)
+            return ThreadedRegistry(cls.load_file(file, db, listen=listen, settings=settings))
+        return ThreadedRegistry(cls(db, listen=listen, settings=settings))
 
     @classmethod
     def load_file(
@@ -129,10 +128,9 @@ class Registry(Kept, Changing, LookUps):
         """End the connection; look-ups raise RegistryStale from then on."""
         if self._loop is not None:
             check_loop(self._loop, "Registry")
-        self._is_closed, self._is_live = True, False
         if self._timer is not None:
             self._timer.cancel()
-        self._tell_stale(self._why_stale())  # before all that can be cancelled
+        self.abandon()  # before all that can be cancelled
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))

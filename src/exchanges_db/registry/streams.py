@@ -211,7 +211,7 @@ class Streams:
             InvalidArgument: `since` is no Position, `maxsize` no positive number, or `states` neither True nor False.
         """
         if self._ended is not None:
-            raise RegistryStale(str(self._ended), lag=self._ended.lag)
+            raise again(self._ended)
         if since is not None and not isinstance(since, Position):
             raise InvalidArgument(f"since must be a Position, not {shown(since)}", field="since")
         if not isinstance(maxsize, int) or isinstance(maxsize, bool) or maxsize < 1:
