@@ -7,10 +7,8 @@ each counts with its median.
 from __future__ import annotations
 
 import asyncio
-import shutil
 import statistics
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,14 +17,11 @@ from time import perf_counter
 from typing import Annotated, Any
 
 import asyncpg
-import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.figures import Target
-from benchmarks.report import new_folder
-from benchmarks.server import migrate
+from benchmarks.report import Figure, report
+from benchmarks.server import migrate, own_server
 from exchanges_db import (
     Database,
     diff_symbols,
@@ -36,7 +31,6 @@ from exchanges_db import (
     list_symbols,
     list_symbols_as_of,
 )
-from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
 
 EXCHANGE, NAME = "GATEIO_SPOT", "C7/USDT"
@@ -57,16 +51,6 @@ SYMBOLS = """
 """
 
 
-class Figure(msgspec.Struct, frozen=True):
-    """One figure of the run."""
-
-    name: str
-    value: str
-    ratio: float
-    target: str
-    met: bool
-
-
 def main(
     symbols: Annotated[int, typer.Option(min=1000, help="Symbols; three in ten are of one exchange.")] = 100_000,
     versions: Annotated[int, typer.Option(min=10, help="Versions of each that have ended.")] = 10,
@@ -74,25 +58,14 @@ def main(
 ) -> None:
     """Measure questions about the past; exit with 1 where a target is missed."""
     figures = _run(symbols, versions)
-    table = Table(box=None, header_style="bold")
-    for column in ("what", "typical", "ratio", "target", "met"):
-        table.add_column(column)
-    for one in figures:
-        table.add_row(one.name, one.value, f"{one.ratio:.2f}", one.target, "yes" if one.met else "MISSED")
-    Console().print(table)
-    (new_folder(out) / "past.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2))
-    raise typer.Exit(not all(one.met for one in figures))
+    raise typer.Exit(not report(figures, out, "past"))
 
 
 def _run(symbols: int, versions: int) -> list[Figure]:
-    folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
-    try:
-        server = parse_dsn(embedded.start(folder))
+    with own_server() as (url, _):
+        server = parse_dsn(url)
         small = asyncio.run(_measured(replace(server, database="past_tenth"), symbols, versions // 10))
         large = asyncio.run(_measured(replace(server, database="past_whole"), symbols, versions))
-    finally:
-        embedded.stop(folder)
-        shutil.rmtree(folder, ignore_errors=True)
     figures = []
     for name, target, beside in (
         ("get_symbol_as_of", AS_OF, "get_symbol"),

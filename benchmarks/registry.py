@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import shutil
 import statistics
 import sys
 import tempfile
@@ -20,15 +19,13 @@ from typing import Annotated, Any
 import asyncpg
 import msgspec
 import typer
-from rich.table import Table
 
 from benchmarks.figures import Target
-from benchmarks.past import BEGIN, SYMBOLS, Figure
+from benchmarks.past import BEGIN, SYMBOLS
 from benchmarks.registry_changes import visible
 from benchmarks.registry_writers import imports, many
-from benchmarks.report import new_folder, wide_console
-from benchmarks.server import migrate, separate
-from exchanges_db.database import embedded
+from benchmarks.report import Figure, report
+from benchmarks.server import migrate, own_server, separate
 from exchanges_db.database.bridge import bridge
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.registry.documents import Documents
@@ -52,26 +49,15 @@ def main(
 ) -> None:
     """Measure a registry beside its database; exit with 1 where a target is missed."""
     figures = _run(symbols, seconds, rounds)
-    table = Table(box=None, header_style="bold")
-    for column in ("what", "typical", "ratio", "target", "met"):
-        table.add_column(column)
-    for one in figures:
-        table.add_row(one.name, one.value, f"{one.ratio:.2f}", one.target, "yes" if one.met else "MISSED")
-    wide_console().print(table)
-    (new_folder(out) / "registry.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2))
-    raise typer.Exit(not all(one.met for one in figures))
+    raise typer.Exit(not report(figures, out, "registry"))
 
 
 def _run(symbols: int, seconds: float, rounds: int) -> list[Figure]:
-    folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
-    try:
-        dsn = parse_dsn(embedded.start(folder))
+    with own_server() as (url, data):
+        dsn = parse_dsn(url)
         migrate(dsn)
-        separate(folder)
+        separate(data)
         return asyncio.run(_measured(dsn, symbols, seconds, rounds))
-    finally:
-        embedded.stop(folder)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _measured(dsn: Dsn, symbols: int, seconds: float, rounds: int) -> list[Figure]:

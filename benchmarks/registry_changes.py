@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 
 from benchmarks.figures import Target, percentile
-from benchmarks.past import Figure
+from benchmarks.report import Figure
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.snapshot import Snapshot

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import statistics
 import sys
 import tempfile
@@ -31,9 +30,8 @@ from benchmarks.connections import connections
 from benchmarks.past import BEGIN, SYMBOLS
 from benchmarks.processes import Memory, memory, processor_seconds
 from benchmarks.report import new_folder
-from benchmarks.server import migrate, separate
+from benchmarks.server import migrate, own_server, postmaster_of, separate
 from exchanges_db import Database, Registry, RegistrySettings, Settings
-from exchanges_db.database import embedded
 from exchanges_db.database.bridge import bridge
 from exchanges_db.database.default import run
 from exchanges_db.database.dsn import Dsn, parse_dsn
@@ -93,16 +91,12 @@ def main(
 
 @contextmanager
 def _embedded_server() -> Iterator[tuple[Dsn, int]]:
-    folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
-    try:
-        dsn = parse_dsn(embedded.start(folder))
+    with own_server() as (url, data):
+        dsn = parse_dsn(url)
         migrate(replace(dsn, database="large"))
         migrate(replace(dsn, database="small"))
-        separate(folder)
-        yield dsn, int((folder / "postmaster.pid").read_text().split()[0])
-    finally:
-        embedded.stop(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        separate(data)
+        yield dsn, postmaster_of(data)
 
 
 async def _measured(dsn: Dsn, server: int, symbols: int, changes: int) -> list[Figure]:

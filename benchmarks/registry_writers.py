@@ -18,8 +18,8 @@ from typing import Any
 import asyncpg
 
 from benchmarks.figures import Target
-from benchmarks.past import Figure
 from benchmarks.processes import processor_seconds
+from benchmarks.report import Figure
 from benchmarks.server import migrate
 from exchanges_db import Database, ImportLimits, Registry, RegistrySettings, Settings, import_symbols
 from exchanges_db.database.dsn import Dsn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,28 @@ _NUMBERS = frozenset(("us", "p99", "ratio", "added", "ms", "share", "look-ups/s"
 def to_json(run: Run) -> bytes:
     """Return the run as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n"
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One ratio of a run, with its target."""
+
+    name: str
+    value: str
+    ratio: float
+    target: str
+    met: bool
+
+
+def report(figures: Sequence[Figure], out: Path, name: str) -> bool:
+    """Print figures, keep them as `name`.json in a new folder, and return whether all targets are met."""
+    table = Table(box=None, header_style="bold")
+    for column in ("what", "typical", "ratio", "target", "met"):
+        table.add_column(column)
+    for one in figures:
+        table.add_row(one.name, one.value, f"{one.ratio:.2f}", one.target, "yes" if one.met else "MISSED")
+    wide_console().print(table)
+    (new_folder(out) / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2))
+    return all(one.met for one in figures)
 
 
 def wide_console() -> Console:

@@ -7,10 +7,8 @@ have one processor, the server and PgBouncer share another. docs/scale.md reckon
 from __future__ import annotations
 
 import asyncio
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,9 +27,8 @@ from benchmarks.clients import DIRECT, POOLED, WAYS, Clients, running_clients
 from benchmarks.connections import PoolerSizes, Sizes, connections, pooler_sizes, sizes
 from benchmarks.processes import processor_seconds
 from benchmarks.report import new_folder
-from benchmarks.server import migrate, separate
+from benchmarks.server import migrate, own_server, postmaster_of, separate
 from exchanges_db import Database, Symbol, import_symbols, list_symbols
-from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from tests.payload_rows import SPOT, many, payload
 from tests.pgbouncer import pgbouncer_process, pgbouncer_program
@@ -100,15 +97,11 @@ def main(
 
 @contextmanager
 def _embedded_server() -> Iterator[tuple[Dsn, int]]:
-    folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
-    try:
-        dsn = parse_dsn(embedded.start(folder))
+    with own_server() as (url, data):
+        dsn = parse_dsn(url)
         migrate(dsn)
-        separate(folder)
-        yield dsn, int((folder / "postmaster.pid").read_text().split()[0])
-    finally:
-        embedded.stop(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        separate(data)
+        yield dsn, postmaster_of(data)
 
 
 async def _fill(dsn: Dsn, symbols: int) -> Snapshot:

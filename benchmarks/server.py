@@ -31,18 +31,31 @@ def running_server() -> Iterator[Dsn]:
     if url is not None:
         yield parse_dsn(url).one_host(0)
         return
-    folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
-    try:
-        url = embedded.start(folder)
+    with own_server() as (url, data):
         os.environ["DATABASE_URL"] = url
         dsn = parse_dsn(url)
-        migrate(dsn)
-        separate(folder)
-        yield dsn
+        try:
+            migrate(dsn)
+            separate(data)
+            yield dsn
+        finally:
+            os.environ.pop("DATABASE_URL", None)
+
+
+@contextmanager
+def own_server() -> Iterator[tuple[str, Path]]:
+    """Give the URL and the data folder of an embedded server, without our tables; both end with the block."""
+    folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
+    try:
+        yield embedded.start(folder), folder
     finally:
-        os.environ.pop("DATABASE_URL", None)
         embedded.stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def postmaster_of(data: Path) -> int:
+    """Return the process of the server whose data folder this is."""
+    return int((data / "postmaster.pid").read_text().split()[0])
 
 
 def separate(data: Path) -> None:
@@ -50,16 +63,18 @@ def separate(data: Path) -> None:
     processors = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
     if len(processors) > 1:
         # What the postmaster starts from now on, the connections' processes, inherits its processor.
-        postmaster = int((data / "postmaster.pid").read_text().split()[0])
-        os.sched_setaffinity(postmaster, processors[1:2])
+        os.sched_setaffinity(postmaster_of(data), processors[1:2])
         os.sched_setaffinity(0, processors[:1])
 
 
-def migrate(dsn: Dsn) -> None:
-    """Make our tables on the database of `dsn`, which is made as well."""
+def migrate(dsn: Dsn, files: Path = MIGRATIONS, **settings: str) -> None:
+    """Make our tables on the database of `dsn`, which is made as well; or what other files make.
+
+    settings: variables of dbmate.
+    """
     subprocess.run(  # noqa: S603  # dbmate, on a database of our own
-        [dbmate_program(), "--env-file", os.devnull, "--no-dump-schema", "--migrations-dir", str(MIGRATIONS), "up"],
-        env={**os.environ, "DATABASE_URL": dsn.dbmate_url()},
+        [dbmate_program(), "--env-file", os.devnull, "--no-dump-schema", "--migrations-dir", str(files), "up"],
+        env={**os.environ, "DATABASE_URL": dsn.dbmate_url(), **settings},
         stdout=subprocess.DEVNULL,
         check=True,
     )

@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
-import shutil
 import statistics
 import sys
-import tempfile
 import timeit
 import tracemalloc
 from collections.abc import Callable
@@ -32,9 +30,8 @@ from rich.table import Table
 from benchmarks import readings
 from benchmarks.figures import Target
 from benchmarks.report import new_folder
-from benchmarks.server import migrate
+from benchmarks.server import migrate, own_server
 from exchanges_db import Database, ImportLimits, OrderRules, Side, get_symbol, get_symbols, import_symbols
-from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.symbols.payloads.readers import read_payload
 
@@ -122,9 +119,8 @@ def _figure(name: str, value: str, ratio: float, target: Target, memory: str) ->
 
 
 def _imports(count: int, rounds: int) -> list[Figure]:
-    folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
-    try:
-        server = parse_dsn(embedded.start(folder))
+    with own_server() as (url, _):
+        server = parse_dsn(url)
         times = []
         for number in range(rounds):
             sys.stderr.write(f"import, round {number + 1} of {rounds}\n")
@@ -135,9 +131,6 @@ def _imports(count: int, rounds: int) -> list[Figure]:
         dsn = replace(server, database="heap")
         migrate(dsn)
         before, after = asyncio.run(_heap(dsn, min(count, HEAP_SYMBOLS)))
-    finally:
-        embedded.stop(folder)
-        shutil.rmtree(folder, ignore_errors=True)
     copy, first, again, changed, singly, at_once = (statistics.median(column) for column in zip(*times, strict=True))
     peak = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB peak of the process"
     first_ratio, again_ratio, changed_ratio = (statistics.median(one[n] / one[0] for one in times) for n in (1, 2, 3))

@@ -8,11 +8,7 @@ is to be read of those turns is their ratio, and the waits for locks, each count
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import statistics
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -29,11 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import new_folder
-from benchmarks.server import migrate, separate
+from benchmarks.server import migrate, own_server, separate
 from exchanges_db import Database, hold_exchange, import_symbols, list_symbols, release_exchange
-from exchanges_db.database import embedded
 from exchanges_db.database.dsn import Dsn, parse_dsn
-from exchanges_db.schema.dbmate import dbmate_program
 from tests.payload_rows import SPOT, allowed, payload, spot
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "examples/time_series/db/migrations"
@@ -75,21 +69,12 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for the JSON.")] = Path("benchmarks/results"),
 ) -> None:
     """Measure what a foreign key on symbols costs; there is no target: docs/time-series.md tells what was found."""
-    folder = Path(tempfile.mkdtemp(prefix="exchanges_db_benchmark_"))
-    try:
-        dsn = parse_dsn(embedded.start(folder))
+    with own_server() as (url, data):
+        dsn = parse_dsn(url)
         migrate(dsn)
-        subprocess.run(  # noqa: S603  # dbmate, on a database of our own
-            [dbmate_program(), "--env-file", os.devnull, "--no-dump-schema", "--migrations-dir", str(MIGRATIONS), "up"],
-            env={**os.environ, "DATABASE_URL": dsn.dbmate_url(), "DBMATE_MIGRATIONS_TABLE": "market.schema_migrations"},
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-        separate(folder)
+        migrate(dsn, MIGRATIONS, DBMATE_MIGRATIONS_TABLE="market.schema_migrations")
+        separate(data)
         figures = asyncio.run(_measured(dsn, rounds, rows, symbols))
-    finally:
-        embedded.stop(folder)
-        shutil.rmtree(folder, ignore_errors=True)
     table = Table(box=None, header_style="bold")
     for column in ("rows to a COPY", "imports meanwhile", "rows/s without key", "with it", "ratio", "lock waits"):
         table.add_column(column, justify="right")
