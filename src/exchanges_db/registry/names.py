@@ -17,6 +17,7 @@ from exchanges_db.registry.places import Place, several
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.symbols.enums import SymbolKind, is_live
 from exchanges_db.symbols.names import advice, choose_spelling, known_by_name_only
+from exchanges_db.symbols.names import not_called as not_called_there
 
 _MOST_KINDS = 4
 
@@ -86,7 +87,7 @@ def not_called(place: Place, name: str) -> SymbolNotFound:
     exchange = place.exchange.enum_value
     if any(one.native_symbol == name for one in place.named.values()):
         return known_by_name_only(exchange, name)
-    return SymbolNotFound(Later(lambda: f"{exchange} has no symbol {shown(name)}: {advice(name, _live(place))}"))
+    return SymbolNotFound(Later(lambda: str(not_called_there(exchange, name, _live(place)))))
 
 
 def no_pair(place: Place, base: str, quote: str, kind: SymbolKind | None) -> SymbolNotFound:
