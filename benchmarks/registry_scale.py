@@ -22,14 +22,13 @@ from typing import Annotated, Any, TypeAlias
 import asyncpg
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from benchmarks.connections import connections
 from benchmarks.past import BEGIN, SYMBOLS
 from benchmarks.processes import Memory, memory, processor_seconds
-from benchmarks.report import new_folder
+from benchmarks.report import new_folder, wide_console
 from benchmarks.server import migrate, own_server, postmaster_of, separate
 from exchanges_db import Database, Registry, RegistrySettings, Settings
 from exchanges_db.database.bridge import bridge
@@ -85,7 +84,7 @@ def main(
         table.add_column(column, justify="right" if column == "figure" else "left")
     for one in figures:
         table.add_row(one.name, f"{one.value:,.{0 if one.value >= 10 else 2}f}", one.unit)
-    Console().print(table)
+    wide_console().print(table)
     (new_folder(out) / "registry_scale.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2))
 
 

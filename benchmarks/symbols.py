@@ -24,12 +24,11 @@ from typing import Annotated, Any
 import asyncpg
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks import readings
 from benchmarks.figures import Target
-from benchmarks.report import new_folder
+from benchmarks.report import new_folder, wide_console
 from benchmarks.server import migrate, own_server
 from exchanges_db import Database, ImportLimits, OrderRules, Side, get_symbol, get_symbols, import_symbols
 from exchanges_db.database.dsn import Dsn, parse_dsn
@@ -109,7 +108,7 @@ def main(
         table.add_column(column)
     for one in figures:
         table.add_row(one.name, one.value, f"{one.ratio:.2f}", one.target, "yes" if one.met else "MISSED", one.memory)
-    Console().print(table)
+    wide_console().print(table)
     (new_folder(out) / "symbols.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2))
     raise typer.Exit(not all(one.met for one in figures))
 

@@ -21,10 +21,9 @@ from typing import Annotated
 import asyncpg
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.report import new_folder
+from benchmarks.report import new_folder, wide_console
 from benchmarks.server import migrate, own_server, separate
 from exchanges_db import Database, hold_exchange, import_symbols, list_symbols, release_exchange
 from exchanges_db.database.dsn import Dsn, parse_dsn
@@ -81,7 +80,7 @@ def main(
     for one in figures:
         rates = f"{one.without_key:.0f}", f"{one.with_key:.0f}", f"{one.ratio:.2f}"
         table.add_row(str(one.batch), str(one.changes), *rates, str(one.waits))
-    Console().print(table)
+    wide_console().print(table)
     (new_folder(out) / "time_series.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2))
 
 
