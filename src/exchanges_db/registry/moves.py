@@ -21,16 +21,16 @@ def moves(before: Place | None, after: Place | None, news: News | None) -> list[
 
     news: that lead from the one to the other; None where that is not known.
     """
-    if before is after:
-        return []
     old = {} if before is None else before.symbols
     new = {} if after is None else after.symbols
+    if old is new:  # as where an exchange is shown under another name: none of its symbols is looked at
+        return []
     numbers: Iterable[int]
     if news is None or before is None or after is None or names_exchange(news, after.exchange.id):
         numbers = old.keys() | new.keys()
     else:
         numbers = news.ids_of("SYMBOLS")
-    found = ((old.get(number), new.get(number)) for number in numbers)
+    found = zip(map(old.get, numbers), map(new.get, numbers), strict=True)
     return [(was, now) for was, now in found if was is not now]
 
 
