@@ -204,6 +204,7 @@ AS $$
 DECLARE
     own_epoch bigint;
     own_token uuid;
+    newest bigint;
 BEGIN
     -- Whoever commits next waits here until this transaction is visible. A lock on a row would not do: a transaction of
     -- REPEATABLE READ could not take one that another has changed since it began. No role but the owner can take this.
@@ -226,6 +227,14 @@ BEGIN
         RETURN NULL;
     END IF;
     own_epoch := nextval('public.registry_epoch_seq');
+    -- No registry would ever see an epoch that is behind the log: a sequence that was set back, or was not restored with
+    -- it, goes on after the log. Where all is SERIALIZABLE, to read the newest would be a conflict with each other commit.
+    IF current_setting('transaction_isolation') <> 'serializable' THEN
+        SELECT c.epoch INTO newest FROM public.registry_changes AS c WHERE c.epoch >= own_epoch ORDER BY c.epoch DESC LIMIT 1;
+        IF FOUND THEN
+            own_epoch := setval('public.registry_epoch_seq', newest + 1);
+        END IF;
+    END IF;
     own_token := gen_random_uuid();
     UPDATE public.registry_changes AS c
     SET epoch = own_epoch, token = own_token, committed_at = clock_timestamp()

@@ -11,11 +11,12 @@ from typing import Literal, NamedTuple
 import asyncpg
 import pytest
 
-from exchanges_db import Database, hold_exchange
+from exchanges_db import Database, Registry, hold_exchange
 from exchanges_db.database.dsn import Dsn
 from tests.factories import connected
 from tests.fix_server import ROOT
 from tests.payload_rows import MEXC
+from tests.servers import until
 
 QUERIES = (ROOT / "db/queries/registry.sql").read_text(encoding="utf-8")
 ORDER = "registry_commit_order"
@@ -524,6 +525,28 @@ async def test_the_log_keeps_100000_epochs_and_is_never_empty(owner: asyncpg.Con
     assert (await epoch(owner), await owner.fetchval("SELECT min(epoch) FROM registry_changes")) == (newest + 1, 1)
     await owner.execute(f"ALTER SEQUENCE registry_epoch_seq RESTART WITH {newest + 101}; {EXCHANGE} 1")
     assert tuple(await owner.fetchrow(kept) or ()) == (100_000 - 99, newest + 101 - 100_000 + 1)
+
+
+@pytest.mark.parametrize("isolation", ["read_committed", "repeatable_read"])
+async def test_a_sequence_behind_the_log_goes_on_after_it(
+    stocked_dsn: Dsn, owner: asyncpg.Connection, isolation: Isolation
+) -> None:
+    """As after a restore of the tables alone, or where a subscriber is promoted: registries ask for what is newer."""
+    async with Registry(stocked_dsn) as registry:
+        for _ in range(3):
+            await owner.execute(f"{EXCHANGE} 1")
+        newest = await epoch(owner)
+        await owner.execute("SELECT setval('registry_epoch_seq', 1, false)")
+        for number in range(2):
+            async with owner.transaction(isolation=isolation):
+                await owner.execute("UPDATE exchanges SET display_name = $1 WHERE id = 1", f"Behind {number}")
+            (entry,) = await entries(owner, newest + number)
+            assert entry.epoch == newest + number + 1
+
+            async def seen(wanted: str = f"Behind {number}") -> bool:
+                return registry.snapshot.places_by_id[1].exchange.display_name == wanted
+
+            await until(seen, what="the registry has what was committed")
 
 
 async def test_a_full_queue_of_notifications_stops_no_commit(stocked_dsn: Dsn, owner: asyncpg.Connection) -> None:
