@@ -10,14 +10,16 @@ from typing import NoReturn
 import msgspec
 import pytest
 
-from exchanges_db import Fees, FeeSource, SymbolStatus
+from exchanges_db import Fees, FeeSource, SidesAllowed, SymbolStatus
 from exchanges_db.registry.filling import filled
 from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.registry.moves import moves
-from exchanges_db.registry.places import Place
+from exchanges_db.registry.places import Place, several
+from exchanges_db.symbols.judge import Hold
 from tests.stream_snapshots import START, entry, exchange, news, place, snapshot, symbol
 
 FEES = Fees(maker=Decimal("0.001"), taker=Decimal("0.002"), source=FeeSource.SYMBOL, since=START)
+HOLD = Hold(SidesAllowed.NONE, None, "why")
 LATER = START + timedelta(days=1)
 
 
@@ -66,6 +68,38 @@ def test_a_place_that_is_changed_step_by_step_is_the_one_that_is_made_at_once() 
         made = made.evolved(symbols=changes)
         held = {number: one for number, one in {**held, **changes}.items() if one is not None}
         assert made == filled(exchange(), list(held.values()), named={}, holds={}, fees={}, lists=())
+
+
+def test_what_is_said_beside_symbols_is_on_each_and_in_every_index() -> None:
+    """Whatever is held and released, of one name or of all, and set for accounts, together with what is listed."""
+    chance = random.Random(13)
+    made, listed = place(), dict[int, RegistrySymbol]()
+    for _ in range(150):
+        changes = {}
+        for number in chance.sample(range(1, 9), chance.randint(0, 2)):
+            name = chance.choice("ABC")
+            status = chance.choice((SymbolStatus.TRADING, SymbolStatus.DELISTED))
+            changes[number] = symbol(number, base=name, native_symbol=name, symbol=name, status=status)
+        listed |= changes
+        holds = {native: HOLD for native in (None, *"ABC") if chance.random() < 0.3}
+        fees = {("desk", number): FEES for number in (None, *listed) if chance.random() < 0.2}
+        made = made.evolved(symbols=changes, holds=holds, fees=fees)
+        for number, one in made.symbols.items():
+            of_it = (holds.get(one.native_symbol), holds.get(None))
+            paid = fees.get(("desk", number)) or fees.get(("desk", None))
+            wanted = msgspec.structs.replace(
+                listed[number],
+                holds=tuple(hold for hold in of_it if hold is not None),
+                account_fees={} if paid is None else {"desk": paid},
+            )
+            assert one == wanted
+        bare = filled(exchange(), list(listed.values()), named={}, holds={}, fees={}, lists=())
+        for name in ("by_native", "by_symbol", "by_pair"):
+            index, plain = getattr(made, name), getattr(bare, name)
+            assert index.keys() == plain.keys()
+            for key, found in index.items():
+                assert [one.id for one in several(found)] == [one.id for one in several(plain[key])]
+                assert all(one is made.symbols[one.id] for one in several(found))
 
 
 def test_fees_of_a_symbol_are_not_those_of_another_that_has_its_id() -> None:

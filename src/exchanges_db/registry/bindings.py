@@ -16,7 +16,7 @@ from exchanges_db.registry.hooks import call
 from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.registry.moves import Ambiguity, Move, moves, newly_ambiguous
 from exchanges_db.registry.names import no_exchange_more, no_pair, not_called, place_of
-from exchanges_db.registry.places import Place, several
+from exchanges_db.registry.places import Place
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.views import Ids, Key, View
 from exchanges_db.symbols.enums import SymbolKind, is_live
@@ -139,7 +139,9 @@ class Binding:
         if place is None:
             return None
         entry = place.by_native.get(key) if isinstance(key, str) else place.by_pair.get(key)
-        found = [one for one in several(entry) if self._has(one)]
+        if not isinstance(entry, tuple):  # nearly always, so that it is to be quick
+            return entry if self._has(entry) else None
+        found = [one for one in entry if self._has(one)]
         return found[0] if len(found) == 1 else None
 
     def _everything(self) -> dict[Key, RegistrySymbol]:

@@ -99,15 +99,19 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         fresh = dict(symbols or {})
         paid = _still_paid(self.fees if fees is None else fees, place, fresh)
         listed = self.lists if lists is None else lists
-        for number in self._touched(place, held, paid) - fresh.keys():
-            fresh[number] = self.symbols[number]
+        touched = self._touched(place, held, paid) - fresh.keys()
         if place.enum_value != self.exchange.enum_value:
             for number in self.named.keys() - fresh.keys():
                 fresh[number] = msgspec.structs.replace(self.named[number], exchange=place.enum_value)
-        if not fresh:
-            return msgspec.structs.replace(self, exchange=place, holds=held, fees=paid, lists=listed)
-        known, named = self.symbols.copy(), self.named.copy()
+        beside = msgspec.structs.replace(self, exchange=place, holds=held, fees=paid, lists=listed)
+        if not fresh and not touched:
+            return beside
         by_fee_key = _Fees(paid)
+        known, named = self.symbols.copy(), self.named.copy()
+        # Their names stay, so that they take their own places in the indexes: a hold of a whole exchange is to be seen
+        # at once, however many symbols it has.
+        same = {number: _beside(known[number], known[number], place.enum_value, held, by_fee_key) for number in touched}
+        known |= same
         gone: list[RegistrySymbol] = []
         come: list[RegistrySymbol] = []
         for number, now in fresh.items():
@@ -120,16 +124,13 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
             elif now is not None:
                 known[number] = symbol = _beside(now, before, place.enum_value, held, by_fee_key)
                 come.append(symbol)
-        return Place(
-            exchange=place,
+        return msgspec.structs.replace(
+            beside,
             symbols=known,
             named=named,
-            by_native=_indexed(self.by_native, _native, gone, come),
-            by_symbol=_indexed(self.by_symbol, _name, gone, come),
-            by_pair=_indexed(self.by_pair, _pair, gone, [one for one in come if is_live(one.status)]),
-            holds=held,
-            fees=paid,
-            lists=listed,
+            by_native=_indexed(self.by_native, _native, same, gone, come),
+            by_symbol=_indexed(self.by_symbol, _name, same, gone, come),
+            by_pair=_indexed(self.by_pair, _pair, same, gone, [one for one in come if is_live(one.status)]),
         )
 
     def _touched(
@@ -243,15 +244,25 @@ def entry_of(group: list[RegistrySymbol]) -> Entry:
 def _indexed(
     index: Mapping[K, Entry],
     key_of: Callable[[RegistrySymbol], K],
+    same: Mapping[int, RegistrySymbol],
     gone: Iterable[RegistrySymbol],
     come: Iterable[RegistrySymbol],
 ) -> dict[K, Entry]:
-    """Return an index without some symbols and with others; each group is made once, however many of it change."""
+    """Return an index without some symbols and with others; each group is made once, however many of it change.
+
+    same: by id, those that take the places of others with the same names.
+    """
     made = dict(index)
+    for key in set(map(key_of, same.values())):
+        entry = made.get(key)  # none is kept by the pair of one that is not live
+        if isinstance(entry, tuple):
+            made[key] = tuple(same.get(one.id, one) for one in entry)
+        elif entry is not None:
+            made[key] = same.get(entry.id, entry)
     added = grouped(map(key_of, come), come)
     numbers = {one.id for one in gone}
     for key in added.keys() | set(map(key_of, gone)):
-        group = [one for one in several(index.get(key)) if one.id not in numbers]
+        group = [one for one in several(made.get(key)) if one.id not in numbers]
         group += added.get(key, ())
         if group:
             made[key] = entry_of(group)
