@@ -4,7 +4,9 @@ docs/time-series.md tells why each thing in it is as it is.
 """
 
 import asyncio
+import os
 import re
+import sys
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -364,6 +366,66 @@ async def test_a_collector_goes_on_when_the_database_is_back(
 
     await collector.run(feed(), every=0.01)
     assert [row["bid"] for row in await look.fetch(ROWS)] == [Decimal(1), Decimal(2)]
+
+
+async def _endless(*tickers: Ticker) -> AsyncIterator[Ticker]:
+    for one in tickers:
+        yield one
+    await asyncio.Event().wait()
+
+
+async def test_a_collector_that_is_cancelled_writes_what_has_come(
+    both: Dsn, table: BookTickers, look: asyncpg.Connection
+) -> None:
+    """As by Ctrl-C, long before the next batch is due."""
+    collector = Collector(KnownView(BTC_USDT=(await ids_of(both, "BTC_USDT"))[0]), table)
+    collecting = asyncio.create_task(collector.run(_endless(ticker("BTC_USDT", 1)), every=3600))
+    await asyncio.sleep(0.05)  # the feed is read within one step of the loop
+    collecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await collecting
+    assert [row["bid"] for row in await look.fetch(ROWS)] == [Decimal(1)]
+
+
+async def test_a_batch_that_is_being_written_when_the_collector_is_cancelled_is_there_once(
+    both: Dsn, table: BookTickers, look: asyncpg.Connection
+) -> None:
+    """Its COPY is ended, and nobody knows how: it is written again by its primary key."""
+    collector = Collector(KnownView(BTC_USDT=(await ids_of(both, "BTC_USDT"))[0]), table, batch=2)
+    async with look.transaction():
+        await look.execute("LOCK TABLE market.book_tickers IN EXCLUSIVE MODE")
+        feed = _endless(ticker("BTC_USDT", 1), ticker("BTC_USDT", 2))
+        collecting = asyncio.create_task(collector.run(feed, every=3600))
+
+        async def waits_for_us() -> bool:
+            return bool(await look.fetchval(UNGRANTED))
+
+        await until(waits_for_us, what="the batch waits", within=10)
+        collecting.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await collecting
+    assert [row["bid"] for row in await look.fetch(ROWS)] == [Decimal(1), Decimal(2)]
+
+
+async def test_the_collector_ends_in_order_when_systemd_says_so(both: Dsn, look: asyncpg.Connection) -> None:
+    """By SIGTERM, which a Python program dies of otherwise, with what it had not written yet."""
+    async with FakeExchange() as exchange:
+        environment = {**os.environ, "DATABASE_URL": url_of(both), "PYTHONPATH": str(EXAMPLE)}
+        arguments = ("-m", "market_data", SPOT, "127.0.0.1", str(exchange.port))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        await asyncio.wait_for(exchange.connected.wait(), 60)
+        exchange.send("BTC_USDT", Decimal(1), NOON)
+
+        async def is_written() -> bool:
+            return bool(await look.fetch(ROWS))
+
+        await until(is_written, what="the first is written", within=10)
+        process.terminate()
+        out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert (process.returncode, out, err) == (0, b"0 tickers of symbols that are not listed, 0 lost\n", b"")
 
 
 async def test_rows_wait_in_memory_while_the_database_is_away(

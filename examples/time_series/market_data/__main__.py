@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+from contextlib import suppress
 
 from exchanges_db import Database, Registry
 from market_data.book_tickers import BookTickers, engine_of
@@ -17,14 +19,21 @@ async def main(exchange: str, host: str, port: int) -> None:
     engine = engine_of(url)
     table = BookTickers(engine)
     days = asyncio.create_task(table.keep_days())
-    await table.ready.wait()
-    async with Database(url) as db, Registry(db) as registry:
-        collector = Collector(registry.view(exchange), table)
-        await collector.run(tickers_from(host, port))
-        print(f"{collector.waiting} tickers of symbols that are not listed, {collector.lost} lost")
-    days.cancel()
-    await engine.dispose()
+    try:
+        await table.ready.wait()
+        async with Database(url) as db, Registry(db) as registry:
+            collector = Collector(registry.view(exchange), table)
+            try:
+                await collector.run(tickers_from(host, port))
+            finally:
+                print(f"{collector.waiting} tickers of symbols that are not listed, {collector.lost} lost")
+    finally:
+        days.cancel()
+        await engine.dispose()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    # What systemd and Docker send; asyncio knows Ctrl-C alone, by which it cancels `main`.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    with suppress(KeyboardInterrupt):
+        asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

@@ -162,13 +162,19 @@ class Collector:
                 await asyncio.sleep(every)
 
     async def run(self, tickers: AsyncIterable[Ticker], *, every: float = 0.25) -> None:
-        """Collect until the feed ends; write full batches, and whatever there is after so many seconds."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_flushing(every))
-            try:
-                async for ticker in tickers:
-                    self.take(ticker)
-            finally:
-                self._is_over = True
-                self._due.set()
-        await self.flush()
+        """Collect until the feed ends or this is cancelled; write full batches, and whatever there is every few seconds.
+
+        Raises:
+            MaybeWritten: the database is away at the end, so that what came last is lost.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_flushing(every))
+                try:
+                    async for ticker in tickers:
+                        self.take(ticker)
+                finally:
+                    self._is_over = True
+                    self._due.set()
+        finally:
+            await self.flush()  # also what was being written when this was cancelled
