@@ -129,12 +129,15 @@ async def test_states_are_told(stocked_dsn: Dsn) -> None:
         (lost,) = await read(stream, 1)
         assert isinstance(lost, StateChanged)
         assert (lost.before, lost.after) == (RegistryState.LIVE, RegistryState.STALE)
+        assert lost.why
         await deactivate_exchange(2, db=db)
         proxy.heal()
         change, back = await read(stream, 2)
         assert change.kind is Kind.EXCHANGE_DEACTIVATED
         assert isinstance(back, StateChanged)
         assert (back.after, back.position) == (RegistryState.LIVE, change.position)
+        assert registry.stats().why_stale is None  # what failed last is no reason any more
+        assert registry.stats().last_error
 
 
 async def test_what_a_file_did_not_know_is_told_as_changes(stocked_dsn: Dsn, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from exchanges_db.errors import RegistryStale
 from exchanges_db.registry.changes import Gap, HoldChanged, RegistryChange, RegistryChangeKind, StateChanged
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import Snapshot
-from exchanges_db.registry.state import Counts, RegistryState, RegistryStats
+from exchanges_db.registry.state import Counts, RegistryState, RegistryStats, why_not_live
 from exchanges_db.registry.streams import ChangeStream, Streams
 from exchanges_db.symbols.judge import Hold
 from tests.stream_snapshots import at, entry, news, place, snapshot, symbol
@@ -35,7 +35,7 @@ class Registry:
 
     def stats(self) -> RegistryStats:
         """As the registry's own."""
-        return Counts(last_error="the wire is cut").stats()
+        return Counts(last_error="the wire was cut yesterday").stats(why_stale="the wire is cut")
 
     def open(self, since: Position | None = None, maxsize: int = 100, *, states: bool = False) -> ChangeStream:
         """As Registry.changes()."""
@@ -283,6 +283,13 @@ async def test_states_are_told_to_those_who_asked() -> None:
     assert isinstance(found, StateChanged)
     assert (lost.before, lost.after, lost.why) == (LIVE, STALE, "the wire is cut")
     assert (found.before, found.after, found.why) == (STALE, LIVE, None)
+
+
+def test_what_failed_before_the_last_proof_is_no_reason() -> None:
+    """A standby whose replay is paused answers: nobody is to look for a lost connection there."""
+    assert why_not_live(OSError("the wire is cut"), on_standby=True) == "the wire is cut"
+    assert "pg_stat_wal_receiver" in why_not_live(None, on_standby=True)
+    assert why_not_live(None, on_standby=False) == "no answer proves that what it holds is fresh"
 
 
 async def test_a_state_that_nothing_told_is_found_by_looking() -> None:

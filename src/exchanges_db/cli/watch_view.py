@@ -86,7 +86,7 @@ class View:
         parts = [registry.state.value, f"lag {lag}", f"position {self._snapshot.position.epoch}",
                  f"exchanges {len(places)}", f"symbols {symbols}"]  # fmt: skip
         if registry.state is not RegistryState.LIVE:
-            parts.append(f"the database is away: {cell(registry.stats().last_error or 'no answer')}")
+            parts.append(f"why: {cell(registry.stats().why_stale or 'no answer')}")
         lines = [""]
         for part in parts:
             if lines[-1] and len(lines[-1]) + 2 + len(part) > width:

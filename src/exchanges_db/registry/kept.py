@@ -26,7 +26,7 @@ from exchanges_db.registry.forks import abandon_in_child
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News, Snapshot
-from exchanges_db.registry.state import Counts, RegistryState, RegistryStats
+from exchanges_db.registry.state import UNPROVEN, Counts, RegistryState, RegistryStats, why_not_live
 
 # No other connection, however often it is tried, would do better.
 _FOR_GOOD = (AccessDenied, ConfigurationError, SchemaMismatch)
@@ -97,7 +97,9 @@ class Kept(ABC):
 
     def stats(self) -> RegistryStats:
         """Return what it has gone through since it was made."""
-        return self._counts.stats(None if self._following is None else self._following.clock.error())
+        why = self._why_closed if self._is_closed else why_not_live(self._error, on_standby=self._counts.on_standby)
+        clock_error = None if self._following is None else self._following.clock.error()
+        return self._counts.stats(clock_error, None if self.state is RegistryState.LIVE else why)
 
     def now(self) -> datetime | None:
         """Return what time it is on the server, as its answers have told from the first one on; None before that.
@@ -149,12 +151,8 @@ class Kept(ABC):
             follower.stale(self._why_stale())
 
     def _not_opened(self) -> ExchangesDBError:
-        if self._counts.on_standby and self._snapshot is not None:
-            return DatabaseUnavailable(
-                "the server follows another one, and nothing proves that what it shows is fresh: "
-                "see there whether it is connected (pg_stat_wal_receiver), and whether its replay is paused"
-            )
-        return DatabaseUnavailable("the registry was not loaded in time")
+        is_unproven = self._counts.on_standby and self._snapshot is not None
+        return DatabaseUnavailable(UNPROVEN if is_unproven else "the registry was not loaded in time")
 
     def _begin_with(self, saved: SavedSnapshot) -> None:
         """Hold what is from a file, of which nothing is proven yet."""

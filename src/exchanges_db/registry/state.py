@@ -27,6 +27,19 @@ class RegistryState(StrEnum):
     CLOSED = "CLOSED"
 
 
+UNPROVEN = (
+    "the server follows another one, and nothing proves that what it shows is fresh: see there whether it is connected "
+    "(pg_stat_wal_receiver), and whether its replay is paused"
+)
+
+
+def why_not_live(error: Exception | None, *, on_standby: bool) -> str:
+    """Return why a registry is not LIVE; error: what has happened to its connection since the last proof."""
+    if error is not None:
+        return str(error)
+    return UNPROVEN if on_standby else "no answer proves that what it holds is fresh"
+
+
 class RegistryStats(msgspec.Struct, frozen=True, kw_only=True):
     """What a registry has gone through since it was made.
 
@@ -37,8 +50,9 @@ class RegistryStats(msgspec.Struct, frozen=True, kw_only=True):
         connects, losses: connections that were made, and that failed.
         listening: whether notifications arrive; else changes are seen by polls alone.
         on_standby: whether it reads from a server that follows another one.
-        last_error: why a connection failed last; None where none has.
+        last_error: why a connection failed last, also when all is well again; None where none has.
         clock_error: by how many seconds `now` may be off at most; None where no server has answered.
+        why_stale: why the registry is not LIVE at present; None where it is.
     """
 
     loads: int
@@ -52,6 +66,7 @@ class RegistryStats(msgspec.Struct, frozen=True, kw_only=True):
     on_standby: bool
     last_error: str | None
     clock_error: float | None = None
+    why_stale: str | None = None
 
 
 class Counts(msgspec.Struct):
@@ -69,10 +84,10 @@ class Counts(msgspec.Struct):
     last_error: str | None = None
     deaf: bool | None = None
 
-    def stats(self, clock_error: float | None = None) -> RegistryStats:
+    def stats(self, clock_error: float | None = None, why_stale: str | None = None) -> RegistryStats:
         """Return them as they are now."""
-        counted = (field for field in RegistryStats.__struct_fields__ if field != "clock_error")
-        return RegistryStats(**{field: getattr(self, field) for field in counted}, clock_error=clock_error)
+        counted = {field: getattr(self, field) for field in RegistryStats.__struct_fields__ if hasattr(self, field)}
+        return RegistryStats(**counted, clock_error=clock_error, why_stale=why_stale)
 
 
 class Clock:

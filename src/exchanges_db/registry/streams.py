@@ -266,7 +266,7 @@ class Streams:
                 stream.place(position)
         listeners = [stream for stream in streams if stream.wants_states]
         if self._told is not None and state is not self._told:
-            why = None if state is RegistryState.LIVE else self._registry.stats().last_error
+            why = None if state is RegistryState.LIVE else self._registry.stats().why_stale
             told = StateChanged(
                 kind=RegistryChangeKind.STATE_CHANGED, position=position, before=self._told, after=state, why=why
             )
