@@ -21,9 +21,10 @@ from exchanges_db.database.dsn import Dsn
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.snapshot import Snapshot
 from tests import servers
+from tests.registry_history import newest_position
 from tests.soak.ending import database_differences, history_differences
 from tests.soak.figures import THREADS, Figures, Measuring, growth
-from tests.soak.registries import Registries, newest, settled, within
+from tests.soak.registries import Registries, settled, within
 from tests.soak.silence import Silence
 from tests.soak.stage import Stage
 from tests.soak.watching import Faults, differences, judge
@@ -261,7 +262,7 @@ async def _log(stage: Stage) -> tuple[dict[int, str], list[int]]:
     connection = await asyncpg.connect(**stage.leader.dsn.asyncpg_arguments(), timeout=20)
     try:
         rows = await connection.fetch(_LOG)
-        assert (await newest(connection)).epoch == max(row["epoch"] for row in rows)
+        assert (await newest_position(connection)).epoch == max(row["epoch"] for row in rows)
     finally:
         connection.terminate()
     return {row["epoch"]: row["token"] for row in rows}, [row["epoch"] for row in rows if row["whole"]]

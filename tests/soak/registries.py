@@ -16,7 +16,6 @@ import asyncpg
 
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import ExchangesDBError, RegistryStale
-from exchanges_db.registry.models import Position
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import Snapshot
@@ -24,6 +23,7 @@ from exchanges_db.registry.state import RegistryState
 from exchanges_db.registry.threaded import ThreadedRegistry
 from exchanges_db.registry.views import View
 from tests.payload_rows import SPOT
+from tests.registry_history import newest_position
 from tests.soak.stage import Stage
 from tests.soak.using import Consumer, follow, look_up_faults
 from tests.soak.watching import Digests, Faults, Watcher
@@ -35,14 +35,6 @@ _SHORT = RegistrySettings(poll_interval=0.5, answer_timeout=2, load_timeout=10)
 # Begins the names of those who look by themselves too late for any soak: notifications alone tell them of what is new.
 PATIENT = "patient"
 _PATIENT = RegistrySettings(poll_interval=3600, answer_timeout=2)
-_NEWEST = "SELECT epoch, token::text FROM public.registry_changes WHERE epoch IS NOT NULL ORDER BY epoch DESC LIMIT 1"
-
-
-async def newest(connection: asyncpg.Connection) -> Position:
-    """Return how far the log has come."""
-    row = await connection.fetchrow(_NEWEST)
-    assert row is not None
-    return Position(row["epoch"], row["token"])
 
 
 class Member:
@@ -198,7 +190,7 @@ class Registries:
             failovers = self._stage.failovers
             connection = await asyncpg.connect(**dsn.asyncpg_arguments(), timeout=5, command_timeout=10)
             try:
-                committed, known_at = await newest(connection), time.monotonic()
+                committed, known_at = await newest_position(connection), time.monotonic()
             finally:
                 connection.terminate()
             if member.who.startswith(PATIENT) or draw.random() < 0.5:

@@ -9,7 +9,8 @@ import asyncio
 
 import asyncpg
 
-from tests.soak.registries import PATIENT, Member, Registries, newest, within
+from tests.registry_history import newest_position
+from tests.soak.registries import PATIENT, Member, Registries, within
 from tests.soak.stage import Stage
 from tests.soak.watching import Faults
 
@@ -70,7 +71,9 @@ class Silence:
 
     async def _arrives(self, connection: asyncpg.Connection, member: Member, when: str) -> None:
         async def arrived() -> bool:
-            return member.registry.position == await newest(connection)
+            return member.registry.position == await newest_position(connection)
 
         if not await within(_ARRIVES, arrived):
-            self._faults.note(f"{member.who} was not told of what was committed {when}: {await newest(connection)}")
+            self._faults.note(
+                f"{member.who} was not told of what was committed {when}: {await newest_position(connection)}"
+            )
