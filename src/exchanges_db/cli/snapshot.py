@@ -93,7 +93,9 @@ _LISTS: list[Column[ListAge]] = [
 
 
 @command(group, "save", example="snapshot save registry.snapshot")
-def save(path: File) -> None:
+def save(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Where to: a new file, or a snapshot that is replaced.")],
+) -> None:
     """Save what a registry would hold now.
 
     All exchanges and symbols, holds, fees and the ages of lists, of one moment. Replaces PATH as a whole or leaves it

@@ -85,6 +85,7 @@ class Registry(Kept, Changing, LookUps):
         set, look-ups raise RegistryStale until then: how old the file is, no clock can prove.
 
         Raises:
+            InvalidArgument: `path` is none.
             SnapshotRefused: the file is damaged, cut off, not there, or of a newer version.
         """
         registry = cls(db, listen=listen, settings=settings)
@@ -97,8 +98,9 @@ class Registry(Kept, Changing, LookUps):
         Its `saved_at` is when the database was last proven to be like this, not when the file was written.
 
         Raises:
-            RegistryStale: nothing is held yet, or it is too old.
-            SnapshotNotSaved: the file cannot be written.
+            RegistryStale: nothing is held yet, or it is too old, or the registry is closed.
+            InvalidArgument: `path` is none.
+            SnapshotNotSaved: the file cannot be written, or what is there is no snapshot.
         """
         known_at = self._known_at()
         await asyncio.to_thread(write_snapshot, path, self.snapshot, known_at)

@@ -161,8 +161,9 @@ class ThreadedRegistry(LookUps):
         Its `saved_at` is when the database was last proven to be like this, not when the file was written.
 
         Raises:
-            RegistryStale: nothing is held yet, or it is too old.
-            SnapshotNotSaved: the file cannot be written.
+            RegistryStale: nothing is held yet, or it is too old, or the registry is closed.
+            InvalidArgument: `path` is none.
+            SnapshotNotSaved: the file cannot be written, or what is there is no snapshot.
         """
         known_at = self._registry._known_at()  # noqa: SLF001 - private to this package
         write_snapshot(path, self.snapshot, known_at)
