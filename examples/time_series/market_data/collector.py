@@ -162,7 +162,7 @@ class Collector:
                 await asyncio.sleep(every)
 
     async def run(self, tickers: AsyncIterable[Ticker], *, every: float = 0.25) -> None:
-        """Collect until the feed ends or this is cancelled; write full batches, and whatever there is every few seconds.
+        """Collect until the feed ends or this is cancelled; write full batches, and the rest after so many seconds.
 
         Raises:
             MaybeWritten: the database is away at the end, so that what came last is lost.
