@@ -51,8 +51,7 @@ WITH state AS MATERIALIZED (
     FROM touched AS t
 )
 SELECT
-    s.epoch::bigint AS epoch, s.token::text AS token, clock_timestamp()::timestamptz AS asked_at,
-    b.known::boolean AS known,
+    s.epoch::bigint AS epoch, s.token::text AS token, b.known::boolean AS known,
     coalesce((SELECT json_agg(json_build_array(n.epoch, n.token, n.changed, n.ids,
                                                to_char(n.committed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
                               ORDER BY n.epoch, n.id)

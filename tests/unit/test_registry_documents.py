@@ -12,7 +12,7 @@ from exchanges_db.registry import documents as module
 from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.models import Position, RegistrySymbol
 from exchanges_sql.registry import GetRegistryContentsRow, GetRegistryNewsRow
-from tests.stream_snapshots import START, committed, symbol
+from tests.stream_snapshots import START, symbol
 
 ROOM = 25
 NOTHING = GetRegistryContentsRow(exchanges="[]", named="[]", holds="[]", fees="[]", lists="[]")
@@ -28,7 +28,7 @@ def changed(documents: Documents, number: int) -> RegistrySymbol:
     spec = symbol(price_tick=Decimal(number).scaleb(-4), min_quantity=Decimal("0.25"))
     one = msgspec.structs.replace(spec, updated_at=START + timedelta(seconds=number))
     row = GetRegistryNewsRow(
-        epoch=number, token="t", asked_at=committed(number), known=True, log="[]", exchanges="[]",
+        epoch=number, token="t", known=True, log="[]", exchanges="[]",
         symbols=document(one), named="[]", holds="[]", fees="[]", lists="[]", left_out=[],
     )  # fmt: skip
     news = documents.news(row, {})

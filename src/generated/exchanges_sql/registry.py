@@ -61,8 +61,7 @@ WITH state AS MATERIALIZED (
     FROM touched AS t
 )
 SELECT
-    s.epoch\\:\\:bigint AS epoch, s.token\\:\\:text AS token, clock_timestamp()\\:\\:timestamptz AS asked_at,
-    b.known\\:\\:boolean AS known,
+    s.epoch\\:\\:bigint AS epoch, s.token\\:\\:text AS token, b.known\\:\\:boolean AS known,
     coalesce((SELECT json_agg(json_build_array(n.epoch, n.token, n.changed, n.ids,
                                                to_char(n.committed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24\\:MI\\:SS.US"Z"'))
                               ORDER BY n.epoch, n.id)
@@ -89,7 +88,6 @@ FROM state AS s, base AS b
 class GetRegistryNewsRow:
     epoch: int
     token: str
-    asked_at: datetime.datetime
     known: bool
     log: str
     exchanges: str
@@ -194,16 +192,15 @@ class AsyncQuerier:
         return GetRegistryNewsRow(
             epoch=row[0],
             token=row[1],
-            asked_at=row[2],
-            known=row[3],
-            log=row[4],
-            exchanges=row[5],
-            symbols=row[6],
-            named=row[7],
-            left_out=row[8],
-            holds=row[9],
-            fees=row[10],
-            lists=row[11],
+            known=row[2],
+            log=row[3],
+            exchanges=row[4],
+            symbols=row[5],
+            named=row[6],
+            left_out=row[7],
+            holds=row[8],
+            fees=row[9],
+            lists=row[10],
         )
 
     async def get_registry_state(self) -> Optional[GetRegistryStateRow]:
