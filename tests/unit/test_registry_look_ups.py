@@ -27,12 +27,14 @@ from exchanges_db import (
     NamedSymbol,
     Obstacle,
     Registry,
+    Symbol,
     SymbolKind,
     SymbolNotFound,
 )
 from exchanges_db.errors import RegistryStale
 from exchanges_db.registry.followers import Follower
 from exchanges_db.registry.look_ups import LookUps
+from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.registry.names import Later
 from exchanges_db.registry.places import Place
 from exchanges_db.registry.served import SymbolIds
@@ -200,6 +202,7 @@ def test_lists_of_exchanges() -> None:
     [
         (lambda r: r.get_fees(r.symbol(PLACE, "sol/usdt:usdt"), strict="false"), "strict"),
         (lambda r: r.view(PLACE, "future", allow_ambiguous="false"), "allow_ambiguous"),
+        (lambda r: r.view(PLACE, "future", pairs="false"), "pairs"),
         (lambda r: r.get_symbols_by_ids(b"abc"), "symbol_ids"),
     ],
 )
@@ -515,6 +518,41 @@ def test_a_symbol_can_be_sent_copied_and_written_as_json(paid: dict[str, Fees]) 
         assert twin == one
         assert twin.account_fees == paid
     assert msgspec.json.decode(msgspec.json.encode(one))["account_fees"].keys() == paid.keys()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda one: msgspec.structs.replace(one, price_tick=Decimal(1)),
+        lambda one: Place(exchange=exchange()).evolved(symbols={1: one}).evolved(
+            exchange=exchange(enum_value="RENAMED")
+        ).symbols[1],
+        lambda one: pickle.loads(pickle.dumps(one)),  # our own
+        copy.deepcopy,
+        copy.copy,
+    ],
+)  # fmt: skip
+def test_rules_are_those_of_the_symbol_that_has_them(make: Callable[[RegistrySymbol], RegistrySymbol]) -> None:
+    """A symbol that was made from one whose rules had been compiled kept them, whatever was made different."""
+    one = symbol(1)
+    assert one.rules.price_tick == one.price_tick
+    made = make(one)
+    assert made.rules.spec == Symbol(**{field: getattr(made, field) for field in Symbol.__struct_fields__})
+    assert made.rules.price_tick == made.price_tick
+
+
+def test_rules_that_were_compiled_are_neither_written_nor_sent() -> None:
+    """Else a log or a process pool is given a document that depends on who has looked at the symbol before."""
+    one = symbol(1, "spot", price_tick=Decimal("1E-8"), quantity_step=Decimal("1E-8"), max_notional=Decimal(5_000_000))
+    documents = []
+    for _ in range(2):
+        documents.append({**msgspec.json.decode(msgspec.json.encode(one)), "_rules": None})
+        assert len(pickle.dumps(one)) < 1600
+        assert msgspec.json.decode(msgspec.json.encode(one), type=RegistrySymbol) == one
+        assert "OrderRules" not in repr(one)
+        assert one.rules is one.rules
+    assert documents[0] == documents[1]
+    assert not msgspec.json.decode(msgspec.json.encode(one))["_rules"]
 
 
 @pytest.mark.parametrize(

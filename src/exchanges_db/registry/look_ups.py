@@ -101,9 +101,9 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
             ExchangeNotFound, InvalidArgument: there is no such exchange or kind, or something cannot be called.
             AmbiguousSymbol: there are pairs that several symbols are of; `.candidates` are their native names.
         """
-        if type(allow_ambiguous) is not bool:
-            said = shown(allow_ambiguous)
-            raise InvalidArgument(f"allow_ambiguous must be True or False, not {said}", field="allow_ambiguous")
+        for field, said in (("pairs", pairs), ("allow_ambiguous", allow_ambiguous)):
+            if type(said) is not bool:
+                raise InvalidArgument(f"{field} must be True or False, not {shown(said)}", field=field)
         check_hook(on_listed, "on_listed")
         check_hook(on_ambiguous, "on_ambiguous")
         snapshot = self._served.snapshot

@@ -43,6 +43,17 @@ class Position(NamedTuple):
     token: str
 
 
+class Compiled(msgspec.Struct, dict=True):
+    """Keeps the rules of a symbol, and has no field for them: whoever writes or sends the symbol leaves them out."""
+
+    @classmethod
+    def of(cls, rules: OrderRules) -> Compiled:
+        """Return what keeps these."""
+        made = cls()
+        made.__dict__["rules"] = rules
+        return made
+
+
 class RegistrySymbol(Symbol, frozen=True, kw_only=True, gc=False, eq=False):
     """A Symbol as `get_symbol` returns it, and what was said of it beside its list.
 
@@ -55,7 +66,12 @@ class RegistrySymbol(Symbol, frozen=True, kw_only=True, gc=False, eq=False):
     doubtful_since: datetime | None = None
     holds: tuple[Hold, ...] = ()
     account_fees: Mapping[str, Fees] = NO_FEES
-    _rules: OrderRules | None = None
+    _rules: Compiled | None = None
+
+    def __post_init__(self) -> None:
+        """Begin without rules: those that came along are of what this one was made from, with another tick perhaps."""
+        if self._rules is not None:
+            msgspec.structs.force_setattr(self, "_rules", None)
 
     @property
     def rules(self) -> OrderRules:
@@ -64,12 +80,14 @@ class RegistrySymbol(Symbol, frozen=True, kw_only=True, gc=False, eq=False):
         Raises:
             InvalidSymbol: its numbers cannot be used.
         """
-        if self._rules is None:
+        kept = self._rules
+        if kept is None:
             # Of a copy: rules that led back to this object would keep it from being freed, as no collector sees it.
             copy = Symbol(**{field: getattr(self, field) for field in Symbol.__struct_fields__})
-            msgspec.structs.force_setattr(self, "_rules", OrderRules.from_symbol(copy))
-        assert self._rules is not None  # made above
-        return self._rules
+            kept = Compiled.of(OrderRules.from_symbol(copy))
+            msgspec.structs.force_setattr(self, "_rules", kept)
+        rules: OrderRules = kept.__dict__["rules"]
+        return rules
 
     def keep_rules_of(self, before: RegistrySymbol) -> None:
         """Take over the rules that were compiled for an earlier state, where they are of the same specification."""
