@@ -167,6 +167,17 @@ def test_what_another_version_wrote_is_refused(tmp_path: Path, told: dict[str, A
     assert re.search(words, refusal(path))
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_header_that_is_no_text_is_one_of_another_version(tmp_path: Path, number: int) -> None:
+    """A newer format may have another one, of bytes perhaps."""
+    path = saved(tmp_path)
+    header, body = b"\xff\x00{}", pack(a_snapshot())
+    path.write_bytes(with_sum(struct.pack("<22sIIQ", MAGIC, number, len(header), len(body)) + header + body))
+    assert "made by exchanges_db an unknown version, a newer version than this one" in refusal(path)
+    path.write_bytes(with_sum(struct.pack("<22sIIQ", MAGIC, number, 8, len(body)) + b'{"a":"\xff"}'[:8] + body))
+    assert "newer version than this one" in refusal(path)
+
+
 @pytest.mark.parametrize("word", [b"TRADING", b"SPOT", b"BUY", b"EXCHANGE"])
 def test_a_word_that_is_not_known_is_one_of_a_newer_version(tmp_path: Path, word: bytes) -> None:
     """A status, a kind, a side: nothing is guessed, and no symbol is left out."""

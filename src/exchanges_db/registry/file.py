@@ -126,7 +126,7 @@ def read_snapshot(path: StrPath) -> SavedSnapshot:
         raise _newer(place, maker, f"its format is {parts.format}, and the newest one known here is {_FORMAT}")
     try:
         header = msgspec.json.decode(parts.header, type=_Header)
-    except msgspec.DecodeError as exc:
+    except ValueError as exc:  # no document of this kind, no JSON, or no UTF-8
         raise _newer(place, maker, f"its header is another one: {exc}") from exc
     _check_fields(place, maker, header.knows)
     try:
@@ -191,7 +191,7 @@ def _taken_apart(place: Path, content: bytes) -> _Parts:
 def _maker(header: bytes) -> str:
     try:
         return msgspec.json.decode(header, type=_Maker).made_by
-    except msgspec.DecodeError:
+    except ValueError:
         return _Maker().made_by
 
 
