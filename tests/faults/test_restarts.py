@@ -17,6 +17,7 @@ from exchanges_db import (
     update_exchange,
 )
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.session import Session
 from tests.factories import an_exchange, connected, row_count
 from tests.faults.counter import Load, raises_in_trail, read_counter
 from tests.servers import Server, until
@@ -31,18 +32,34 @@ async def _end_all(other: asyncpg.Connection) -> int:
 
 
 async def _end_settled(database: Database, other: asyncpg.Connection) -> int:
-    """The same once the pool makes no connection, because one that is ended before it was made is not a lost one."""
+    """The same once the pool makes no connection.
+
+    One that is ended before it was made is not a lost one. One that is made afterwards serves the next call, so that
+    those that were ended stay in the pool.
+    """
 
     async def settled() -> bool:
+        before = database.stats()
         there = await other.fetchval(f"SELECT count(*) FROM ({PIDS}) AS ours")
-        return bool(database.stats().open == there)
+        return before.opening == 0 and before == database.stats() and bool(before.open == there)
 
-    await until(settled, what="the pool has all sessions that the server has", within=10)
+    await until(settled, what="the pool has all sessions that the server has, and makes none", within=10)
     return await _end_all(other)
 
 
-async def test_ended_idle_sessions_are_not_noticed(dsn: Dsn) -> None:
-    """The server's FATAL lies in every idle connection: reads are repeated, and writes too, as nothing was sent."""
+@pytest.mark.parametrize("seconds", [0, 0.1])
+async def test_ended_idle_sessions_are_not_noticed(dsn: Dsn, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's FATAL lies in every idle connection: reads are repeated, and writes too, as nothing was sent.
+
+    Also where it takes so many seconds to make a connection.
+    """
+    connect = Database._connect
+
+    async def slowly(database: Database, limit: float) -> Session:
+        await asyncio.sleep(seconds)
+        return await connect(database, limit)
+
+    monkeypatch.setattr(Database, "_connect", slowly)
     async with Database(dsn, LIMITS) as database, connected(dsn) as other:
         ended = 0
         for _ in range(3):
