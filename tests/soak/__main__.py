@@ -12,6 +12,7 @@ import secrets
 import signal
 import sys
 
+from tests.soak import memory
 from tests.soak.course import Course
 
 _CUT_OFF = "it has not come to its end"
@@ -20,6 +21,7 @@ _MORE = 900  # seconds that the beginning and the end may take, also where the m
 
 def main() -> int:
     """Run it, and say how it went."""
+    memory.count_all()
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", default="")

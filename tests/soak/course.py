@@ -121,7 +121,7 @@ class Course:
     async def _act(self, stage: Stage, registries: Registries) -> None:
         await stage.writing.begin()
         await registries.open()
-        measuring = Measuring(stage)
+        measuring = Measuring(stage, registries.books)
         self._at_rest = await measuring.take()
         silence = Silence(stage, registries, self._faults)
         stage.writing.start()
@@ -146,14 +146,14 @@ class Course:
         for fault in growth(first, last, at_rest=False):
             self._faults.note(fault)
 
-    async def _compare_at_rest(self, stage: Stage) -> None:
+    async def _compare_at_rest(self, stage: Stage, registries: Registries) -> None:
         """See that no more is in use than before the first fault, once the servers know whose clients are gone."""
         before, now = self._at_rest, None
         assert before is not None  # nothing had failed yet
         until_then = time.monotonic() + self._patience
         while now is None or (growth(before, now, at_rest=True) and time.monotonic() < until_then):
             await asyncio.sleep(0.1)
-            now = await Measuring(stage).take()
+            now = await Measuring(stage, registries.books).take()
         self._report += [f"at rest before: {before}", f"at rest after:  {now}"]
         for fault in growth(before, now, at_rest=True):
             self._faults.note(f"at rest {fault}")
@@ -192,7 +192,7 @@ class Course:
         await self._settle(registries, wanted)
         self._say("all have come to the end of the log")
         await stage.reset()  # only now: whose connection was forgotten has found out by itself
-        await self._compare_at_rest(stage)
+        await self._compare_at_rest(stage, registries)
         self._say("all is at rest")
         log, whole = await _log(stage)
         watchers = [*(member.watcher for member in registries.members), *registries.gone]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import threading
 import time
 import traceback
@@ -148,6 +149,12 @@ class Registries:
         consumer.begin()
         self.consumers.append(consumer)
         self._following.append(asyncio.create_task(following))
+
+    def books(self) -> int:
+        """Return how many bytes are kept of what they went through."""
+        steps = [one.watcher.steps for one in self.members] + [one.steps for one in self.gone]
+        arrays = [*steps, *(one.positions for one in self.consumers)]
+        return self.digests.size + sum(map(sys.getsizeof, arrays))
 
     def start(self) -> None:
         """Have them read, and others come and go."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from array import array
 from collections.abc import Iterable, Mapping
@@ -53,8 +54,19 @@ class Digests:
             return None
         return f"at {position} {who} held what {known[len(digest) :].decode()} did not"
 
+    @property
+    def size(self) -> int:
+        """How many bytes they take."""
+        with self._lock:
+            return sys.getsizeof(self._known) + sum(_taken(each) for pair in self._known.items() for each in pair)
+
     def __len__(self) -> int:
         return len(self._known)
+
+
+def _taken(value: bytes) -> int:
+    """Return how many bytes an allocator gives for a value: its own, and a few that say how many, in steps of 16."""
+    return (sys.getsizeof(value) + 8 + 15) // 16 * 16
 
 
 class Watcher:

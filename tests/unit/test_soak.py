@@ -1,8 +1,11 @@
 """The judges of `make soak`, each held to a registry that is broken in the way that it is to find."""
 
+import subprocess
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,6 +25,7 @@ from tests.soak.figures import Figures, growth
 from tests.soak.using import Consumer, look_up_faults
 from tests.soak.watching import Digests, Faults, Watcher, Writes, as_number, differences, judge
 
+ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 A, B, C = ("aaaaaaaa-0000-4000-8000-000000000000", "bbbbbbbb-0000-4000-8000-000000000000", "cccccccc-0000-4000-8000-0")
 LOG = {1: A, 2: A, 3: A, 4: A}
@@ -142,12 +146,44 @@ def test_what_was_acknowledged_is_there() -> None:
 
 
 def test_what_grows_is_found() -> None:
-    few = Figures(100, 100_000, 50, 10, 40, 20)
+    few = Figures(55, 80, 100_000, 50, 10, 40, 20)
     assert growth(few, few, at_rest=True) == growth(few, few, at_rest=False) == []
     for field in Figures.__dataclass_fields__:
         most = Figures(**{**few.__dict__, field: getattr(few, field) * 3})
         found = growth(few, most, at_rest=False) + growth(few, most, at_rest=True)
-        assert [fault.split()[0] for fault in found] == [field]
+        assert {fault.split()[0] for fault in found} == {field}
+
+
+@pytest.mark.parametrize("at_rest", [False, True])
+def test_a_leak_of_three_megabytes_per_minute_is_found_after_two_minutes(at_rest: bool) -> None:
+    few = Figures(55, 80, 100_000, 50, 10, 40, 20)
+    leaking = Figures(**{**few.__dict__, "megabytes": few.megabytes + 2 * 3})
+    assert growth(few, leaking, at_rest=at_rest)
+
+
+_KEEP = """
+from tests.soak import memory
+memory.count_all()
+before = memory.in_use()
+kept = [bytes(200) for _ in range(10_000)]
+least = sum(map(len, kept)) / memory.MEGABYTE
+most = 2 * least
+assert least < memory.in_use() - before < most, (memory.in_use(), before)
+kept.clear()
+assert memory.in_use() - before < least / 10, (memory.in_use(), before)
+"""
+
+
+def test_what_is_kept_is_in_use_however_small_its_parts_are() -> None:
+    subprocess.run([sys.executable, "-c", _KEEP], cwd=ROOT, check=True, timeout=60)
+
+
+def test_the_books_of_a_soak_are_as_large_as_is_said() -> None:
+    digests = Digests()
+    empty = digests.size
+    for epoch in range(1000):
+        digests.check(Position(epoch, A), bytes(16), "one")
+    assert 1000 * (64 + 64) < digests.size - empty < 1000 * (64 + 64) * 2
 
 
 def doubted() -> Snapshot:
