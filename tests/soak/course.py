@@ -93,9 +93,15 @@ class Course:
                 registries = Registries(stage, self._faults, self._seed, folder)
                 stage.have_seen = registries.have_seen
                 stage.writing = Writing(db, stage.dsn, self._seed, self._faults)
-                await self._act(stage, registries)
-                self._say("the end: nobody writes any more, and everything is healed")
-                await self._compare(stage, registries, db)
+                try:
+                    await self._act(stage, registries)
+                    self._say("the end: nobody writes any more, and everything is healed")
+                    await self._compare(stage, registries, db)
+                except BaseException:
+                    await (
+                        registries.close()
+                    )  # else the threads that follow their changes wait for the next one for ever
+                    raise
             await self._close(stage, registries)
         finally:
             await stage.end()

@@ -31,11 +31,15 @@ class _Mallinfo2(ctypes.Structure):
 
 
 _libc = ctypes.CDLL(None)
-_libc.mallinfo2.restype = _Mallinfo2
+can_count = hasattr(_libc, "mallinfo2")  # glibc 2.33 and newer
+if can_count:
+    _libc.mallinfo2.restype = _Mallinfo2
 
 
 def count_all() -> None:
     """Begin this program anew, unless that was done, so that `in_use` counts all that Python asks for."""
+    if not can_count:
+        sys.exit("make soak asks the allocator of glibc 2.33 or newer what is in use, and here is another one")
     if not _is_counted():
         os.execve(sys.executable, sys.orig_argv, {**os.environ, **_COUNTED})
 
