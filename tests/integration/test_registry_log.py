@@ -413,9 +413,9 @@ async def test_no_limit_of_statements_ends_the_wait_of_a_commit(stocked_dsn: Dsn
         held = other.transaction()
         await held.start()
         await other.execute(f"SET CONSTRAINTS ALL IMMEDIATE; {EXCHANGE} 1")
-        await owner.execute("SET statement_timeout = '20ms'")
+        await owner.execute("SET statement_timeout = '500ms'")  # which the statement itself never takes
         with pytest.raises(TimeoutError):
-            await owner.execute(HOLD, timeout=0.3)
+            await owner.execute(HOLD, timeout=1.2)
         await held.rollback()
 
 
