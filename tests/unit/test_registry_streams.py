@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from exchanges_db import InvalidArgument, SidesAllowed
+from exchanges_db import ConfigurationError, InvalidArgument, SidesAllowed
 from exchanges_db.errors import RegistryStale
 from exchanges_db.registry.changes import Gap, HoldChanged, RegistryChange, RegistryChangeKind, StateChanged
 from exchanges_db.registry.models import Position
@@ -97,6 +97,18 @@ async def test_one_that_waits_is_woken() -> None:
     await asyncio.sleep(0)
     registry.move(2)
     assert reasons([await asyncio.wait_for(task, 5)]) == ["2"]
+
+
+async def test_another_loop_is_refused_and_hinders_nobody() -> None:
+    """Whoever waits in the first one was not woken any more."""
+    registry = Registry()
+    stream = registry.open()
+    reader = asyncio.create_task(read(stream, 1))
+    await asyncio.sleep(0)
+    with pytest.raises(ConfigurationError, match="one event loop"):
+        await asyncio.to_thread(asyncio.run, read(stream, 1))
+    registry.move(2)
+    assert reasons(await reader) == ["2"]
 
 
 @pytest.mark.parametrize(

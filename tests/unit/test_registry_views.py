@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -394,6 +395,26 @@ def test_a_hook_that_raises_is_logged_and_hinders_nobody(caplog: pytest.LogCaptu
     assert told == [8]
     assert [getattr(one, "exchanges_db_event", None) for one in caplog.records] == ["registry_hook_failed"]
     assert "the hook's own" in caplog.text
+
+
+def test_a_hook_that_exits_ends_the_program_or_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """In a thread sys.exit() ends that alone, and a registry that lives there would be closed without a word."""
+
+    def leave(_: object) -> None:
+        sys.exit(3)
+
+    def told() -> None:
+        Kept(snapshot(coin(7, "BTC")), on_listed=leave).then("SYMBOLS", coin(8, "NEW"))
+        went_on.append(True)
+
+    went_on: list[bool] = []
+    thread = threading.Thread(target=told)
+    thread.start()
+    thread.join(10)
+    assert went_on == [True]
+    assert [getattr(one, "exchanges_db_event", None) for one in caplog.records] == ["registry_hook_failed"]
+    with pytest.raises(SystemExit):
+        told()
 
 
 async def test_hooks_run_when_everybody_has_moved_on() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable
+from threading import current_thread, main_thread
 from typing import Any
 
 from exchanges_db.errors import InvalidArgument, shown
@@ -43,5 +44,7 @@ def call(hook: Callable[[Any], object] | None, told: object) -> None:
 def _call(hook: Callable[[Any], object], told: object) -> None:
     try:
         hook(told)
-    except Exception:
+    except (Exception, SystemExit) as exc:
+        if isinstance(exc, SystemExit) and current_thread() is main_thread():
+            raise  # in another thread it would end no program, but the registry that lives there
         log.exception("a hook of the registry failed", extra=event("registry_hook_failed"))

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NoReturn, Protocol, Self
 
-from exchanges_db.errors import InvalidArgument, RegistryStale, shown
+from exchanges_db.database.loops import running_loop
+from exchanges_db.errors import ConfigurationError, InvalidArgument, RegistryStale, shown
 from exchanges_db.registry.answers import again
 from exchanges_db.registry.changes import Gap, RegistryChange, RegistryChangeKind, StateChanged
 from exchanges_db.registry.differences import find_registry_changes
@@ -74,7 +75,10 @@ class ChangeStream:
         return self
 
     async def __anext__(self) -> RegistryChange:
-        self._loop = asyncio.get_running_loop()
+        loop = running_loop()
+        if self._loop not in (None, loop):  # whoever waits there would not be woken any more
+            raise ConfigurationError("a stream of changes is read in one event loop: ask the registry for one in each")
+        self._loop = loop
         while True:
             with self._lock:
                 item, is_over = self._next(), self.is_over
