@@ -73,7 +73,7 @@ class View:
 
     def _table(self, headings: list[Heading], rows: list[tuple[Any, ...]], width: int) -> list[str]:
         """Return a table in lines of this width at most: what does not fit goes on in the next line, whole."""
-        return [part for line in lay_out(headings, rows, width)[0] for part in chop_cells(line, width) or [""]]
+        return _folded(lay_out(headings, rows, width)[0], width)
 
     def _places(self) -> list[Place]:
         places = self._snapshot.places
@@ -92,7 +92,7 @@ class View:
             if lines[-1] and len(lines[-1]) + 2 + len(part) > width:
                 lines.append("")
             lines[-1] += ("  " if lines[-1] else "") + part
-        return lines
+        return _folded(lines, width)  # why the database is away is a long text
 
     def _lists(self, width: int, room: int) -> list[str]:
         """Return the lists in as many lines as there is room for, those first that were confirmed the longest ago."""
@@ -107,7 +107,8 @@ class View:
         fit = rows if len(rows) < room else rows[: max(0, room - 2)]
         lines = self._table(_LISTS, fit, width) if fit else []
         left = len(rows) - len(fit)
-        return [*lines, f"and {left} lists that are fresher"] if left else lines or ["no list was ever imported"]
+        last = [f"and {left} lists that are fresher"] if left else [] if lines else ["no list was ever imported"]
+        return [*lines, *_folded(last, width)]
 
     def _newest(self, width: int, room: int) -> list[str]:
         """Return the newest changes that there is room for."""
@@ -117,4 +118,9 @@ class View:
             if len(lines) <= room:
                 return lines
             shown = shown[1:]
-        return ["no changes yet"] if not self._changes else []
+        return _folded(["no changes yet"], width) if not self._changes else []
+
+
+def _folded(lines: list[str], width: int) -> list[str]:
+    """Return lines of this width at most."""
+    return [part for line in lines for part in chop_cells(line, width) or [""]]
