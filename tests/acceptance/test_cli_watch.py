@@ -144,6 +144,15 @@ def test_on_a_terminal_it_is_drawn_in_place(stocked_dsn: Dsn) -> None:
     assert "no changes yet" in last
 
 
+def test_on_a_dumb_terminal_no_column_is_cut(stocked_dsn: Dsn) -> None:
+    """What is drawn there has 80 columns, however wide it is."""
+    result = run("watch", "--for", "1s", url=url_of(stocked_dsn), stdout=Terminal, TERM="dumb")
+    assert result.returncode == 0, result.stderr
+    times = re.findall(r"2\d{3}-\d\d-\S*", result.stdout)
+    assert times
+    assert all(time.endswith("Z") for time in times)
+
+
 EVERY: list[RegistryChange] = [
     *(
         find_registry_changes(snapshot(*([was] if was else [])), snapshot(*([now] if now else []), epoch=9), None)[0]

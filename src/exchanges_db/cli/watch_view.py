@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections import deque
 from time import monotonic
@@ -38,9 +37,9 @@ class View:
         self._registry, self._wanted = registry, wanted
         self._snapshot: Snapshot = registry.snapshot
         self._changes: deque[RegistryChange] = deque(maxlen=_MOST)
-        console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
+        self._console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
         self._drawn = 0.0
-        self._live = Live(console=console, auto_refresh=False, get_renderable=self._text, redirect_stderr=False)
+        self._live = Live(console=self._console, auto_refresh=False, get_renderable=self._text, redirect_stderr=False)
 
     def __enter__(self) -> Self:
         self._live.start(refresh=True)
@@ -60,8 +59,8 @@ class View:
             self._drawn = monotonic()
 
     def _text(self) -> Text:
-        size = shutil.get_terminal_size()
-        return Text("\n".join(self.lines(size.columns, size.lines - 1)), no_wrap=True, overflow="ignore")
+        size = self._console.size  # as it is drawn: a terminal that is called dumb has 80 columns to it
+        return Text("\n".join(self.lines(size.width, size.height - 1)), no_wrap=True, overflow="ignore")
 
     def lines(self, width: int, height: int) -> list[str]:
         """Return what is shown on a terminal of this size."""
