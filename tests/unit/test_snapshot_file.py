@@ -257,6 +257,26 @@ def test_a_file_that_may_not_be_read_or_written_is_told_of(locked: Path) -> None
             write_snapshot(locked / name, a_snapshot(), NOW)
 
 
+def test_a_folder_that_may_not_be_read_has_the_old_file_still() -> None:
+    """It could be written to, but nobody could bring that to the disk: an error must not mean that all was replaced."""
+    whole = os.geteuid()
+    with tempfile.TemporaryDirectory() as name:
+        path = saved(Path(name))
+        before = path.read_bytes()
+        if whole == 0:
+            os.chown(name, 65534, -1)
+            os.chown(path, 65534, -1)
+            os.seteuid(65534)
+        try:
+            Path(name).chmod(0o300)
+            with pytest.raises(SnapshotNotSaved, match="Permission denied"):
+                write_snapshot(path, a_snapshot(), NOW + timedelta(hours=1))
+            assert path.read_bytes() == before
+        finally:
+            Path(name).chmod(0o700)
+            os.seteuid(whole)
+
+
 def test_a_new_file_is_its_owners_and_an_old_one_keeps_its_permissions(tmp_path: Path) -> None:
     """Whoever may read it is said once, by chmod, and stays so at the next save."""
     path = saved(tmp_path)

@@ -28,7 +28,17 @@ def replace_file(path: Path, parts: Iterable[bytes]) -> None:
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
         mode = None
-    _delete_forgotten(path)
+    # Before anything is replaced: a folder that may be written to and not read is one that cannot be synced.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _delete_forgotten(path)
+        _replace(path, parts, mode)
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _replace(path: Path, parts: Iterable[bytes], mode: int | None) -> None:
     unfinished = path.with_name(f"{_prefix(path)}{secrets.token_hex(8)}{_END}")
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
@@ -43,11 +53,6 @@ def replace_file(path: Path, parts: Iterable[bytes]) -> None:
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _prefix(path: Path) -> str:
