@@ -98,9 +98,7 @@ class Course:
                     self._say("the end: nobody writes any more, and everything is healed")
                     await self._compare(stage, registries, db)
                 except BaseException:
-                    await (
-                        registries.close()
-                    )  # else the threads that follow their changes wait for the next one for ever
+                    await registries.close()  # else their readers' threads go on for ever
                     raise
             await self._close(stage, registries)
         finally:

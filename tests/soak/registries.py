@@ -169,7 +169,8 @@ class Registries:
         await asyncio.gather(*self._tasks, return_exceptions=True)  # which are noted already
 
     async def close(self) -> None:
-        """Close all."""
+        """Close all, and have those who read in threads end, where nobody has told them yet."""
+        self._over.set()
         for member in self.members:
             await member.close()
         await asyncio.gather(*self._following)  # a stream ends with its registry
