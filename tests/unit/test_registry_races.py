@@ -493,3 +493,16 @@ async def test_behind_a_pooler_a_look_proves_nothing(monkeypatch: pytest.MonkeyP
         following.look()
         await settled()
         assert following.proven_at == proven_at
+
+
+async def test_a_timer_that_is_early_is_no_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of uvloop are, by up to a millisecond: the time of the next poll has not come yet when it wakes."""
+    world = _World()
+    async with followed(world, monkeypatch, poll_interval=0.01) as (following, _):
+        now = module.monotonic()
+        monkeypatch.setattr(module, "monotonic", lambda: now)
+        polls = following._counts.polls
+        async with asyncio.timeout(10):
+            while following._counts.polls < polls + 3 and not following._counts.losses:
+                await asyncio.sleep(0.001)
+        assert following._counts.losses == 0
