@@ -205,3 +205,14 @@ async def test_a_server_that_does_not_greet_as_postgresql_does_is_no_use(greetin
     async with serving(Stub(greeting=greeting), Stub()) as hosts:
         session = await connect(dsn_of(hosts), LIMITS, limit=3)
         session.terminate()
+
+
+async def test_where_no_thread_is_left_to_look_up_a_name_no_host_is_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the system has a limit of processes: it passes, and whoever tries again must be told as of any other."""
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched, pytest.raises(DatabaseUnavailable, match="no thread"):
+        patched.setattr("threading.Thread.start", refuse)
+        await connect(Dsn(hosts=(("localhost", 1),), sslmode="disable"), Settings(), limit=5)

@@ -7,6 +7,7 @@ its frames; so it is given one host and one kind of TLS at a time.
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 import ssl
 
@@ -92,6 +93,9 @@ async def _connect_to_host(
             failure = without_frames(exc)
         except ANSWER_ERRORS as exc:  # the server does not greet as PostgreSQL does: no version, no such encoding
             failure = asyncpg.InternalClientError("the greeting cannot be read")
+            failure.__cause__ = without_frames(exc)
+        except RuntimeError as exc:
+            failure = OSError(errno.EAGAIN, "no thread can be started to look up the host's name")
             failure.__cause__ = without_frames(exc)
         if not _may_go_on(failure):
             break
