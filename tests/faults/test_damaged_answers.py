@@ -24,6 +24,8 @@ from exchanges_db import (
 )
 from exchanges_db.database.default import run_in_transaction
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.registry.registry import Registry
+from exchanges_db.registry.settings import RegistrySettings
 from tests.factories import connected
 from tests.toxic_proxy import ToxicProxy, Way, _Link, _read
 
@@ -210,3 +212,14 @@ async def test_after_a_savepoint_that_was_undone_the_rest_is_kept(through: Dsn) 
 async def _slow(connection: AsyncConnection) -> None:
     """Take longer than the time limit."""
     await cast("Any", connection)._connection.execute("SELECT pg_sleep(2)")
+
+
+@pytest.mark.parametrize("asked", [b'LISTEN "exchanges_db_echo', b'LISTEN "exchanges_db_changed', b"BEGIN", b"COMMIT;"])
+async def test_a_registry_goes_on_after_a_damaged_answer(through: Dsn, liar: _Liar, asked: bytes) -> None:
+    """With another connection: nothing that a server says is the end of it."""
+    for liar.answer in DAMAGED:
+        liar.asked = asked
+        async with Registry(through, settings=RegistrySettings(answer_timeout=0.5, load_timeout=20)) as registry:
+            assert liar.asked is None  # it was asked for
+            await registry.refresh()
+            assert registry.stats().losses >= 1

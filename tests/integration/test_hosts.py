@@ -213,6 +213,7 @@ async def test_where_no_thread_is_left_to_look_up_a_name_no_host_is_of_use(monke
     def refuse(_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    with monkeypatch.context() as patched, pytest.raises(DatabaseUnavailable, match="no thread"):
+    with monkeypatch.context() as patched:
         patched.setattr("threading.Thread.start", refuse)
-        await connect(Dsn(hosts=(("localhost", 1),), sslmode="disable"), Settings(), limit=5)
+        with pytest.raises(DatabaseUnavailable, match="no thread"):
+            await connect(Dsn(hosts=(("localhost", 1),), sslmode="disable"), Settings(), limit=5)

@@ -158,7 +158,13 @@ class Session(_Connection):
     async def add_listener(self, *args: Any, **options: Any) -> None:
         """Add it as asyncpg does; the session is then not lent again."""
         self.is_altered = True
-        await super().add_listener(*args, **options)
+        with answered_without_rows():
+            await super().add_listener(*args, **options)
+
+    async def remove_listener(self, *args: Any, **options: Any) -> None:
+        """Remove it as asyncpg does."""
+        with answered_without_rows():
+            await super().remove_listener(*args, **options)
 
     def add_log_listener(self, *args: Any, **options: Any) -> None:
         """Add it as asyncpg does; the session is then not lent again."""
