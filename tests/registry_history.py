@@ -250,10 +250,7 @@ class RecordedRegistry(Registry):
             self.claims.append(Claim(self.position, now - self.lag, now))
 
     def _prove(self) -> None:
-        assert self._following is not None
-        assert self._following.proven_at is not None
-        assert self.position is not None
-        self.claims.append(Claim(self.position, self._following.proven_at, monotonic()))
+        self.claim()
         super()._prove()
 
 

@@ -15,6 +15,7 @@ from exchanges_db.registry import kept
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.state import RegistryState
+from exchanges_db.registry.uptime import uptime
 from tests.registry_history import RecordedRegistry, contents, loaded
 from tests.servers import Server, until
 from tests.toxic_proxy import toxic_proxy
@@ -52,12 +53,12 @@ class EpochAlone(Following):
         state, _ = await self._ask(session)
         return state.epoch != self._epoch and await super()._poll(session)
 
-    async def _look(self, session: Any, *, hinted: bool = False) -> None:
+    async def _look(self, session: Any, **options: Any) -> None:
         state, _ = await self._ask(session)
         if state.epoch != self._epoch:
-            await super()._look(session, hinted=hinted)
+            await super()._look(session, **options)
         else:
-            self._prove(monotonic())
+            self._prove(uptime())
 
     @property
     def _epoch(self) -> int | None:
@@ -239,7 +240,7 @@ class AnyAnswerProves(Following):
     """Takes what a standby shows for what there is."""
 
     async def _poll(self, session: Any) -> bool:
-        sent = monotonic()
+        sent = uptime()
         moved = await super()._poll(session)
         self._prove(sent)
         return moved
@@ -299,3 +300,67 @@ async def test_a_standby_that_is_promoted_is_listened_to(primary: Server, standb
         await reached(registry, "told")
         assert registry.stats().hints > hints
         assert registry.stats().connects == 1
+
+
+@pytest.mark.parametrize("primary", [18], indirect=True)
+async def test_a_standby_that_is_behind_takes_nothing_back(primary: Server, standby: Server) -> None:
+    """What a connection to it shows may be hours old: a hold that was set meanwhile would be gone without a word.
+
+    What is held stays, and is STALE, until the standby shows that much.
+    """
+    await standby.catch_up(primary)
+    await standby.query("SELECT pg_wal_replay_pause()")
+    both = replace(primary.dsn, hosts=(*primary.dsn.hosts, *standby.dsn.hosts))
+    async with RecordedRegistry(both, **QUICK, max_staleness=60.0) as registry:
+        await primary.query(NAME, "new")
+        await reached(registry, "new")
+        position = await primary.query("SELECT pg_current_wal_lsn()::text")
+
+        async def received() -> bool:
+            return await standby.query("SELECT pg_last_wal_receive_lsn() >= $1::text::pg_lsn", position)
+
+        await until(received, what="the standby has received it")
+        await primary.crash()
+
+        async def asked() -> bool:
+            return registry.stats().on_standby and registry.stats().polls > polls + 6
+
+        polls = registry.stats().polls
+        await until(asked, what="it has asked the standby several times")
+        assert name_in(registry) == "new"
+        assert registry.state is RegistryState.STALE
+        await standby.query("SELECT pg_wal_replay_resume()")
+        await standby.promote()
+        await is_in(registry, RegistryState.LIVE)
+        assert name_in(registry) == "new"
+        assert [one.values[1] for one in registry.recorder.held][-1] == "new"
+        assert registry.stats().loads == 1
+
+
+@pytest.mark.parametrize("primary", [18], indirect=True)
+async def test_an_old_primary_is_not_believed_where_the_new_one_is_listened_to(
+    primary: Server, standby: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A pooler may still lead to the old one, which nobody has fenced; the direct way knows better."""
+    await standby.catch_up(primary)
+    await standby.promote()
+    async with RecordedRegistry(primary.dsn, listen=standby.dsn, **QUICK) as registry:
+        await primary.query(NAME, "of the old one")
+        await reached(registry, "of the old one")
+        await standby.query(NAME, "of the new one")
+        await standby.query(NAME, "of the new one too")
+        await is_in(registry, RegistryState.STALE)
+        losses = registry.stats().losses
+        polls = registry.stats().polls
+
+        async def tried() -> bool:
+            return registry.stats().losses >= losses + 3
+
+        async with asyncio.timeout(30):
+            while not await tried():
+                assert registry.state is RegistryState.STALE
+                await asyncio.sleep(0.002)
+        assert registry.stats().polls - polls < 50
+        assert "an old primary and a new one" in (registry.stats().last_error or "")
+        await standby.crash()  # whom the direct way leads to says nothing any more
+        await is_in(registry, RegistryState.LIVE)

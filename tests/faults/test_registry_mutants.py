@@ -5,7 +5,6 @@ Each is a mistake that somebody might make. That a validator finds made-up fault
 
 import asyncio
 from collections.abc import Callable
-from time import monotonic
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from exchanges_db.registry import kept
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.loading import Length, fetch_news
 from exchanges_db.registry.snapshot import News, Snapshot
+from exchanges_db.registry.uptime import uptime
 from tests.factories import connected
 from tests.registry_history import PROMISES, RecordedRegistry, Writers, broken
 from tests.servers import until
@@ -97,7 +97,7 @@ class CountsFromTheAnswer(Following):
     """Takes for proven at the time of an answer what was so when the server began to answer."""
 
     def _prove(self, sent: float) -> None:
-        super()._prove(monotonic())
+        super()._prove(uptime())
 
 
 FOLLOWING: dict[str, type[Following]] = {

@@ -12,12 +12,12 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Server:
-    """A server whose clock goes wrong, asked over ways of different length; `time` is the asker's monotonic clock."""
+    """A server whose clock goes wrong, asked over ways of different length; `time` is the asker's own."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, drift: float = 0.0) -> None:
         self.time, self.offset, self.drift = 1000.0, 0.0, drift
         self.clock = Clock()
-        monkeypatch.setattr(module, "monotonic", lambda: self.time)
+        monkeypatch.setattr(module, "uptime", lambda: self.time)
 
     @property
     def now(self) -> datetime:

@@ -1,7 +1,6 @@
 """What is too old raises from then on, though a proof has just come: of a question that was sent long before."""
 
 import asyncio
-from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import RegistryStale
+from exchanges_db.registry import kept
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.state import Clock
@@ -19,7 +19,7 @@ LIMIT = 20.0
 
 def proven(registry: Registry, *, seconds_ago: float) -> None:
     """Tell it as the task that follows the database does."""
-    following: Any = SimpleNamespace(proven_at=monotonic() - seconds_ago, clock=Clock())
+    following: Any = SimpleNamespace(proven_at=kept.uptime() - seconds_ago, clock=Clock())
     registry._following = following
     registry._prove()
 
@@ -53,3 +53,20 @@ async def test_it_looks_again_when_the_proof_will_be_too_old(registry: Registry)
     assert registry._timer is not None
     assert registry._loop is not None
     assert 0 < registry._timer.when() - registry._loop.time() <= 5
+
+
+async def test_what_was_proven_before_the_machine_slept_is_old(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Timers, and the clock that they go by, stand still meanwhile; it is found out when it is asked, and by a poll."""
+    proven(registry, seconds_ago=0)
+    assert registry.state == "LIVE"
+    awake = kept.uptime
+    monkeypatch.setattr(kept, "uptime", lambda: awake() + 3600)
+    assert registry.state == "STALE"
+    assert registry.lag == pytest.approx(3600, abs=1)
+    async with asyncio.timeout(5):
+        while not registry._is_stale_told:
+            await asyncio.sleep(0.01)
+    with pytest.raises(RegistryStale):
+        registry.exchanges()

@@ -26,9 +26,10 @@ from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.hearing import NAME, Hearing
 from exchanges_db.registry.listening import ECHO_LIMIT, ERRORS, Echo, ours
 from exchanges_db.registry.loading import Length, begin_moment, fetch_long_news, fetch_news, fetch_state, load_all
-from exchanges_db.registry.proofs import Proofs
+from exchanges_db.registry.proofs import Proofs, Witness
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import Clock, Counts
+from exchanges_db.registry.uptime import uptime
 from exchanges_sql.registry import GetRegistryStateRow
 
 log = logging.getLogger("exchanges_db")
@@ -66,12 +67,12 @@ class Following:
         self._on_move, self._on_proof, self._on_loss = on_move, on_proof, on_loss
         self.clock = Clock()
         self.snapshot: Snapshot | None = None
-        self.proven_at: float | None = None  # when the question was sent, by the monotonic clock
+        self.proven_at: float | None = None  # when the question was sent, by `uptime`
         self._documents = Documents()
         self._hinted = asyncio.Event()
         self._hints: set[str] = set()  # that wait; "" says nothing
         self._taken: deque[str] = deque(maxlen=_MOST_TAKEN)  # positions gone through lately, as hints name them
-        self._proofs = Proofs()
+        self._proofs, self._witness = Proofs(), Witness()
         self._hints_from = 0.0  # the time before which no hint is followed up
         self._limit = answer_timeout
         self._hearing = Hearing(dsn, settings, poll_interval=poll_interval, counts=counts, on_hint=self._note)
@@ -139,12 +140,14 @@ class Following:
             while not session.is_closed():
                 async with asyncio.timeout(self._answer_timeout):
                     state = await fetch_state(bridge(session))  # a dead connection says nothing of itself
+                self._witness.sees(state)
                 if self._hearing.is_refused and (echo := await self._subscribe(session, state)) is not None:
                     await self._hearing.ask(echo, self._ear)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), self._poll_interval)
             raise DatabaseUnavailable("the connection that listens was lost")
         finally:
+            self._witness.leaves()
             self._counts.listening = False
             session.terminate()
 
@@ -200,11 +203,11 @@ class Following:
 
     async def _ask(self, session: Session) -> tuple[GetRegistryStateRow, float | None]:
         """Return the newest position that the server shows, and since when that is proven."""
-        sent = monotonic()
+        sent = uptime()
         async with asyncio.timeout(self._answer_timeout):
             state = await fetch_state(bridge(session))
         self._counts.on_standby = state.on_standby
-        self.clock.learn(state.asked_at, sent, monotonic())
+        self.clock.learn(state.asked_at, sent, uptime())
         return state, self._proofs.of(state, sent)
 
     async def _wait(self, until: float) -> bool:
@@ -229,18 +232,21 @@ class Following:
         """Ask whether there is anything new, and go on to it; return whether there was."""
         state, proven = await self._ask(session)
         self._counts.polls += 1
-        is_new = self.snapshot is None or self.snapshot.position != (state.epoch, state.token)
+        before = self.snapshot
+        is_new = before is None or before.position != (state.epoch, state.token)
         if is_new:
-            await self._look(session)
+            await self._look(session, proven=proven)
         held = self.snapshot
+        if is_new and held is before:  # what the server shows is not what is held
+            return False
         # Behind a pooler another server may have shown what is held now, which knew less than the one that was asked.
         if proven is not None and (self._proofs.is_direct or (held is not None and held.position.epoch >= state.epoch)):
             self._prove(proven)
         return is_new
 
-    async def _look(self, session: Session, *, hinted: bool = False) -> None:
-        """Go on to what the database has now."""
-        sent, known = monotonic(), self.snapshot
+    async def _look(self, session: Session, *, hinted: bool = False, proven: float | None = None) -> None:
+        """Go on to what the database has now; proven: since when what the server showed last is, as far as known."""
+        sent, known = uptime(), self.snapshot
         news = None if known is None else await self._news(session, known)
         if known is not None and news is not None:
             if not news.entries:
@@ -252,11 +258,13 @@ class Following:
             self._taken.extend(f"{entry.epoch}:{entry.token}" for entry in news.entries)
             self._counts.updates += 1
             self._counts.changes += len({entry.epoch for entry in news.entries})
+        elif known is not None and self._proofs.may_be_behind(proven, self.proven_at):
+            return  # what is held stays, and is STALE
         else:
             self._taken.clear()
             self._documents = Documents()  # what it remembers is freed with the snapshot
             moment = await begin_moment(session)
-            sent = monotonic()
+            sent = uptime()
             loaded = await load_all(bridge(session), self._documents)
             await moment.commit()
             self.snapshot = loaded  # not before the transaction has ended: an error there would leave it untold
@@ -285,5 +293,7 @@ class Following:
             self._prove(sent)
 
     def _prove(self, sent: float) -> None:
+        if self.snapshot is not None and self._witness.denies(self.snapshot.position.epoch, sent, self._proofs):
+            return
         self.proven_at = sent if self.proven_at is None else max(sent, self.proven_at)
         self._on_proof()

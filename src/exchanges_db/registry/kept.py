@@ -6,7 +6,6 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from time import monotonic
 
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.loops import check_loop, running_loop
@@ -27,6 +26,7 @@ from exchanges_db.registry.models import Position
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import UNPROVEN, Counts, RegistryState, RegistryStats, why_not_live
+from exchanges_db.registry.uptime import uptime
 
 # No other connection, however often it is tried, would do better.
 _FOR_GOOD = (AccessDenied, ConfigurationError, SchemaMismatch)
@@ -93,7 +93,7 @@ class Kept(ABC):
         connection is not made yet but only tried, members of pg_read_all_stats alone can tell.
         """
         proven_at = None if self._following is None else self._following.proven_at
-        return None if proven_at is None else max(0.0, monotonic() - proven_at)
+        return None if proven_at is None else max(0.0, uptime() - proven_at)
 
     def stats(self) -> RegistryStats:
         """Return what it has gone through since it was made."""
@@ -118,7 +118,7 @@ class Kept(ABC):
             raise self._why_stale()
         if self._loop is not None:
             check_loop(self._loop, "Registry")
-        began = monotonic()
+        began = uptime()
         self._following.look()
         await self._proven_since(began)
 
@@ -220,12 +220,12 @@ class Kept(ABC):
         self._notify()
 
     def _check(self) -> None:
-        """Tell the followers where the last proof is too old; else look again when it will be."""
+        """Tell the followers where the last proof is too old; else look again, once per poll: timers may sleep."""
         self._timer, lag, most = None, self.lag, self._settings.max_staleness
         if most is None or self._loop is None or self._is_closed:
             return
         if lag is not None and lag < most:
-            self._timer = self._loop.call_later(most - lag, self._check)
+            self._timer = self._loop.call_later(min(most - lag, self._settings.poll_interval), self._check)
         else:
             self._tell_stale(self._why_stale())
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from time import monotonic
 
 import msgspec
+
+from exchanges_db.registry.uptime import uptime
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DRIFT = 0.001  # of two clocks that are being corrected: NTP slews each by 0.0005 at most
@@ -97,7 +98,7 @@ class Clock:
     """
 
     def __init__(self) -> None:
-        self._offset = 0.0  # seconds, from this process's monotonic clock to the server's
+        self._offset = 0.0  # seconds, from `uptime` to the server's
         self._doubt = math.inf
         self._learnt = 0.0
 
@@ -111,8 +112,8 @@ class Clock:
 
     def now(self) -> datetime | None:
         """Return what time it is on the server; None where it never answered."""
-        return None if self._doubt == math.inf else _EPOCH + timedelta(seconds=self._offset + monotonic())
+        return None if self._doubt == math.inf else _EPOCH + timedelta(seconds=self._offset + uptime())
 
     def error(self) -> float | None:
         """Return by how many seconds that may be off; None where it never answered."""
-        return None if self._doubt == math.inf else self._doubt + _DRIFT * (monotonic() - self._learnt)
+        return None if self._doubt == math.inf else self._doubt + _DRIFT * (uptime() - self._learnt)
