@@ -20,7 +20,8 @@ LIMIT 1;
 
 -- name: GetRegistryNews :one
 -- What has changed since this epoch, as one document each, and which epoch was reached by that?
--- Where the epoch with this token is not in the log, known is false, and the documents are empty.
+-- Where the epoch with this token is not in the log, known is false, and the documents are empty. So where the log has no
+-- trigger yet: a restore goes on, which makes triggers when all rows are there, and tells nobody of those that are not.
 -- Of more symbols than `most` the ids alone, in left_out: no statement may take so long that it is given up, again and again.
 -- Bounds on both sides, an order, and ids as arrays: so that a plan is made once, and by indexes, however long the log is.
 WITH state AS MATERIALIZED (
@@ -34,7 +35,10 @@ WITH state AS MATERIALIZED (
                      FROM public.registry_changes AS c
                      WHERE c.epoch >= @since_epoch::bigint
                      ORDER BY c.epoch
-                     LIMIT 1), false) AS known
+                     LIMIT 1), false)
+           AND EXISTS (SELECT FROM pg_catalog.pg_trigger AS r
+                       WHERE r.tgrelid = 'public.registry_changes'::regclass
+                         AND r.tgname = 'registry_changes_stamp') AS known
 ), news AS MATERIALIZED (
     SELECT c.epoch, c.id, c.changed, c.ids, c.token, c.committed_at
     FROM public.registry_changes AS c
@@ -74,13 +78,16 @@ FROM state AS s, base AS b;
 
 -- name: GetRegistryContents :one
 -- All but the symbols: in one transaction with GetRegistrySymbols what a registry begins with.
+-- No row where the log has no trigger yet, as while a restore goes on.
 SELECT
     coalesce((SELECT json_agg(to_json(e)) FROM public.exchanges AS e), '[]')::text AS exchanges,
     coalesce((SELECT json_agg(json_build_array(n.id, n.exchange_id, n.native_symbol, n.base, n.quote))
               FROM public.symbols AS n WHERE n.status IS NULL), '[]')::text AS named,
     coalesce((SELECT json_agg(to_json(h)) FROM public.holds AS h), '[]')::text AS holds,
     coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f), '[]')::text AS fees,
-    coalesce((SELECT json_agg(to_json(l)) FROM public.symbol_lists AS l), '[]')::text AS lists;
+    coalesce((SELECT json_agg(to_json(l)) FROM public.symbol_lists AS l), '[]')::text AS lists
+WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger AS r
+              WHERE r.tgrelid = 'public.registry_changes'::regclass AND r.tgname = 'registry_changes_stamp');
 
 -- name: GetRegistrySymbols :one
 -- Which are the next symbols that have rules, by id, so many at most, and which id has the last of them?

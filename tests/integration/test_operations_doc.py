@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
+import pytest
 
+from exchanges_db import Registry, RegistryState, SchemaMismatch
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.embedded_binaries import binaries
 from exchanges_db.schema.comparison import recorded_schema
@@ -22,6 +24,7 @@ from exchanges_db.validation.validate import CHECKS, SLOW
 from tests.factories import connected
 from tests.fix_server import ROOT, run_dbmate, url_of
 from tests.integration.test_damage import PAST
+from tests.registry_history import contents, loaded
 from tests.role_logins import drop_roles, new_names, roles_on
 
 TEXT = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
@@ -188,6 +191,49 @@ async def test_a_backup_is_proven_by_a_restore_beside_it(stocked_dsn: Dsn, tmp_p
             assert [shown for shown in changes.values() if shown not in result.stdout] == []
         finally:
             assert shell(drop, tmp_path, **urls).returncode == 0
+
+
+async def test_a_registry_takes_nothing_of_a_restore_that_goes_on(
+    server: Dsn, stocked_dsn: Dsn, tmp_path: Path
+) -> None:
+    """The log comes before the symbols, and nobody is told of rows that come later."""
+    held = Registry(stocked_dsn)
+    async with held, connected(stocked_dsn) as owner:
+        before = await loaded(stocked_dsn)
+        await held.save(tmp_path / "saved")
+        await owner.execute("UPDATE symbols SET min_quantity = 7 WHERE id = 1")
+    there = replace(stocked_dsn, database=f"{stocked_dsn.database}_there")
+    urls = {"DATABASE_URL": url_of(stocked_dsn), "THERE": url_of(there)}
+    restore = "pg_restore --exit-on-error --dbname=$THERE"
+    log = "--table=registry_changes --table=exchanges"
+    async with connected(server) as superuser:
+        await superuser.execute(f"CREATE DATABASE {there.database} TEMPLATE template0")
+        try:
+            result = shell(
+                f"pg_dump --format=custom --file=dump $DATABASE_URL; {restore} --section=pre-data dump;"
+                f"{restore} --data-only {log} dump",
+                tmp_path, **urls,
+            )  # fmt: skip
+            assert result.returncode == 0, result.stderr
+            with pytest.raises(SchemaMismatch, match="a restore goes on"):
+                await Registry(there).open()
+            async with Registry.load_file(tmp_path / "saved", there) as registry:
+                while registry.stats().losses < 2:
+                    await asyncio.sleep(0.01)
+                assert registry.state is RegistryState.STALE
+                assert registry.snapshot == before
+            result = shell(
+                f"pg_restore --list dump | grep -v 'TABLE DATA public \\(registry_changes\\|exchanges\\) ' > rest;"
+                f"{restore} --section=data --use-list=rest dump; {restore} --section=post-data dump",
+                tmp_path, **urls,
+            )  # fmt: skip
+            assert result.returncode == 0, result.stderr
+            async with Registry.load_file(tmp_path / "saved", there) as registry:
+                await registry.refresh()
+                assert registry.stats().loads == 0
+                assert contents(registry.snapshot) == contents(await loaded(stocked_dsn)) != contents(before)
+        finally:
+            await superuser.execute(f"DROP DATABASE {there.database} WITH (FORCE)")
 
 
 async def test_data_alone_comes_into_a_migrated_database(stocked_dsn: Dsn, dsn: Dsn, tmp_path: Path) -> None:

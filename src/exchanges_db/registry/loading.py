@@ -18,6 +18,10 @@ from exchanges_sql.registry import AsyncQuerier, GetRegistryNewsRow, GetRegistry
 
 _EACH = 1000  # symbols in one document
 _BEFORE_ALL = -INTEGER_MAX - 1
+_UNFINISHED = (
+    "registry_changes has no trigger registry_changes_stamp, so that nobody would be told of what changes: "
+    "a restore goes on, which is to be waited for, or the trigger was dropped"
+)
 
 
 async def fetch_state(conn: AsyncConnection) -> GetRegistryStateRow:
@@ -46,7 +50,8 @@ async def load_all(conn: AsyncConnection, documents: Documents) -> Snapshot:
     state = await fetch_state(conn)
     querier = AsyncQuerier(conn)
     contents = await querier.get_registry_contents()
-    assert contents is not None  # one row, always
+    if contents is None:
+        raise SchemaMismatch(_UNFINISHED)
     symbols: list[RegistrySymbol] = []
     part = asyncio.ensure_future(querier.get_registry_symbols(after_id=_BEFORE_ALL, most=_EACH))
     try:

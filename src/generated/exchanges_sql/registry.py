@@ -20,6 +20,8 @@ SELECT
     coalesce((SELECT json_agg(to_json(h)) FROM public.holds AS h), '[]')\\:\\:text AS holds,
     coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f), '[]')\\:\\:text AS fees,
     coalesce((SELECT json_agg(to_json(l)) FROM public.symbol_lists AS l), '[]')\\:\\:text AS lists
+WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger AS r
+              WHERE r.tgrelid = 'public.registry_changes'\\:\\:regclass AND r.tgname = 'registry_changes_stamp')
 """
 
 
@@ -44,7 +46,10 @@ WITH state AS MATERIALIZED (
                      FROM public.registry_changes AS c
                      WHERE c.epoch >= :p1\\:\\:bigint
                      ORDER BY c.epoch
-                     LIMIT 1), false) AS known
+                     LIMIT 1), false)
+           AND EXISTS (SELECT FROM pg_catalog.pg_trigger AS r
+                       WHERE r.tgrelid = 'public.registry_changes'\\:\\:regclass
+                         AND r.tgname = 'registry_changes_stamp') AS known
 ), news AS MATERIALIZED (
     SELECT c.epoch, c.id, c.changed, c.ids, c.token, c.committed_at
     FROM public.registry_changes AS c
