@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.hosts import connect
+from exchanges_db.database.settings import Settings
 from exchanges_db.errors import DatabaseUnavailable, RegistryStale, SchemaMismatch
 from exchanges_db.registry import following as module
 from exchanges_db.registry import hearing, kept
 from exchanges_db.registry.following import Following
-from exchanges_db.registry.listening import CHANNEL
+from exchanges_db.registry.listening import CHANNEL, Echo, listen
 from exchanges_db.registry.loading import load_all
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.state import RegistryState
@@ -278,8 +280,22 @@ async def test_the_largest_epochs_are_followed(dsn: Dsn) -> None:
 
 def test_the_channels_are_names_that_every_server_takes_as_they_are() -> None:
     """In small letters, and of at most 63 bytes: of a longer one LISTEN would hear nothing, without an error."""
-    for name in (CHANNEL, f"exchanges_db_echo_{'f' * 16}"):
+    for name in (CHANNEL, f"exchanges_db_echo_{'f' * 2}"):
         assert re.fullmatch("[a-z_][a-z0-9_]{0,62}", name)
+
+
+async def test_another_ones_echo_is_not_ones_own(stocked_dsn: Dsn) -> None:
+    """Few channels are shared by all, because pg_stat_statements keeps each LISTEN to another one as one statement more."""
+    channels = {Echo(None, print)._channel for _ in range(2000)}  # type: ignore[arg-type]
+    assert len(channels) <= 256
+    one = await connect(stocked_dsn, Settings(), limit=5)
+    async with connected(stocked_dsn) as other:
+        echo = await listen(one, print)
+        await other.execute("SELECT pg_notify($1, 'of another')", echo._channel)
+        await one.fetchval("SELECT 1")
+        assert not echo._arrived.is_set()
+        assert await echo.comes_back(one)
+    await one.close()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -30,15 +30,16 @@ async def listen(session: Session, on_hint: Callable[[str], None]) -> Echo:
 
 
 class Echo:
-    """A notification to a channel of one session alone: that LISTEN succeeds proves nothing.
+    """A notification to a channel that few sessions share: that LISTEN succeeds proves nothing.
 
-    Through a pooler it does, and no notification ever comes.
+    Through a pooler it does, and no notification ever comes. A channel of one session alone would be another statement
+    each time, of which pg_stat_statements keeps a few thousand; one for all would wake all at each other's echoes.
     """
 
     def __init__(self, session: Session, on_hint: Callable[[str], None]) -> None:
         self._session, self._on_hint = session, on_hint
         self._nonce = secrets.token_hex(8)
-        self._channel = f"exchanges_db_echo_{self._nonce}"
+        self._channel = f"exchanges_db_echo_{self._nonce[:2]}"
         self._arrived = asyncio.Event()
 
     async def begin(self) -> None:
@@ -77,8 +78,9 @@ class Echo:
             await self._session.remove_listener(self._channel, self._arrive)
             await self._session.remove_listener(CHANNEL, self._hint)
 
-    def _arrive(self, *_: object) -> None:
-        self._arrived.set()
+    def _arrive(self, _: object, __: object, ___: object, payload: object) -> None:
+        if payload == self._nonce:
+            self._arrived.set()
 
     def _hint(self, _: object, __: object, ___: object, payload: object) -> None:
         self._on_hint(str(payload))
