@@ -285,7 +285,7 @@ def test_the_channels_are_names_that_every_server_takes_as_they_are() -> None:
 
 
 async def test_another_ones_echo_is_not_ones_own(stocked_dsn: Dsn) -> None:
-    """Few channels are shared by all, because pg_stat_statements keeps each LISTEN to another one as one statement more."""
+    """All share few channels: pg_stat_statements keeps a LISTEN to each as a statement of its own."""
     channels = {Echo(None, print)._channel for _ in range(2000)}  # type: ignore[arg-type]
     assert len(channels) <= 256
     one = await connect(stocked_dsn, Settings(), limit=5)
