@@ -237,7 +237,9 @@ async def _news(direct: Dsn, name: str, begin: Dsn, settings: Settings, pooler: 
         epoch, token = await other.fetchrow(BEFORE_LAST) or (0, "")
 
         async def ask(conn: AsyncConnection) -> GetRegistryNewsRow | None:
-            return await AsyncQuerier(conn).get_registry_news(since_epoch=epoch, since_token=token, most=1000)
+            return await AsyncQuerier(conn).get_registry_news(
+                since_epoch=epoch, since_token=token, named_limit=2**62, most=1000
+            )
 
         for _ in range(10):
             row = await run(database, ask)

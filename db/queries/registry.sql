@@ -22,6 +22,7 @@ LIMIT 1;
 -- What has changed since this epoch, as one document each, and which epoch was reached by that?
 -- Where the epoch with this token is not in the log, known is false, and the documents are empty. So where the log has no
 -- trigger yet: a restore goes on, which makes triggers when all rows are there, and tells nobody of those that are not.
+-- Nor is it known where the log since then names more than `named_limit` things: to read all is quicker.
 -- Of more symbols than `most` the ids alone, in left_out: no statement may take so long that it is given up, again and again.
 -- Bounds on both sides, an order, and ids as arrays: so that a plan is made once, and by indexes, however long the log is.
 WITH state AS MATERIALIZED (
@@ -38,7 +39,10 @@ WITH state AS MATERIALIZED (
                      LIMIT 1), false)
            AND EXISTS (SELECT FROM pg_catalog.pg_trigger AS r
                        WHERE r.tgrelid = 'public.registry_changes'::regclass
-                         AND r.tgname = 'registry_changes_stamp') AS known
+                         AND r.tgname = 'registry_changes_stamp')
+           AND (SELECT coalesce(sum(1 + cardinality(c.ids)), 0) FROM public.registry_changes AS c
+                WHERE c.epoch > @since_epoch::bigint AND c.epoch <= (SELECT s.epoch FROM state AS s))
+               <= @named_limit::bigint AS known
 ), news AS MATERIALIZED (
     SELECT c.epoch, c.id, c.changed, c.ids, c.token, c.committed_at
     FROM public.registry_changes AS c

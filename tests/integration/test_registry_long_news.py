@@ -97,3 +97,24 @@ async def test_parts_are_of_one_moment(registry_dsn: Dsn, monkeypatch: pytest.Mo
         assert registry.snapshot == await loaded(conn)
     assert [len(each) for each in seen] == [1, 1, 1]
     assert len(set(map(frozenset, seen))) == 3
+
+
+LONG = """
+    INSERT INTO registry_changes (changed, ids, transaction_id, epoch, token, committed_at)
+    SELECT 'SYMBOLS', ARRAY(SELECT generate_series(1, 1000)), '1', e, gen_random_uuid(), now()
+    FROM (SELECT nextval('registry_epoch_seq') AS e FROM generate_series(1, $1::integer)) AS given
+"""
+
+
+@pytest.mark.parametrize(("entries", "loads"), [(900, 1), (1000, 2)])
+async def test_of_a_log_that_is_longer_than_all_there_is_nothing_is_read(dsn: Dsn, entries: int, loads: int) -> None:
+    """Ten million ids took 17 s: a registry that begins with a file would give it up, and ask again, for ever."""
+    settings = RegistrySettings(poll_interval=60, answer_timeout=30)
+    async with Registry(dsn, settings=settings) as registry, connected(dsn) as conn:
+        async with conn.transaction():
+            await conn.execute("ALTER TABLE registry_changes DISABLE TRIGGER USER")
+            await conn.execute(LONG, entries)
+            await conn.execute("ALTER TABLE registry_changes ENABLE ALWAYS TRIGGER registry_changes_stamp")
+        await registry.refresh()
+        assert (registry.stats().loads, registry.stats().losses) == (loads, 0)
+        assert registry.snapshot == await loaded(conn)

@@ -17,6 +17,7 @@ from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_sql.registry import AsyncQuerier, GetRegistryNewsRow, GetRegistryStateRow
 
 _EACH = 1000  # symbols in one document
+MOST_NAMED = 1_000_000  # entries and ids of the log; ten times as many took longer than a statement may
 _BEFORE_ALL = -INTEGER_MAX - 1
 _UNFINISHED = (
     "registry_changes has no trigger registry_changes_stamp, so that nobody would be told of what changes: "
@@ -110,7 +111,8 @@ async def fetch_long_news(conn: AsyncConnection, documents: Documents, known: Sn
 
 async def _news_since(conn: AsyncConnection, known: Snapshot) -> GetRegistryNewsRow | None:
     epoch, token = known.position
-    row = await AsyncQuerier(conn).get_registry_news(since_epoch=epoch, since_token=token, most=_EACH)
+    querier = AsyncQuerier(conn)
+    row = await querier.get_registry_news(since_epoch=epoch, since_token=token, named_limit=MOST_NAMED, most=_EACH)
     return None if row is None or not row.known else row
 
 

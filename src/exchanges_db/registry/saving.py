@@ -18,6 +18,7 @@ from exchanges_db.registry.snapshot import Snapshot
 from exchanges_sql.registry import AsyncQuerier
 
 KEPT_EPOCHS = 100_000  # older ones are deleted by registry_stamp(), a function of the database
+HOWEVER_MANY = 2**62
 
 
 class Progress(StrEnum):
@@ -70,7 +71,9 @@ async def measure_distance(database: Database, known: Snapshot) -> Distance:
 
 async def _measure(known: Snapshot, conn: AsyncConnection) -> Distance:
     epoch, token = known.position
-    row = await AsyncQuerier(conn).get_registry_news(since_epoch=epoch, since_token=token, most=0)
+    row = await AsyncQuerier(conn).get_registry_news(
+        since_epoch=epoch, since_token=token, named_limit=HOWEVER_MANY, most=0
+    )
     if row is None:
         raise no_log()
     here = Position(row.epoch, row.token)

@@ -49,7 +49,10 @@ WITH state AS MATERIALIZED (
                      LIMIT 1), false)
            AND EXISTS (SELECT FROM pg_catalog.pg_trigger AS r
                        WHERE r.tgrelid = 'public.registry_changes'\\:\\:regclass
-                         AND r.tgname = 'registry_changes_stamp') AS known
+                         AND r.tgname = 'registry_changes_stamp')
+           AND (SELECT coalesce(sum(1 + cardinality(c.ids)), 0) FROM public.registry_changes AS c
+                WHERE c.epoch > :p1\\:\\:bigint AND c.epoch <= (SELECT s.epoch FROM state AS s))
+               <= :p3\\:\\:bigint AS known
 ), news AS MATERIALIZED (
     SELECT c.epoch, c.id, c.changed, c.ids, c.token, c.committed_at
     FROM public.registry_changes AS c
@@ -61,8 +64,8 @@ WITH state AS MATERIALIZED (
            ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'FEES') AS fees,
            ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'LISTS') AS lists
 ), asked AS MATERIALIZED (
-    SELECT CASE WHEN cardinality(t.symbols) <= :p3\\:\\:integer THEN t.symbols ELSE '{}' END AS symbols,
-           CASE WHEN cardinality(t.symbols) <= :p3\\:\\:integer THEN '{}' ELSE t.symbols END AS left_out
+    SELECT CASE WHEN cardinality(t.symbols) <= :p4\\:\\:integer THEN t.symbols ELSE '{}' END AS symbols,
+           CASE WHEN cardinality(t.symbols) <= :p4\\:\\:integer THEN '{}' ELSE t.symbols END AS left_out
     FROM touched AS t
 )
 SELECT
@@ -190,8 +193,13 @@ class AsyncQuerier:
             lists=row[4],
         )
 
-    async def get_registry_news(self, *, since_epoch: int, since_token: str, most: int) -> Optional[GetRegistryNewsRow]:
-        row = (await self._conn.execute(sqlalchemy.text(GET_REGISTRY_NEWS), {"p1": since_epoch, "p2": since_token, "p3": most})).first()
+    async def get_registry_news(self, *, since_epoch: int, since_token: str, named_limit: int, most: int) -> Optional[GetRegistryNewsRow]:
+        row = (await self._conn.execute(sqlalchemy.text(GET_REGISTRY_NEWS), {
+            "p1": since_epoch,
+            "p2": since_token,
+            "p3": named_limit,
+            "p4": most,
+        })).first()
         if row is None:
             return None
         return GetRegistryNewsRow(
