@@ -317,7 +317,7 @@ async def test_a_standby_that_is_behind_takes_nothing_back(primary: Server, stan
         position = await primary.query("SELECT pg_current_wal_lsn()::text")
 
         async def received() -> bool:
-            return await standby.query("SELECT pg_last_wal_receive_lsn() >= $1::text::pg_lsn", position)
+            return bool(await standby.query("SELECT pg_last_wal_receive_lsn() >= $1::text::pg_lsn", position))
 
         await until(received, what="the standby has received it")
         await primary.crash()

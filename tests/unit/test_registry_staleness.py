@@ -12,6 +12,7 @@ from exchanges_db.registry import kept
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.state import Clock
+from exchanges_db.registry.uptime import uptime
 from tests.stream_snapshots import place, snapshot, symbol
 
 LIMIT = 20.0
@@ -19,7 +20,7 @@ LIMIT = 20.0
 
 def proven(registry: Registry, *, seconds_ago: float) -> None:
     """Tell it as the task that follows the database does."""
-    following: Any = SimpleNamespace(proven_at=kept.uptime() - seconds_ago, clock=Clock())
+    following: Any = SimpleNamespace(proven_at=uptime() - seconds_ago, clock=Clock())
     registry._following = following
     registry._prove()
 
@@ -61,8 +62,7 @@ async def test_what_was_proven_before_the_machine_slept_is_old(
     """Timers, and the clock that they go by, stand still meanwhile; it is found out when it is asked, and by a poll."""
     proven(registry, seconds_ago=0)
     assert registry.state == "LIVE"
-    awake = kept.uptime
-    monkeypatch.setattr(kept, "uptime", lambda: awake() + 3600)
+    monkeypatch.setattr(kept, "uptime", lambda: uptime() + 3600)
     assert registry.state == "STALE"
     assert registry.lag == pytest.approx(3600, abs=1)
     async with asyncio.timeout(5):
