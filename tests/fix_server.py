@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import gc
 import itertools
 import os
 import shutil
@@ -12,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -101,25 +103,40 @@ def _quickest_place() -> Path | None:
     return MEMORY if roomy else None  # a container's is often too small
 
 
-def _new_name() -> str:
-    return f"exchanges_db_test_{os.getpid()}_{next(_numbers)}"
-
-
-def _create(name: str, template: str | None = "template1") -> str:
-    """Return the statement that makes a database; copied as files, because to log it page by page takes far longer."""
-    return f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"
+Clones = Callable[[str | None], AbstractContextManager[Dsn]]  # given the name of the template
 
 
 @pytest.fixture(scope="session")
-def template(server: Dsn) -> Iterator[Dsn]:
+def clones(server: Dsn) -> Iterator[Clones]:
+    """Makes databases from a template, and drops them at the end.
+
+    All through one connection, in an event loop of its own, because two connections would be made for each of some
+    1,900 tests.
+    """
+    loop = asyncio.new_event_loop()
+    connection = loop.run_until_complete(asyncpg.connect(**server.asyncpg_arguments()))
+
+    @contextmanager
+    def clone(template: str | None) -> Iterator[Dsn]:
+        name = f"exchanges_db_test_{os.getpid()}_{next(_numbers)}"
+        # Copied as files, because to log it page by page takes far longer.
+        create = f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"
+        loop.run_until_complete(connection.execute(create))
+        yield replace(server, database=name)
+        loop.run_until_complete(connection.execute(f"DROP DATABASE {name} WITH (FORCE)"))
+
+    yield clone
+    loop.run_until_complete(connection.close())
+    loop.close()
+
+
+@pytest.fixture(scope="session")
+def template(clones: Clones) -> Iterator[Dsn]:
     """A migrated database that others are cloned from; nobody connects to it."""
-    name = _new_name()
-    asyncio.run(_run_on(server, _create(name)))
-    dsn = replace(server, database=name)
-    result = run_dbmate(dsn, "migrate")
-    assert result.returncode == 0, result.stderr
-    yield dsn
-    asyncio.run(_run_on(server, f"DROP DATABASE {name} WITH (FORCE)"))
+    with clones("template1") as dsn:
+        result = run_dbmate(dsn, "migrate")
+        assert result.returncode == 0, result.stderr
+        yield dsn
 
 
 class _Mexc(BaseHTTPRequestHandler):
@@ -162,23 +179,18 @@ async def _stock(dsn: Dsn, exchange_url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def stocked_template(server: Dsn, template: Dsn, exchange_url: str) -> Iterator[Dsn]:
+def stocked_template(clones: Clones, template: Dsn, exchange_url: str) -> Iterator[Dsn]:
     """A migrated database with symbols of Gate.io, in which MEXC's address leads to a server of ours."""
-    name = _new_name()
-    asyncio.run(_run_on(server, _create(name, template.database)))
-    dsn = replace(server, database=name)
-    asyncio.run(_stock(dsn, exchange_url))
-    yield dsn
-    asyncio.run(_run_on(server, f"DROP DATABASE {name} WITH (FORCE)"))
+    with clones(template.database) as dsn:
+        asyncio.run(_stock(dsn, exchange_url))
+        yield dsn
 
 
 @pytest.fixture(scope="session")
-def shared_dsn(server: Dsn, template: Dsn) -> Iterator[Dsn]:
+def shared_dsn(clones: Clones, template: Dsn) -> Iterator[Dsn]:
     """One clone for all tests that roll back."""
-    name = _new_name()
-    asyncio.run(_run_on(server, _create(name, template.database)))
-    yield replace(server, database=name)
-    asyncio.run(_run_on(server, f"DROP DATABASE {name} WITH (FORCE)"))
+    with clones(template.database) as dsn:
+        yield dsn
 
 
 @pytest.fixture
@@ -195,30 +207,24 @@ async def conn(shared_dsn: Dsn) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-async def dsn(server: Dsn, template: Dsn) -> AsyncIterator[Dsn]:
+def dsn(clones: Clones, template: Dsn) -> Iterator[Dsn]:
     """A migrated database of one's own."""
-    name = _new_name()
-    await _run_on(server, _create(name, template.database))
-    yield replace(server, database=name)
-    await _run_on(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with clones(template.database) as dsn:
+        yield dsn
 
 
 @pytest.fixture
-async def stocked_dsn(server: Dsn, stocked_template: Dsn) -> AsyncIterator[Dsn]:
+def stocked_dsn(clones: Clones, stocked_template: Dsn) -> Iterator[Dsn]:
     """A database of one's own with symbols in it."""
-    name = _new_name()
-    await _run_on(server, _create(name, stocked_template.database))
-    yield replace(server, database=name)
-    await _run_on(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with clones(stocked_template.database) as dsn:
+        yield dsn
 
 
 @pytest.fixture
-async def empty_dsn(server: Dsn) -> AsyncIterator[Dsn]:
+def empty_dsn(clones: Clones) -> Iterator[Dsn]:
     """A database of one's own without any table."""
-    name = _new_name()
-    await _run_on(server, _create(name))
-    yield replace(server, database=name)
-    await _run_on(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with clones("template1") as dsn:
+        yield dsn
 
 
 @pytest.fixture
@@ -237,6 +243,12 @@ async def default_url(dsn: Dsn, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     await close_default_database()
 
 
+def pytest_collection_finish() -> None:
+    """Leave some 10,000 tests out of every later collection of garbage, which would look at all of them again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Leave a test marked `untraced` out of the coverage: in very many calls of a few lines, tracing takes longest."""
@@ -248,6 +260,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
     finally:
         sys.settrace(tracer)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker."""
+    config.addinivalue_line(
+        "markers", "untraced: very many calls of a few lines, which others cover: left out of the coverage"
+    )
 
 
 def pytest_report_header() -> str:
