@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import typer
+
+from exchanges_db.cli.main import app
 from exchanges_db.cli.main import run as run_command_line
 
 PROGRAM = str(Path(sysconfig.get_path("scripts")) / "exchanges-db")
 Result = subprocess.CompletedProcess[str]
+# Made once per process, as in the program; to make it takes longer than most commands.
+_TREE = typer.main.get_command(app)
 
 
 class Terminal(io.StringIO):
@@ -33,7 +38,11 @@ def run(
     **environment: str,
 ) -> Result:
     """Return what `exchanges-db ARGUMENTS` printed and how it ended; it runs in this process, on DATABASE_URL `url`."""
-    with _environment(url, environment), contextlib.chdir(folder or tempfile.gettempdir()):
+    with (
+        _environment(url, environment),
+        contextlib.chdir(folder or tempfile.gettempdir()),
+        mock.patch("typer.main.get_command", return_value=_TREE),
+    ):
         out, err = stdout(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), mock.patch("sys.stdin", io.StringIO()):
             code = run_command_line(arguments)
