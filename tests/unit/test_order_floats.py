@@ -101,6 +101,7 @@ nearly = st.builds(
 )
 
 
+@pytest.mark.untraced
 @many
 @given(st.sampled_from(STEPS), on_grid | nearly | st.floats() | st.floats(0, 1e6), st.sampled_from(HOW))
 @example("0.1", 0.1 + 0.2, Rounding.DOWN)
@@ -115,6 +116,7 @@ def test_a_float_is_the_number_that_is_written_for_it(step: str, number: float, 
         agrees(RULES[step], number, how)
 
 
+@pytest.mark.untraced
 def test_prices_of_an_exchange_are_counted_as_they_are_written() -> None:
     """Every price on a tick, as a feed gives it, and the halves and thirds between; no two rounding errors meet."""
     chance = random.Random(7)

@@ -33,6 +33,7 @@ PLAIN = SymbolSpec(
     sides=SidesAllowed.ALL,
 )
 SETTLE = {None: None, "LINEAR": "USDT", "INVERSE": "BTC", "QUANTO": "ETH"}
+pytestmark = pytest.mark.untraced  # test_order_rules.py covers them
 some = settings(max_examples=80, deadline=None)
 many = settings(max_examples=250, deadline=None)
 

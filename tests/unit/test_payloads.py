@@ -393,6 +393,7 @@ def test_an_empty_list_is_read_as_one(exchange: str) -> None:
     assert (result.symbols, result.foreign) == ((), None)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("exchange", READERS)
 def test_hostile_text_in_any_field_costs_that_row_at_most(exchange: str) -> None:
     rows = many(exchange, 3)

@@ -58,6 +58,7 @@ def refusal(path: Any) -> str:
     return message
 
 
+@pytest.mark.untraced
 @given(snapshots())
 @property_settings(60)
 def test_everything_comes_back(snapshot: Snapshot) -> None:
