@@ -112,6 +112,7 @@ async def state(dsn: str) -> dict[str, list[str]]:
         await connection.close()
 
 
+@pytest.mark.untraced
 def test_every_text_is_answered_or_refused(url: str, tmp_path: Path) -> None:
     """By a documented code, without a traceback or what steers a terminal; other tables stay as they are."""
     file = tmp_path / "spot.json"

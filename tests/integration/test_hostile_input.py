@@ -163,6 +163,7 @@ async def test_text_for_a_field_name_is_refused(guarded: asyncpg.Connection) -> 
                 await update_exchange(2, updates, db=guarded)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("call", "parameter", "hint"), PARAMETERS, ids=[f"{call.name}-{name}" for call, name, _ in PARAMETERS]
 )

@@ -660,6 +660,7 @@ def test_every_change_is_applied_or_its_row_is_held_back(
     assert set(map(str, other.changes)) == set(map(str, verdict.changes))
 
 
+@pytest.mark.untraced
 @given(whole=st.integers(1, 200), percent=st.integers(0, 100), fewest=st.integers(1, 20), data=st.data())
 def test_a_share_is_over_its_limit_exactly_where_it_is_more(
     whole: int, percent: int, fewest: int, data: st.DataObject

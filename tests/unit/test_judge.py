@@ -343,6 +343,7 @@ timelines = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.untraced
 @some
 @given(timelines, moments, st.sampled_from([*Side]), st.booleans())
 def test_between_two_turning_points_the_judgement_stands(
@@ -363,6 +364,7 @@ limits = st.tuples(st.none() | quarters, st.none() | quarters).map(
 )
 
 
+@pytest.mark.untraced
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(st.sampled_from([None, *ContractDirection]), st.tuples(quarters, quarters, quarters), limits, limits)
 def test_limits_can_be_kept_to_if_some_order_keeps_to_them(

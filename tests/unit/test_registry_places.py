@@ -38,6 +38,7 @@ def least(work: Callable[[], object], tries: int = 5) -> float:
     return min(times)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("ends", [False, True], ids=["listed", "gone"])
 def test_many_symbols_of_one_pair_take_no_longer_each(ends: bool) -> None:
     """As when the options of a coin are listed, or expire: 5,000 of one pair take about as long as of 5,000 pairs."""

@@ -178,6 +178,7 @@ def test_what_is_real_is_taken_as_it_is(kind: str, fields: dict[str, Any]) -> No
     assert pickle.loads(pickle.dumps(spec)) == spec
 
 
+@pytest.mark.untraced
 @property_settings(500)
 @given(overrides=st.dictionaries(st.sampled_from(SymbolSpec.__struct_fields__), ANYTHING, min_size=1, max_size=3))
 def test_any_value_makes_a_symbol_or_an_error_that_names_a_field(overrides: dict[str, Any]) -> None:
