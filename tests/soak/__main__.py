@@ -29,18 +29,27 @@ def main() -> int:
     arguments = parser.parse_args()
     seed = arguments.seed or secrets.token_hex(4)
     say(f"soak: {arguments.minutes:g} minutes, SEED={seed}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # who is told to end tells what it did last, too
     faulthandler.dump_traceback_later(arguments.minutes * 60 + _MORE, exit=True)
     course = Course(seed, arguments.minutes * 60, say if arguments.verbose else lambda text: None)
     faults = [_CUT_OFF]
     try:
-        faults = asyncio.run(course.run())
+        faults = asyncio.run(_run(course))
         faults += course.left_behind()
+    except asyncio.CancelledError:
+        say("soak: it was told to end")
     finally:
         if faults[-1:] == [_CUT_OFF]:
             faults = [*course.found(), *faults]
         _tell(course, faults, f"again with  make soak MINUTES={arguments.minutes:g} SEED={seed}")
     return 1 if faults else 0
+
+
+async def _run(course: Course) -> list[str]:
+    """Who is told to end tells what it did last, too: by the loop, as what a handler raises may be lost anywhere."""
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    return await course.run()
 
 
 def _tell(course: Course, faults: list[str], again: str) -> None:
