@@ -3,8 +3,11 @@ MINUTES ?= 10
 EXAMPLES ?= 20
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# One more than there are processors: tests also wait.
-WORKERS = --numprocesses $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist loadfile
+# Images of Python often set it. Then each of the hundreds of processes that tests start would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+# One more than there are processors: tests also wait. Files begin in the order in which they are named, not those with
+# few tests last: these have the longest ones, and the other processors would have nothing left to do beside them.
+WORKERS = --numprocesses $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist loadfile --no-loadscope-reorder
 COMPILE := uv pip compile --quiet pyproject.toml --extra embedded
 .DEFAULT_GOAL := help
 .PHONY: help install demo test faults soak lowest check fix generate schema bench peers integrate lock clean FORCE
@@ -31,7 +34,7 @@ demo: install ## the main job from end to end on sample lists: migrate, import, 
 
 test: install ## every test except those of `make check` and `make faults`, on a real PostgreSQL, with branch coverage
 	coverage erase
-	coverage run -m pytest $(WORKERS) -m 'not faults' tests/acceptance tests/faults tests/integration tests/typing tests/unit
+	coverage run -m pytest $(WORKERS) -m 'not faults' tests/acceptance tests/faults tests/integration tests/unit
 	coverage combine --quiet
 	coverage report
 
@@ -53,7 +56,7 @@ check: install ## linters, types, layers, contracts and the guards of the genera
 	ruff check
 	mypy
 	lint-imports --no-cache
-	pytest -q $(WORKERS) tests/contract
+	pytest -q $(WORKERS) tests/contract tests/typing
 	.ci/sqlc-diff
 
 fix: install ## format, and mend what the linter can
