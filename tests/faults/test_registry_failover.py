@@ -364,3 +364,76 @@ async def test_an_old_primary_is_not_believed_where_the_new_one_is_listened_to(
         assert "an old primary and a new one" in (registry.stats().last_error or "")
         await standby.crash()  # whom the direct way leads to says nothing any more
         await is_in(registry, RegistryState.LIVE)
+
+
+@pytest.mark.parametrize("primary", [18], indirect=True)
+@pytest.mark.parametrize("more", [0, 3], ids=["as many epochs", "more epochs"])
+async def test_an_old_primary_that_goes_on_is_not_believed_for_its_higher_epochs(
+    primary: Server, standby: Server, more: int
+) -> None:
+    """Others still write to it, too: both give out the same epochs, with other tokens."""
+    await standby.catch_up(primary)
+    await standby.promote()
+    async with RecordedRegistry(primary.dsn, listen=standby.dsn, **QUICK) as registry:
+        for number in range(1 + more):
+            await primary.query(NAME, f"of the old one {number}")
+            await reached(registry, f"of the old one {number}")
+        assert registry.state is RegistryState.LIVE
+        await standby.query(NAME, "of the new one")
+        await is_in(registry, RegistryState.STALE)
+        losses = registry.stats().losses
+
+        async def tried() -> bool:
+            assert registry.state is RegistryState.STALE
+            return registry.stats().losses >= losses + 3
+
+        await until(tried, what="it has connected several times", within=30)
+
+
+@pytest.mark.parametrize("primary", [18], indirect=True)
+async def test_an_old_primary_takes_nothing_back(primary: Server, standby: Server) -> None:
+    """What is held of the new one stays, and is STALE, where a pooler comes to lead to the old one again."""
+    await standby.catch_up(primary)
+    await standby.promote()
+    async with (
+        toxic_proxy(standby.dsn) as (proxy, through),
+        RecordedRegistry(through, listen=standby.dsn, **QUICK) as registry,
+    ):
+        await standby.query(NAME, "of the new one")
+        await reached(registry, "of the new one")
+        await asyncio.sleep(0.3)  # the direct way has shown it, too
+        proxy._port = primary.port
+        proxy.reset()
+        losses = registry.stats().losses
+
+        async def tried() -> bool:
+            return registry.stats().losses >= losses + 3
+
+        await until(tried, what="it has connected several times", within=30)
+        assert name_in(registry) == "of the new one"
+        assert registry.state is RegistryState.STALE
+        assert registry.stats().loads == 1
+        proxy._port = standby.port
+        proxy.reset()
+        await is_in(registry, RegistryState.LIVE)
+
+
+@pytest.mark.parametrize("primary", [18], indirect=True)
+async def test_what_the_direct_way_saw_is_asked_for_again_before_long(primary: Server) -> None:
+    """The log may have been taken back on the same server, as by a restore: nobody waits for the next poll of 30 s."""
+    async with RecordedRegistry(primary.dsn, listen=primary.dsn, poll_interval=30.0, answer_timeout=2.0) as registry:
+
+        async def listens() -> bool:
+            return registry.stats().listening
+
+        await until(listens, what="it listens")
+        await primary.query(NAME, "lost")
+        await primary.query(NAME, "lost too")
+        await reached(registry, "lost too")
+        await primary.query(f"SELECT count(pg_terminate_backend(pid)) FROM ({OURS}) AS ours")  # so that it is seen
+        await until(listens, what="it listens again")
+        await asyncio.sleep(1)
+        await primary.query("DELETE FROM registry_changes WHERE epoch = (SELECT max(epoch) FROM registry_changes)")
+        async with asyncio.timeout(10):
+            await registry.refresh()
+        assert registry.state is RegistryState.LIVE

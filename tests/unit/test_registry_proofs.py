@@ -2,7 +2,12 @@
 
 from datetime import UTC, datetime
 
-from exchanges_db.registry.proofs import Proofs
+import pytest
+
+from exchanges_db.errors import DatabaseUnavailable
+from exchanges_db.registry import proofs as module
+from exchanges_db.registry.models import Position
+from exchanges_db.registry.proofs import Proofs, Witness
 from exchanges_sql.registry import GetRegistryStateRow
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,3 +77,44 @@ def test_what_a_pooler_leads_to_may_become_a_standby() -> None:
     assert not proofs.on_primary
     assert proofs.of(standby(200, 100), 4.0) is None
     assert [proofs.of(primary(), sent) for sent in (5.0, 6.0)] == [None, 6.0]
+
+
+def denied(witness: Witness, held: Position, since: float, *passed: Position) -> bool:
+    """Whether it denies what a primary is said to have; a standby it denies in the same cases, without an error."""
+    late, first = Proofs(), Proofs()
+    first.on_primary = True
+    is_denied = witness.denies(held, passed, since, late)
+    witness.doubted.clear()
+    if is_denied:
+        with pytest.raises(DatabaseUnavailable, match="old primary"):
+            witness.denies(held, passed, since, first)
+    else:
+        assert not witness.denies(held, passed, since, first)
+    assert witness.doubted.is_set() is is_denied
+    return is_denied
+
+
+def test_a_witness_denies_what_lacks_what_it_saw_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sees(at: float, epoch: int, token: str) -> None:
+        monkeypatch.setattr(module, "uptime", lambda: at)
+        witness.sees(GetRegistryStateRow(epoch, token, AT, False, 1, 0, 0, False))
+
+    witness = Witness()
+    assert not denied(witness, Position(1, "a"), 0.0)
+    sees(1.0, 5, "e")
+    sees(2.0, 5, "e")
+    assert not denied(witness, Position(4, "d"), 1.0)  # the question was not sent after it
+    assert denied(witness, Position(4, "d"), 1.5)
+    assert not denied(witness, Position(5, "e"), 1.5)
+    assert denied(witness, Position(5, "of another server"), 1.5)
+    assert not denied(witness, Position(9, "i"), 1.5)
+    assert not denied(witness, Position(9, "i"), 1.5, Position(4, "d"), Position(5, "e"), Position(9, "i"))
+    assert denied(witness, Position(9, "i"), 1.5, Position(4, "d"), Position(5, "of another server"))
+    sees(3.0, 6, "f")  # after the question, and it is known what it saw before
+    assert denied(witness, Position(4, "d"), 2.5)
+    assert not denied(witness, Position(5, "e"), 2.5)
+    sees(4.0, 3, "of a backup")
+    assert not denied(witness, Position(1, "a"), 3.5)
+    assert not denied(witness, Position(3, "of a backup"), 4.5)
+    witness.leaves()
+    assert not denied(witness, Position(1, "a"), 5.0)

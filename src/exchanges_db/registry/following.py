@@ -26,6 +26,7 @@ from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.hearing import NAME, Hearing
 from exchanges_db.registry.listening import ECHO_LIMIT, ERRORS, Echo, ours
 from exchanges_db.registry.loading import Length, begin_moment, fetch_long_news, fetch_news, fetch_state, load_all
+from exchanges_db.registry.models import Position
 from exchanges_db.registry.proofs import Proofs, Witness
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import Clock, Counts
@@ -71,7 +72,7 @@ class Following:
         self._documents = Documents()
         self._hinted = asyncio.Event()
         self._hints: set[str] = set()  # that wait; "" says nothing
-        self._taken: deque[str] = deque(maxlen=_MOST_TAKEN)  # positions gone through lately, as hints name them
+        self._taken: deque[Position] = deque(maxlen=_MOST_TAKEN)  # gone through lately
         self._proofs, self._witness = Proofs(), Witness()
         self._hints_from = 0.0  # the time before which no hint is followed up
         self._limit = answer_timeout
@@ -120,16 +121,15 @@ class Following:
         settings = self._settings
         session = await connect(dsn, settings, limit=settings.connect_timeout, application_name=NAME)
         self._counts.connects += 1
-        # It wakes whoever waits; that it was lost is found out by asking.
-        session.add_termination_listener(lambda _: self.look())
+        session.add_termination_listener(lambda _: self.look())  # whoever waits finds out by asking
         return session
 
     # Two connections: where queries go through a pooler, notifications come directly.
 
     async def _listen(self) -> None:
         assert self._ear is not None  # else this is not called
-        session, ended = await self._connect(self._ear), asyncio.Event()
-        session.add_termination_listener(lambda _: ended.set())
+        session = await self._connect(self._ear)
+        session.add_termination_listener(lambda _: self._witness.doubted.set())
         try:
             async with asyncio.timeout(self._answer_timeout):
                 state = await fetch_state(bridge(session))
@@ -138,13 +138,14 @@ class Following:
                 await self._hearing.ask(echo, self._ear)
             self.look()  # at what was committed while nobody listened
             while not session.is_closed():
+                self._witness.doubted.clear()
                 async with asyncio.timeout(self._answer_timeout):
                     state = await fetch_state(bridge(session))  # a dead connection says nothing of itself
                 self._witness.sees(state)
                 if self._hearing.is_refused and (echo := await self._subscribe(session, state)) is not None:
                     await self._hearing.ask(echo, self._ear)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(ended.wait(), self._poll_interval)
+                    await asyncio.wait_for(self._witness.doubted.wait(), self._poll_interval)
             raise DatabaseUnavailable("the connection that listens was lost")
         finally:
             self._witness.leaves()
@@ -159,8 +160,6 @@ class Following:
         self._counts.hints += 1
         self._hints.add(hint if len(self._hints) < _MOST_TAKEN else "")
         self._hinted.set()
-
-    # The one that reads.
 
     async def _follow(self) -> None:
         session, asking = await self._connect(self._dsn), None
@@ -221,7 +220,8 @@ class Following:
                     self._hinted.clear()  # before the look: what is committed during it sets it again
                     hints, self._hints = self._hints, set()
                     # One look may take in several commits, whose hints come after it: they are no reason for another.
-                    if self.snapshot is None or hints - {*self._taken, "{}:{}".format(*self.snapshot.position)}:
+                    known = () if self.snapshot is None else (*self._taken, self.snapshot.position)
+                    if hints - {f"{one.epoch}:{one.token}" for one in known}:
                         return True
         except TimeoutError:
             if not limit.expired():  # not by the clock: timers of some event loops are early
@@ -255,12 +255,13 @@ class Following:
                 self._prove_here(sent)
                 return
             self.snapshot = known.after(news)
-            self._taken.extend(f"{entry.epoch}:{entry.token}" for entry in news.entries)
+            self._taken.extend(Position(entry.epoch, entry.token) for entry in news.entries)
             self._counts.updates += 1
             self._counts.changes += len({entry.epoch for entry in news.entries})
         elif known is not None and self._proofs.may_be_behind(proven, self.proven_at):
             return  # what is held stays, and is STALE
         else:
+            self._witness.denies_last(self._proofs)  # an old primary is not to take back what the new one has said
             self._taken.clear()
             self._documents = Documents()  # what it remembers is freed with the snapshot
             moment = await begin_moment(session)
@@ -293,7 +294,6 @@ class Following:
             self._prove(sent)
 
     def _prove(self, sent: float) -> None:
-        if self.snapshot is not None and self._witness.denies(self.snapshot.position.epoch, sent, self._proofs):
-            return
-        self.proven_at = sent if self.proven_at is None else max(sent, self.proven_at)
-        self._on_proof()
+        if self.snapshot is None or not self._witness.denies(self.snapshot.position, self._taken, sent, self._proofs):
+            self.proven_at = sent if self.proven_at is None else max(sent, self.proven_at)
+            self._on_proof()

@@ -1,4 +1,4 @@
-"""Since when it is proven that what a server shows is what the database had; pure.
+"""Since when it is proven that what a server shows is what the database had.
 
 What a primary shows was there when it was asked. A server that follows another one shows what was there when it had
 received it. So each answer is kept with how much had been received by then: as soon as the server shows that much, what
@@ -8,10 +8,12 @@ silent, proves nothing; that a connection has become silent it notices after `wa
 
 from __future__ import annotations
 
-import math
+import asyncio
 from collections import deque
+from collections.abc import Collection
 
 from exchanges_db.errors import DatabaseUnavailable
+from exchanges_db.registry.models import Position
 from exchanges_db.registry.uptime import uptime
 from exchanges_sql.registry import GetRegistryStateRow
 
@@ -19,33 +21,55 @@ _MOST = 1000  # questions that wait for what was received by then
 
 
 class Witness:
-    """What the other connection has seen, where one listens and another one asks: they may lead to two servers."""
+    """What the other connection has seen, where one listens and another one asks: they may lead to two servers.
+
+    doubted: is set where it is to look again: what it has seen may be so no more, as after a restore on that server.
+    """
 
     def __init__(self) -> None:
-        self._epoch, self._at = -1, math.inf
+        self.doubted = asyncio.Event()
+        self._seen: deque[tuple[float, Position]] = deque(
+            maxlen=_MOST
+        )  # and since when it has been there at the latest
 
     def sees(self, state: GetRegistryStateRow) -> None:
-        """Remember what it was shown just now, and since when it has been there at the latest."""
-        if state.epoch != self._epoch:
-            self._epoch, self._at = state.epoch, uptime()
+        """Remember what it was shown just now."""
+        position = Position(state.epoch, state.token)
+        if not self._seen or position != self._seen[-1][1]:
+            if self._seen and position.epoch <= self._seen[-1][1].epoch:  # what there was is taken back
+                self._seen.clear()
+            self._seen.append((uptime(), position))
 
     def leaves(self) -> None:
         """Forget it: it is not connected any more, and whatever it was connected to may have taken that back."""
-        self._epoch, self._at = -1, math.inf
+        self._seen.clear()
 
-    def denies(self, epoch: int, since: float, proofs: Proofs) -> bool:
-        """Return whether it had seen more before `since` than the server that is said to have had only `epoch` then.
+    def denies(self, held: Position, passed: Collection[Position], since: float, proofs: Proofs) -> bool:
+        """Return whether it had seen before `since` what the server lacks that is said to have had only `held` then.
+
+        It lacks an epoch of another token, too: after a failover both servers go on, and give out the same epochs.
+        passed: positions that the server went through before, as far as they are known.
 
         Raises DatabaseUnavailable where that one is a primary; a standby may only be late.
         """
-        if self._at >= since or epoch >= self._epoch:
+        seen = next((position for at, position in reversed(self._seen) if at < since), None)
+        if seen is None or seen == held:
+            return False
+        if seen.epoch < held.epoch and (seen in passed or all(one.epoch != seen.epoch for one in passed)):
             return False
         if proofs.on_primary:
+            self.doubted.set()
             raise DatabaseUnavailable(
-                f"the server is at epoch {epoch}, and that of `listen` was at {self._epoch} before: "
+                f"the server is at epoch {held.epoch}, and that of `listen` was at {seen.epoch} before"
+                f"{' with another token' if seen.epoch <= held.epoch else ''}: "
                 "they are two, as an old primary and a new one"
             )
         return True
+
+    def denies_last(self, proofs: Proofs) -> None:
+        """Raise DatabaseUnavailable where a primary has given its last answer without what had been seen before."""
+        if proofs.last is not None:
+            self.denies(Position(proofs.last.epoch, proofs.last.token), (), proofs.asked_at, proofs)
 
 
 class Proofs:
@@ -55,6 +79,7 @@ class Proofs:
         self.on_primary = False  # as the last answer said
         self.is_direct = True  # whether all answers are of one server, and not of any that a pooler may lead to
         self.last: GetRegistryStateRow | None = None  # the last answer
+        self.asked_at = 0.0  # when the question to that was sent
         self._asked: deque[tuple[float, int]] = deque(maxlen=_MOST)  # when, and how much was received by then
         self._shown = -1
 
@@ -75,7 +100,7 @@ class Proofs:
 
         A server tells what it is after it has fixed what the answer shows; so an answer is judged by the one before.
         """
-        self.last = state
+        self.last, self.asked_at = state, sent
         if not state.on_standby:
             known, self.on_primary = self.on_primary, True
             self._asked.clear()
