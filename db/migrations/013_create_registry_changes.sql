@@ -349,6 +349,8 @@ BEGIN
         RAISE WARNING 'migration 013 was not undone: only dbmate runs its down part, by dbmate rollback';
         RETURN;
     END IF;
+    -- Before all else, as registries do, which read this and then the others: each would wait for what the other has.
+    LOCK TABLE public.registry_changes IN ACCESS EXCLUSIVE MODE;
     ALTER TABLE public.holds REPLICA IDENTITY DEFAULT;
     DROP TRIGGER exchanges_note_insert ON public.exchanges;
     DROP TRIGGER exchanges_note_update ON public.exchanges;

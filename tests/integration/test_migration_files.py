@@ -1,5 +1,6 @@
 """A migration file in other hands: psql runs all of it and undoes nothing, and a table of somebody else's stops it."""
 
+import asyncio
 import re
 import subprocess
 from pathlib import Path
@@ -115,6 +116,22 @@ async def test_a_down_part_alone_undoes_nothing(dsn: Dsn, down: str) -> None:
         is_empty = not re.sub(r"--[^\n]*", "", down).strip()
         await conn.execute(f"{down}SELECT 1" if is_empty else down)
         assert (await relations(conn), await conn.fetch(TRAIL)) == before
+
+
+async def test_013_is_undone_beside_registries(dsn: Dsn) -> None:
+    """They read the log, then the tables: in another order each of the two would wait for the other, up to its limit."""
+    (down,) = (text for name, text in DOWN_PARTS.items() if name.startswith("013"))
+    async with connected(dsn) as reader, connected(dsn) as other, connected(dsn) as owner:
+        await reader.execute("BEGIN; SELECT FROM registry_changes")
+        await owner.execute("BEGIN; SELECT pg_sleep(0.01)")
+        undoing = asyncio.create_task(owner.execute(down.replace("200ms", "1min")))
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted)"
+        while not await other.fetchval(waits, owner.get_server_pid()):
+            assert not undoing.done()
+        await reader.execute("SELECT FROM exchanges, holds, symbols, symbol_lists, account_fees; COMMIT", timeout=10)
+        await undoing
+        await owner.execute("COMMIT")
+        assert await other.fetchval("SELECT to_regclass('public.registry_changes')") is None
 
 
 async def test_whole_files_in_one_message_each_are_applied(empty_dsn: Dsn) -> None:
