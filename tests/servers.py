@@ -292,10 +292,16 @@ class Server:
             connection.terminate()
 
     async def set(self, **settings: str) -> None:
-        """Change settings of the whole server."""
+        """Change settings of the whole server, and wait until it has read them and told all its processes to."""
+        before = await self.query("SELECT pg_conf_load_time()")
         for name, value in settings.items():
             await self.query(f"ALTER SYSTEM SET {name} = '{value}'")
         await self.query("SELECT pg_reload_conf()")
+
+        async def has_read() -> Any:
+            return await self.query("SELECT pg_conf_load_time() > $1", before)  # as whatever forks a session knows it
+
+        await until(has_read, what="the server has read its settings")
 
     def send_backend(self, pid: int, sign: signal.Signals) -> None:
         """Send a signal such as SIGKILL or SIGSTOP to one session's process."""

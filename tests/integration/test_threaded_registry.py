@@ -86,11 +86,13 @@ async def write(dsn: Dsn, seconds: float, per_second: int) -> int:
 
 def test_eight_threads_read_only_states_that_existed(stocked_dsn: Dsn) -> None:
     """Each snapshot is one of the log's, whole, and no reader ever goes back."""
-    over = threading.Event()
+    over, all_have_read = threading.Event(), threading.Barrier(READERS + 1)
 
     def read(registry: Any) -> tuple[int, int, list[str]]:
         reads, seen, wrong, last = 0, set(), [], -1
-        while not over.is_set():
+        is_last = False
+        while not is_last:
+            is_last = over.is_set()  # so each sees what was written last, however late it gets its turn
             snapshot = registry.snapshot
             exchange = snapshot.places_by_id[1].exchange
             number = exchange.display_name
@@ -101,12 +103,15 @@ def test_eight_threads_read_only_states_that_existed(stocked_dsn: Dsn) -> None:
             last = snapshot.position.epoch
             seen.add(last)
             reads += 1
+            if reads == 1:
+                all_have_read.wait(20)
         return reads, len(seen), wrong
 
     with Registry.in_thread(stocked_dsn, settings=QUICK) as registry, switching_often():
         with ThreadPoolExecutor(READERS) as pool:
             readers = [pool.submit(read, registry) for _ in range(READERS)]
             try:
+                all_have_read.wait(20)
                 written = asyncio.run(write(stocked_dsn, 1.0, 500))
                 registry.refresh(timeout=10)
             finally:
