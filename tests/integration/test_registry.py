@@ -67,7 +67,8 @@ async def test_refresh_proves_what_was_committed_before_it(stocked_dsn: Dsn) -> 
 
 
 async def test_a_lost_connection_is_made_again_and_nothing_is_loaded_twice(stocked_dsn: Dsn) -> None:
-    async with Registry(stocked_dsn, settings=QUICK) as registry, connected(stocked_dsn) as other:
+    settings = RegistrySettings(poll_interval=0.2, answer_timeout=20)  # no slow answer is a loss
+    async with Registry(stocked_dsn, settings=settings) as registry, connected(stocked_dsn) as other:
         for number in range(3):
             await other.execute(_END)
             await other.execute("UPDATE public.exchanges SET display_name = $1 WHERE id = 1", f"After {number}")

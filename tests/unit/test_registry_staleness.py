@@ -40,7 +40,8 @@ async def test_a_proof_that_comes_too_late_makes_nothing_fresh(registry: Registr
     proven(registry, seconds_ago=LIMIT + 1)
     with pytest.raises(RegistryStale, match="last proven to be fresh") as raised:
         registry.exchanges()
-    assert raised.value.lag == pytest.approx(LIMIT + 1, abs=0.9)
+    assert raised.value.lag is not None
+    assert LIMIT + 1 <= raised.value.lag < LIMIT + 10
     proven(registry, seconds_ago=LIMIT + 2)
     with pytest.raises(RegistryStale):
         registry.exchanges()
@@ -64,7 +65,8 @@ async def test_what_was_proven_before_the_machine_slept_is_old(
     assert registry.state == "LIVE"
     monkeypatch.setattr(kept, "uptime", lambda: uptime() + 3600)
     assert registry.state == "STALE"
-    assert registry.lag == pytest.approx(3600, abs=1)
+    assert registry.lag is not None
+    assert 3600 <= registry.lag < 3610
     async with asyncio.timeout(5):
         while not registry._is_stale_told:
             await asyncio.sleep(0.01)
