@@ -43,7 +43,7 @@ class Position(NamedTuple):
     token: str
 
 
-class Compiled(msgspec.Struct, dict=True):
+class Compiled(msgspec.Struct, frozen=True, dict=True):
     """Keeps the rules of a symbol, and has no field for them: whoever writes or sends the symbol leaves them out."""
 
     @classmethod
@@ -52,6 +52,9 @@ class Compiled(msgspec.Struct, dict=True):
         made = cls()
         made.__dict__["rules"] = rules
         return made
+
+
+_NOT_YET = Compiled()  # and no None, so that what is written is the same whether rules were asked for or not
 
 
 class RegistrySymbol(Symbol, frozen=True, kw_only=True, gc=False, eq=False):
@@ -66,12 +69,12 @@ class RegistrySymbol(Symbol, frozen=True, kw_only=True, gc=False, eq=False):
     doubtful_since: datetime | None = None
     holds: tuple[Hold, ...] = ()
     account_fees: Mapping[str, Fees] = NO_FEES
-    _rules: Compiled | None = None
+    _rules: Compiled = _NOT_YET
 
     def __post_init__(self) -> None:
         """Begin without rules: those that came along are of what this one was made from, with another tick perhaps."""
-        if self._rules is not None:
-            msgspec.structs.force_setattr(self, "_rules", None)
+        if self._rules is not _NOT_YET:
+            msgspec.structs.force_setattr(self, "_rules", _NOT_YET)
 
     @property
     def rules(self) -> OrderRules:
@@ -81,7 +84,7 @@ class RegistrySymbol(Symbol, frozen=True, kw_only=True, gc=False, eq=False):
             InvalidSymbol: its numbers cannot be used.
         """
         kept = self._rules
-        if kept is None:
+        if kept is _NOT_YET:
             # Of a copy: rules that led back to this object would keep it from being freed, as no collector sees it.
             copy = Symbol(**{field: getattr(self, field) for field in Symbol.__struct_fields__})
             kept = Compiled.of(OrderRules.from_symbol(copy))
@@ -92,7 +95,7 @@ class RegistrySymbol(Symbol, frozen=True, kw_only=True, gc=False, eq=False):
     def keep_rules_of(self, before: RegistrySymbol) -> None:
         """Take over the rules that were compiled for an earlier state, where they are of the same specification."""
         same = (before.exchange, before.spec_version, before.updated_at)
-        if before._rules is not None and same == (self.exchange, self.spec_version, self.updated_at):
+        if before._rules is not _NOT_YET and same == (self.exchange, self.spec_version, self.updated_at):
             msgspec.structs.force_setattr(self, "_rules", before._rules)
 
     def __eq__(self, other: object) -> bool:
