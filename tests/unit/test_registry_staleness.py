@@ -72,3 +72,22 @@ async def test_what_was_proven_before_the_machine_slept_is_old(
             await asyncio.sleep(0.01)
     with pytest.raises(RegistryStale):
         registry.exchanges()
+
+
+@pytest.mark.parametrize(("raised", "why"), [(KeyError("ours"), "KeyError"), (asyncio.CancelledError(), "cancelled")])
+async def test_a_registry_that_has_failed_says_so_wherever_it_is_asked(
+    registry: Registry, raised: BaseException, why: str
+) -> None:
+    """Nothing connects again: whoever reads only that no answer has come would wait for one."""
+
+    async def fail() -> None:
+        raise raised
+
+    proven(registry, seconds_ago=0)
+    task = asyncio.ensure_future(fail())
+    await asyncio.wait((task,))
+    registry._end(task)
+    assert why in (registry.stats().why_stale or "")
+    for ask in (lambda: registry.snapshot, registry.exchanges):
+        with pytest.raises(RegistryStale, match=f"the registry has failed: .*{why}"):
+            ask()

@@ -151,7 +151,7 @@ class StateChanged(RegistryChange, frozen=True, kw_only=True):
     """The registry is in another state than before.
 
     Attributes:
-        why: it is not LIVE; None where it is.
+        why: why it is not LIVE; None where it is.
     """
 
     before: RegistryState

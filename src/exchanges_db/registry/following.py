@@ -141,7 +141,7 @@ class Following:
                 self._witness.doubted.clear()
                 async with asyncio.timeout(self._answer_timeout):
                     state = await fetch_state(bridge(session))  # a dead connection says nothing of itself
-                self._witness.sees(state)
+                self._witness.sees(state, uptime())
                 if self._hearing.is_refused and (echo := await self._subscribe(session, state)) is not None:
                     await self._hearing.ask(echo, self._ear)
                 with suppress(TimeoutError):
@@ -274,7 +274,7 @@ class Following:
         self._prove_here(sent)
 
     async def _news(self, session: Session, known: Snapshot) -> News | None:
-        """Return what has changed since a snapshot; None where only reading all anew tells."""
+        """Return what has changed since a snapshot; None where all is to be read anew."""
         try:
             async with asyncio.timeout(self._limit):
                 news = await fetch_news(bridge(session), self._documents, known)

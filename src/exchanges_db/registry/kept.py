@@ -25,7 +25,7 @@ from exchanges_db.registry.forks import abandon_in_child
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News, Snapshot
-from exchanges_db.registry.state import UNPROVEN, Counts, RegistryState, RegistryStats, why_not_live
+from exchanges_db.registry.state import HOLDS_NOTHING, UNPROVEN, Counts, RegistryState, RegistryStats, why_not_live
 from exchanges_db.registry.uptime import uptime
 
 # No other connection, however often it is tried, would do better.
@@ -240,8 +240,8 @@ class Kept(ABC):
         if error is None and (self._is_closed or not task.cancelled()):
             return
         why = "its task was cancelled" if error is None else repr(error)
-        self._is_live = False
         failed = RegistryStale(f"the registry has failed: {why}", lag=self.lag)
+        self._is_live, self._error = False, failed
         self._tell_stale(failed)
         self._on_failure(failed)
         self._notify()
@@ -251,7 +251,7 @@ class Kept(ABC):
             return RegistryStale(self._why_closed, lag=self.lag)
         lag, why = self.lag, "" if self._error is None else f": {self._error}"
         if self._snapshot is None:
-            return RegistryStale(f"the registry holds nothing yet{why}")
+            return RegistryStale(f"{HOLDS_NOTHING}{why}")
         if lag is None:
             origin = "" if self._begun_at is None else " is from a file, and"
             return RegistryStale(f"what the registry holds{origin} was never proven to be fresh{why}")

@@ -77,7 +77,7 @@ class Length(Enum):
 
 
 async def fetch_news(conn: AsyncConnection, documents: Documents, known: Snapshot) -> News | Length | None:
-    """Return what has changed since a snapshot, in one statement; None where only reading all anew tells.
+    """Return what has changed since a snapshot, in one statement; None where all is to be read anew.
 
     LONG: so many symbols have changed that `fetch_long_news` is to be asked for them.
 

@@ -14,7 +14,6 @@ from collections.abc import Collection
 
 from exchanges_db.errors import DatabaseUnavailable
 from exchanges_db.registry.models import Position
-from exchanges_db.registry.uptime import uptime
 from exchanges_sql.registry import GetRegistryStateRow
 
 _MOST = 1000  # questions that wait for what was received by then
@@ -32,13 +31,13 @@ class Witness:
             maxlen=_MOST
         )  # and since when it has been there at the latest
 
-    def sees(self, state: GetRegistryStateRow) -> None:
+    def sees(self, state: GetRegistryStateRow, now: float) -> None:
         """Remember what it was shown just now."""
         position = Position(state.epoch, state.token)
         if not self._seen or position != self._seen[-1][1]:
             if self._seen and position.epoch <= self._seen[-1][1].epoch:  # what there was is taken back
                 self._seen.clear()
-            self._seen.append((uptime(), position))
+            self._seen.append((now, position))
 
     def leaves(self) -> None:
         """Forget it: it is not connected any more, and whatever it was connected to may have taken that back."""

@@ -85,7 +85,7 @@ class Registry(Kept, Changing, LookUps):
         set, look-ups raise RegistryStale until then: how old the file is, no clock can prove.
 
         Raises:
-            InvalidArgument: `path` is none.
+            InvalidArgument: `path` is no path.
             SnapshotRefused: the file is damaged, cut off, not there, or of a newer version.
         """
         registry = cls(db, listen=listen, settings=settings)
@@ -99,7 +99,7 @@ class Registry(Kept, Changing, LookUps):
 
         Raises:
             RegistryStale: nothing is held yet, or it is too old, or the registry is closed.
-            InvalidArgument: `path` is none.
+            InvalidArgument: `path` is no path.
             SnapshotNotSaved: the file cannot be written, or what is there is no snapshot.
         """
         known_at = self._known_at()

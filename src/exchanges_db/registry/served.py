@@ -15,6 +15,7 @@ from exchanges_db.registry.moves import Move, moves, pairs_of
 from exchanges_db.registry.names import no_pair, place_of
 from exchanges_db.registry.places import all_symbols
 from exchanges_db.registry.snapshot import News, Snapshot
+from exchanges_db.registry.state import HOLDS_NOTHING
 from exchanges_db.symbols.names import check_name
 
 PairKey = tuple[Enum | str, str, str]
@@ -51,7 +52,7 @@ class SymbolIds(Answers[PairKey, int]):
         exchange, base, quote = key
         snapshot = self._snapshot
         if snapshot is None:
-            raise RegistryStale("the registry has not been loaded yet")
+            raise RegistryStale(HOLDS_NOTHING)
         place = place_of(snapshot, exchange)
         found = place.pair(check_name(base, "base"), check_name(quote, "quote"))
         if found is None:
@@ -134,7 +135,7 @@ class Served:
         self.by_id = SymbolsById()
         self.pair_ids = SymbolIds()
         self.snapshot: Snapshot
-        self.stale(RegistryStale("the registry has not been loaded yet"))
+        self.stale(RegistryStale(HOLDS_NOTHING))
 
     def moved(self, before: Snapshot | None, after: Snapshot, news: News | None) -> None:
         """Go on from one snapshot to the next."""

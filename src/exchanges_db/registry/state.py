@@ -28,6 +28,7 @@ class RegistryState(StrEnum):
     CLOSED = "CLOSED"
 
 
+HOLDS_NOTHING = "the registry holds nothing yet"
 UNPROVEN = (
     "the server follows another one, and nothing proves that what it shows is fresh: see there whether it is connected "
     "(pg_stat_wal_receiver), and whether its replay is paused"

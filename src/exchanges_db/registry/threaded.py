@@ -162,7 +162,7 @@ class ThreadedRegistry(LookUps):
 
         Raises:
             RegistryStale: nothing is held yet, or it is too old, or the registry is closed.
-            InvalidArgument: `path` is none.
+            InvalidArgument: `path` is no path.
             SnapshotNotSaved: the file cannot be written, or what is there is no snapshot.
         """
         known_at = self._registry._known_at()  # noqa: SLF001 - private to this package
