@@ -42,7 +42,7 @@ faults: install ## what takes longer: crashes, failovers, restarts and dead netw
 	EXCHANGES_DB_EXAMPLES=$(EXAMPLES) pytest -q --numprocesses 2 --dist load -m faults tests/faults
 
 soak: install ## MINUTES=10 [SEED=...]: writers, importers, readers and registries, while servers and networks fail at random
-	PYTHONMALLOC=malloc python -W error -m tests.soak --minutes $(MINUTES) --seed '$(SEED)'
+	python -W error -m tests.soak --minutes $(MINUTES) --seed '$(SEED)'
 
 lowest: install ## the unit and integration tests on the oldest dependencies that pyproject.toml allows
 	uv venv --quiet --clear --python $(BIN)/python .venv-lowest

@@ -37,6 +37,7 @@ from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.file import read_snapshot, write_snapshot
 from exchanges_db.registry.loading import load_all
+from exchanges_db.registry.saving import HOWEVER_MANY
 from exchanges_sql.registry import AsyncQuerier, GetRegistryNewsRow
 from tests import servers
 from tests.pgbouncer import pgbouncer_process, pgbouncer_program
@@ -238,7 +239,7 @@ async def _news(direct: Dsn, name: str, begin: Dsn, settings: Settings, pooler: 
 
         async def ask(conn: AsyncConnection) -> GetRegistryNewsRow | None:
             return await AsyncQuerier(conn).get_registry_news(
-                since_epoch=epoch, since_token=token, named_limit=2**62, most=1000
+                since_epoch=epoch, since_token=token, named_limit=HOWEVER_MANY, most=1000
             )
 
         for _ in range(10):

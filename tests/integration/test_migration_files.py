@@ -119,7 +119,7 @@ async def test_a_down_part_alone_undoes_nothing(dsn: Dsn, down: str) -> None:
 
 
 async def test_013_is_undone_beside_registries(dsn: Dsn) -> None:
-    """They read the log, then the tables: in another order each of the two would wait for the other, up to its limit."""
+    """They read the log, then the tables: in another order each of the two would wait for the other."""
     (down,) = (text for name, text in DOWN_PARTS.items() if name.startswith("013"))
     async with connected(dsn) as reader, connected(dsn) as other, connected(dsn) as owner:
         await reader.execute("BEGIN; SELECT FROM registry_changes")

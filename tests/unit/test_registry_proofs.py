@@ -94,10 +94,9 @@ def denied(witness: Witness, held: Position, since: float, *passed: Position) ->
     return is_denied
 
 
-def test_a_witness_denies_what_lacks_what_it_saw_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_witness_denies_what_lacks_what_it_saw_before() -> None:
     def sees(at: float, epoch: int, token: str) -> None:
-        monkeypatch.setattr(module, "uptime", lambda: at)
-        witness.sees(GetRegistryStateRow(epoch, token, AT, False, 1, 0, 0, False))
+        witness.sees(GetRegistryStateRow(epoch, token, AT, False, 1, 0, 0, False), at)
 
     witness = Witness()
     assert not denied(witness, Position(1, "a"), 0.0)

@@ -20,8 +20,8 @@ async def check_change_log(context: Context) -> str:
     if state.last_given is not None and state.last_given < state.newest:
         faults.append(
             f"the newest epoch of the log of changes is {state.newest}, and the sequence registry_epoch_seq is at "
-            f"{state.last_given}: the next commit sets it, but what is SERIALIZABLE would be given an epoch that no "
-            f"registry sees. Set it to that, then {_MEND}"
+            f"{state.last_given}: the next commit sets it, but a SERIALIZABLE transaction would be given an epoch "
+            f"that no registry sees. Set it to the newest epoch, then {_MEND}"
         )
     if state.without_epoch:
         faults.append(
