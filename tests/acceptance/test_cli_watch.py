@@ -30,7 +30,7 @@ from tests.acceptance.test_cli_interrupt import heeded, started
 from tests.factories import connected
 from tests.fix_server import url_of
 from tests.payload_rows import MEXC, SPOT
-from tests.stream_snapshots import START, at, place, snapshot, symbol
+from tests.registry_snapshots import START, at, place, snapshot, symbol
 from tests.unit.test_registry_changes import CASES, LIST
 
 __all__ = ["heeded"]

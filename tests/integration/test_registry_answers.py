@@ -36,7 +36,7 @@ from exchanges_db.registry.state import RegistryState
 from exchanges_db.symbols.look_ups import find_symbol
 from tests.factories import connected
 from tests.payload_rows import FUTURES, MEXC, SPOT
-from tests.registry_places import loaded
+from tests.registry_snapshots import loaded
 from tests.symbol_rows import insert
 
 AHEAD = datetime(2100, 1, 1, tzinfo=UTC)

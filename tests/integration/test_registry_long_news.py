@@ -15,7 +15,7 @@ from exchanges_db.symbols.models import NamedSymbol
 from exchanges_sql.registry import AsyncQuerier
 from tests.factories import connected
 from tests.payload_rows import SPOT, many, payload
-from tests.registry_places import loaded
+from tests.registry_snapshots import loaded
 
 RARE = RegistrySettings(poll_interval=60)
 SYMBOLS, EACH = 23, 5

@@ -25,7 +25,7 @@ from exchanges_db.registry.places import Place
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.symbols.changes import ChangeKind, FieldChange
 from exchanges_db.symbols.judge import Hold
-from tests.stream_snapshots import START, at, committed, entry, exchange, named, news, place, snapshot, symbol
+from tests.registry_snapshots import PLACE, START, at, committed, entry, exchange, named, news, place, snapshot, symbol
 
 Kind = RegistryChangeKind
 SPOT = Listing(SymbolKind.SPOT)
@@ -83,7 +83,7 @@ def test_each_thing_that_happens_is_one_item(kind: Kind, changed: str, was: Plac
     (item,) = find_registry_changes(before, before.after(told), told)
     (reloaded,) = find_registry_changes(before, after, None)
     assert (item.kind, item.position, item.committed_at) == (kind, at(8), committed(8))
-    assert (item.exchange, item.exchange_id) == ("EXCHANGE_1", 1)
+    assert (item.exchange, item.exchange_id) == (PLACE, 1)
     assert (reloaded.position, reloaded.committed_at) == (at(9), None)
     assert msgspec.structs.replace(item, position=at(9), committed_at=None) == reloaded
 

@@ -12,7 +12,7 @@ from exchanges_db.registry import documents as module
 from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.models import Position, RegistrySymbol
 from exchanges_sql.registry import GetRegistryContentsRow, GetRegistryNewsRow
-from tests.stream_snapshots import START, symbol
+from tests.registry_snapshots import START, symbol
 
 ROOM = 25
 NOTHING = GetRegistryContentsRow(exchanges="[]", named="[]", holds="[]", fees="[]", lists="[]")

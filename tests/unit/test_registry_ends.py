@@ -10,7 +10,7 @@ from exchanges_db.errors import ConfigurationError, RegistryStale
 from exchanges_db.registry.file import SavedSnapshot
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.state import RegistryState
-from tests.stream_snapshots import place, snapshot, symbol
+from tests.registry_snapshots import place, snapshot, symbol
 
 NOWHERE = Dsn(hosts=(("127.0.0.1", 1),), sslmode="disable")
 

@@ -20,7 +20,7 @@ from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.views import View
 from exchanges_db.symbols.enums import SidesAllowed
 from exchanges_db.symbols.judge import Hold
-from tests.stream_snapshots import entry, news, place, snapshot, symbol
+from tests.registry_snapshots import PLACE, entry, news, place, snapshot, symbol
 
 THREADS = 8
 NOWHERE = Dsn(hosts=(("127.0.0.1", 1),))
@@ -79,7 +79,7 @@ async def test_eight_threads_begin_and_cease_to_follow_while_it_moves() -> None:
         for number in range(40):
             recorder = Recorder()
             registry.follow(recorder)
-            view = registry.view("EXCHANGE_1")
+            view = registry.view(PLACE)
             if number % 4 == 0:
                 kept.append((recorder, view))
         return kept

@@ -43,14 +43,19 @@ from exchanges_db.registry.state import RegistryState
 from exchanges_db.registry.streams import ChangeStream
 from exchanges_db.symbols.enums import SidesAllowed, SymbolStatus
 from exchanges_db.symbols.judge import Hold
-from tests.registry_places import PLACE, THEN, coin, exchange, news, snapshot, symbol
+from tests.registry_snapshots import PLACE, START, coin, exchange, holding, symbol, told_of
 
-FEES = Fees(maker=Decimal("0.001"), taker=Decimal("0.002"), source=FeeSource.EXCHANGE, since=THEN)
+FEES = Fees(maker=Decimal("0.001"), taker=Decimal("0.002"), source=FeeSource.EXCHANGE, since=START)
 STALE = RegistryStale("nothing was heard for 5 s", lag=5.0)
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
-SPOT = exchange(2, "MEXC_SPOT", market_type="SPOT")
-OFF = exchange(3, "GATEIO_SPOT", market_type="SPOT", is_active=False)
-FUTURE = {"of": "future", "kind": SymbolKind.FUTURE, "native_symbol": "BTC_27", "symbol": "BTC/USDT:USDT-270101"}
+SPOT = exchange(2, enum_value="MEXC_SPOT", market_type="SPOT")
+OFF = exchange(3, enum_value="GATEIO_SPOT", market_type="SPOT", is_active=False)
+FUTURE: dict[str, Any] = {
+    "of": "future",
+    "kind": SymbolKind.FUTURE,
+    "native_symbol": "BTC_27",
+    "symbol": "BTC/USDT:USDT-270101",
+}
 
 
 class Mine(Enum):
@@ -152,15 +157,15 @@ class Held(LookUps):
 def held() -> Held:
     """Three exchanges; on one of them a perpetual and a future of one pair, a name that was given again, and a case."""
     return Held(
-        snapshot(
+        holding(
             coin(7, "BTC"),
             coin(8, "BTC", **FUTURE),
             coin(9, "ETH", status=SymbolStatus.DELISTED),
             coin(10, "ETH"),
             coin(11, "Sol"),
             coin(12, "GONE", status=SymbolStatus.DELISTED),
-            symbol(20, "spot", SPOT),
-            symbol(30, "spot", OFF),
+            coin(20, "BTC", of="spot", on=SPOT),
+            coin(30, "BTC", of="spot", on=OFF),
             exchanges=[exchange(), SPOT, OFF],
         )
     )
@@ -276,7 +281,7 @@ def test_a_default_stands_for_a_symbol_that_is_not_there() -> None:
 
 
 def test_names_that_differ_in_case_only_are_not_chosen_between() -> None:
-    registry = Held(snapshot(coin(7, "SOL"), coin(8, "Sol")))
+    registry = Held(holding(coin(7, "SOL"), coin(8, "Sol")))
     assert registry.symbol(PLACE, "Sol/USDT:USDT").id == 8
     with pytest.raises(AmbiguousSymbol, match="differ from it in case only"):
         registry.symbol(PLACE, "sol/usdt:usdt")
@@ -287,7 +292,7 @@ def test_a_symbol_that_is_known_by_name_only_is_found_by_its_id() -> None:
     place = Place(exchange=exchange())
     named = NamedSymbol(id=5, exchange_id=1, exchange=PLACE, native_symbol="OLD_USDT", base="OLD", quote="USDT")
     place = place.evolved(symbols={5: named})
-    registry = Held(Snapshot.of(snapshot().position, {1: place}))
+    registry = Held(Snapshot.of(holding().position, {1: place}))
     assert registry.symbol_by_id(5) is named
     assert registry.get_symbols_by_ids([5]) == {5: named}
     assert 5 not in registry.by_id
@@ -300,16 +305,16 @@ def test_by_id_follows_the_snapshots_in_place() -> None:
     registry = held()
     by_id = registry.by_id
     assert type(by_id).__getitem__ is dict.__getitem__
-    registry.then(news("SYMBOLS", [7, 10, 40], {7: coin(7, "XBT"), 40: coin(40, "NEW")}))
+    registry.then(told_of("SYMBOLS", [7, 10, 40], {7: coin(7, "XBT"), 40: coin(40, "NEW")}))
     assert by_id[7] is registry.held.places[PLACE].symbols[7]
     assert sorted(by_id) == [7, 8, 9, 11, 12, 20, 30, 40]
-    registry.then(news("HOLDS", [1], holds={1: {None: Hold(SidesAllowed.ALL, None, "keys", "alice", True)}}))
+    registry.then(told_of("HOLDS", [1], holds={1: {None: Hold(SidesAllowed.ALL, None, "keys", "alice", True)}}))
     assert by_id[40].holds
     assert not by_id[20].holds
-    moved = symbol(20, "spot", OFF)
-    registry.then(news("SYMBOLS", [20], {20: moved}))
+    moved = coin(20, "BTC", of="spot", on=OFF)
+    registry.then(told_of("SYMBOLS", [20], {20: moved}))
     assert by_id[20].exchange == "GATEIO_SPOT"
-    registry.anew(snapshot(coin(50, "LAST")))
+    registry.anew(holding(coin(50, "LAST")))
     assert [*by_id] == [50]
     assert by_id is registry.by_id
 
@@ -326,26 +331,28 @@ def test_an_id_of_a_pair_is_kept_until_it_may_be_another() -> None:
     assert registry.symbol_id("gateio_futures", "Sol", "USDT") == 11
     assert registry.symbol_id(PLACE, "BTC", "USDT", "PERPETUAL") == 7
     assert set(kept) == {(key, base, "USDT") for key in (PLACE, Mine.FUTURES) for base in ("ETH", "Sol")}
-    registry.then(news("SYMBOLS", [11, 40], {11: coin(11, "Sol", spec_version=2), 40: coin(40, "NEW")}))
+    registry.then(told_of("SYMBOLS", [11, 40], {11: coin(11, "Sol", spec_version=2), 40: coin(40, "NEW")}))
     assert len(kept) == 4  # nothing of them is another
     assert registry.symbol_id(PLACE, "NEW", "USDT") == 40
-    registry.then(news("SYMBOLS", [10, 41], {10: coin(10, "ETH", status=SymbolStatus.DELISTED), 41: coin(41, "ETH")}))
+    registry.then(
+        told_of("SYMBOLS", [10, 41], {10: coin(10, "ETH", status=SymbolStatus.DELISTED), 41: coin(41, "ETH")})
+    )
     assert registry.symbol_id(PLACE, "ETH", "USDT") == registry.symbol_id(Mine.FUTURES, "ETH", "USDT") == 41
-    registry.then(news("SYMBOLS", [42], {42: coin(42, "ETH", **{**FUTURE, "native_symbol": "ETH_27"})}))
+    registry.then(told_of("SYMBOLS", [42], {42: coin(42, "ETH", **{**FUTURE, "native_symbol": "ETH_27"})}))
     with pytest.raises(AmbiguousSymbol):
         registry.symbol_id(PLACE, "ETH", "USDT")
-    registry.then(news("EXCHANGES", [1], exchanges={1: exchange(enum_value="RENAMED")}))
+    registry.then(told_of("EXCHANGES", [1], exchanges={1: exchange(enum_value="RENAMED")}))
     assert registry.symbol_id("RENAMED", "Sol", "USDT") == 11
     with pytest.raises(ExchangeNotFound):
         registry.symbol_id(PLACE, "Sol", "USDT")
-    registry.anew(snapshot(coin(70, "Sol")))
+    registry.anew(holding(coin(70, "Sol")))
     assert registry.symbol_id(PLACE, "Sol", "USDT") == 70
 
 
 def test_an_id_that_was_found_in_an_older_snapshot_is_not_kept() -> None:
     """A thread looks up, the snapshot moves on, then the thread would store what it found."""
-    registry = Held(snapshot(coin(7, "BTC")))
-    told = news("SYMBOLS", [7, 8], {8: coin(8, "BTC")})
+    registry = Held(holding(coin(7, "BTC")))
+    told = told_of("SYMBOLS", [7, 8], {8: coin(8, "BTC")})
 
     class Slow(str):
         """The snapshot moves on while the check of this name goes on."""
@@ -363,7 +370,7 @@ def test_an_id_that_was_found_in_an_older_snapshot_is_not_kept() -> None:
 
 def test_ids_of_pairs_are_right_for_those_who_read_meanwhile() -> None:
     """Once a thread has seen an id, and the snapshots have moved on, it never sees an older one."""
-    registry = Held(snapshot(coin(1, "BTC")))
+    registry = Held(holding(coin(1, "BTC")))
     done, wrong = threading.Event(), []
 
     def read() -> None:
@@ -378,7 +385,7 @@ def test_ids_of_pairs_are_right_for_those_who_read_meanwhile() -> None:
     for thread in threads:
         thread.start()
     for number in range(2, 200):
-        registry.then(news("SYMBOLS", [number - 1, number], {number: coin(number, "BTC")}))
+        registry.then(told_of("SYMBOLS", [number - 1, number], {number: coin(number, "BTC")}))
         assert registry.symbol_id(PLACE, "BTC", "USDT") == number
     done.set()
     for thread in threads:
@@ -432,7 +439,7 @@ def test_a_stale_registry_refuses_and_answers_again(question: str) -> None:
         one.stale(STALE)
     with pytest.raises(RegistryStale, match="nothing was heard"):
         ask(registry)
-    registry.then(news("SYMBOLS", [40], {40: coin(40, "NEW")}))
+    registry.then(told_of("SYMBOLS", [40], {40: coin(40, "NEW")}))
     with pytest.raises(RegistryStale, match="nothing was heard"):
         ask(registry)
     for one in registry.followers:
@@ -450,10 +457,10 @@ def test_nothing_is_answered_before_anything_was_loaded() -> None:
             self.stands = RegistryState.LOADING
 
     for question, ask in QUESTIONS.items():
-        with pytest.raises(RegistryStale, match="not been loaded"):
+        with pytest.raises(RegistryStale, match="holds nothing yet"):
             ask(Empty())
         assert question
-    with pytest.raises(RegistryStale, match="not been loaded"):
+    with pytest.raises(RegistryStale, match="holds nothing yet"):
         Empty().can_trade(PLACE, "BTC_USDT", "BUY")
 
 
@@ -543,7 +550,7 @@ def test_rules_are_those_of_the_symbol_that_has_them(make: Callable[[RegistrySym
 
 def test_rules_that_were_compiled_are_neither_written_nor_sent() -> None:
     """Else a log or a process pool is given a document that depends on who has looked at the symbol before."""
-    one = symbol(1, "spot", price_tick=Decimal("1E-8"), quantity_step=Decimal("1E-8"), max_notional=Decimal(5_000_000))
+    one = symbol(1, price_tick=Decimal("1E-8"), quantity_step=Decimal("1E-8"), max_notional=Decimal(5_000_000))
     documents = []
     for _ in range(2):
         documents.append(msgspec.json.encode(one))
@@ -581,7 +588,11 @@ def test_members_of_two_enums_that_are_equal_are_two_exchanges_still(futures: An
     """What was found for the one was given out for the other: an order of another market."""
     for first, second in ((futures, spot), (spot, futures)):
         registry = Held(
-            snapshot(symbol(7), symbol(8, "spot", SPOT, native_symbol="BTCUSDT"), exchanges=[exchange(), SPOT])
+            holding(
+                coin(7, "BTC"),
+                coin(8, "BTC", of="spot", on=SPOT, native_symbol="BTCUSDT"),
+                exchanges=[exchange(), SPOT],
+            )
         )
         ids = {PLACE: 7, "MEXC_SPOT": 8}
         for _ in range(2):
@@ -593,7 +604,7 @@ def test_members_of_two_enums_that_are_equal_are_two_exchanges_still(futures: An
 
 def test_texts_that_compare_in_their_own_way_are_not_kept() -> None:
     """Whoever asks by plain text must not be answered by what was found for them."""
-    registry = Held(snapshot(symbol(7), coin(8, "ETH")))
+    registry = Held(holding(coin(7, "BTC"), coin(8, "ETH")))
     assert registry.symbol_id(PLACE, "ETH", Lenient("USDT")) == 8
     assert registry.symbol_id(Lenient(PLACE), "BTC", "USDT") == 7
     assert all(type(part) is str for key in registry._pair_ids for part in key)
@@ -608,12 +619,12 @@ class Spelt(StrEnum):
 
 def test_members_that_are_their_texts_are_kept() -> None:
     """They are the usual ones, and are asked for on every tick; also in another case than the database's."""
-    registry = Held(snapshot(symbol(7)))
+    registry = Held(holding(coin(7, "BTC")))
     assert registry.symbol_id(Spelt.FUTURES, "BTC", "USDT") == 7
     assert (Spelt.FUTURES, "BTC", "USDT") in registry._pair_ids
     assert registry.symbol_id(Mine.FUTURES, "BTC", "USDT") == 7
     assert (Mine.FUTURES, "BTC", "USDT") in registry._pair_ids
-    registry.anew(snapshot(symbol(9)))
+    registry.anew(holding(coin(9, "BTC")))
     assert registry.symbol_id(Spelt.FUTURES, "BTC", "USDT") == registry.symbol_id(Mine.FUTURES, "BTC", "USDT") == 9
 
 
@@ -623,7 +634,7 @@ def test_what_cannot_be_a_key_is_said_to_be_no_name(place: int, named: str) -> N
     asked: list[Any] = [PLACE, "BTC", "USDT"]
     asked[place] = [asked[place]]
     with pytest.raises(InvalidArgument) as caught:
-        Held(snapshot(symbol(7))).symbol_id(*asked)
+        Held(holding(coin(7, "BTC"))).symbol_id(*asked)
     assert caught.value.field == named
 
 

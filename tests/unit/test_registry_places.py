@@ -16,7 +16,7 @@ from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.registry.moves import moves
 from exchanges_db.registry.places import Place, several
 from exchanges_db.symbols.judge import Hold
-from tests.stream_snapshots import START, entry, exchange, news, place, snapshot, symbol
+from tests.registry_snapshots import START, entry, exchange, news, place, snapshot, symbol
 
 FEES = Fees(maker=Decimal("0.001"), taker=Decimal("0.002"), source=FeeSource.SYMBOL, since=START)
 HOLD = Hold(SidesAllowed.NONE, None, "why")

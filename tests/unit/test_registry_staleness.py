@@ -13,7 +13,7 @@ from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.state import Clock
 from exchanges_db.registry.uptime import uptime
-from tests.stream_snapshots import place, snapshot, symbol
+from tests.registry_snapshots import place, snapshot, symbol
 
 LIMIT = 20.0
 

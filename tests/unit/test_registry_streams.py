@@ -15,7 +15,7 @@ from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.registry.state import Counts, RegistryState, RegistryStats, why_not_live
 from exchanges_db.registry.streams import ChangeStream, Streams
 from exchanges_db.symbols.judge import Hold
-from tests.stream_snapshots import at, entry, news, place, snapshot, symbol
+from tests.registry_snapshots import at, entry, news, place, snapshot, symbol
 
 LIVE, STALE = RegistryState.LIVE, RegistryState.STALE
 

@@ -37,10 +37,15 @@ from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.registry.views import View
 from exchanges_db.symbols.enums import SidesAllowed, SymbolStatus, is_live
 from exchanges_db.symbols.judge import Hold
-from tests.registry_places import PLACE, coin, exchange, news, snapshot
+from tests.registry_snapshots import PLACE, coin, exchange, holding, told_of
 
 STALE = RegistryStale("nothing was heard for 5 s", lag=5.0)
-FUTURE = {"of": "future", "kind": SymbolKind.FUTURE, "native_symbol": "BTC_USDT_27", "symbol": "BTC/USDT:USDT-270101"}
+FUTURE: dict[str, Any] = {
+    "of": "future",
+    "kind": SymbolKind.FUTURE,
+    "native_symbol": "BTC_USDT_27",
+    "symbol": "BTC/USDT:USDT-270101",
+}
 
 
 class Mine(Enum):
@@ -70,7 +75,7 @@ class Kept:
     def then(self, changed: str, *symbols: RegistrySymbol, gone: tuple[int, ...] = (), **more: Any) -> None:
         """Go on by news: of these symbols for SYMBOLS, else of the exchange."""
         ids = [*(one.id for one in symbols), *gone] if changed == "SYMBOLS" else [1]
-        told = news(changed, ids, {one.id: one for one in symbols}, **more)
+        told = told_of(changed, ids, {one.id: one for one in symbols}, **more)
         before, self.now = self.now, self.now.after(told)
         self.binding.moved(before, self.now, told)
         self.check()
@@ -99,7 +104,7 @@ class Kept:
 
 def test_a_symbol_is_found_by_native_name_and_by_pair() -> None:
     """The caller's own enum is resolved when the view is made; the same objects, and their ids."""
-    kept = Kept(snapshot(coin(7, "BTC"), coin(8, "ETH"), coin(9, "OLD", status=SymbolStatus.DELISTED)))
+    kept = Kept(holding(coin(7, "BTC"), coin(8, "ETH"), coin(9, "OLD", status=SymbolStatus.DELISTED)))
     kept.check()
     view = kept.view
     assert view["BTC_USDT"] is view["BTC", "USDT"] is kept.now.places[PLACE].symbols[7]
@@ -111,7 +116,7 @@ def test_a_symbol_is_found_by_native_name_and_by_pair() -> None:
 
 def test_a_look_up_is_a_dicts_own() -> None:
     """Neither class has a method of Python's in the way of a look-up: that costs half as much again."""
-    view = Kept(snapshot(coin(7, "BTC"))).view
+    view = Kept(holding(coin(7, "BTC"))).view
     for answers in (view, view.ids):
         assert type(answers).__getitem__ is dict.__getitem__
         assert type(answers).get is dict.get
@@ -135,7 +140,7 @@ def test_a_look_up_is_a_dicts_own() -> None:
     ],
 )
 def test_a_key_that_is_not_there_says_what_may_be_meant(key: Any, kind: type[Exception], words: str) -> None:
-    view = Kept(snapshot(coin(7, "BTC"), coin(9, "OLD", status=SymbolStatus.DELISTED))).view
+    view = Kept(holding(coin(7, "BTC"), coin(9, "OLD", status=SymbolStatus.DELISTED))).view
     for answers in (view, view.ids):
         with pytest.raises(kind, match=words):
             _ = answers[key]
@@ -143,10 +148,10 @@ def test_a_key_that_is_not_there_says_what_may_be_meant(key: Any, kind: type[Exc
 
 def test_names_of_an_enum_are_keys_as_their_texts_are() -> None:
     """Also of a pair that has several symbols, which is no mistake of whoever asks."""
-    view = Kept(snapshot(coin(7, "BTC"), coin(8, "BTC", **FUTURE)), allow=True).view
+    view = Kept(holding(coin(7, "BTC"), coin(8, "BTC", **FUTURE)), allow=True).view
     with pytest.raises(AmbiguousSymbol):
         _ = view[Coin.BTC, Coin.USDT]
-    only = Kept(snapshot(coin(7, "BTC"))).view
+    only = Kept(holding(coin(7, "BTC"))).view
     assert only[Coin.BTC, Coin.USDT].id == only.ids[Coin.BTC, Coin.USDT] == 7
 
 
@@ -175,7 +180,7 @@ def test_a_hook_that_would_do_nothing_is_refused(field: str, hook: Any, words: s
 
 
 def test_a_symbol_of_another_kind_is_said_to_be_one() -> None:
-    view = Kept(snapshot(coin(7, "BTC"), coin(8, "BTC", **FUTURE)), SymbolKind.FUTURE).view
+    view = Kept(holding(coin(7, "BTC"), coin(8, "BTC", **FUTURE)), SymbolKind.FUTURE).view
     assert view["BTC", "USDT"].id == 8
     with pytest.raises(SymbolNotFound, match="'BTC_USDT' is a PERPETUAL, and the view has no such"):
         _ = view["BTC_USDT"]
@@ -183,7 +188,7 @@ def test_a_symbol_of_another_kind_is_said_to_be_one() -> None:
 
 def test_an_ambiguity_is_told_when_the_view_is_made() -> None:
     """Not first on the tick; who allows it asks by native names, and is refused a choice."""
-    both = snapshot(coin(7, "BTC"), coin(8, "BTC", **FUTURE))
+    both = holding(coin(7, "BTC"), coin(8, "BTC", **FUTURE))
     with pytest.raises(AmbiguousSymbol, match="bind the view to a kind, or pass allow_ambiguous=True") as caught:
         Kept(both)
     assert caught.value.candidates == ("BTC_USDT", "BTC_USDT_27")
@@ -199,12 +204,12 @@ def test_a_view_without_pairs_has_names_alone() -> None:
     """Nothing is ambiguous then, neither at first nor later; and who asks by a pair is told why there is none."""
     told: list[Any] = []
     btc = coin(7, "BTC")
-    begun = snapshot(btc, coin(8, "BTC", **FUTURE))
+    begun = holding(btc, coin(8, "BTC", **FUTURE))
     binding = bind(begun, PLACE, pairs=False, on_ambiguous=told.append)
     view = binding.view(allow_ambiguous=False)
     assert set(view) == set(view.ids) == {"BTC_USDT", "BTC_USDT_27"}
     sol, third = coin(9, "SOL"), coin(10, "BTC", **{**FUTURE, "native_symbol": "BTC_USDT_28"})
-    word = news("SYMBOLS", [9, 10], {9: sol, 10: third})
+    word = told_of("SYMBOLS", [9, 10], {9: sol, 10: third})
     binding.moved(begun, begun.after(word), word)
     assert view["SOL_USDT"] is sol
     assert view["BTC_USDT"] is btc
@@ -217,7 +222,7 @@ def test_a_view_without_pairs_has_names_alone() -> None:
 def test_what_was_listed_and_what_became_ambiguous_is_told() -> None:
     """Once it can be looked up; not what only changed, and each thing once."""
     told: list[Any] = []
-    kept = Kept(snapshot(coin(7, "BTC")), on_listed=lambda one: told.append(one.id), on_ambiguous=told.append)
+    kept = Kept(holding(coin(7, "BTC")), on_listed=lambda one: told.append(one.id), on_ambiguous=told.append)
     kept.then("SYMBOLS", coin(8, "NEW"))
     kept.then("SYMBOLS", coin(8, "NEW", spec_version=2))
     assert told == [8]
@@ -232,7 +237,7 @@ def test_what_was_listed_and_what_became_ambiguous_is_told() -> None:
 
 
 def test_a_view_follows_every_kind_of_change() -> None:
-    kept = Kept(snapshot(coin(7, "BTC"), coin(8, "ETH")))
+    kept = Kept(holding(coin(7, "BTC"), coin(8, "ETH")))
     kept.then("SYMBOLS", coin(7, "BTC", spec_version=2))
     kept.then("SYMBOLS", coin(7, "XBT"))  # renamed
     assert "BTC_USDT" not in kept.view
@@ -241,34 +246,34 @@ def test_a_view_follows_every_kind_of_change() -> None:
     kept.then("HOLDS", holds={1: {None: Hold(SidesAllowed.ALL, None, "keys", "alice", True)}})
     assert kept.view["XBT", "USDT"].holds[0].reason == "keys"
     kept.then("EXCHANGES", exchanges={1: exchange(display_name="Renamed")})
-    kept.anew(snapshot(coin(10, "XBT"), coin(11, "SOL")))
+    kept.anew(holding(coin(10, "XBT"), coin(11, "SOL")))
     kept.then("LISTS")
 
 
 def test_an_exchange_that_is_gone_and_back() -> None:
     """It has another id then; what is asked of it meanwhile says that it was deleted."""
-    kept = Kept(snapshot(coin(7, "BTC")))
+    kept = Kept(holding(coin(7, "BTC")))
     kept.then("EXCHANGES")
     assert dict(kept.view) == {}
     with pytest.raises(ExchangeNotFound, match="deleted meanwhile"):
         _ = kept.view["BTC_USDT"]
-    back = exchange(2)
-    kept.anew(snapshot(coin(17, "BTC", exchange_id=2), exchanges=[back]))
+    back = exchange(2, enum_value=PLACE)
+    kept.anew(holding(coin(17, "BTC", on=back), exchanges=[back]))
     assert kept.view["BTC_USDT"].id == 17
 
 
 def test_an_id_that_was_given_to_another_symbol_is_followed() -> None:
     """As after a failover that lost the last commits."""
-    kept = Kept(snapshot(coin(7, "BTC")))
-    kept.anew(snapshot(coin(7, "ETH"), coin(8, "BTC")))
+    kept = Kept(holding(coin(7, "BTC")))
+    kept.anew(holding(coin(7, "ETH"), coin(8, "BTC")))
     assert (kept.view.ids["BTC_USDT"], kept.view.ids["ETH", "USDT"]) == (8, 7)
 
 
 def test_a_snapshot_that_does_not_follow_is_compared_in_full() -> None:
     """News that lead from another snapshot than the view's name but a part of what is new to it."""
-    kept = Kept(snapshot(coin(7, "BTC")))
-    other = snapshot(coin(7, "BTC"), coin(8, "ETH"))
-    told = news("SYMBOLS", [9], {9: coin(9, "SOL")})
+    kept = Kept(holding(coin(7, "BTC")))
+    other = holding(coin(7, "BTC"), coin(8, "ETH"))
+    told = told_of("SYMBOLS", [9], {9: coin(9, "SOL")})
     kept.now = other.after(told)
     kept.binding.moved(other, kept.now, told)
     kept.check()
@@ -276,7 +281,7 @@ def test_a_snapshot_that_does_not_follow_is_compared_in_full() -> None:
 
 def test_as_few_keys_change_as_can() -> None:
     """Holds replace values of keys that stay; nothing is taken out and put in again."""
-    kept = Kept(snapshot(*(coin(number, f"C{number}") for number in range(50))))
+    kept = Kept(holding(*(coin(number, f"C{number}") for number in range(50))))
     changes: list[tuple[Any, list[Any]]] = []
 
     def counted(answers: Any, added: Any, gone: Any = ()) -> None:
@@ -286,7 +291,7 @@ def test_as_few_keys_change_as_can() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("exchanges_db.registry.bindings.change", counted)
         kept.then("SYMBOLS", coin(3, "C3", spec_version=2))
-        kept.anew(snapshot(*(coin(number, f"C{number}") for number in range(49))))
+        kept.anew(holding(*(coin(number, f"C{number}") for number in range(49))))
     assert changes[0] == ({"C3_USDT", ("C3", "USDT")}, [])
     assert changes[2][1] == ["C49_USDT", ("C49", "USDT")]
 
@@ -313,7 +318,7 @@ STALE_QUESTIONS: dict[str, Any] = {
 @pytest.mark.parametrize("question", STALE_QUESTIONS)
 def test_a_stale_view_answers_nothing(question: str) -> None:
     """Not None either, which would say that there is no such symbol; and it says how old it is."""
-    kept = Kept(snapshot(coin(7, "BTC")))
+    kept = Kept(holding(coin(7, "BTC")))
     ids = kept.view.ids
     bound = kept.view.get
     kept.binding.stale(STALE)
@@ -330,9 +335,9 @@ def test_a_stale_view_answers_nothing(question: str) -> None:
 
 def test_what_happened_while_it_was_stale_is_made_up_for() -> None:
     told: list[Any] = []
-    kept = Kept(snapshot(coin(7, "BTC")), on_listed=lambda one: told.append(one.native_symbol))
+    kept = Kept(holding(coin(7, "BTC")), on_listed=lambda one: told.append(one.native_symbol))
     kept.binding.stale(STALE)
-    after = snapshot(coin(7, "BTC", spec_version=2), coin(8, "NEW"))
+    after = holding(coin(7, "BTC", spec_version=2), coin(8, "NEW"))
     kept.binding.moved(kept.now, after, None)
     with pytest.raises(RegistryStale):
         _ = kept.view["BTC_USDT"]
@@ -345,7 +350,7 @@ def test_what_happened_while_it_was_stale_is_made_up_for() -> None:
 
 
 def test_a_view_is_changed_by_its_registry_alone() -> None:
-    view = Kept(snapshot(coin(7, "BTC"))).view
+    view = Kept(holding(coin(7, "BTC"))).view
     changes: list[Callable[[], Any]] = [
         lambda: view.update({}),
         lambda: view.pop("BTC_USDT"),
@@ -366,12 +371,12 @@ def test_a_registry_keeps_no_view_alive() -> None:
     followers = Followers()
     gc.disable()
     try:
-        kept = Kept(snapshot(coin(7, "BTC")))
+        kept = Kept(holding(coin(7, "BTC")))
         followers.add(kept.binding)
         ids, seen, begun = kept.view.ids, weakref.ref(kept.view), kept.now
         del kept
         assert seen() is None
-        told = news("SYMBOLS", [8], {8: coin(8, "ETH")})
+        told = told_of("SYMBOLS", [8], {8: coin(8, "ETH")})
         for follower in followers:
             follower.moved(begun, begun.after(told), told)
         assert ids["ETH_USDT"] == 8
@@ -387,8 +392,8 @@ def test_a_hook_that_raises_is_logged_and_hinders_nobody(caplog: pytest.LogCaptu
         raise RuntimeError("the hook's own")
 
     told: list[int] = []
-    first = Kept(snapshot(coin(7, "BTC")), on_listed=broken)
-    second = Kept(snapshot(coin(7, "BTC")), on_listed=lambda one: told.append(one.id))
+    first = Kept(holding(coin(7, "BTC")), on_listed=broken)
+    second = Kept(holding(coin(7, "BTC")), on_listed=lambda one: told.append(one.id))
     with caplog.at_level(logging.ERROR):
         for kept in (first, second):
             kept.then("SYMBOLS", coin(8, "NEW"))
@@ -404,7 +409,7 @@ def test_a_hook_that_exits_ends_the_program_or_nothing(caplog: pytest.LogCapture
         sys.exit(3)
 
     def told() -> None:
-        Kept(snapshot(coin(7, "BTC")), on_listed=leave).then("SYMBOLS", coin(8, "NEW"))
+        Kept(holding(coin(7, "BTC")), on_listed=leave).then("SYMBOLS", coin(8, "NEW"))
         went_on.append(True)
 
     went_on: list[bool] = []
@@ -419,11 +424,11 @@ def test_a_hook_that_exits_ends_the_program_or_nothing(caplog: pytest.LogCapture
 
 async def test_hooks_run_when_everybody_has_moved_on() -> None:
     """Of two views the second is as new as the first when a hook of the first is called."""
-    begun = snapshot(coin(7, "BTC"))
+    begun = holding(coin(7, "BTC"))
     second = Kept(begun)
     seen: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     first = Kept(begun, on_listed=lambda one: seen.set_result(second.view.ids[one.native_symbol]))
-    told = news("SYMBOLS", [8], {8: coin(8, "NEW")})
+    told = told_of("SYMBOLS", [8], {8: coin(8, "NEW")})
     for kept in (first, second):
         kept.binding.moved(begun, begun.after(told), told)
     assert await seen == 8
@@ -431,7 +436,7 @@ async def test_hooks_run_when_everybody_has_moved_on() -> None:
 
 def test_what_is_new_is_there_before_what_is_gone_goes() -> None:
     """Whoever reads while a symbol is renamed finds it by one of its names, at any time."""
-    kept = Kept(snapshot(coin(7, "BTC")))
+    kept = Kept(holding(coin(7, "BTC")))
     view, seen = kept.view, []
 
     def gone() -> Iterator[str]:
@@ -452,7 +457,7 @@ def test_no_key_is_missing_to_those_who_read_meanwhile() -> None:
         names = [f"C{n}_{turn % 2}" if n % 2 else f"C{n}_USDT" for n in range(count)]
         return [coin(n, f"C{n}", native_symbol=name, spec_version=turn + 1) for n, name in enumerate(names)]
 
-    kept = Kept(snapshot(*state(0)))
+    kept = Kept(holding(*state(0)))
     view, done, wrong = kept.view, threading.Event(), []
     keys: list[tuple[int, Any]] = [(n, (f"C{n}", "USDT")) for n in range(count)]
     keys += [(n, f"C{n}_USDT") for n in range(0, count, 2)]
@@ -470,8 +475,8 @@ def test_no_key_is_missing_to_those_who_read_meanwhile() -> None:
     before = kept.now
     for turn in range(1, rounds):
         symbols = {one.id: one for one in state(turn)}
-        told = news("SYMBOLS", symbols, symbols) if turn % 3 else None
-        after = snapshot(*symbols.values()) if told is None else before.after(told)
+        told = told_of("SYMBOLS", symbols, symbols) if turn % 3 else None
+        after = holding(*symbols.values()) if told is None else before.after(told)
         kept.binding.moved(before, after, told)
         before = after
     done.set()
