@@ -122,8 +122,10 @@ def clones(server: Dsn) -> Iterator[Clones]:
         # Copied as files, because to log it page by page takes far longer.
         create = f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"
         loop.run_until_complete(connection.execute(create))
-        yield replace(server, database=name)
-        loop.run_until_complete(connection.execute(f"DROP DATABASE {name} WITH (FORCE)"))
+        try:
+            yield replace(server, database=name)
+        finally:
+            loop.run_until_complete(connection.execute(f"DROP DATABASE {name} WITH (FORCE)"))
 
     yield clone
     loop.run_until_complete(connection.close())

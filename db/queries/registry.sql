@@ -20,9 +20,9 @@ LIMIT 1;
 
 -- name: GetRegistryNews :one
 -- What has changed since this epoch, as one document each, and which epoch was reached by that?
--- Where the epoch with this token is not in the log, known is false, and the documents are empty. So where the log has no
--- trigger yet: a restore goes on, which makes triggers when all rows are there, and tells nobody of those that are not.
--- Nor is it known where the log since then names more than `named_limit` things: to read all is quicker.
+-- Where the epoch with this token is not in the log, known is false, and the documents are empty. The same where the log
+-- has no trigger, because a restore goes on: it makes triggers after all rows, and tells nobody of rows still to come.
+-- And the same where the log since then names more than `named_limit` things, because to read all is quicker.
 -- Of more symbols than `most` the ids alone, in left_out: no statement may take so long that it is given up, again and again.
 -- Bounds on both sides, an order, and ids as arrays: so that a plan is made once, and by indexes, however long the log is.
 WITH state AS MATERIALIZED (

@@ -215,5 +215,5 @@ async def test_where_no_thread_is_left_to_look_up_a_name_no_host_is_of_use(monke
 
     with monkeypatch.context() as patched:
         patched.setattr("threading.Thread.start", refuse)
-        with pytest.raises(DatabaseUnavailable, match="no thread"):
+        with pytest.raises(DatabaseUnavailable, match="can't start new thread"):
             await connect(Dsn(hosts=(("localhost", 1),), sslmode="disable"), Settings(), limit=5)

@@ -94,8 +94,8 @@ async def _connect_to_host(
         except ANSWER_ERRORS as exc:  # the server does not greet as PostgreSQL does: no version, no such encoding
             failure = asyncpg.InternalClientError("the greeting cannot be read")
             failure.__cause__ = without_frames(exc)
-        except RuntimeError as exc:
-            failure = OSError(errno.EAGAIN, "no thread can be started to look up the host's name")
+        except RuntimeError as exc:  # as where no thread can be started to look up the host's name
+            failure = OSError(errno.EAGAIN, f"no connection can be made at present: {exc}")
             failure.__cause__ = without_frames(exc)
         if not _may_go_on(failure):
             break

@@ -1,4 +1,4 @@
-"""The states of a registry, what it has gone through, and the server's clock as far as its answers have told it."""
+"""The states of a registry and why it is in them, what it has gone through, and the server's clock by its answers."""
 
 from __future__ import annotations
 
