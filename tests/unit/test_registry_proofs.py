@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import pytest
 
 from exchanges_db.errors import DatabaseUnavailable
-from exchanges_db.registry import proofs as module
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.proofs import Proofs, Witness
 from exchanges_sql.registry import GetRegistryStateRow
