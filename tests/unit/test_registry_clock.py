@@ -1,11 +1,14 @@
 """The server's clock as a registry knows it: at once, and never further off than it says."""
 
+import errno
 import random
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from exchanges_db.registry import state as module
+from exchanges_db.registry import uptime
 from exchanges_db.registry.state import Clock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -83,3 +86,17 @@ def test_it_is_never_further_off_than_it_says(monkeypatch: pytest.MonkeyPatch, d
         assert server.off <= server.told
         server.time += chance.choice((0.0, 0.2, 1.0, 5.0, 3600.0))
         assert server.off <= server.told
+
+
+def test_a_kernel_without_the_clock_that_goes_on_gives_the_next_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python has its name all the same."""
+    given = time.clock_gettime
+
+    def refused(number: int) -> float:
+        if number == time.CLOCK_BOOTTIME:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return given(number)
+
+    assert uptime._clock()() == pytest.approx(given(time.CLOCK_BOOTTIME), abs=5)
+    monkeypatch.setattr(time, "clock_gettime", refused)
+    assert uptime._clock()() == pytest.approx(given(time.CLOCK_MONOTONIC), abs=5)

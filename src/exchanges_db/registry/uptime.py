@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 
@@ -14,7 +15,9 @@ def _clock() -> Callable[[], float]:
     for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):  # of Linux; of macOS, where time.monotonic is another one
         number = getattr(time, name, None)
         if number is not None:
-            return partial(time.clock_gettime, number)
+            with suppress(OSError):  # where the kernel does not have it
+                time.clock_gettime(number)
+                return partial(time.clock_gettime, number)
     return time.monotonic  # Windows, where it counts sleep
 
 
