@@ -18,6 +18,12 @@ WHERE c.epoch IS NOT NULL
 ORDER BY c.epoch DESC
 LIMIT 1;
 
+-- name: KeepWhileIdle :one
+-- Let no limit for idle sessions end this one, which waits for notifications; where its address names one, that counts.
+SELECT set_config('idle_session_timeout', '0', false) AS idle_session_timeout
+FROM pg_catalog.pg_settings AS s
+WHERE s.name = 'idle_session_timeout' AND s.setting <> '0' AND s.source <> 'client';
+
 -- name: GetRegistryNews :one
 -- What has changed since this epoch, as one document each, and which epoch was reached by that?
 -- Where the epoch with this token is not in the log, known is false, and the documents are empty. The same where the log

@@ -221,17 +221,20 @@ async def test_the_end_of_its_session_wakes_it(dsn: Dsn) -> None:
         assert (registry.stats().loads, registry.stats().losses) == (1, 3)
 
 
-@pytest.mark.parametrize("polls", [0.1, 3600])
-async def test_a_limit_for_idle_sessions_makes_it_miss_nothing(dsn: Dsn, polls: float) -> None:
-    """Where it polls more often than that its session is never idle for so long; else it is made again."""
+@pytest.mark.parametrize("named", [False, True], ids=["of the database", "of its address"])
+async def test_a_limit_for_idle_sessions_makes_it_miss_nothing(dsn: Dsn, named: bool) -> None:
+    """It asks to be kept; where its address names the limit that counts, and its session is made again."""
+    named_too = {**dsn.settings, "idle_session_timeout": "800ms"} if named else dsn.settings
     async with connected(dsn) as other:
-        await other.execute(f"ALTER DATABASE {dsn.database} SET idle_session_timeout = '1500ms'")
-        async with RecordedRegistry(dsn, poll_interval=polls, answer_timeout=60) as registry:
-            if polls < 1:
-                await until(lambda: registry.stats().polls >= 20)
-                assert registry.stats().losses == 0
-            else:
+        await other.execute(f"ALTER DATABASE {dsn.database} SET idle_session_timeout = '800ms'")
+        async with RecordedRegistry(
+            replace(dsn, settings=named_too), poll_interval=3600, answer_timeout=60
+        ) as registry:
+            if named:
                 await until(lambda: registry.stats().losses > 0)
+            else:
+                await asyncio.sleep(2)
+                assert registry.stats().losses == 0
             await other.execute(NAME, "after a rest")
             await until(lambda: name_in(registry) == "after a rest")
             assert registry.stats().loads == 1
@@ -450,7 +453,7 @@ async def test_it_can_be_cancelled_while_it_opens(dsn: Dsn, monkeypatch: pytest.
         try:
             await asyncio.Event().wait()
         finally:
-            if point == "connect":  # nobody else has it yet
+            if point == "connect":  # which nobody else has yet
                 answer.terminate()
         return answer
 

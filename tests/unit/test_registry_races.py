@@ -165,9 +165,14 @@ class _World:
         )
 
 
+async def _is_direct(*_: object, **__: object) -> bool:
+    return True
+
+
 @pytest.fixture(autouse=True)
 def _no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "bridge", lambda session: session)
+    monkeypatch.setattr(module, "keep_while_idle", _is_direct)
     for pause in ("_USELESS_PAUSE", "_FIRST_PAUSE"):
         monkeypatch.setattr(module, pause, 0.0)
 

@@ -24,7 +24,7 @@ from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
 from exchanges_db.events import event
 from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.hearing import NAME, Hearing
-from exchanges_db.registry.listening import ECHO_LIMIT, ERRORS, Echo, ours
+from exchanges_db.registry.listening import ECHO_LIMIT, ERRORS, Echo, keep_while_idle, ours
 from exchanges_db.registry.loading import Length, begin_moment, fetch_long_news, fetch_news, fetch_state, load_all
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.proofs import Proofs, Witness
@@ -133,6 +133,7 @@ class Following:
         try:
             async with asyncio.timeout(self._answer_timeout):
                 state = await fetch_state(bridge(session))
+            await keep_while_idle(session, state, limit=self._answer_timeout)
             echo = await self._subscribe(session, state)
             if echo is not None:
                 await self._hearing.ask(echo, self._ear)
@@ -166,7 +167,7 @@ class Following:
         try:
             self._proofs = Proofs()
             state, _ = await self._ask(session)
-            self._proofs.is_direct = session.get_server_pid() == state.pid  # else a pooler tells another number
+            self._proofs.is_direct = await keep_while_idle(session, state, limit=self._answer_timeout)
             # Before the first look: what is committed from here on is told.
             echo = None if self._ear is not None else await self._subscribe(session, state)
             await self._look(session)

@@ -10,11 +10,23 @@ from exchanges_db.database.bridge import bridge
 from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.session import Session
 from exchanges_db.errors import ExchangesDBError
-from exchanges_sql.registry import AsyncQuerier
+from exchanges_sql.registry import AsyncQuerier, GetRegistryStateRow
 
 CHANNEL = "exchanges_db_changed"  # as in migration 013; short and in small letters, as channels must be
 ECHO_LIMIT = 1.0  # seconds
 ERRORS: tuple[type[BaseException], ...] = (ExchangesDBError, *DRIVER_ERRORS)
+
+
+async def keep_while_idle(session: Session, state: GetRegistryStateRow, *, limit: float) -> bool:
+    """Have the server keep a session that is idle, and return whether no pooler is in between.
+
+    One that is has told another number, and would leave the setting to others.
+    """
+    is_direct = session.get_server_pid() == state.pid
+    if is_direct:
+        async with asyncio.timeout(limit):
+            await AsyncQuerier(bridge(session)).keep_while_idle()
+    return is_direct
 
 
 async def listen(session: Session, on_hint: Callable[[str], None]) -> Echo:

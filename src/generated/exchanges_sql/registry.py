@@ -172,6 +172,13 @@ class GetRegistrySymbolsOfRow:
     named: str
 
 
+KEEP_WHILE_IDLE = """-- name: keep_while_idle \\:one
+SELECT set_config('idle_session_timeout', '0', false) AS idle_session_timeout
+FROM pg_catalog.pg_settings AS s
+WHERE s.name = 'idle_session_timeout' AND s.setting <> '0' AND s.source <> 'client'
+"""
+
+
 SEND_NOTIFICATION = """-- name: send_notification \\:exec
 SELECT pg_notify(:p1\\:\\:text, :p2\\:\\:text)
 """
@@ -249,6 +256,12 @@ class AsyncQuerier:
             symbols=row[0],
             named=row[1],
         )
+
+    async def keep_while_idle(self) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(KEEP_WHILE_IDLE))).first()
+        if row is None:
+            return None
+        return row[0]
 
     async def send_notification(self, *, channel: str, payload: str) -> None:
         await self._conn.execute(sqlalchemy.text(SEND_NOTIFICATION), {"p1": channel, "p2": payload})
