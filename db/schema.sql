@@ -484,10 +484,12 @@ BEGIN
     own_epoch := nextval('public.registry_epoch_seq');
     -- No registry would ever see an epoch that is behind the log: a sequence that was set back, or was not restored with
     -- it, goes on after the log. Where all is SERIALIZABLE, to read the newest would be a conflict with each other commit.
+    -- REPEATABLE READ does not see what was committed since it began: it goes on after as much as the log keeps.
     IF current_setting('transaction_isolation') <> 'serializable' THEN
         SELECT c.epoch INTO newest FROM public.registry_changes AS c WHERE c.epoch >= own_epoch ORDER BY c.epoch DESC LIMIT 1;
         IF FOUND THEN
-            own_epoch := setval('public.registry_epoch_seq', newest + 1);
+            own_epoch := setval('public.registry_epoch_seq', newest
+                + CASE current_setting('transaction_isolation') WHEN 'read committed' THEN 1 ELSE 100000 END);
         END IF;
     END IF;
     own_token := gen_random_uuid();

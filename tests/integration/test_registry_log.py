@@ -542,12 +542,26 @@ async def test_a_sequence_behind_the_log_goes_on_after_it(
             async with owner.transaction(isolation=isolation):
                 await owner.execute("UPDATE exchanges SET display_name = $1 WHERE id = 1", f"Behind {number}")
             (entry,) = await entries(owner, newest + number)
+            newest += 0 if isolation == "read_committed" or number else 99_999  # as far as it may not see
             assert entry.epoch == newest + number + 1
 
             async def seen(wanted: str = f"Behind {number}") -> bool:
                 return registry.snapshot.places_by_id[1].exchange.display_name == wanted
 
             await until(seen, what="the registry has what was committed")
+
+
+async def test_a_sequence_that_was_set_back_gives_no_epoch_to_two(stocked_dsn: Dsn, owner: asyncpg.Connection) -> None:
+    """A transaction of REPEATABLE READ does not see how far the log went meanwhile."""
+    async with connected(stocked_dsn) as other:
+        async with other.transaction(isolation="repeatable_read"):
+            await other.execute(f"{EXCHANGE} 1")
+            for _ in range(3):
+                await owner.execute(f"{EXCHANGE} 2")
+            newest = await epoch(owner)
+            await owner.execute("SELECT setval('registry_epoch_seq', 1, false)")
+        (entry,) = await entries(owner, newest)
+        assert entry.epoch > newest
 
 
 async def test_a_full_queue_of_notifications_stops_no_commit(stocked_dsn: Dsn, owner: asyncpg.Connection) -> None:
