@@ -165,8 +165,9 @@ class _World:
         )
 
 
-async def _is_direct(*_: object, **__: object) -> bool:
-    return True
+async def _is_direct(session: _Session, state: GetRegistryStateRow, *, limit: float) -> bool:
+    del limit
+    return session.get_server_pid() == state.pid
 
 
 @pytest.fixture(autouse=True)
