@@ -1,8 +1,9 @@
 """Valid objects to start a test from, and the strategies and settings of the property tests."""
 
+import asyncio
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from exchanges_db import Database, Exchange, ExchangeEnum, MarketType, get_exchange_stats
 from exchanges_db.database.dsn import Dsn
+from tests.servers import until
 
 _numbers = itertools.count(1)
 
@@ -82,3 +84,25 @@ async def sqlalchemy_connected(dsn: Dsn, **options: Any) -> AsyncIterator[AsyncC
 async def row_count(db: Database) -> int:
     """How many exchanges there are."""
     return (await get_exchange_stats(db=db))["total_exchanges"]
+
+
+_WAIT_FOR_US = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+
+
+async def cancel_waiting(work: Coroutine[Any, Any, object], holder: asyncpg.Connection) -> None:
+    """Begin it, and cancel it once its statement waits for a lock that `holder` has, and so was sent for certain."""
+
+    async def waiting() -> bool:
+        # pg_locks is always of this moment; pg_stat_activity would stay as a transaction has seen it first.
+        return bool(await holder.fetchval(_WAIT_FOR_US))
+
+    async def none_waiting() -> bool:
+        return not await waiting()
+
+    await until(none_waiting, what="nobody waits any more")
+    task = asyncio.ensure_future(work)
+    await until(waiting, what="the statement waits")
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert task.cancelled()

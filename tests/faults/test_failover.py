@@ -163,7 +163,7 @@ async def _is_left(server: Server) -> None:
     async def left() -> bool:
         return not await server.query(OURS)
 
-    await until(left, what="our sessions have ended", within=5)
+    await until(left, what="our sessions have ended")
 
 
 async def test_a_server_that_is_read_only_for_good_is_not_asked_for_ever_new_sessions(dsn: Dsn) -> None:

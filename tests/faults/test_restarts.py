@@ -43,7 +43,7 @@ async def _end_settled(database: Database, other: asyncpg.Connection) -> int:
         there = await other.fetchval(f"SELECT count(*) FROM ({PIDS}) AS ours")
         return before.opening == 0 and before == database.stats() and bool(before.open == there)
 
-    await until(settled, what="the pool has all sessions that the server has, and makes none", within=10)
+    await until(settled, what="the pool has all sessions that the server has, and makes none")
     return await _end_all(other)
 
 
@@ -104,7 +104,7 @@ async def test_a_write_whose_session_ends_under_way_is_not_repeated(dsn: Dsn) ->
             async def waits() -> object:
                 return await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
-            await until(waits, what="the write waits", within=5)
+            await until(waits, what="the write waits")
             assert await _end_all(other)
             with pytest.raises(OutcomeUnknown):
                 await write

@@ -243,7 +243,7 @@ async def test_a_symbol_that_was_listed_a_minute_ago_gets_its_id_when_the_regist
         collector.take(ticker("NEW_USDT", 1))
         assert (await collector.flush(), collector.waiting) == (0, 1)
         await import_symbols(SPOT, payload(SPOT, [spot("BTC"), spot("ETH"), spot("NEW")]), db=database)
-        await until(lambda: _has(view, "NEW_USDT"), what="the registry has the new symbol", within=10)
+        await until(lambda: _has(view, "NEW_USDT"), what="the registry has the new symbol")
         collector.take(ticker("NEW_USDT", 2))
         assert (await collector.flush(), collector.waiting) == (2, 0)
     (new,) = await ids_of(both, "NEW_USDT")
@@ -301,7 +301,7 @@ async def test_prices_of_a_held_symbol_go_on(both: Dsn, table: BookTickers, look
             found = registry.snapshot.places[SPOT]
             return registry.position != before and bool(found.holds) and not found.exchange.is_active
 
-        await until(is_held, what="the registry has the hold", within=10)
+        await until(is_held, what="the registry has the hold")
         collector.take(ticker("BTC_USDT", 1))
         assert await collector.flush() == 1
     assert len(await look.fetch(ROWS)) == 1
@@ -400,7 +400,7 @@ async def test_a_batch_that_is_being_written_when_the_collector_is_cancelled_is_
         async def waits_for_us() -> bool:
             return bool(await look.fetchval(UNGRANTED))
 
-        await until(waits_for_us, what="the batch waits", within=10)
+        await until(waits_for_us, what="the batch waits")
         collecting.cancel()
         await asyncio.sleep(0)
     with pytest.raises(asyncio.CancelledError):
@@ -422,7 +422,7 @@ async def test_the_collector_ends_in_order_when_systemd_says_so(both: Dsn, look:
         async def is_written() -> bool:
             return bool(await look.fetch(ROWS))
 
-        await until(is_written, what="the first is written", within=10)
+        await until(is_written, what="the first is written")
         process.terminate()
         out, err = await asyncio.wait_for(process.communicate(), 30)
     assert (process.returncode, out, err) == (0, b"0 tickers of symbols that are not listed, 0 lost\n", b"")
@@ -588,7 +588,7 @@ async def test_a_wait_is_noticed(both: Dsn, waits: list[str], look: asyncpg.Conn
         async def is_noticed() -> bool:
             return bool(waits)
 
-        await until(is_noticed, what="the server tells of the wait", within=10)
+        await until(is_noticed, what="the server tells of the wait")
     await writing
     await engine.dispose()
     assert "still waiting for ShareLock on transaction" in waits[0]
