@@ -5,10 +5,12 @@ import gzip
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.socket_server import socket_server
 
 Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
 Exchange = Callable[["Request"], Behaviour]
@@ -56,36 +58,22 @@ async def serving(
     exchange: says for each request how it is answered, in place of `behaviours`.
     """
     server = Server("")
-    handlers: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        handlers.add(task)
-        # Cancelled when the test is over; a task that ends as cancelled would be reported as a fault of asyncio's.
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            request = await reader.readuntil(b"\r\n\r\n")
-            server.requests.append(request)
-            server.times.append(time.monotonic())
-            if exchange is not None:
-                await exchange(Request.parse(request))(writer)
-                writer.close()
-                return
-            behaviour = behaviours[min(len(server.requests), len(behaviours)) - 1]
-            if isinstance(behaviour, dict):
-                behaviour = behaviour.get(server.paths[-1], answer(b"{}", status=404))
-            await behaviour(writer)
-        writer.close()
+        request = await reader.readuntil(b"\r\n\r\n")
+        server.requests.append(request)
+        server.times.append(time.monotonic())
+        if exchange is not None:
+            await exchange(Request.parse(request))(writer)
+            return
+        behaviour = behaviours[min(len(server.requests), len(behaviours)) - 1]
+        if isinstance(behaviour, dict):
+            behaviour = behaviour.get(server.paths[-1], answer(b"{}", status=404))
+        await behaviour(writer)
 
-    listener = await asyncio.start_server(handle, "127.0.0.1", 0)
-    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-    try:
+    async with socket_server(handle) as port:
+        server.url = f"http://127.0.0.1:{port}"
         yield server
-    finally:
-        listener.close()
-        for task in handlers:
-            task.cancel()
-        await asyncio.gather(*handlers)
 
 
 def answer(body: Any = b"[1]", *, status: int = 200, length: int | None = None, **headers: Any) -> Behaviour:

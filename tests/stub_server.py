@@ -4,8 +4,10 @@ import asyncio
 import ssl
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+
+from tests.socket_server import socket_server
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
@@ -95,12 +97,7 @@ class Stub:
 @asynccontextmanager
 async def serving(*stubs: Stub) -> AsyncIterator[str]:
     """Serve them on this machine, and give the hosts of a URL that lists them in order."""
-    servers = [await asyncio.start_server(stub.serve, "127.0.0.1", 0) for stub in stubs]
-    for stub, server in zip(stubs, servers, strict=True):
-        stub.port = server.sockets[0].getsockname()[1]
-    try:
+    async with AsyncExitStack() as stack:
+        for stub in stubs:
+            stub.port = await stack.enter_async_context(socket_server(stub.serve))
         yield ",".join(f"127.0.0.1:{stub.port}" for stub in stubs)
-    finally:
-        for server in servers:
-            server.close()
-            server.close_clients() if hasattr(server, "close_clients") else None

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -14,6 +15,7 @@ from exchanges_db import AccessDenied, ConfigurationError, Database, DatabaseUna
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.database.hosts import connect
 from tests.fix_server import run_dbmate
+from tests.socket_server import socket_server
 from tests.stub_server import Stub, serving
 
 LIMITS = Settings(connect_timeout=0.5, acquire_timeout=3)
@@ -178,12 +180,12 @@ def test_the_driver_says_what_we_recognise_a_refusal_of_tls_by() -> None:
 async def test_dbmate_reaches_an_ipv6_address_as_we_do() -> None:
     """By itself it drops the brackets, and takes the last group for the port."""
     stub = Stub(refuse="57P03")
-    try:
-        server = await asyncio.start_server(stub.serve, "::1", 0)
-    except OSError:
-        pytest.skip("this machine has no IPv6 address of its own")
-    async with server:
-        dsn = dsn_of(f"[::1]:{server.sockets[0].getsockname()[1]}")
+    async with AsyncExitStack() as stack:
+        try:
+            port = await stack.enter_async_context(socket_server(stub.serve, "::1"))
+        except OSError:
+            pytest.skip("this machine has no IPv6 address of its own")
+        dsn = dsn_of(f"[::1]:{port}")
         with pytest.raises(DatabaseUnavailable):
             await connect(dsn, LIMITS, limit=3)
         ours = len(stub.in_clear)

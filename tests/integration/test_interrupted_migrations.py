@@ -19,6 +19,7 @@ from exchanges_db.schema.migrations import get_migrations, migrate, rollback
 from exchanges_db.schema.sql_files import migrations_directory
 from tests.factories import connected
 from tests.fix_server import run_dbmate as plain_dbmate
+from tests.socket_server import socket_server
 
 NAMES = sorted(path.name for path in migrations_directory().glob("*.sql"))
 DUPLICATES = "CREATE UNIQUE INDEX CONCURRENTLY late_index ON exchanges (market_type);"
@@ -245,38 +246,30 @@ async def test_a_server_that_falls_silent_is_not_waited_for(
             server_reader, server_writer = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
         else:
             server_reader, server_writer = await asyncio.open_connection(host, port)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(pass_on(reader, server_writer, True))
-            group.create_task(pass_on(server_reader, writer, False))
+        try:
+            await asyncio.gather(pass_on(reader, server_writer, True), pass_on(server_reader, writer, False))
+        finally:
+            server_writer.transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    try:
-        async with asyncio.timeout(20):
-            with pytest.raises(DatabaseUnavailable, match="did not answer within"):
-                await action(replace(dsn, hosts=(("127.0.0.1", port),)))
-    finally:
-        server.close()
+    async with socket_server(serve) as port, asyncio.timeout(20):
+        with pytest.raises(DatabaseUnavailable, match="did not answer within"):
+            await action(replace(dsn, hosts=(("127.0.0.1", port),)))
 
 
 async def test_a_server_that_never_greets_is_told_of(dsn: Dsn) -> None:
     """A connection that takes longer than a second is said; it ends after connect_timeout, for each host and turn."""
 
     async def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        del writer
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(stay_silent, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
     lines: list[str] = []
-    try:
+    async with socket_server(stay_silent) as port:
         with pytest.raises(DatabaseUnavailable, match="no answer in time"):
             await migrate(
                 replace(dsn, hosts=(("127.0.0.1", port),), password=Secret("x"), connect_timeout=1.2),
                 on_line=lines.append,
             )
-    finally:
-        server.close()
     assert lines == [f"Connecting to {dsn.database} on 127.0.0.1:{port}"]
 
 

@@ -24,6 +24,7 @@ from exchanges_sql.server_health import ListLongTransactionsRow
 from tests.factories import connected
 from tests.fix_server import ROOT
 from tests.pgbouncer import needs_pgbouncer, pgbouncer
+from tests.socket_server import socket_server
 
 ENCRYPTED, CLOCKS, POOLER = "connection encrypted", "clocks agree", "pooler as set"
 TRANSACTIONS, NOTIFICATIONS, CONNECTIONS = "no long transactions", "notifications read", "connections left"
@@ -88,18 +89,18 @@ async def tls_before(dsn: Dsn, folder: Path) -> AsyncIterator[Dsn]:
             from_server, to_server = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
         else:
             from_server, to_server = await asyncio.open_connection(host, port)
-        await asyncio.gather(pour(reader, to_server), pour(from_server, writer))
+        try:
+            await asyncio.gather(pour(reader, to_server), pour(from_server, writer))
+        finally:
+            to_server.transport.abort()
 
     async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
             writer.write(data)
         writer.close()
 
-    server = await asyncio.start_server(carry, "127.0.0.1", 0)
-    try:
-        yield replace(dsn, hosts=(("127.0.0.1", server.sockets[0].getsockname()[1]),), sslmode="require")
-    finally:
-        server.close()
+    async with socket_server(carry) as own_port:
+        yield replace(dsn, hosts=(("127.0.0.1", own_port),), sslmode="require")
 
 
 async def test_what_encrypts_a_connection_is_told(dsn: Dsn, tmp_path: Path) -> None:

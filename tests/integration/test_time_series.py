@@ -445,6 +445,23 @@ async def test_rows_wait_in_memory_while_the_database_is_away(
     assert len(await look.fetch(ROWS)) == 2
 
 
+async def test_whatever_the_driver_calls_a_lost_connection_the_rows_stay(
+    both: Dsn, table: BookTickers, look: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is found in a wrong state where the server's end of it has just been read."""
+    rows = rows_of(await ids_of(both, "BTC_USDT"), 1)
+
+    async def lost(*_: object, **__: object) -> None:
+        raise asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncpg.Connection, "copy_records_to_table", lost)
+        with pytest.raises(MaybeWritten):
+            await table.write(rows)
+    await table.write(rows)
+    assert len(await look.fetch(ROWS)) == 1
+
+
 async def test_a_symbol_with_tickers_cannot_go(both: Dsn, table: BookTickers, look: asyncpg.Connection) -> None:
     """The key holds both ways: no ticker of an unknown symbol, no deleted symbol with tickers."""
     (btc,) = await ids_of(both, "BTC_USDT")

@@ -18,8 +18,16 @@ from market_sql.book_tickers import AddBookTickersParams, AsyncQuerier
 
 log = logging.getLogger(__name__)
 
-# A connection that is gone, or did not answer in time.
-GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.QueryCanceledError, OSError, TimeoutError)
+# A connection that is gone, or did not answer in time. asyncpg calls it an InternalClientError where it reads that the
+# server has ended the session just before it writes.
+GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.QueryCanceledError,
+    OSError,
+    TimeoutError,
+)
 
 
 class MaybeWritten(Exception):
