@@ -10,9 +10,11 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from exchanges_db.database import metrics
 from exchanges_db.database.counters import Counters, DatabaseStats, Occupancy
 from exchanges_db.database.dsn import Dsn, Secret
 from exchanges_db.database.metrics import METRICS, Gauges, pool_name
+from exchanges_db.database.uptime import uptime
 
 DSN = Dsn(hosts=(("db.example", 5432),), user="trader", password=Secret("canary"), database="prices")
 POOL = "db.client.connection.pool.name"
@@ -162,6 +164,12 @@ def test_a_list_ages_until_it_is_seen_again(collected: Collected) -> None:
     assert collected.values("exchanges_db.list.age")[place] < 10
     gauges.saw_list(*place, timedelta(seconds=500))
     assert collected.values("exchanges_db.list.age")[place] >= 500
+
+
+def test_a_list_ages_while_the_machine_sleeps(collected: Collected, monkeypatch: pytest.MonkeyPatch) -> None:
+    collected.gauges.saw_list("MEXC_SPOT", "SPOT", timedelta(seconds=60))
+    monkeypatch.setattr(metrics, "uptime", lambda: uptime() + 3600)
+    assert collected.values("exchanges_db.list.age")["MEXC_SPOT", "SPOT"] >= 3660
 
 
 def test_no_attribute_holds_user_or_password(collected: Collected) -> None:

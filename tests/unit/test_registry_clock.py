@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from exchanges_db.database import uptime
 from exchanges_db.registry import state as module
-from exchanges_db.registry import uptime
 from exchanges_db.registry.state import Clock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,6 @@ are added to those of its pool's name, so that no total falls. docs/sight.md has
 from __future__ import annotations
 
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
@@ -18,6 +17,7 @@ from weakref import ref
 from exchanges_db._version import __version__
 from exchanges_db.database.counters import COUNTED, Counters, DatabaseStats
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.uptime import uptime
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
@@ -121,7 +121,7 @@ class Gauges:
         self._watches: list[_Watch] = []
         self._past: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(COUNTED, 0))
         self._imports: dict[tuple[str, str, str], int] = defaultdict(int)
-        self._lists: dict[tuple[str, str], float] = {}  # when each was confirmed, by this process's monotonic clock
+        self._lists: dict[tuple[str, str], float] = {}  # when each was confirmed, by `uptime`
         self._waits: Histogram | None = None
         self._showing = threading.Lock()  # another one: an SDK that collects holds its own and waits for ours
         self._is_shown = False
@@ -144,7 +144,7 @@ class Gauges:
     def saw_list(self, exchange: str, listing: str, age: timedelta, *, may_be_older: bool = True) -> None:
         """Note how old a list was just now; unless it `may_be_older`, only where that is newer than what is known."""
         self._show()
-        confirmed = time.monotonic() - age.total_seconds()
+        confirmed = uptime() - age.total_seconds()
         with self._lock:
             known = self._lists.get((exchange, listing))
             if may_be_older or known is None or confirmed > known:
@@ -176,7 +176,7 @@ class Gauges:
                     for (exchange, listing, outcome), count in self._imports.items()
                 ]
             elif metric is AGE:
-                now = time.monotonic()
+                now = uptime()
                 found = [(now - confirmed, _of_list(*names)) for names, confirmed in self._lists.items()]
             else:
                 found = [

@@ -27,9 +27,8 @@ class Witness:
 
     def __init__(self) -> None:
         self.doubted = asyncio.Event()
-        self._seen: deque[tuple[float, Position]] = deque(
-            maxlen=_MOST
-        )  # and since when it has been there at the latest
+        # What it was, and since when it has been there at the latest.
+        self._seen: deque[tuple[float, Position]] = deque(maxlen=_MOST)
 
     def sees(self, state: GetRegistryStateRow, now: float) -> None:
         """Remember what it was shown just now."""

@@ -1,4 +1,4 @@
-"""How time passes, by a clock that goes on while the machine sleeps: whatever was proven before that is old after it.
+"""How time passes, by a clock that goes on while the machine sleeps: whatever was known before that is old after it.
 
 `time.monotonic` stands still then, on Linux and on macOS.
 """
