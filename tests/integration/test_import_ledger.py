@@ -239,7 +239,7 @@ async def test_who_and_when_is_the_servers_word(conn: asyncpg.Connection) -> Non
         "INSERT INTO symbol_imports (exchange_id, exchange, outcome, error, began_at, ended_at, imported_by, "
         "application_name) VALUES (1, 'MEXC_SPOT', 'FAILED', 'x', '2100-01-01Z', '2100-01-01Z', 'nobody', 'none')"
     )
-    (one,) = await list_imports(db=conn)
+    (one,) = (row for row in await list_imports(db=conn) if row.error == "x")
     now = await conn.fetchval("SELECT clock_timestamp()")
     assert one.began_at <= one.ended_at <= now
     assert one.imported_by == await conn.fetchval("SELECT session_user")
