@@ -11,12 +11,12 @@ import asyncpg
 import pytest
 
 from exchanges_db.database.dsn import Dsn, Secret
-from exchanges_db.database.uptime import uptime
 from exchanges_db.errors import DatabaseUnavailable, RegistryStale
 from exchanges_db.registry import kept
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.state import RegistryState
+from exchanges_db.uptime import uptime
 from tests.registry_history import RecordedRegistry, contents, loaded
 from tests.servers import Server, until
 from tests.toxic_proxy import toxic_proxy

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.database.uptime import uptime
 from exchanges_db.registry import following as module
 from exchanges_db.registry import kept
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.loading import Length, fetch_news
 from exchanges_db.registry.snapshot import News, Snapshot
+from exchanges_db.uptime import uptime
 from tests.factories import connected
 from tests.registry_history import PROMISES, RecordedRegistry, Writers, broken
 from tests.servers import until

@@ -14,7 +14,7 @@ from exchanges_db.database import metrics
 from exchanges_db.database.counters import Counters, DatabaseStats, Occupancy
 from exchanges_db.database.dsn import Dsn, Secret
 from exchanges_db.database.metrics import METRICS, Gauges, pool_name
-from exchanges_db.database.uptime import uptime
+from exchanges_db.uptime import uptime
 
 DSN = Dsn(hosts=(("db.example", 5432),), user="trader", password=Secret("canary"), database="prices")
 POOL = "db.client.connection.pool.name"

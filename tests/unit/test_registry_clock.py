@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from exchanges_db.database import uptime
+from exchanges_db import uptime
 from exchanges_db.registry import state as module
 from exchanges_db.registry.state import Clock
 

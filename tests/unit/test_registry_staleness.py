@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.database.uptime import uptime
 from exchanges_db.errors import RegistryStale
 from exchanges_db.registry import kept
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.state import Clock
+from exchanges_db.uptime import uptime
 from tests.registry_snapshots import place, snapshot, symbol
 
 LIMIT = 20.0

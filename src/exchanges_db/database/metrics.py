@@ -17,7 +17,7 @@ from weakref import ref
 from exchanges_db._version import __version__
 from exchanges_db.database.counters import COUNTED, Counters, DatabaseStats
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.database.uptime import uptime
+from exchanges_db.uptime import uptime
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation

@@ -20,7 +20,6 @@ from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.hosts import connect
 from exchanges_db.database.session import Session
 from exchanges_db.database.settings import Settings
-from exchanges_db.database.uptime import uptime
 from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
 from exchanges_db.events import event
 from exchanges_db.registry.documents import Documents
@@ -31,6 +30,7 @@ from exchanges_db.registry.models import Position
 from exchanges_db.registry.proofs import Proofs, Witness
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import Clock, Counts
+from exchanges_db.uptime import uptime
 from exchanges_sql.registry import GetRegistryStateRow
 
 log = logging.getLogger("exchanges_db")

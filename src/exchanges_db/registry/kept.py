@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.loops import check_loop, running_loop
 from exchanges_db.database.settings import Settings
-from exchanges_db.database.uptime import uptime
 from exchanges_db.errors import (
     AccessDenied,
     ConfigurationError,
@@ -27,6 +26,7 @@ from exchanges_db.registry.models import Position
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import HOLDS_NOTHING, UNPROVEN, Counts, RegistryState, RegistryStats, why_not_live
+from exchanges_db.uptime import uptime
 
 # No other connection, however often it is tried, would do better.
 _FOR_GOOD = (AccessDenied, ConfigurationError, SchemaMismatch)

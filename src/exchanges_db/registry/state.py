@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from exchanges_db.database.uptime import uptime
+from exchanges_db.uptime import uptime
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DRIFT = 0.001  # of two clocks that are being corrected: NTP slews each by 0.0005 at most
