@@ -18,7 +18,7 @@ WHERE c.epoch IS NOT NULL
 ORDER BY c.epoch DESC
 LIMIT 1;
 
--- name: KeepWhileIdle :one
+-- name: SetIdleLimitOff :one
 -- Let no limit for idle sessions end this one, which waits for notifications; where its address names one, that counts.
 SELECT set_config('idle_session_timeout', '0', false) AS idle_session_timeout
 FROM pg_catalog.pg_settings AS s

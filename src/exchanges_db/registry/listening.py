@@ -25,7 +25,7 @@ async def keep_while_idle(session: Session, state: GetRegistryStateRow, *, limit
     is_direct = session.get_server_pid() == state.pid
     if is_direct:
         async with asyncio.timeout(limit):
-            await AsyncQuerier(bridge(session)).keep_while_idle()
+            await AsyncQuerier(bridge(session)).set_idle_limit_off()
     return is_direct
 
 

@@ -172,15 +172,15 @@ class GetRegistrySymbolsOfRow:
     named: str
 
 
-KEEP_WHILE_IDLE = """-- name: keep_while_idle \\:one
-SELECT set_config('idle_session_timeout', '0', false) AS idle_session_timeout
-FROM pg_catalog.pg_settings AS s
-WHERE s.name = 'idle_session_timeout' AND s.setting <> '0' AND s.source <> 'client'
+SEND_NOTIFICATION = """-- name: send_notification \\:exec
+SELECT pg_notify(:p1\\:\\:text, :p2\\:\\:text)
 """
 
 
-SEND_NOTIFICATION = """-- name: send_notification \\:exec
-SELECT pg_notify(:p1\\:\\:text, :p2\\:\\:text)
+SET_IDLE_LIMIT_OFF = """-- name: set_idle_limit_off \\:one
+SELECT set_config('idle_session_timeout', '0', false) AS idle_session_timeout
+FROM pg_catalog.pg_settings AS s
+WHERE s.name = 'idle_session_timeout' AND s.setting <> '0' AND s.source <> 'client'
 """
 
 
@@ -257,11 +257,11 @@ class AsyncQuerier:
             named=row[1],
         )
 
-    async def keep_while_idle(self) -> Optional[str]:
-        row = (await self._conn.execute(sqlalchemy.text(KEEP_WHILE_IDLE))).first()
+    async def send_notification(self, *, channel: str, payload: str) -> None:
+        await self._conn.execute(sqlalchemy.text(SEND_NOTIFICATION), {"p1": channel, "p2": payload})
+
+    async def set_idle_limit_off(self) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(SET_IDLE_LIMIT_OFF))).first()
         if row is None:
             return None
         return row[0]
-
-    async def send_notification(self, *, channel: str, payload: str) -> None:
-        await self._conn.execute(sqlalchemy.text(SEND_NOTIFICATION), {"p1": channel, "p2": payload})
