@@ -26,8 +26,9 @@ WHERE s.name = 'idle_session_timeout' AND s.setting <> '0' AND s.source <> 'clie
 
 -- name: GetRegistryNews :one
 -- What has changed since this epoch, as one document each, and which epoch was reached by that?
--- Where the epoch with this token is not in the log, known is false, and the documents are empty. The same where the log
--- has no trigger, because a restore goes on: it makes triggers after all rows, and tells nobody of rows still to come.
+-- Where the epoch with this token is not in the log, known is false, and the documents are empty. The same where one of
+-- the tables has no trigger, because a restore goes on: it makes those of a table after its rows, with --jobs while
+-- those of others are still to come, and tells nobody of them.
 -- And the same where the log since then names more than `named_limit` things, because to read all is quicker.
 -- Of more symbols than `most` the ids alone, in left_out: no statement may take so long that it is given up, again and again.
 -- Bounds on both sides, an order, and ids as arrays: so that a plan is made once, and by indexes, however long the log is.
@@ -43,9 +44,15 @@ WITH state AS MATERIALIZED (
                      WHERE c.epoch >= @since_epoch::bigint
                      ORDER BY c.epoch
                      LIMIT 1), false)
-           AND EXISTS (SELECT FROM pg_catalog.pg_trigger AS r
-                       WHERE r.tgrelid = 'public.registry_changes'::regclass
-                         AND r.tgname = 'registry_changes_stamp')
+           AND (SELECT count(*) = 7 FROM pg_catalog.pg_trigger AS r
+               WHERE (r.tgrelid, r.tgname) IN (
+                           ('public.registry_changes'::regclass, 'registry_changes_stamp'),
+                           ('public.exchanges'::regclass, 'exchanges_note_insert'),
+                           ('public.symbols'::regclass, 'symbols_note_insert'),
+                           ('public.symbol_doubts'::regclass, 'symbol_doubts_note_insert'),
+                           ('public.symbol_lists'::regclass, 'symbol_lists_note_insert'),
+                           ('public.holds'::regclass, 'holds_note_insert'),
+                           ('public.account_fees'::regclass, 'account_fees_note_insert')))
            AND (SELECT coalesce(sum(1 + cardinality(c.ids)), 0) FROM public.registry_changes AS c
                 WHERE c.epoch > @since_epoch::bigint AND c.epoch <= (SELECT s.epoch FROM state AS s))
                <= @named_limit::bigint AS known
@@ -88,7 +95,7 @@ FROM state AS s, base AS b;
 
 -- name: GetRegistryContents :one
 -- All but the symbols: in one transaction with GetRegistrySymbols what a registry begins with.
--- No row where the log has no trigger yet, as while a restore goes on.
+-- No row where the log or one of the tables has no trigger yet, as while a restore goes on.
 SELECT
     coalesce((SELECT json_agg(to_json(e)) FROM public.exchanges AS e), '[]')::text AS exchanges,
     coalesce((SELECT json_agg(json_build_array(n.id, n.exchange_id, n.native_symbol, n.base, n.quote))
@@ -96,8 +103,15 @@ SELECT
     coalesce((SELECT json_agg(to_json(h)) FROM public.holds AS h), '[]')::text AS holds,
     coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f), '[]')::text AS fees,
     coalesce((SELECT json_agg(to_json(l)) FROM public.symbol_lists AS l), '[]')::text AS lists
-WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger AS r
-              WHERE r.tgrelid = 'public.registry_changes'::regclass AND r.tgname = 'registry_changes_stamp');
+WHERE (SELECT count(*) = 7 FROM pg_catalog.pg_trigger AS r
+               WHERE (r.tgrelid, r.tgname) IN (
+                           ('public.registry_changes'::regclass, 'registry_changes_stamp'),
+                           ('public.exchanges'::regclass, 'exchanges_note_insert'),
+                           ('public.symbols'::regclass, 'symbols_note_insert'),
+                           ('public.symbol_doubts'::regclass, 'symbol_doubts_note_insert'),
+                           ('public.symbol_lists'::regclass, 'symbol_lists_note_insert'),
+                           ('public.holds'::regclass, 'holds_note_insert'),
+                           ('public.account_fees'::regclass, 'account_fees_note_insert')));
 
 -- name: GetRegistrySymbols :one
 -- Which are the next symbols that have rules, by id, so many at most, and which id has the last of them?

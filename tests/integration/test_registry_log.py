@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import asyncpg
 import pytest
 
-from exchanges_db import Database, Registry, hold_exchange
+from exchanges_db import Database, Registry, SchemaMismatch, hold_exchange
 from exchanges_db.database.dsn import Dsn
 from tests.factories import connected
 from tests.fix_server import ROOT
@@ -581,3 +581,16 @@ async def test_a_full_queue_of_notifications_stops_no_commit(stocked_dsn: Dsn, o
         await listener.fetchval("SELECT 1")  # what was sent before is read before its answer
     assert heard == [f"{first.epoch}:{first.token}", "the end"]
     assert await epoch(owner) == before + 2
+
+
+TOLD = ("exchanges", "symbols", "symbol_doubts", "symbol_lists", "holds", "account_fees")
+
+
+@pytest.mark.parametrize("table", TOLD)
+async def test_a_registry_takes_nothing_while_a_table_does_not_tell(
+    stocked_dsn: Dsn, owner: asyncpg.Connection, table: str
+) -> None:
+    """As where `pg_restore --jobs` has made the triggers of the log, and rows of a table are still to come."""
+    await owner.execute(f"DROP TRIGGER {table}_note_insert ON {table}")
+    with pytest.raises(SchemaMismatch, match="a restore goes on"):
+        await Registry(stocked_dsn).open()

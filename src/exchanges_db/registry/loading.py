@@ -20,7 +20,7 @@ _EACH = 1000  # symbols in one document
 MOST_NAMED = 1_000_000  # entries and ids of the log; ten times as many took longer than a statement may
 _BEFORE_ALL = -INTEGER_MAX - 1
 _UNFINISHED = (
-    "registry_changes has no trigger registry_changes_stamp, so that nobody would be told of what changes: "
+    "registry_changes or a table that it tells of has no trigger, so that nobody would be told of what changes: "
     "a restore goes on, which is to be waited for, or the trigger was dropped"
 )
 

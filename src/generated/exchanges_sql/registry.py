@@ -20,8 +20,15 @@ SELECT
     coalesce((SELECT json_agg(to_json(h)) FROM public.holds AS h), '[]')\\:\\:text AS holds,
     coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f), '[]')\\:\\:text AS fees,
     coalesce((SELECT json_agg(to_json(l)) FROM public.symbol_lists AS l), '[]')\\:\\:text AS lists
-WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger AS r
-              WHERE r.tgrelid = 'public.registry_changes'\\:\\:regclass AND r.tgname = 'registry_changes_stamp')
+WHERE (SELECT count(*) = 7 FROM pg_catalog.pg_trigger AS r
+               WHERE (r.tgrelid, r.tgname) IN (
+                           ('public.registry_changes'\\:\\:regclass, 'registry_changes_stamp'),
+                           ('public.exchanges'\\:\\:regclass, 'exchanges_note_insert'),
+                           ('public.symbols'\\:\\:regclass, 'symbols_note_insert'),
+                           ('public.symbol_doubts'\\:\\:regclass, 'symbol_doubts_note_insert'),
+                           ('public.symbol_lists'\\:\\:regclass, 'symbol_lists_note_insert'),
+                           ('public.holds'\\:\\:regclass, 'holds_note_insert'),
+                           ('public.account_fees'\\:\\:regclass, 'account_fees_note_insert')))
 """
 
 
@@ -47,9 +54,15 @@ WITH state AS MATERIALIZED (
                      WHERE c.epoch >= :p1\\:\\:bigint
                      ORDER BY c.epoch
                      LIMIT 1), false)
-           AND EXISTS (SELECT FROM pg_catalog.pg_trigger AS r
-                       WHERE r.tgrelid = 'public.registry_changes'\\:\\:regclass
-                         AND r.tgname = 'registry_changes_stamp')
+           AND (SELECT count(*) = 7 FROM pg_catalog.pg_trigger AS r
+               WHERE (r.tgrelid, r.tgname) IN (
+                           ('public.registry_changes'\\:\\:regclass, 'registry_changes_stamp'),
+                           ('public.exchanges'\\:\\:regclass, 'exchanges_note_insert'),
+                           ('public.symbols'\\:\\:regclass, 'symbols_note_insert'),
+                           ('public.symbol_doubts'\\:\\:regclass, 'symbol_doubts_note_insert'),
+                           ('public.symbol_lists'\\:\\:regclass, 'symbol_lists_note_insert'),
+                           ('public.holds'\\:\\:regclass, 'holds_note_insert'),
+                           ('public.account_fees'\\:\\:regclass, 'account_fees_note_insert')))
            AND (SELECT coalesce(sum(1 + cardinality(c.ids)), 0) FROM public.registry_changes AS c
                 WHERE c.epoch > :p1\\:\\:bigint AND c.epoch <= (SELECT s.epoch FROM state AS s))
                <= :p3\\:\\:bigint AS known
