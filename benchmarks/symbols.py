@@ -28,6 +28,7 @@ from rich.table import Table
 
 from benchmarks import readings
 from benchmarks.figures import Target
+from benchmarks.report import Figure as Ratio
 from benchmarks.report import new_folder, wide_console
 from benchmarks.server import migrate, own_server
 from exchanges_db import Database, ImportLimits, OrderRules, Side, get_symbol, get_symbols, import_symbols
@@ -44,14 +45,9 @@ NO_SLOWER = Target("at most", 1.2)  # a field that nobody knows
 MANY, NAMES = Target("at most", 0.15), 50
 
 
-class Figure(msgspec.Struct, frozen=True):
+class Figure(Ratio, frozen=True):
     """One figure of the run: what it is, its value, its ratio or value against the target, and the memory it takes."""
 
-    name: str
-    value: str
-    ratio: float
-    target: str
-    met: bool
     memory: str
 
 

@@ -10,7 +10,7 @@ from exchanges_db.database.hosts import connect
 from exchanges_db.database.session import Session
 from exchanges_db.database.settings import Settings
 from exchanges_db.events import event
-from exchanges_db.registry.listening import ERRORS, Echo, is_refusal, listen, ours
+from exchanges_db.registry.listening import ERRORS, Echo, is_direct, is_refusal, listen, ours
 from exchanges_db.registry.state import Counts
 from exchanges_sql.registry import GetRegistryStateRow
 
@@ -47,8 +47,7 @@ class Hearing:
             return None
         try:
             echo = await listen(session, self._on_hint)
-            # A pooler has told another number than that of the server's process.
-            if session.get_server_pid() != state.pid:
+            if not is_direct(session, state):
                 return echo
             self._hear(None if await echo.comes_back(session) else _LOST)
         except ERRORS as exc:

@@ -17,16 +17,18 @@ ECHO_LIMIT = 1.0  # seconds
 ERRORS: tuple[type[BaseException], ...] = (ExchangesDBError, *DRIVER_ERRORS)
 
 
-async def keep_while_idle(session: Session, state: GetRegistryStateRow, *, limit: float) -> bool:
-    """Have the server keep a session that is idle, and return whether no pooler is in between.
+def is_direct(session: Session, state: GetRegistryStateRow) -> bool:
+    """Return whether no pooler is in between: one that is has told another number than that of the server's process."""
+    return session.get_server_pid() == state.pid
 
-    One that is has told another number, and would leave the setting to others.
-    """
-    is_direct = session.get_server_pid() == state.pid
-    if is_direct:
+
+async def keep_while_idle(session: Session, state: GetRegistryStateRow, *, limit: float) -> bool:
+    """Have the server keep an idle session, and return whether it is direct: a pooler would leave this to others."""
+    direct = is_direct(session, state)
+    if direct:
         async with asyncio.timeout(limit):
             await AsyncQuerier(bridge(session)).set_idle_limit_off()
-    return is_direct
+    return direct
 
 
 async def listen(session: Session, on_hint: Callable[[str], None]) -> Echo:
