@@ -460,6 +460,7 @@ DECLARE
     own_epoch bigint;
     own_token uuid;
     newest bigint;
+    witnessed bigint;
 BEGIN
     -- Whoever commits next waits here until this transaction is visible. A lock on a row would not do: a transaction of
     -- REPEATABLE READ could not take one that another has changed since it began. No role but the owner can take this.
@@ -482,14 +483,21 @@ BEGIN
         RETURN NULL;
     END IF;
     own_epoch := nextval('public.registry_epoch_seq');
-    -- No registry would ever see an epoch that is behind the log: a sequence that was set back, or was not restored with
-    -- it, goes on after the log. Where all is SERIALIZABLE, to read the newest would be a conflict with each other commit.
+    witnessed := nextval('public.registry_epoch_witness_seq');
+    IF own_epoch < witnessed THEN
+        own_epoch := setval('public.registry_epoch_seq', witnessed);
+    ELSIF own_epoch > witnessed THEN
+        PERFORM setval('public.registry_epoch_witness_seq', own_epoch);
+    END IF;
+    -- No registry would ever see an epoch that is behind the log: sequences that were not restored with it, or were both
+    -- set back, go on after the log. Where all is SERIALIZABLE, to read the newest would be a conflict with each other commit.
     -- REPEATABLE READ does not see what was committed since it began: it goes on after as much as the log keeps.
     IF current_setting('transaction_isolation') <> 'serializable' THEN
         SELECT c.epoch INTO newest FROM public.registry_changes AS c WHERE c.epoch >= own_epoch ORDER BY c.epoch DESC LIMIT 1;
         IF FOUND THEN
             own_epoch := setval('public.registry_epoch_seq', newest
                 + CASE current_setting('transaction_isolation') WHEN 'read committed' THEN 1 ELSE 100000 END);
+            PERFORM setval('public.registry_epoch_witness_seq', own_epoch);
         END IF;
     END IF;
     own_token := gen_random_uuid();
@@ -2138,6 +2146,25 @@ ALTER SEQUENCE public.registry_epoch_seq OWNED BY public.registry_changes.epoch;
 
 
 --
+-- Name: registry_epoch_witness_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+CREATE SEQUENCE public.registry_epoch_witness_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+
+--
+-- Name: registry_epoch_witness_seq; Type: SEQUENCE OWNED BY; Schema: public; Owner: -
+--
+
+ALTER SEQUENCE public.registry_epoch_witness_seq OWNED BY public.registry_changes.epoch;
+
+
+--
 -- Name: registry_fees; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -2170,6 +2197,23 @@ CREATE VIEW public.registry_fees AS
 --
 
 COMMENT ON VIEW public.registry_fees IS 'What accounts pay now, as a registry holds it';
+
+
+--
+-- Name: registry_log; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.registry_log AS
+ SELECT (count(*) = 22) AS is_whole
+   FROM pg_trigger t
+  WHERE ((tgenabled = 'A'::"char") AND (tgrelid = ANY (ARRAY[('public.account_fees'::regclass)::oid, ('public.exchanges'::regclass)::oid, ('public.holds'::regclass)::oid, ('public.registry_changes'::regclass)::oid, ('public.symbol_doubts'::regclass)::oid, ('public.symbol_lists'::regclass)::oid, ('public.symbols'::regclass)::oid])) AND (tgfoid = ANY (ARRAY[('public.registry_note_rows()'::regprocedure)::oid, ('public.registry_note_symbol_updates()'::regprocedure)::oid, ('public.registry_note_symbols()'::regprocedure)::oid, ('public.registry_note_truncate()'::regprocedure)::oid, ('public.registry_note_updated_rows()'::regprocedure)::oid, ('public.registry_stamp()'::regprocedure)::oid])));
+
+
+--
+-- Name: VIEW registry_log; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.registry_log IS 'Whether all triggers that write the log of changes are there, and fire always';
 
 
 --

@@ -15,7 +15,8 @@ DO $$ BEGIN PERFORM set_config('exchanges_db.direction', 'up', true); END $$;
 DO $$
 BEGIN
     IF to_regclass('public.registry_changes') IS NOT NULL OR to_regclass('public.registry_commit_order') IS NOT NULL
-       OR to_regclass('public.registry_symbols') IS NOT NULL OR to_regclass('public.registry_fees') IS NOT NULL THEN
+       OR to_regclass('public.registry_symbols') IS NOT NULL OR to_regclass('public.registry_fees') IS NOT NULL
+       OR to_regclass('public.registry_log') IS NOT NULL THEN
         PERFORM set_config('default_transaction_read_only', 'on', false), set_config('transaction_read_only', 'on', false);
     END IF;
 END
@@ -26,7 +27,8 @@ DECLARE
     taken text;
 BEGIN
     SELECT string_agg('public.' || own.name, ', ' ORDER BY own.name) INTO taken
-    FROM (VALUES ('registry_changes'), ('registry_commit_order'), ('registry_symbols'), ('registry_fees')) AS own (name)
+    FROM (VALUES ('registry_changes'), ('registry_commit_order'), ('registry_symbols'), ('registry_fees'),
+                 ('registry_log')) AS own (name)
     WHERE to_regclass('public.' || own.name) IS NOT NULL;
     IF taken IS NOT NULL THEN
         RAISE EXCEPTION '% is there already and was not made by migration 013 of exchanges_db: rename or move it, or give exchanges_db a database of its own', taken
@@ -70,7 +72,9 @@ CREATE TABLE public.registry_commit_order ();
 
 COMMENT ON TABLE public.registry_commit_order IS 'Locked by whoever gives the next epoch, until the commit is over. Without columns and rows';
 
+-- Two that go on together. No snapshot hides what a sequence has given: the one that was set back goes on with the other.
 CREATE SEQUENCE public.registry_epoch_seq OWNED BY public.registry_changes.epoch;
+CREATE SEQUENCE public.registry_epoch_witness_seq OWNED BY public.registry_changes.epoch;
 
 -- The first epoch, so that the log is never empty: whoever knows less than this reads everything.
 INSERT INTO public.registry_changes (changed, transaction_id, epoch, token, committed_at)
@@ -205,6 +209,7 @@ DECLARE
     own_epoch bigint;
     own_token uuid;
     newest bigint;
+    witnessed bigint;
 BEGIN
     -- Whoever commits next waits here until this transaction is visible. A lock on a row would not do: a transaction of
     -- REPEATABLE READ could not take one that another has changed since it began. No role but the owner can take this.
@@ -227,14 +232,21 @@ BEGIN
         RETURN NULL;
     END IF;
     own_epoch := nextval('public.registry_epoch_seq');
-    -- No registry would ever see an epoch that is behind the log: a sequence that was set back, or was not restored with
-    -- it, goes on after the log. Where all is SERIALIZABLE, to read the newest would be a conflict with each other commit.
+    witnessed := nextval('public.registry_epoch_witness_seq');
+    IF own_epoch < witnessed THEN
+        own_epoch := setval('public.registry_epoch_seq', witnessed);
+    ELSIF own_epoch > witnessed THEN
+        PERFORM setval('public.registry_epoch_witness_seq', own_epoch);
+    END IF;
+    -- No registry would ever see an epoch that is behind the log: sequences that were not restored with it, or were both
+    -- set back, go on after the log. Where all is SERIALIZABLE, to read the newest would be a conflict with each other commit.
     -- REPEATABLE READ does not see what was committed since it began: it goes on after as much as the log keeps.
     IF current_setting('transaction_isolation') <> 'serializable' THEN
         SELECT c.epoch INTO newest FROM public.registry_changes AS c WHERE c.epoch >= own_epoch ORDER BY c.epoch DESC LIMIT 1;
         IF FOUND THEN
             own_epoch := setval('public.registry_epoch_seq', newest
                 + CASE current_setting('transaction_isolation') WHEN 'read committed' THEN 1 ELSE 100000 END);
+            PERFORM setval('public.registry_epoch_witness_seq', own_epoch);
         END IF;
     END IF;
     own_token := gen_random_uuid();
@@ -337,6 +349,24 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_update;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_delete;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_truncate;
 
+-- A change of which nobody would be told must not be taken for none: a restore makes the triggers of a table after its rows,
+-- one table after another, and an owner may switch them off.
+CREATE VIEW public.registry_log AS
+SELECT count(*) = 22 AS is_whole
+FROM pg_catalog.pg_trigger AS t
+WHERE t.tgenabled = 'A'
+  AND t.tgrelid IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
+                    'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass, 'public.symbol_lists'::regclass,
+                    'public.symbols'::regclass)
+  AND t.tgfoid IN ('public.registry_note_rows()'::regprocedure,
+                   'public.registry_note_symbol_updates()'::regprocedure,
+                   'public.registry_note_symbols()'::regprocedure,
+                   'public.registry_note_truncate()'::regprocedure,
+                   'public.registry_note_updated_rows()'::regprocedure,
+                   'public.registry_stamp()'::regprocedure);
+
+COMMENT ON VIEW public.registry_log IS 'Whether all triggers that write the log of changes are there, and fire always';
+
 -- It has no primary key, because native_symbol may be NULL. Where all tables are published, as by tools that read the
 -- stream of changes, no hold could be replaced or released otherwise. Last, because who reads holds waits for this.
 ALTER TABLE public.holds REPLICA IDENTITY FULL;
@@ -376,6 +406,7 @@ BEGIN
     DROP TRIGGER symbols_note_delete ON public.symbols;
     DROP TRIGGER symbols_note_truncate ON public.symbols;
     ALTER FUNCTION public.symbols_record_update() RESET enable_nestloop;
+    DROP VIEW public.registry_log;
     DROP VIEW public.registry_fees;
     DROP VIEW public.registry_symbols;
     DROP TABLE public.registry_changes;

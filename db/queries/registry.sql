@@ -3,9 +3,11 @@
 
 -- name: GetRegistryState :one
 -- Which epoch has the log of changes reached, with which token, what does the server's clock say, and which session is it?
+-- And is the log whole? Where it is not, as while a restore goes on, there may be changes that it does not tell of.
 -- Of a server that follows another one: how much it has received and shows, and whether it gets any. All may know
 -- whether there is a process that receives, but only members of pg_read_all_stats whether that one is connected.
-SELECT c.epoch::bigint AS epoch, c.token::text AS token, clock_timestamp()::timestamptz AS asked_at,
+SELECT c.epoch::bigint AS epoch, c.token::text AS token, (SELECT l.is_whole FROM public.registry_log AS l)::boolean AS is_whole,
+       clock_timestamp()::timestamptz AS asked_at,
        pg_is_in_recovery()::boolean AS on_standby,
        pg_backend_pid()::integer AS pid,
        coalesce(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0'), 0)::bigint AS received,
@@ -26,10 +28,8 @@ WHERE s.name = 'idle_session_timeout' AND s.setting <> '0' AND s.source <> 'clie
 
 -- name: GetRegistryNews :one
 -- What has changed since this epoch, as one document each, and which epoch was reached by that?
--- Where the epoch with this token is not in the log, known is false, and the documents are empty. The same where one of
--- the tables has no trigger, because a restore goes on: it makes those of a table after its rows, with --jobs while
--- those of others are still to come, and tells nobody of them.
--- And the same where the log since then names more than `named_limit` things, because to read all is quicker.
+-- Where the epoch with this token is not in the log, or the log is not whole, known is false, and the documents are empty.
+-- The same where the log since then names more than `named_limit` things, because to read all is quicker.
 -- Of more symbols than `most` the ids alone, in left_out: no statement may take so long that it is given up, again and again.
 -- Bounds on both sides, an order, and ids as arrays: so that a plan is made once, and by indexes, however long the log is.
 WITH state AS MATERIALIZED (
@@ -44,15 +44,7 @@ WITH state AS MATERIALIZED (
                      WHERE c.epoch >= @since_epoch::bigint
                      ORDER BY c.epoch
                      LIMIT 1), false)
-           AND (SELECT count(*) = 7 FROM pg_catalog.pg_trigger AS r
-               WHERE (r.tgrelid, r.tgname) IN (
-                           ('public.registry_changes'::regclass, 'registry_changes_stamp'),
-                           ('public.exchanges'::regclass, 'exchanges_note_insert'),
-                           ('public.symbols'::regclass, 'symbols_note_insert'),
-                           ('public.symbol_doubts'::regclass, 'symbol_doubts_note_insert'),
-                           ('public.symbol_lists'::regclass, 'symbol_lists_note_insert'),
-                           ('public.holds'::regclass, 'holds_note_insert'),
-                           ('public.account_fees'::regclass, 'account_fees_note_insert')))
+           AND (SELECT l.is_whole FROM public.registry_log AS l)
            AND (SELECT coalesce(sum(1 + cardinality(c.ids)), 0) FROM public.registry_changes AS c
                 WHERE c.epoch > @since_epoch::bigint AND c.epoch <= (SELECT s.epoch FROM state AS s))
                <= @named_limit::bigint AS known
@@ -95,23 +87,13 @@ FROM state AS s, base AS b;
 
 -- name: GetRegistryContents :one
 -- All but the symbols: in one transaction with GetRegistrySymbols what a registry begins with.
--- No row where the log or one of the tables has no trigger yet, as while a restore goes on.
 SELECT
     coalesce((SELECT json_agg(to_json(e)) FROM public.exchanges AS e), '[]')::text AS exchanges,
     coalesce((SELECT json_agg(json_build_array(n.id, n.exchange_id, n.native_symbol, n.base, n.quote))
               FROM public.symbols AS n WHERE n.status IS NULL), '[]')::text AS named,
     coalesce((SELECT json_agg(to_json(h)) FROM public.holds AS h), '[]')::text AS holds,
     coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f), '[]')::text AS fees,
-    coalesce((SELECT json_agg(to_json(l)) FROM public.symbol_lists AS l), '[]')::text AS lists
-WHERE (SELECT count(*) = 7 FROM pg_catalog.pg_trigger AS r
-               WHERE (r.tgrelid, r.tgname) IN (
-                           ('public.registry_changes'::regclass, 'registry_changes_stamp'),
-                           ('public.exchanges'::regclass, 'exchanges_note_insert'),
-                           ('public.symbols'::regclass, 'symbols_note_insert'),
-                           ('public.symbol_doubts'::regclass, 'symbol_doubts_note_insert'),
-                           ('public.symbol_lists'::regclass, 'symbol_lists_note_insert'),
-                           ('public.holds'::regclass, 'holds_note_insert'),
-                           ('public.account_fees'::regclass, 'account_fees_note_insert')));
+    coalesce((SELECT json_agg(to_json(l)) FROM public.symbol_lists AS l), '[]')::text AS lists;
 
 -- name: GetRegistrySymbols :one
 -- Which are the next symbols that have rules, by id, so many at most, and which id has the last of them?

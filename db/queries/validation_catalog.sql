@@ -166,10 +166,10 @@ ORDER BY 1;
 
 -- name: GetChangeLogState :one
 -- From which epoch to which does the log of changes reach, and how many of its newest rows were committed without one?
--- The last epoch that was given is NULL where this role may not read the sequence, and 0 where none ever was.
+-- The last epoch that was given is NULL where this role may not read the sequences, and 0 where none ever was.
 SELECT (SELECT min(c.epoch) FROM public.registry_changes AS c WHERE c.epoch IS NOT NULL)::bigint AS oldest,
        (SELECT max(c.epoch) FROM public.registry_changes AS c WHERE c.epoch IS NOT NULL)::bigint AS newest,
-       (CASE WHEN has_sequence_privilege('public.registry_epoch_seq', 'USAGE, SELECT')
-             THEN coalesce(pg_sequence_last_value('public.registry_epoch_seq'::regclass), 0) END)::bigint AS last_given,
+       (SELECT max(CASE WHEN has_sequence_privilege(q.id, 'USAGE, SELECT') THEN coalesce(pg_sequence_last_value(q.id), 0) END)
+        FROM (VALUES ('public.registry_epoch_seq'::regclass), ('public.registry_epoch_witness_seq'::regclass)) AS q (id))::bigint AS last_given,
        (SELECT count(*) FROM (SELECT c.epoch FROM public.registry_changes AS c ORDER BY c.id DESC LIMIT 1000) AS n
         WHERE n.epoch IS NULL)::bigint AS without_epoch;

@@ -11,7 +11,7 @@ import pytest
 
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.registry import kept
-from exchanges_db.registry.following import _FIRST_PAUSE as FIRST_PAUSE
+from exchanges_db.registry.attempts import _FIRST_PAUSE as FIRST_PAUSE
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.registry import Registry
 from tests.factories import connected

@@ -128,7 +128,9 @@ DAMAGE = {
         past("registry_changes", "DELETE FROM registry_changes"), LOGGED, "is empty, and no registry can load"
     ),
     "epochs that are given twice": Damage(
-        "SELECT setval('registry_epoch_seq', 1)", LOGGED, r"the newest epoch .* is \d+, and the sequence .* is at 1:"
+        "SELECT setval('registry_epoch_seq', 1), setval('registry_epoch_witness_seq', 1)",
+        LOGGED,
+        r"the newest epoch .* is \d+, and its sequences are at 1:",
     ),
     "changes that no registry has seen": Damage(
         past("registry_changes", "UPDATE exchanges SET is_active = false WHERE id = 3"),

@@ -189,6 +189,7 @@ FOREIGN = {
     "public.registry_commit_order": "CREATE VIEW registry_commit_order AS SELECT 1 AS id",
     "public.registry_symbols": "CREATE TABLE registry_symbols (id int)",
     "public.registry_fees": "CREATE VIEW registry_fees AS SELECT 1 AS id",
+    "public.registry_log": "CREATE TABLE registry_log (id int)",
     "public.symbol_history, public.symbols": "CREATE TABLE symbols (id int); CREATE TABLE symbol_history (id int)",
 }
 

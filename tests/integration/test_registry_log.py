@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import asyncpg
 import pytest
 
-from exchanges_db import Database, Registry, SchemaMismatch, hold_exchange
+from exchanges_db import Database, Registry, RegistrySettings, RegistryState, SchemaMismatch, hold_exchange
 from exchanges_db.database.dsn import Dsn
 from tests.factories import connected
 from tests.fix_server import ROOT
@@ -20,6 +20,7 @@ from tests.servers import until
 
 QUERIES = (ROOT / "db/queries/registry.sql").read_text(encoding="utf-8")
 ORDER = "registry_commit_order"
+SEQUENCES = ("registry_epoch_seq", "registry_epoch_witness_seq")
 LOG = {"registry_changes", ORDER}
 WRITERS, COMMITS = 20, 50
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
@@ -529,7 +530,7 @@ async def test_the_log_keeps_100000_epochs_and_is_never_empty(owner: asyncpg.Con
 
 
 @pytest.mark.parametrize("isolation", ["read_committed", "repeatable_read"])
-async def test_a_sequence_behind_the_log_goes_on_after_it(
+async def test_sequences_behind_the_log_go_on_after_it(
     stocked_dsn: Dsn, owner: asyncpg.Connection, isolation: Isolation
 ) -> None:
     """As after a restore of the tables alone, or where a subscriber is promoted: registries ask for what is newer."""
@@ -537,7 +538,8 @@ async def test_a_sequence_behind_the_log_goes_on_after_it(
         for _ in range(3):
             await owner.execute(f"{EXCHANGE} 1")
         newest = await epoch(owner)
-        await owner.execute("SELECT setval('registry_epoch_seq', 1, false)")
+        for sequence in SEQUENCES:
+            await owner.execute("SELECT setval($1::regclass, 1, false)", sequence)
         for number in range(2):
             async with owner.transaction(isolation=isolation):
                 await owner.execute("UPDATE exchanges SET display_name = $1 WHERE id = 1", f"Behind {number}")
@@ -551,18 +553,23 @@ async def test_a_sequence_behind_the_log_goes_on_after_it(
             await until(seen, what="the registry has what was committed")
 
 
-async def test_a_sequence_that_was_set_back_gives_no_epoch_to_two(stocked_dsn: Dsn, owner: asyncpg.Connection) -> None:
-    """A transaction of REPEATABLE READ does not see how far the log went meanwhile."""
+@pytest.mark.parametrize("isolation", ["repeatable_read", "serializable"])
+@pytest.mark.parametrize("sequence", SEQUENCES)
+async def test_a_sequence_that_was_set_back_gives_no_epoch_to_two(
+    stocked_dsn: Dsn, owner: asyncpg.Connection, isolation: Isolation, sequence: str
+) -> None:
+    """A transaction that does not see how far the log went meanwhile sees that by the other sequence."""
     async with connected(stocked_dsn) as other:
-        async with other.transaction(isolation="repeatable_read"):
+        async with other.transaction(isolation=isolation):
             await other.execute(f"{EXCHANGE} 1")
+            begun = await epoch(other)
             for _ in range(3):
                 await owner.execute(f"{EXCHANGE} 2")
             newest = await epoch(owner)
-            await owner.execute("SELECT setval('registry_epoch_seq', 1, false)")
+            await owner.execute("SELECT setval($1::regclass, $2::bigint)", sequence, begun + 1)
         (entry,) = await entries(owner, newest)
-        assert entry.epoch is not None
-        assert entry.epoch > newest
+        assert entry.epoch == newest + 1
+    assert {await owner.fetchval(f"SELECT last_value FROM {one}") for one in SEQUENCES} == {newest + 1}
 
 
 async def test_a_full_queue_of_notifications_stops_no_commit(stocked_dsn: Dsn, owner: asyncpg.Connection) -> None:
@@ -586,11 +593,51 @@ async def test_a_full_queue_of_notifications_stops_no_commit(stocked_dsn: Dsn, o
 MIGRATION = (ROOT / "db/migrations/013_create_registry_changes.sql").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("table", re.findall(r"CREATE TRIGGER (\w+)_note_insert ", MIGRATION))
-async def test_a_registry_takes_nothing_while_a_table_does_not_tell(
-    stocked_dsn: Dsn, owner: asyncpg.Connection, table: str
+TELLERS = re.findall(r"ALTER TABLE public\.(\w+) ENABLE ALWAYS TRIGGER (\w+);", MIGRATION)
+DAMAGES = {
+    "dropped": "DROP TRIGGER exchanges_note_update ON exchanges",
+    "off": "ALTER TABLE exchanges DISABLE TRIGGER exchanges_note_update",
+    "not for replication": "ALTER TABLE exchanges ENABLE TRIGGER exchanges_note_update",
+}
+
+
+@pytest.mark.parametrize(("table", "trigger"), TELLERS, ids=[trigger for _, trigger in TELLERS])
+async def test_a_registry_takes_nothing_while_the_log_is_not_whole(
+    stocked_dsn: Dsn, owner: asyncpg.Connection, table: str, trigger: str
 ) -> None:
     """As where `pg_restore --jobs` has made the triggers of the log, and rows of a table are still to come."""
-    await owner.execute(f"DROP TRIGGER {table}_note_insert ON {table}")
+    assert await owner.fetchval("SELECT is_whole FROM registry_log")
+    await owner.execute(f"DROP TRIGGER {trigger} ON {table}")
+    assert not await owner.fetchval("SELECT is_whole FROM registry_log")
     with pytest.raises(SchemaMismatch, match="a restore goes on"):
         await Registry(stocked_dsn).open()
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("is_hinted", [False, True])
+async def test_a_registry_is_stale_while_the_log_is_not_whole_and_then_reads_everything(
+    stocked_dsn: Dsn, owner: asyncpg.Connection, damage: str, is_hinted: bool
+) -> None:
+    """It finds out by a poll, or by the next hint; what was changed meanwhile is in no log."""
+    definition = await owner.fetchval(
+        "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'exchanges_note_update'"
+    )
+    async with Registry(stocked_dsn, settings=RegistrySettings(poll_interval=60 if is_hinted else 0.05)) as registry:
+
+        async def is_in(state: RegistryState) -> bool:
+            return registry.state is state
+
+        await owner.execute(damage)
+        if is_hinted:
+            await owner.execute("DELETE FROM holds WHERE exchange_id = 3")
+        await until(lambda: is_in(RegistryState.STALE), what="the registry finds out")
+        assert "exchanges-db validate" in str(registry.stats().why_stale)
+        await owner.execute("SET session_replication_role = replica")
+        await owner.execute("UPDATE exchanges SET display_name = 'Untold' WHERE id = 1")
+        await owner.execute("RESET session_replication_role")
+        await owner.execute("DROP TRIGGER IF EXISTS exchanges_note_update ON exchanges")
+        await owner.execute(definition)
+        await owner.execute("ALTER TABLE exchanges ENABLE ALWAYS TRIGGER exchanges_note_update")
+        await until(lambda: is_in(RegistryState.LIVE), what="the registry has read everything")
+        assert registry.snapshot.places_by_id[1].exchange.display_name == "Untold"
+        assert registry.stats().loads == 2

@@ -13,11 +13,11 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def primary() -> GetRegistryStateRow:
-    return GetRegistryStateRow(1, "t", AT, False, 1, 0, 0, False)
+    return GetRegistryStateRow(1, "t", True, AT, False, 1, 0, 0, False)
 
 
 def standby(received: int, replayed: int, *, fed: bool = True) -> GetRegistryStateRow:
-    return GetRegistryStateRow(1, "t", AT, True, 1, received, replayed, fed)
+    return GetRegistryStateRow(1, "t", True, AT, True, 1, received, replayed, fed)
 
 
 def test_a_primary_proves_from_the_second_answer_on() -> None:
@@ -95,7 +95,7 @@ def denied(witness: Witness, held: Position, since: float, *passed: Position) ->
 
 def test_a_witness_denies_what_lacks_what_it_saw_before() -> None:
     def sees(at: float, epoch: int, token: str) -> None:
-        witness.sees(GetRegistryStateRow(epoch, token, AT, False, 1, 0, 0, False), at)
+        witness.sees(GetRegistryStateRow(epoch, token, True, AT, False, 1, 0, 0, False), at)
 
     witness = Witness()
     assert not denied(witness, Position(1, "a"), 0.0)

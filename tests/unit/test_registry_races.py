@@ -16,8 +16,8 @@ import pytest
 
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.settings import Settings
+from exchanges_db.registry import attempts, hearing, loading
 from exchanges_db.registry import following as module
-from exchanges_db.registry import hearing
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
@@ -136,7 +136,7 @@ class _World:
         newest = self.newest
         await self.point()
         pid = 2 if self.is_pooled else 1
-        return GetRegistryStateRow(newest.epoch, newest.token, NOW, self.on_standby, pid, 0, 0, False)
+        return GetRegistryStateRow(newest.epoch, newest.token, True, NOW, self.on_standby, pid, 0, 0, False)
 
     async def load_all(self, *_: object) -> Snapshot:
         await self.point()
@@ -172,10 +172,11 @@ async def _is_direct(session: _Session, state: GetRegistryStateRow, *, limit: fl
 
 @pytest.fixture(autouse=True)
 def _no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "bridge", lambda session: session)
+    for caller in (module, loading):
+        monkeypatch.setattr(caller, "bridge", lambda session: session)
     monkeypatch.setattr(module, "keep_while_idle", _is_direct)
-    for pause in ("_USELESS_PAUSE", "_FIRST_PAUSE"):
-        monkeypatch.setattr(module, pause, 0.0)
+    monkeypatch.setattr(module, "_USELESS_PAUSE", 0.0)
+    monkeypatch.setattr(attempts, "_FIRST_PAUSE", 0.0)
 
 
 @asynccontextmanager

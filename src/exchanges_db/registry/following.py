@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import Any
 
 from exchanges_db.database.bridge import bridge
 from exchanges_db.database.dsn import Dsn
@@ -22,10 +20,19 @@ from exchanges_db.database.session import Session
 from exchanges_db.database.settings import Settings
 from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
 from exchanges_db.events import event
+from exchanges_db.registry.attempts import again_and_again
 from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.hearing import NAME, Hearing
-from exchanges_db.registry.listening import ECHO_LIMIT, ERRORS, Echo, keep_while_idle, ours
-from exchanges_db.registry.loading import Length, begin_moment, fetch_long_news, fetch_news, fetch_state, load_all
+from exchanges_db.registry.listening import ECHO_LIMIT, Echo, keep_while_idle
+from exchanges_db.registry.loading import (
+    Length,
+    fetch_long_news,
+    fetch_news,
+    fetch_state,
+    load_all,
+    of_one_moment,
+    refuse_torn,
+)
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.proofs import Proofs, Witness
 from exchanges_db.registry.snapshot import News, Snapshot
@@ -35,7 +42,6 @@ from exchanges_sql.registry import GetRegistryStateRow
 
 log = logging.getLogger("exchanges_db")
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0  # seconds before another connection is made
 _MOST_TAKEN = 200
 _USELESS_PAUSE = 0.05  # seconds for which hints are left alone after one that led to nothing
 _LOAD_LIMIT = 60.0  # seconds for one statement, while all is loaded
@@ -73,6 +79,7 @@ class Following:
         self._hinted = asyncio.Event()
         self._hints: set[str] = set()  # that wait; "" says nothing
         self._taken: deque[Position] = deque(maxlen=_MOST_TAKEN)  # gone through lately
+        self._to_load = False  # until all is read anew: the log does not lead on from what is held
         self._proofs, self._witness = Proofs(), Witness()
         self._hints_from = 0.0  # the time before which no hint is followed up
         self._limit = answer_timeout
@@ -86,36 +93,20 @@ class Following:
     async def run(self) -> None:
         """Follow until the task is cancelled."""
         if self._ear is None:
-            await self._again_and_again(self._follow, self._on_loss)
-            return
+            await again_and_again(self._follow, self._lose)
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._again_and_again(self._follow, self._on_loss))
-            both.create_task(self._again_and_again(self._listen, lambda _: None))  # polls see what is missed
+            both.create_task(again_and_again(self._follow, self._lose))
+            both.create_task(again_and_again(self._listen, self._note_loss))  # polls see what is missed
 
-    async def _again_and_again(
-        self, work: Callable[[], Coroutine[Any, Any, None]], on_loss: Callable[[ExchangesDBError], None]
-    ) -> None:
-        pause = _FIRST_PAUSE
-        while True:
-            began = monotonic()
-            try:
-                await work()
-            except ERRORS as exc:
-                on_loss(self._noted(ours(exc)))
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():  # what ended the work has hidden that it was cancelled
-                    raise asyncio.CancelledError from exc
-            if monotonic() - began > _LONGEST_PAUSE:
-                pause = _FIRST_PAUSE
-            await asyncio.sleep(pause * (0.5 + random.random() / 2))  # noqa: S311 - no secret
-            pause = min(2 * pause, _LONGEST_PAUSE)
+    def _lose(self, error: ExchangesDBError) -> None:
+        self._note_loss(error)
+        self._on_loss(error)
 
-    def _noted(self, error: ExchangesDBError) -> ExchangesDBError:
+    def _note_loss(self, error: ExchangesDBError) -> None:
         self._counts.losses += 1
         self._counts.last_error = str(error)
         told = event("registry_lost", database=str(self._dsn), error=type(error).__name__)
         log.warning("the registry of %s lost its connection: %s", self._dsn, error, extra=told)
-        return error
 
     async def _connect(self, dsn: Dsn) -> Session:
         settings = self._settings
@@ -207,6 +198,8 @@ class Following:
         async with asyncio.timeout(self._answer_timeout):
             state = await fetch_state(bridge(session))
         self._counts.on_standby = state.on_standby
+        self._to_load |= not state.is_whole  # also when it is whole again
+        refuse_torn(state)
         self.clock.learn(state.asked_at, sent, uptime())
         return state, self._proofs.of(state, sent)
 
@@ -234,7 +227,7 @@ class Following:
         state, proven = await self._ask(session)
         self._counts.polls += 1
         before = self.snapshot
-        is_new = before is None or before.position != (state.epoch, state.token)
+        is_new = self._to_load or before is None or before.position != (state.epoch, state.token)
         if is_new:
             await self._look(session, proven=proven)
         held = self.snapshot
@@ -248,7 +241,7 @@ class Following:
     async def _look(self, session: Session, *, hinted: bool = False, proven: float | None = None) -> None:
         """Go on to what the database has now; proven: since when what the server showed last is, as far as known."""
         sent, known = uptime(), self.snapshot
-        news = None if known is None else await self._news(session, known)
+        news = None if known is None or self._to_load else await self._news(session, known)
         if known is not None and news is not None:
             if not news.entries:
                 if hinted:
@@ -263,13 +256,12 @@ class Following:
             return  # what is held stays, and is STALE
         else:
             self._witness.denies_last(self._proofs)  # an old primary is not to take back what the new one has said
+            self._to_load = True
             self._taken.clear()
             self._documents = Documents()  # what it remembers is freed with the snapshot
-            moment = await begin_moment(session)
             sent = uptime()
-            loaded = await load_all(bridge(session), self._documents)
-            await moment.commit()
-            self.snapshot = loaded  # not before the transaction has ended: an error there would leave it untold
+            self.snapshot = await of_one_moment(session, lambda conn: load_all(conn, self._documents))
+            self._to_load = False
             self._counts.loads += 1
         self._on_move(self.snapshot, news)
         self._prove_here(sent)
@@ -285,10 +277,7 @@ class Following:
         self._limit = self._answer_timeout
         if news is not Length.LONG:
             return news
-        moment = await begin_moment(session)
-        news = await fetch_long_news(bridge(session), self._documents, known)
-        await moment.commit()
-        return news
+        return await of_one_moment(session, lambda conn: fetch_long_news(conn, self._documents, known))
 
     def _prove_here(self, sent: float) -> None:
         if self._proofs.by_any:

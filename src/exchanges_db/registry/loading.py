@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from enum import Enum
+from typing import TypeVar
 
-from asyncpg.transaction import Transaction
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from exchanges_db.database.bridge import bridge
 from exchanges_db.database.session import Session
 from exchanges_db.errors import SchemaMismatch
 from exchanges_db.exchanges.rules import INTEGER_MAX
@@ -16,12 +18,14 @@ from exchanges_db.registry.models import Position, RegistrySymbol
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_sql.registry import AsyncQuerier, GetRegistryNewsRow, GetRegistryStateRow
 
+T = TypeVar("T")
+
 _EACH = 1000  # symbols in one document
 MOST_NAMED = 1_000_000  # entries and ids of the log; ten times as many took longer than a statement may
 _BEFORE_ALL = -INTEGER_MAX - 1
-_UNFINISHED = (
-    "registry_changes or a table that it tells of has no trigger, so that nobody would be told of what changes: "
-    "a restore goes on, which is to be waited for, or the trigger was dropped"
+_TORN = (
+    "not all triggers that write registry_changes are there and fire always, so that nobody is told of some changes: "
+    "a restore goes on, which is to be waited for, or one was dropped or switched off: `exchanges-db validate` names it"
 )
 
 
@@ -42,17 +46,23 @@ def no_log() -> SchemaMismatch:
     return SchemaMismatch("registry_changes is empty: insert an entry EVERYTHING, as docs/operations.md says")
 
 
+def refuse_torn(state: GetRegistryStateRow) -> None:
+    """Raise SchemaMismatch where the log may lack changes."""
+    if not state.is_whole:
+        raise SchemaMismatch(_TORN)
+
+
 async def load_all(conn: AsyncConnection, documents: Documents) -> Snapshot:
     """Return all that there is; `conn` is in a transaction of REPEATABLE READ, so that it is of one moment.
 
     Raises:
-        SchemaMismatch: the database holds what cannot be read.
+        SchemaMismatch: the database holds what cannot be read, or its log may lack changes.
     """
     state = await fetch_state(conn)
+    refuse_torn(state)
     querier = AsyncQuerier(conn)
     contents = await querier.get_registry_contents()
-    if contents is None:
-        raise SchemaMismatch(_UNFINISHED)
+    assert contents is not None  # one row, always
     symbols: list[RegistrySymbol] = []
     part = asyncio.ensure_future(querier.get_registry_symbols(after_id=_BEFORE_ALL, most=_EACH))
     try:
@@ -121,12 +131,14 @@ def names_in(known: Snapshot) -> dict[int, str]:
     return {number: place.exchange.enum_value for number, place in known.places_by_id.items()}
 
 
-async def begin_moment(session: Session) -> Transaction:
-    """Begin to read what is of one moment.
+async def of_one_moment(session: Session, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Return what `read` returns, in a transaction in which all is as of one moment; not before that has ended.
 
     Not as a block, at the end of which ROLLBACK is awaited: a server that is silent would keep whoever cancels this
     waiting, and the error of that ROLLBACK would stand for why. Whatever fails, the connection is ended.
     """
     moment = session.transaction(isolation="repeatable_read", readonly=True)
     await moment.start()
-    return moment
+    what = await read(bridge(session))
+    await moment.commit()
+    return what

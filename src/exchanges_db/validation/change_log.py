@@ -19,9 +19,9 @@ async def check_change_log(context: Context) -> str:
     faults = []
     if state.last_given is not None and state.last_given < state.newest:
         faults.append(
-            f"the newest epoch of the log of changes is {state.newest}, and the sequence registry_epoch_seq is at "
-            f"{state.last_given}: the next commit sets it, but a SERIALIZABLE transaction would be given an epoch "
-            f"that no registry sees. Set it to the newest epoch, then {_MEND}"
+            f"the newest epoch of the log of changes is {state.newest}, and its sequences are at {state.last_given}: "
+            "the next commit sets them, but a SERIALIZABLE transaction would be given an epoch that no registry sees. "
+            f"Set them now: {_MEND}"
         )
     if state.without_epoch:
         faults.append(

@@ -242,6 +242,12 @@ class RegistryFee:
 
 
 @dataclasses.dataclass()
+class RegistryLog:
+    """Whether all triggers that write the log of changes are there, and fire always"""
+    is_whole: bool
+
+
+@dataclasses.dataclass()
 class RegistrySymbol:
     """Each symbol that has rules, as a registry in memory holds it"""
     id: int

@@ -20,15 +20,6 @@ SELECT
     coalesce((SELECT json_agg(to_json(h)) FROM public.holds AS h), '[]')\\:\\:text AS holds,
     coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f), '[]')\\:\\:text AS fees,
     coalesce((SELECT json_agg(to_json(l)) FROM public.symbol_lists AS l), '[]')\\:\\:text AS lists
-WHERE (SELECT count(*) = 7 FROM pg_catalog.pg_trigger AS r
-               WHERE (r.tgrelid, r.tgname) IN (
-                           ('public.registry_changes'\\:\\:regclass, 'registry_changes_stamp'),
-                           ('public.exchanges'\\:\\:regclass, 'exchanges_note_insert'),
-                           ('public.symbols'\\:\\:regclass, 'symbols_note_insert'),
-                           ('public.symbol_doubts'\\:\\:regclass, 'symbol_doubts_note_insert'),
-                           ('public.symbol_lists'\\:\\:regclass, 'symbol_lists_note_insert'),
-                           ('public.holds'\\:\\:regclass, 'holds_note_insert'),
-                           ('public.account_fees'\\:\\:regclass, 'account_fees_note_insert')))
 """
 
 
@@ -54,15 +45,7 @@ WITH state AS MATERIALIZED (
                      WHERE c.epoch >= :p1\\:\\:bigint
                      ORDER BY c.epoch
                      LIMIT 1), false)
-           AND (SELECT count(*) = 7 FROM pg_catalog.pg_trigger AS r
-               WHERE (r.tgrelid, r.tgname) IN (
-                           ('public.registry_changes'\\:\\:regclass, 'registry_changes_stamp'),
-                           ('public.exchanges'\\:\\:regclass, 'exchanges_note_insert'),
-                           ('public.symbols'\\:\\:regclass, 'symbols_note_insert'),
-                           ('public.symbol_doubts'\\:\\:regclass, 'symbol_doubts_note_insert'),
-                           ('public.symbol_lists'\\:\\:regclass, 'symbol_lists_note_insert'),
-                           ('public.holds'\\:\\:regclass, 'holds_note_insert'),
-                           ('public.account_fees'\\:\\:regclass, 'account_fees_note_insert')))
+           AND (SELECT l.is_whole FROM public.registry_log AS l)
            AND (SELECT coalesce(sum(1 + cardinality(c.ids)), 0) FROM public.registry_changes AS c
                 WHERE c.epoch > :p1\\:\\:bigint AND c.epoch <= (SELECT s.epoch FROM state AS s))
                <= :p3\\:\\:bigint AS known
@@ -122,7 +105,8 @@ class GetRegistryNewsRow:
 
 GET_REGISTRY_STATE = """-- name: get_registry_state \\:one
 
-SELECT c.epoch\\:\\:bigint AS epoch, c.token\\:\\:text AS token, clock_timestamp()\\:\\:timestamptz AS asked_at,
+SELECT c.epoch\\:\\:bigint AS epoch, c.token\\:\\:text AS token, (SELECT l.is_whole FROM public.registry_log AS l)\\:\\:boolean AS is_whole,
+       clock_timestamp()\\:\\:timestamptz AS asked_at,
        pg_is_in_recovery()\\:\\:boolean AS on_standby,
        pg_backend_pid()\\:\\:integer AS pid,
        coalesce(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0'), 0)\\:\\:bigint AS received,
@@ -141,6 +125,7 @@ LIMIT 1
 class GetRegistryStateRow:
     epoch: int
     token: str
+    is_whole: bool
     asked_at: datetime.datetime
     on_standby: bool
     pid: int
@@ -243,12 +228,13 @@ class AsyncQuerier:
         return GetRegistryStateRow(
             epoch=row[0],
             token=row[1],
-            asked_at=row[2],
-            on_standby=row[3],
-            pid=row[4],
-            received=row[5],
-            replayed=row[6],
-            is_fed=row[7],
+            is_whole=row[2],
+            asked_at=row[3],
+            on_standby=row[4],
+            pid=row[5],
+            received=row[6],
+            replayed=row[7],
+            is_fed=row[8],
         )
 
     async def get_registry_symbols(self, *, after_id: int, most: int) -> Optional[GetRegistrySymbolsRow]:
