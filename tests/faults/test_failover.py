@@ -14,6 +14,8 @@ from exchanges_db import (
     Database,
     DatabaseError,
     DatabaseUnavailable,
+    Registry,
+    RegistrySettings,
     Settings,
     get_all_exchanges,
     get_exchange_by_id,
@@ -21,7 +23,7 @@ from exchanges_db import (
     prune_history,
     update_exchange,
 )
-from exchanges_db.database.dsn import Dsn
+from exchanges_db.database.dsn import Dsn, Secret, parse_dsn
 from tests.factories import an_exchange, row_count
 from tests.faults.history import History, Outcome
 from tests.faults.refusing_server import refusing_server
@@ -253,9 +255,29 @@ async def test_a_begin_that_the_server_refuses_spoils_no_connection(primary: Ser
     """A standby has no serializable transactions, and the driver makes savepoints in what it takes for begun."""
     async with Database(standby.dsn, Settings(pool_max=1)) as database:
         for _ in range(2):
-            with pytest.raises(DatabaseError, match="lacks a feature"):
+            with pytest.raises(DatabaseError, match="takes no transaction that is SERIALIZABLE"):
                 async with database.transaction(isolation="serializable", readonly=True):
                     pass
         async with database.transaction(readonly=True) as transaction:
             assert await get_exchange_by_id(1, db=transaction) is not None
         assert database.stats().opened == 1
+
+
+@pytest.mark.faults
+async def test_a_standby_whose_default_is_serializable_is_read_as_the_error_says(
+    primary: Server, standby: Server
+) -> None:
+    """No statement at all can be read there otherwise."""
+    await primary.query("CREATE ROLE strict LOGIN PASSWORD 'strict' IN ROLE pg_read_all_data")
+    await primary.query("ALTER ROLE strict SET default_transaction_isolation = 'serializable'")
+    await standby.catch_up(primary)
+    dsn = replace(standby.dsn, user="strict", password=Secret("strict"))
+    with pytest.raises(DatabaseError, match=r"default_transaction_isolation=repeatable%20read in DATABASE_URL"):
+        async with Database(dsn, LIMITS) as database:
+            await get_exchange_by_id(1, db=database)
+    with pytest.raises(DatabaseError, match=r"default_transaction_isolation=repeatable%20read in DATABASE_URL"):
+        async with Registry(dsn, settings=RegistrySettings(load_timeout=1)):
+            pass
+    advised = parse_dsn("postgresql://?default_transaction_isolation=repeatable%20read").settings
+    async with Database(replace(dsn, settings=advised), LIMITS) as database, Registry(database) as registry:
+        assert await get_exchange_by_id(1, db=database) == registry.snapshot.places_by_id[1].exchange

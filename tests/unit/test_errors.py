@@ -30,7 +30,7 @@ from exchanges_db.database.driver_errors import (
     translate,
 )
 from exchanges_db.database.rows import from_database_json
-from exchanges_db.database.verdicts import BY_SQLSTATE, CHANGED_PLAN, UNKNOWN_SQLSTATE
+from exchanges_db.database.verdicts import BY_SQLSTATE, CHANGED_PLAN, NO_SERIALIZABLE, UNKNOWN_SQLSTATE
 from exchanges_db.errors import (
     AccessDenied,
     AdoptionRefused,
@@ -149,7 +149,14 @@ def test_no_default_is_hit() -> None:
 
 def test_plain_database_error_has_a_reason() -> None:
     """It tells a caller nothing, so each use of it is a decision that is written down; others need no reason."""
-    decisions = [*BY_SQLSTATE.values(), *BY_CLASS.values(), *BY_ANSWER.values(), CHANGED_PLAN, UNKNOWN_SQLSTATE]
+    decisions = [
+        *BY_SQLSTATE.values(),
+        *BY_CLASS.values(),
+        *BY_ANSWER.values(),
+        CHANGED_PLAN,
+        NO_SERIALIZABLE,
+        UNKNOWN_SQLSTATE,
+    ]
     assert [d for d in decisions if (d.kind is DatabaseError) != bool(d.why)] == []
 
 

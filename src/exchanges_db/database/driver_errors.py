@@ -14,7 +14,7 @@ import sqlalchemy.exc
 
 from exchanges_db.database.class_verdicts import BY_ANSWER, by_class
 from exchanges_db.database.constraint_words import CONSTRAINTS
-from exchanges_db.database.verdicts import CHANGED_PLAN, REFUSED_SETTING, Decision, by_sqlstate
+from exchanges_db.database.verdicts import CHANGED_PLAN, NO_SERIALIZABLE, REFUSED_SETTING, Decision, by_sqlstate
 from exchanges_db.database.verdicts import Consequence as Consequence
 from exchanges_db.errors import (
     AccessDenied,
@@ -37,8 +37,13 @@ class UnreadableAnswer(Exception):
 # asyncpg's errors have three base classes; the fourth is made of what it lets through.
 ASYNCPG_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, UnreadableAnswer)
 _MAYBE_DONE = (Consequence.LOST, Consequence.DOUBTFUL)
-# The function of the server that refuses a plan older than its table; absent where a driver does not tell.
-_REVALIDATION = ("RevalidateCachedQuery", None)
+# What SQLSTATE 0A000 means, by the function of the server that refuses; absent where a driver does not tell.
+_REFUSED_BY: dict[str | None, Decision] = {
+    None: CHANGED_PLAN,
+    "RevalidateCachedQuery": CHANGED_PLAN,  # a plan older than its table
+    "GetSerializableTransactionSnapshot": NO_SERIALIZABLE,
+    "call_enum_check_hook": NO_SERIALIZABLE,  # of BEGIN ISOLATION LEVEL
+}
 _ENDS_SESSION = ("FATAL", "PANIC")
 
 # A TimeoutError is an OSError.
@@ -132,8 +137,8 @@ def _decide(exc: BaseException, closed: bool | None) -> Decision:
         # What the server said before it hung up was about the session, whatever it would mean for a statement.
         kept = issubclass(decision.kind, DatabaseUnavailable | QueryCancelled)
         return decision if kept else by_sqlstate("08003")
-    if sqlstate == "0A000" and getattr(exc, "server_source_function", None) in _REVALIDATION:
-        return CHANGED_PLAN
+    if sqlstate == "0A000":
+        decision = _REFUSED_BY.get(getattr(exc, "server_source_function", None), decision)
     if getattr(exc, "severity_en", None) not in _ENDS_SESSION:
         return decision
     if decision.kind in (DatabaseError, SchemaMismatch):

@@ -153,6 +153,12 @@ BY_SQLSTATE: dict[str, Decision] = {
 }
 # A plan that was made before a table changed: asyncpg gives it a class of its own, and the server names its function.
 CHANGED_PLAN = Decision(Conflict, "a table was changed meanwhile: read again, then retry", STALE_SCHEMA)
+NO_SERIALIZABLE = Decision(
+    DatabaseError,
+    "the server follows another one, and takes no transaction that is SERIALIZABLE: ask for another isolation; where "
+    "it is the server's default, write default_transaction_isolation=repeatable%20read in DATABASE_URL",
+    why="its words are the advice",
+)
 UNKNOWN_SQLSTATE = Decision(
     DatabaseError, "the server reported an error of its own", why="a class that no manual has: RAISE can make any"
 )
