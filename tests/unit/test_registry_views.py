@@ -9,11 +9,13 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from enum import Enum, StrEnum
 from functools import partial
 from typing import Any
 from unittest.mock import Mock
 
+import msgspec
 import pytest
 
 from exchanges_db import (
@@ -37,7 +39,7 @@ from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.registry.views import View
 from exchanges_db.symbols.enums import SidesAllowed, SymbolStatus, is_live
 from exchanges_db.symbols.judge import Hold
-from tests.registry_snapshots import PLACE, coin, exchange, holding, told_of
+from tests.registry_snapshots import PLACE, START, coin, exchange, holding, told_of
 
 STALE = RegistryStale("nothing was heard for 5 s", lag=5.0)
 FUTURE: dict[str, Any] = {
@@ -262,11 +264,39 @@ def test_an_exchange_that_is_gone_and_back() -> None:
     assert kept.view["BTC_USDT"].id == 17
 
 
-def test_an_id_that_was_given_to_another_symbol_is_followed() -> None:
-    """As after a failover that lost the last commits."""
+@pytest.mark.parametrize("seen", [True, False])
+def test_an_id_of_an_exchange_that_was_given_to_another_one(seen: bool) -> None:
+    """As in a database made anew: a view is of the exchange it was made for, and never gives another's symbols."""
     kept = Kept(holding(coin(7, "BTC")))
+    if seen:
+        kept.then("EXCHANGES")
+    other = msgspec.structs.replace(exchange(enum_value="ANOTHER_ONE"), created_at=START + timedelta(days=1))
+    kept.anew(holding(coin(17, "BTC", on=other), exchanges=[other]))
+    assert dict(kept.view) == {}
+    with pytest.raises(ExchangeNotFound, match="deleted meanwhile"):
+        _ = kept.view["BTC_USDT"]
+    back = exchange(2, enum_value=PLACE)
+    kept.anew(holding(coin(17, "BTC", on=other), coin(18, "BTC", on=back), exchanges=[other, back]))
+    assert kept.view["BTC_USDT"].id == 18
+    assert kept.view["BTC_USDT"].exchange == PLACE
+
+
+def test_an_exchange_whose_name_was_changed_is_followed() -> None:
+    """Also where another one has the name since."""
+    kept = Kept(holding(coin(7, "BTC")))
+    renamed, other = exchange(enum_value="RENAMED"), exchange(2, enum_value=PLACE)
+    after = holding(coin(7, "BTC", on=renamed), coin(8, "BTC", on=other), exchanges=[renamed, other])
+    kept.binding.moved(kept.now, after, None)
+    assert kept.view["BTC_USDT"].id == 7
+
+
+def test_an_id_that_was_given_to_another_symbol_is_followed() -> None:
+    """As after a failover that lost the last commits; whoever waits for the other symbol is told."""
+    told: list[RegistrySymbol] = []
+    kept = Kept(holding(coin(7, "BTC")), on_listed=told.append)
     kept.anew(holding(coin(7, "ETH"), coin(8, "BTC")))
     assert (kept.view.ids["BTC_USDT"], kept.view.ids["ETH", "USDT"]) == (8, 7)
+    assert sorted(one.native_symbol for one in told) == ["BTC_USDT", "ETH_USDT"]
 
 
 def test_a_snapshot_that_does_not_follow_is_compared_in_full() -> None:

@@ -123,8 +123,12 @@ class Binding:
         self._tell(old, moves(old, self._place, None))
 
     def _in(self, snapshot: Snapshot) -> Place | None:
-        # One that was deleted and inserted again has another id.
-        return snapshot.places_by_id.get(self._exchange.id) or snapshot.places.get(self._exchange.enum_value)
+        # By its id, which stays where its name is changed. By its name where it was deleted and inserted again, also
+        # where another one has its id since, as after TRUNCATE ... RESTART IDENTITY or in a database made anew.
+        found = snapshot.places_by_id.get(self._exchange.id)
+        if found is None or found.exchange.created_at != self._exchange.created_at:
+            found = snapshot.places.get(self._exchange.enum_value)
+        return found
 
     def _take(self, place: Place | None) -> None:
         self._place = place
@@ -170,7 +174,10 @@ class Binding:
 
     def _tell(self, before: Place | None, found: list[Move]) -> None:
         for was, now in found:
-            if now is not None and self._has(now) and not self._has(was):
+            if now is None or not self._has(now):
+                continue
+            # One that has another's id since, as after a failover that lost the last commits, is as new as any.
+            if was is None or not self._has(was) or was.native_symbol != now.native_symbol:
                 call(self._on_listed, now)
         if self._on_ambiguous is not None:
             for one in self._ambiguous(before, found):
