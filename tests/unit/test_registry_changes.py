@@ -267,3 +267,19 @@ def test_what_stays_under_another_exchange_has_gone_and_come() -> None:
     assert [one.kind for one in found] == [
         Kind.SYMBOL_GONE, Kind.EXCHANGE_GONE, Kind.EXCHANGE_ADDED, Kind.SYMBOL_LISTED
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("also", [[], [2], [4]], ids=["nothing else", "fees before", "fees afterwards"])
+@pytest.mark.parametrize("is_back", [False, True], ids=["gone", "given again"])
+def test_fees_of_a_symbol_that_is_gone_are_gone_with_it(also: list[int], is_back: bool) -> None:
+    """The log names the symbol alone; whoever keeps a table of fees by these changes must not keep those."""
+    before = snapshot(place(symbol(), symbol(2), fees={("", None): FEES, ("", 1): FEES}))
+    again = [msgspec.structs.replace(symbol(), created_at=START + timedelta(days=1))] if is_back else []
+    after = snapshot(place(*again, symbol(2), fees={("", None): FEES}), epoch=max([3, *also]))
+    rows = news(after, *(entry(epoch, "FEES", 1) for epoch in also), entry(3, "SYMBOLS", 1))
+    found = [one for one in find_registry_changes(before, before.after(rows), rows) if isinstance(one, FeesChanged)]
+    told = [(one.kind, one.account, one.symbol_id, one.before, one.after, one.position) for one in found]
+    assert told == [(Kind.FEES_FORGOTTEN, "", 1, FEES, None, after.position)]
+    assert found[0].committed_at == committed(after.position.epoch)
+    in_full = [one.kind for one in find_registry_changes(before, after, None) if isinstance(one, FeesChanged)]
+    assert in_full == [Kind.FEES_FORGOTTEN]

@@ -29,6 +29,7 @@ from exchanges_db.registry.places import Pair, Place
 from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
 from exchanges_db.symbols.changes import FieldChange, find_changes_between
 from exchanges_db.symbols.enums import SymbolKind
+from exchanges_db.symbols.fees import Fees
 from exchanges_db.symbols.models import NamedSymbol, SymbolSpec
 
 _Kind = RegistryChangeKind
@@ -209,6 +210,14 @@ class _Comparison:
         entry = None if self._named is None else self._named.get(("SYMBOLS", symbol_id))
         return 0 if entry is None else entry.epoch
 
+    def _last_of_fees(self, exchange_id: int, symbol_id: int | None, fees: Fees | None) -> tuple[str, int]:
+        """Return by what the log names last what became of fees."""
+        said, gone = ("FEES", exchange_id), ("SYMBOLS", symbol_id or 0)
+        if fees is None and self._named is not None and gone in self._named:
+            entry = self._named.get(said)
+            return gone if entry is None or entry.epoch < self._named[gone].epoch else said
+        return said
+
     def _beside(self) -> Iterator[tuple[Any, RegistryChange]]:
         for number in self._candidates("HOLDS"):
             was, now = ({} if place is None else place.holds for place in self._places(number))
@@ -218,13 +227,16 @@ class _Comparison:
                     kind = _set_or_not(old, new, _Kind.HOLD_SET, _Kind.HOLD_REPLACED, _Kind.HOLD_RELEASED)
                     common = self._common("HOLDS", number, number)
                     yield native or "", HoldChanged(kind=kind, native_symbol=native, before=old, after=new, **common)
-        for number in self._candidates("FEES"):
+        # Those of a symbol that is gone, also where its id was given again, went with it: no row of the log names them.
+        for number in sorted(self._before.places_by_id.keys() | self._after.places_by_id.keys()):
             paid, pays = ({} if place is None else place.fees for place in self._places(number))
+            if paid is pays:
+                continue
             for account, symbol_id in paid.keys() | pays.keys():
                 fees, new_fees = paid.get((account, symbol_id)), pays.get((account, symbol_id))
                 if fees != new_fees:
                     kind = _set_or_not(fees, new_fees, _Kind.FEES_SET, _Kind.FEES_SET, _Kind.FEES_FORGOTTEN)
-                    common = self._common("FEES", number, number)
+                    common = self._common(*self._last_of_fees(number, symbol_id, new_fees), number)
                     common |= {"account": account, "symbol_id": symbol_id}
                     yield (account, symbol_id or 0), FeesChanged(kind=kind, before=fees, after=new_fees, **common)
         for number in self._candidates("LISTS"):
