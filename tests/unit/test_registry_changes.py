@@ -283,3 +283,15 @@ def test_fees_of_a_symbol_that_is_gone_are_gone_with_it(also: list[int], is_back
     assert found[0].committed_at == committed(after.position.epoch)
     in_full = [one.kind for one in find_registry_changes(before, after, None) if isinstance(one, FeesChanged)]
     assert in_full == [Kind.FEES_FORGOTTEN]
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["by the log", "all compared"])
+def test_a_symbol_that_was_given_the_id_of_another_is_another_one(is_known: bool) -> None:
+    """As after a failover that lost the last commits: whoever waits for what is listed is told of it."""
+    before = snapshot(place(symbol(1, doubtful_since=START)))
+    other = symbol(1, base="NEW", symbol="NEW/USDT", native_symbol="NEW_USDT")
+    after = snapshot(place(other), epoch=2)
+    found = find_registry_changes(before, after, news(after, entry(2, "SYMBOLS", 1)) if is_known else None)
+    told = [(one.kind, one.before, one.after) for one in found if isinstance(one, SymbolChanged)]
+    assert told == [(Kind.SYMBOL_GONE, before.symbol(1), None), (Kind.SYMBOL_LISTED, None, other)]
+    assert len(found) == len(told)

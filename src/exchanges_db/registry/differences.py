@@ -143,7 +143,7 @@ class _Comparison:
 
     def _symbols(self, pairs: Iterable[_Pair]) -> Iterator[tuple[Any, RegistryChange]]:
         for number, was, now in pairs:
-            moved = was is not None and now is not None and was.exchange_id != now.exchange_id
+            moved = was is not None and now is not None and _is_another(was, now)
             if was is not None and (now is None or moved):
                 common = self._common("SYMBOLS", number, was.exchange_id)
                 yield number, SymbolChanged(kind=_Kind.SYMBOL_GONE, before=was, after=None, **common)
@@ -249,6 +249,13 @@ class _Comparison:
                     common = self._common("LISTS", number, number) | {"listing": listing}
                     kind = _list_kind(state, new_state)
                     yield str(listing), ListChanged(kind=kind, before=state, after=new_state, **common)
+
+
+def _is_another(was: RegistrySymbol | NamedSymbol, now: RegistrySymbol | NamedSymbol) -> bool:
+    """Return whether another symbol has the id since, as after a failover that lost the last commits."""
+    # No row ever changes its own name; of what is known by name only, another name is told as such.
+    has_rules = isinstance(was, RegistrySymbol) and isinstance(now, RegistrySymbol)
+    return was.exchange_id != now.exchange_id or (has_rules and was.native_symbol != now.native_symbol)
 
 
 def _is_same(was: RegistrySymbol, now: RegistrySymbol) -> bool:
