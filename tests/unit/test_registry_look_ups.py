@@ -281,10 +281,12 @@ def test_a_default_stands_for_a_symbol_that_is_not_there() -> None:
 
 
 def test_names_that_differ_in_case_only_are_not_chosen_between() -> None:
-    registry = Held(holding(coin(7, "SOL"), coin(8, "Sol")))
-    assert registry.symbol(PLACE, "Sol/USDT:USDT").id == 8
-    with pytest.raises(AmbiguousSymbol, match="differ from it in case only"):
-        registry.symbol(PLACE, "sol/usdt:usdt")
+    for symbols in ((coin(7, "SOL"), coin(8, "Sol")), (coin(8, "Sol"), coin(7, "SOL"))):
+        registry = Held(holding(*symbols))
+        assert registry.symbol(PLACE, "Sol/USDT:USDT").id == 8
+        with pytest.raises(AmbiguousSymbol, match="differ from it in case only") as caught:
+            registry.symbol(PLACE, "sol/usdt:usdt")
+        assert caught.value.candidates == ("SOL/USDT:USDT", "Sol/USDT:USDT")  # in whatever order they came
 
 
 def test_a_symbol_that_is_known_by_name_only_is_found_by_its_id() -> None:

@@ -59,10 +59,11 @@ def choose_spelling(place: str, name: str, spellings: Sequence[str]) -> str | No
     if name in spellings:
         return name
     if len(spellings) > 1:
+        candidates = tuple(sorted(spellings))  # the same in memory, and by whatever collation a database sorts
         raise AmbiguousSymbol(
             f"{place} has no symbol {shown(name)}, but several that differ from it in case only: "
-            f"{', '.join(map(shown, spellings))}",
-            candidates=tuple(spellings),
+            f"{', '.join(map(shown, candidates))}",
+            candidates=candidates,
         )
     return spellings[0] if spellings else None
 
