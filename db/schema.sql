@@ -2204,9 +2204,9 @@ COMMENT ON VIEW public.registry_fees IS 'What accounts pay now, as a registry ho
 --
 
 CREATE VIEW public.registry_log AS
- SELECT (count(*) = 22) AS is_whole
-   FROM pg_trigger t
-  WHERE ((tgenabled = 'A'::"char") AND (tgrelid = ANY (ARRAY[('public.account_fees'::regclass)::oid, ('public.exchanges'::regclass)::oid, ('public.holds'::regclass)::oid, ('public.registry_changes'::regclass)::oid, ('public.symbol_doubts'::regclass)::oid, ('public.symbol_lists'::regclass)::oid, ('public.symbols'::regclass)::oid])) AND (tgfoid = ANY (ARRAY[('public.registry_note_rows()'::regprocedure)::oid, ('public.registry_note_symbol_updates()'::regprocedure)::oid, ('public.registry_note_symbols()'::regprocedure)::oid, ('public.registry_note_truncate()'::regprocedure)::oid, ('public.registry_note_updated_rows()'::regprocedure)::oid, ('public.registry_stamp()'::regprocedure)::oid])));
+ SELECT ( SELECT (count(*) = 22)
+           FROM pg_trigger t
+          WHERE ((t.tgenabled = 'A'::"char") AND (t.tgrelid = ANY (ARRAY[('public.account_fees'::regclass)::oid, ('public.exchanges'::regclass)::oid, ('public.holds'::regclass)::oid, ('public.registry_changes'::regclass)::oid, ('public.symbol_doubts'::regclass)::oid, ('public.symbol_lists'::regclass)::oid, ('public.symbols'::regclass)::oid])) AND (t.tgfoid = ANY (ARRAY[('public.registry_note_rows()'::regprocedure)::oid, ('public.registry_note_symbol_updates()'::regprocedure)::oid, ('public.registry_note_symbols()'::regprocedure)::oid, ('public.registry_note_truncate()'::regprocedure)::oid, ('public.registry_note_updated_rows()'::regprocedure)::oid, ('public.registry_stamp()'::regprocedure)::oid])))) AS is_whole;
 
 
 --
