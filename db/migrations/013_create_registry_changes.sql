@@ -360,12 +360,13 @@ SELECT (
       AND t.tgrelid IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
                         'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
                         'public.symbol_lists'::regclass, 'public.symbols'::regclass)
-      AND t.tgfoid IN ('public.registry_note_rows()'::regprocedure,
-                       'public.registry_note_symbol_updates()'::regprocedure,
-                       'public.registry_note_symbols()'::regprocedure,
-                       'public.registry_note_truncate()'::regprocedure,
-                       'public.registry_note_updated_rows()'::regprocedure,
-                       'public.registry_stamp()'::regprocedure)
+      AND t.tgname IN ('account_fees_note_insert',
+                       'exchanges_note_delete', 'exchanges_note_insert', 'exchanges_note_truncate', 'exchanges_note_update',
+                       'holds_note_delete', 'holds_note_insert', 'holds_note_truncate', 'holds_note_update',
+                       'registry_changes_stamp',
+                       'symbol_doubts_note_delete', 'symbol_doubts_note_insert', 'symbol_doubts_note_truncate', 'symbol_doubts_note_update',
+                       'symbol_lists_note_delete', 'symbol_lists_note_insert', 'symbol_lists_note_truncate', 'symbol_lists_note_update',
+                       'symbols_note_delete', 'symbols_note_insert', 'symbols_note_truncate', 'symbols_note_update')
 ) AS is_whole;
 
 COMMENT ON VIEW public.registry_log IS 'Whether all triggers that write the log of changes are there, and fire always';
