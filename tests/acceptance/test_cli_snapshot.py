@@ -122,6 +122,18 @@ def test_how_far_the_database_has_gone_on_is_told(stocked_dsn: Dsn, dsn: Dsn, tm
     assert (told["database"], told["epochs_since"]) == ("FORGOTTEN", None)
 
 
+def test_a_log_that_may_lack_changes_is_no_other_database(stocked_dsn: Dsn, tmp_path: Path) -> None:
+    """It is said what is wrong with it, as `snapshot save` and a registry do, and not that the file is of elsewhere."""
+    path, url = tmp_path / "registry.snapshot", url_of(stocked_dsn)
+    ok("snapshot", "save", str(path), url=url)
+    asyncio.run(_execute(stocked_dsn, "ALTER TABLE holds DISABLE TRIGGER holds_note_update"))
+    saved = run("snapshot", "save", str(path), url=url)
+    measured = run("snapshot", "verify", str(path), "--against-database", url=url)
+    assert (measured.returncode, measured.stdout) == (saved.returncode, "")
+    assert "exchanges-db validate" in saved.stderr
+    assert measured.stderr.splitlines()[-1] == saved.stderr.splitlines()[-1]
+
+
 # As after very many transactions, of which each hundredth deletes what is too old.
 _MANY_EPOCHS = """
     SELECT setval('registry_epoch_seq', 199999);

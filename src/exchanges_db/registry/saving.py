@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from exchanges_db.database.default import run
 from exchanges_db.database.pool import Database
 from exchanges_db.registry.documents import Documents
-from exchanges_db.registry.loading import fetch_state, load_all, names_in, no_log
+from exchanges_db.registry.loading import fetch_state, load_all, names_in, refuse_torn
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_sql.registry import AsyncQuerier
@@ -65,17 +65,22 @@ async def _load(conn: AsyncConnection) -> tuple[Snapshot, datetime]:
 
 
 async def measure_distance(database: Database, known: Snapshot) -> Distance:
-    """Return how far the database has gone on since it was like this."""
-    return await run(database, partial(_measure, known))
+    """Return how far the database has gone on since it was like this.
+
+    Raises:
+        SchemaMismatch: its log may lack changes, so that it does not tell.
+    """
+    async with database.transaction(isolation="repeatable_read", readonly=True) as transaction:
+        return await run(transaction, partial(_measure, known))
 
 
 async def _measure(known: Snapshot, conn: AsyncConnection) -> Distance:
     epoch, token = known.position
+    refuse_torn(await fetch_state(conn))  # else what it says here is that it does not know the position
     row = await AsyncQuerier(conn).get_registry_news(
         since_epoch=epoch, since_token=token, named_limit=HOWEVER_MANY, most=0
     )
-    if row is None:
-        raise no_log()
+    assert row is not None  # the log has an epoch, of the same moment
     here = Position(row.epoch, row.token)
     if not row.known:
         forgotten = row.epoch - epoch >= KEPT_EPOCHS
