@@ -76,6 +76,9 @@ def test_what_a_pooler_leads_to_may_become_a_standby() -> None:
     assert not proofs.on_primary
     assert proofs.of(standby(200, 100), 4.0) is None
     assert [proofs.of(primary(), sent) for sent in (5.0, 6.0)] == [None, 6.0]
+    assert proofs.of(standby(300, 300), 7.0) is None
+    assert proofs.of(primary(), 8.0) is None
+    assert proofs.of(standby(300, 300), 9.0) is None  # perhaps another one than at 7.0
 
 
 def denied(witness: Witness, held: Position, since: float, *passed: Position) -> bool:

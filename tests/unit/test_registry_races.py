@@ -22,6 +22,7 @@ from exchanges_db.registry.following import Following
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
 from exchanges_db.registry.state import Counts
+from exchanges_db.uptime import uptime
 from exchanges_sql.registry import GetRegistryStateRow
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,6 +76,7 @@ class _World:
         self.by_epoch_alone = False
         self.is_pooled = False  # so that a session tells another number than that of the server's process
         self.on_standby = False
+        self.behind = 0  # commits that the server lacks which a pooler leads to for news
         self.echo_may_end = asyncio.Event()
         self.echo_may_end.set()
         self.echoes = 0
@@ -149,7 +151,7 @@ class _World:
         at = known.position
         if at not in self.log and not (self.by_epoch_alone and at.epoch <= self.newest.epoch):
             return None
-        later = [one for one in self.log if one.epoch > at.epoch]
+        later = [one for one in self.log[: len(self.log) - self.behind] if one.epoch > at.epoch]
         entries = tuple(LogEntry(one.epoch, "EXCHANGES", frozenset(), NOW, one.token) for one in later)
         nothing: dict[Any, Any] = {}
         position = later[-1] if later else at
@@ -501,6 +503,43 @@ async def test_behind_a_pooler_a_look_proves_nothing(monkeypatch: pytest.MonkeyP
         following.look()
         await settled()
         assert following.proven_at == proven_at
+
+
+async def test_behind_a_pooler_news_of_another_server_are_not_what_the_first_one_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The one that has told what is new knew less than the one that was asked before, whose answer counts."""
+    world = _World()
+    world.is_pooled = world.is_deaf = True
+    async with followed(world, monkeypatch, poll_interval=0.01) as (following, _), asyncio.timeout(10):
+
+        async def holds(epoch: int, polls: int) -> None:
+            until = following._counts.polls + polls
+            while (
+                following.snapshot is None or following.snapshot.position.epoch != epoch or following.proven_at is None
+            ):
+                await asyncio.sleep(0.001)
+            while following._counts.polls < until:
+                await asyncio.sleep(0.001)
+
+        await holds(1, 2)
+        world.behind = 1
+        world.commit()
+        world.commit()
+        committed_at = uptime()
+        await holds(2, 4)
+        assert following.proven_at <= committed_at
+        world.behind = 0
+        await holds(3, 4)
+        assert following.proven_at > committed_at
+
+
+async def test_hints_without_end_take_no_memory_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can send them, while nothing is looked at, as during a load that takes long."""
+    async with followed(_World(), monkeypatch) as (following, _):
+        for number in range(10_000):
+            following._note(f"{number}:forged")
+        assert len(following._hints) < 1000
 
 
 async def test_a_timer_that_is_early_is_no_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,24 @@ async def test_a_proof_that_comes_too_late_makes_nothing_fresh(registry: Registr
     assert registry.exchanges()
 
 
+@pytest.mark.parametrize(("seconds", "state"), [(4.5, "LIVE"), (5.5, "STALE")])
+async def test_it_is_live_for_as_long_as_a_poll_and_an_answer_take(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, state: str
+) -> None:
+    """Whoever trades by `can_trade` does so for no longer after the last proof."""
+    now = uptime()
+    monkeypatch.setattr(kept, "uptime", lambda: now + seconds)
+    made = Registry(Dsn(), settings=RegistrySettings(poll_interval=3, answer_timeout=2))
+    made._loop = asyncio.get_running_loop()
+    made._move(snapshot(place(symbol())), None)
+    following: Any = SimpleNamespace(proven_at=now, clock=Clock())
+    made._following = following
+    made._prove()
+    assert made.state == state
+    made._following = None
+    await made.close()
+
+
 async def test_it_looks_again_when_the_proof_will_be_too_old(registry: Registry) -> None:
     proven(registry, seconds_ago=LIMIT - 5)
     assert registry.exchanges()
