@@ -240,7 +240,8 @@ def test_symbols_are_found_by_each_of_their_names() -> None:
     [
         (lambda r: r.symbol(PLACE, "BTC/USDT"), SymbolNotFound, "the perpetual is called BTC/USDT:USDT"),
         (lambda r: r.symbol(PLACE, "BTC_USDT"), SymbolNotFound, "is called"),
-        (lambda r: r.symbol_by_native(PLACE, "btc_usdt"), SymbolNotFound, "is called"),
+        (lambda r: r.symbol_by_native(PLACE, "btc_usdt"), SymbolNotFound, "the perpetual is called BTC_USDT"),
+        (lambda r: r.symbol_by_native(PLACE, "BTC/USDT:USDT"), SymbolNotFound, "the perpetual is called BTC_USDT"),
         (lambda r: r.find_symbol(PLACE, "???"), SymbolNotFound, "symbols search"),
         (lambda r: r.symbol_by_pair(PLACE, "GONE", "USDT"), SymbolNotFound, "no live symbol of 'GONE' and 'USDT'"),
         (lambda r: r.symbol_by_pair(PLACE, "ETH", "USDT", "FUTURE"), SymbolNotFound, "'ETH/USDT:USDT' is PERPETUAL"),

@@ -127,7 +127,9 @@ def test_a_look_up_is_a_dicts_own() -> None:
 @pytest.mark.parametrize(
     ("key", "kind", "words"),
     [
-        ("BTC/USDT", SymbolNotFound, "the perpetual is called BTC/USDT:USDT"),
+        ("BTC/USDT", SymbolNotFound, "no native symbol 'BTC/USDT': the perpetual is called BTC_USDT$"),
+        ("BTC/USDT:USDT", SymbolNotFound, "the perpetual is called BTC_USDT$"),
+        ("btc_usdt", SymbolNotFound, "the perpetual is called BTC_USDT$"),
         ("BTCX_USDT", SymbolNotFound, "did you mean BTC_USDT"),
         ("OLD_USDT", SymbolNotFound, "is DELISTED"),
         (("BTC", "USDC"), SymbolNotFound, "no live symbol of 'BTC' and 'USDC': did you mean"),

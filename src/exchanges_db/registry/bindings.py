@@ -70,7 +70,7 @@ class Binding:
         if isinstance(key, str):
             found = place.native(check_name(key, "native_symbol"))
             if found is None:
-                raise not_called(place, key)
+                raise not_called(place, key, native=True)
             if not self._has(found):
                 other = f"{found.status}" if not is_live(found.status) else f"a {found.kind}, and the view has no such"
                 raise SymbolNotFound(f"{exchange}'s symbol {shown(key)} is {other}")

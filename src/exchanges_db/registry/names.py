@@ -82,12 +82,15 @@ def by_any_name(place: Place, name: str) -> RegistrySymbol:
     return found
 
 
-def not_called(place: Place, name: str) -> SymbolNotFound:
-    """Return the error for a name that an exchange does not have, with what it may be called there."""
+def not_called(place: Place, name: str, *, native: bool = False) -> SymbolNotFound:
+    """Return the error for a name that an exchange does not have, with what it may be called there.
+
+    native: it was asked for by the exchange's own names, so that no other name helps.
+    """
     exchange = place.exchange.enum_value
     if any(one.native_symbol == name for one in place.named.values()):
         return known_by_name_only(exchange, name)
-    return SymbolNotFound(Later(lambda: str(not_called_there(exchange, name, _live(place)))))
+    return SymbolNotFound(Later(lambda: str(not_called_there(exchange, name, _live(place), native=native))))
 
 
 def no_pair(place: Place, base: str, quote: str, kind: SymbolKind | None) -> SymbolNotFound:

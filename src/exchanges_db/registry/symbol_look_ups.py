@@ -59,7 +59,7 @@ class SymbolLookUps:
         place, name = self._place(exchange, native_symbol, "native_symbol")
         found = place.native(name)
         if found is None:
-            raise not_called(place, name)
+            raise not_called(place, name, native=True)
         return found
 
     def get_symbol_by_native(

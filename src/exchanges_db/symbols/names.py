@@ -138,18 +138,24 @@ def known_by_name_only(place: str, name: str) -> SymbolNotFound:
     return SymbolNotFound(f"{place} has no rules for {shown(name)}: it is known by name only, and in no list since")
 
 
-def not_called(place: str, name: str, known: Sequence[Candidate]) -> SymbolNotFound:
-    """Return the error for a name that an exchange does not have; `known` are its live symbols."""
-    return SymbolNotFound(f"{place} has no symbol {shown(name)}: {advice(name, known)}")
+def not_called(place: str, name: str, known: Sequence[Candidate], *, native: bool = False) -> SymbolNotFound:
+    """Return the error for a name that an exchange does not have; `known` are its live symbols.
+
+    native: it was asked for by the exchange's own names, so that no other name helps.
+    """
+    what = "native symbol" if native else "symbol"
+    return SymbolNotFound(f"{place} has no {what} {shown(name)}: {advice(name, known, native=native)}")
 
 
-def advice(name: str, known: Sequence[Candidate]) -> str:
+def advice(name: str, known: Sequence[Candidate], *, native: bool = False) -> str:
     """Return in words which of some live symbols, by name, may be meant, or where to look for it."""
     pair = _letters(name.partition(":")[0])
     same = [row for row in known if _letters(row.base + row.quote) == pair]
     if same:
-        return ", ".join(f"the {_kind(row.kind)} is called {row.symbol}" for row in same[:_MOST_NAMES])
-    near = nearest(name, [*(row.symbol for row in known), *(row.native_symbol for row in known)])
+        named = ((_kind(row.kind), row.native_symbol if native else row.symbol) for row in same[:_MOST_NAMES])
+        return ", ".join(f"the {kind} is called {called}" for kind, called in named)
+    canonical = [] if native else [row.symbol for row in known]
+    near = nearest(name, [*canonical, *(row.native_symbol for row in known)])
     if near:
         return f"did you mean {' or '.join(near)}?"
     # What a terminal would obey is not written into advice.
