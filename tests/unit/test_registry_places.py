@@ -16,7 +16,7 @@ from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.registry.moves import moves
 from exchanges_db.registry.places import Place, several
 from exchanges_db.symbols.judge import Hold
-from tests.registry_snapshots import START, entry, exchange, news, place, snapshot, symbol
+from tests.registry_snapshots import START, entry, exchange, named, news, place, snapshot, symbol
 
 FEES = Fees(maker=Decimal("0.001"), taker=Decimal("0.002"), source=FeeSource.SYMBOL, since=START)
 HOLD = Hold(SidesAllowed.NONE, None, "why")
@@ -111,6 +111,25 @@ def test_fees_of_a_symbol_are_not_those_of_another_that_has_its_id() -> None:
     held = before.after(news(after, entry(2, "SYMBOLS", 1, 2)))
     assert held == after
     assert [dict(one.account_fees) for one in held.places_by_id[1].symbols.values()] == [{"": FEES}, {}]
+
+
+def test_fees_go_with_the_symbol_or_the_exchange_that_pays_them() -> None:
+    """Those of a number would else be paid by whatever is given it next; the log names exchange or symbol alone."""
+    before = snapshot(place(symbol(), symbol(2), fees={("", 1): FEES, ("", 2): FEES, ("", None): FEES}))
+    held = before.after(news(snapshot(place(symbol()), epoch=2), entry(2, "SYMBOLS", 2)))
+    assert held.places_by_id[1].fees.keys() == {("", 1), ("", None)}
+    another = msgspec.structs.replace(exchange(), created_at=LATER)
+    held = held.after(news(snapshot(place(symbol(), of=another), epoch=3), entry(3, "EXCHANGES", 1)))
+    assert held.places_by_id[1].fees.keys() == {("", 1)}
+    assert held.places_by_id[1].symbols[1].account_fees == {"": FEES}
+
+
+def test_symbols_of_both_sorts_have_the_name_that_their_exchange_has_now() -> None:
+    """Also those that are known by name only, which the log does not name then."""
+    before = snapshot(place(symbol(), named(2)))
+    after = snapshot(place(of=exchange(enum_value="MOVED")), epoch=2)
+    held = before.after(news(after, entry(2, "EXCHANGES", 1)))
+    assert {held.symbol(1).exchange, held.symbol(2).exchange} == {"MOVED"}  # type: ignore[union-attr]  # both are there
 
 
 def test_a_place_that_nobody_has_named_is_the_same_object() -> None:

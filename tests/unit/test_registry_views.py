@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from enum import Enum, StrEnum
 from functools import partial
 from typing import Any
@@ -22,6 +23,8 @@ from exchanges_db import (
     Ambiguity,
     AmbiguousSymbol,
     ExchangeNotFound,
+    Fees,
+    FeeSource,
     InvalidArgument,
     InvalidSymbol,
     SymbolKind,
@@ -41,6 +44,7 @@ from exchanges_db.symbols.enums import SidesAllowed, SymbolStatus, is_live
 from exchanges_db.symbols.judge import Hold
 from tests.registry_snapshots import PLACE, START, coin, exchange, holding, told_of
 
+FEES = Fees(maker=Decimal("0.001"), taker=Decimal("0.002"), source=FeeSource.EXCHANGE)
 STALE = RegistryStale("nothing was heard for 5 s", lag=5.0)
 FUTURE: dict[str, Any] = {
     "of": "future",
@@ -90,7 +94,7 @@ class Kept:
 
     def check(self) -> None:
         """The view holds what the snapshot says, the very objects, and nothing else; so do the ids."""
-        place = self.now.places.get(PLACE)
+        place = self.now.places.get(self.binding._exchange.enum_value)
         expected: dict[Any, RegistrySymbol] = {}
         for one in () if place is None else place.symbols.values():
             if is_live(one.status) and self.binding._kind in (None, one.kind):
@@ -250,6 +254,10 @@ def test_a_view_follows_every_kind_of_change() -> None:
     kept.then("HOLDS", holds={1: {None: Hold(SidesAllowed.ALL, None, "keys", "alice", True)}})
     assert kept.view["XBT", "USDT"].holds[0].reason == "keys"
     kept.then("EXCHANGES", exchanges={1: exchange(display_name="Renamed")})
+    kept.then("FEES", fees={1: {("", None): FEES}})
+    assert kept.view["XBT", "USDT"].account_fees == {"": FEES}
+    kept.then("EXCHANGES", exchanges={1: exchange(enum_value="MOVED")})
+    assert kept.view["XBT", "USDT"].exchange == "MOVED"
     kept.anew(holding(coin(10, "XBT"), coin(11, "SOL")))
     kept.then("LISTS")
 

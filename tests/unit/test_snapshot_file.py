@@ -320,6 +320,15 @@ def test_what_is_no_snapshot_is_not_replaced(tmp_path: Path, make: Callable[[Pat
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
+def test_an_empty_file_is_replaced(tmp_path: Path) -> None:
+    """As `mktemp` makes one, and as one is made beforehand to be given permissions."""
+    (tmp_path / "registry.snapshot").touch(mode=0o640)
+    path = saved(tmp_path)
+    assert path == tmp_path / "registry.snapshot"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert read_snapshot(path)
+
+
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing beside it."""
     path = saved(tmp_path)
