@@ -297,6 +297,33 @@ async def test_states_are_told_to_those_who_asked() -> None:
     assert (found.before, found.after, found.why) == (STALE, LIVE, None)
 
 
+@pytest.mark.parametrize("full_by", ["a state", "changes"])
+async def test_a_slow_consumer_is_told_the_last_state_after_the_gap(full_by: str) -> None:
+    """Else it would go by the one before for as long as that does not change: LIVE, and the database is away."""
+    registry = Registry()
+    stream = registry.open(maxsize=2, states=True)
+    registry.be(LIVE)
+    steps: list[Callable[[], None]] = [lambda: registry.be(STALE), lambda: registry.move(2), lambda: registry.move(3)]
+    for step in steps if full_by == "changes" else [*steps[1:], steps[0]]:
+        step()
+    gap, state = await read(stream, 2)
+    assert (gap.kind, gap.position) == (RegistryChangeKind.GAP, at(3))
+    assert isinstance(state, StateChanged)
+    assert state.after is STALE
+
+
+async def test_of_a_stream_that_was_closed_no_gap_is_left() -> None:
+    """Whoever closes it wants nothing of it any more; nor the state that would come after it."""
+    registry = Registry()
+    stream = registry.open(maxsize=1, states=True)
+    registry.be(LIVE)
+    registry.move(2)
+    registry.move(3)
+    registry.be(STALE)
+    stream.close()
+    assert await all_of(stream) == []
+
+
 def test_what_failed_before_the_last_proof_is_no_reason() -> None:
     """A standby whose replay is paused answers: nobody is to look for a lost connection there."""
     assert why_not_live(OSError("the wire is cut"), on_standby=True) == "the wire is cut"
