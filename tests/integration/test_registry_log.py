@@ -598,7 +598,11 @@ DAMAGES = {
     "dropped": "DROP TRIGGER exchanges_note_update ON exchanges",
     "off": "ALTER TABLE exchanges DISABLE TRIGGER exchanges_note_update",
     "not for replication": "ALTER TABLE exchanges ENABLE TRIGGER exchanges_note_update",
+    "gone with what tells of it": "DROP VIEW registry_log; DROP TRIGGER exchanges_note_update ON exchanges",
 }
+VIEW = MIGRATION[
+    MIGRATION.index("CREATE VIEW public.registry_log") : MIGRATION.index("COMMENT ON VIEW public.registry_log")
+]
 
 
 @pytest.mark.parametrize(("table", "trigger"), TELLERS, ids=[trigger for _, trigger in TELLERS])
@@ -618,7 +622,10 @@ async def test_a_registry_takes_nothing_while_the_log_is_not_whole(
 async def test_a_registry_is_stale_while_the_log_is_not_whole_and_then_reads_everything(
     stocked_dsn: Dsn, owner: asyncpg.Connection, damage: str, is_hinted: bool
 ) -> None:
-    """It finds out by a poll, or by the next hint; what was changed meanwhile is in no log."""
+    """It finds out by a poll, or by the next hint; what was changed meanwhile is in no log.
+
+    Where the view that says whether it is whole is gone, as after DROP ... CASCADE, nobody can say that it was.
+    """
     definition = await owner.fetchval(
         "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'exchanges_note_update'"
     )
@@ -631,13 +638,16 @@ async def test_a_registry_is_stale_while_the_log_is_not_whole_and_then_reads_eve
         if is_hinted:
             await owner.execute("DELETE FROM holds WHERE exchange_id = 3")
         await until(lambda: is_in(RegistryState.STALE), what="the registry finds out")
-        assert "exchanges-db validate" in str(registry.stats().why_stale)
+        has_view = await owner.fetchval("SELECT to_regclass('registry_log') IS NOT NULL")
+        assert ("exchanges-db validate" if has_view else "42P01") in str(registry.stats().why_stale)
         await owner.execute("SET session_replication_role = replica")
         await owner.execute("UPDATE exchanges SET display_name = 'Untold' WHERE id = 1")
         await owner.execute("RESET session_replication_role")
         await owner.execute("DROP TRIGGER IF EXISTS exchanges_note_update ON exchanges")
         await owner.execute(definition)
         await owner.execute("ALTER TABLE exchanges ENABLE ALWAYS TRIGGER exchanges_note_update")
+        if not has_view:
+            await owner.execute(VIEW)
         await until(lambda: is_in(RegistryState.LIVE), what="the registry has read everything")
         assert registry.snapshot.places_by_id[1].exchange.display_name == "Untold"
         assert registry.stats().loads == 2

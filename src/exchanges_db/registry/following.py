@@ -18,7 +18,7 @@ from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.hosts import connect
 from exchanges_db.database.session import Session
 from exchanges_db.database.settings import Settings
-from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
+from exchanges_db.errors import AccessDenied, DatabaseUnavailable, ExchangesDBError, SchemaMismatch
 from exchanges_db.events import event
 from exchanges_db.registry.attempts import again_and_again
 from exchanges_db.registry.documents import Documents
@@ -99,6 +99,8 @@ class Following:
             both.create_task(again_and_again(self._listen, self._note_loss))  # polls see what is missed
 
     def _lose(self, error: ExchangesDBError) -> None:
+        if isinstance(error, SchemaMismatch | AccessDenied) and error.sqlstate is not None:
+            self._to_load = True  # the server could not say, or did not, whether the log was whole meanwhile
         self._note_loss(error)
         self._on_loss(error)
 
