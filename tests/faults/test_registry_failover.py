@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
@@ -12,7 +13,7 @@ import pytest
 
 from exchanges_db.database.dsn import Dsn, Secret
 from exchanges_db.errors import DatabaseUnavailable, RegistryStale
-from exchanges_db.registry import kept
+from exchanges_db.registry import kept, proofs
 from exchanges_db.registry.following import Following
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
@@ -480,3 +481,39 @@ async def test_what_the_direct_way_saw_is_asked_for_again_before_long(primary: S
         async with asyncio.timeout(10):
             await registry.refresh()
         assert registry.state is RegistryState.LIVE
+
+
+@pytest.mark.parametrize("primary", [18], indirect=True)
+async def test_a_standby_whose_primary_has_fallen_silent_takes_nothing_back(
+    primary: Server, standby: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that it is connected until `wal_receiver_timeout` is over; a machine that is gone is silent for both."""
+    monkeypatch.setattr(proofs, "_SILENCE", 3.0)
+    conninfo = await standby.query("SHOW primary_conninfo")
+    async with toxic_proxy(primary.dsn) as (wal, _), toxic_proxy(primary.dsn) as (way, through):
+        await standby.set(primary_conninfo=re.sub(r"port='?\d+'?", f"port={wal.port}", conninfo).replace("'", "''"))
+
+        async def goes_through() -> bool:
+            return wal.accepted > 0
+
+        await until(goes_through, what="the standby streams through the proxy")
+        await standby.streams_from(primary)
+        await standby.catch_up(primary)
+        both = replace(through, hosts=(*through.hosts, *standby.dsn.hosts))
+        async with RecordedRegistry(both, **QUICK) as registry:
+            wal.silent = True
+            await primary.query(NAME, "new")
+            await reached(registry, "new")
+            way.refuse()
+            way.forget()
+
+            async def asked() -> bool:
+                return registry.stats().on_standby and registry.stats().polls > polls + 6
+
+            polls = registry.stats().polls
+            await until(asked, what="it has asked the standby several times")
+            assert name_in(registry) == "new"
+            assert registry.state is RegistryState.STALE
+            await standby.promote()  # what was not received is lost
+            await is_in(registry, RegistryState.LIVE)
+            assert name_in(registry) != "new"

@@ -72,7 +72,7 @@ class Following:
         self._poll_interval, self._answer_timeout = poll_interval, answer_timeout
         self._counts = counts
         self._on_move, self._on_proof, self._on_loss = on_move, on_proof, on_loss
-        self.clock = Clock()
+        self.clock, self._began = Clock(), uptime()
         self.snapshot: Snapshot | None = None
         self.proven_at: float | None = None  # when the question was sent, by `uptime`
         self._documents = Documents()
@@ -254,7 +254,7 @@ class Following:
             self._taken.extend(Position(entry.epoch, entry.token) for entry in news.entries)
             self._counts.updates += 1
             self._counts.changes += len({entry.epoch for entry in news.entries})
-        elif known is not None and self._proofs.may_be_behind(proven, self.proven_at):
+        elif known is not None and self._proofs.may_be_behind(proven, self.proven_at, known.position, self._began):
             return  # what is held stays, and is STALE
         else:
             self._witness.denies_last(self._proofs)  # an old primary is not to take back what the new one has said

@@ -17,6 +17,9 @@ from exchanges_db.registry.models import Position
 from exchanges_sql.registry import GetRegistryStateRow
 
 _MOST = 1000  # questions that wait for what was received by then
+_SILENCE = (
+    60.0  # seconds for which a standby takes a silent connection for alive: wal_receiver_timeout as it is by default
+)
 
 
 class Witness:
@@ -86,12 +89,18 @@ class Proofs:
         """Whether any answer proves what it shows: no primary becomes a standby while a connection to it lasts."""
         return self.on_primary and self.is_direct
 
-    def may_be_behind(self, proven: float | None, since: float | None) -> bool:
+    def may_be_behind(self, proven: float | None, since: float | None, held: Position, began: float) -> bool:
         """Return whether a server that does not know what is held may show what was before that.
 
-        As a standby does that has not received it, or is late. proven: what this one shows; since: what is held.
+        As a standby does that has not received it, or is late. Where it shows an earlier epoch, that its connection is
+        silent must have come out, too. proven: what this one shows; since: what is held; None: that was there before
+        `began`.
         """
-        return not self.by_any and (proven is None or (since is not None and proven <= since))
+        if self.by_any:
+            return False
+        if self.last is not None and self.last.on_standby and self.last.epoch < held.epoch:
+            since = (began if since is None else since) + _SILENCE
+        return proven is None or (since is not None and proven <= since)
 
     def of(self, state: GetRegistryStateRow, sent: float) -> float | None:
         """Return since when what this answer shows is proven; None where it is not.
