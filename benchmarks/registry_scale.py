@@ -38,7 +38,7 @@ from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.file import read_snapshot, write_snapshot
 from exchanges_db.registry.loading import load_all
 from exchanges_db.registry.saving import HOWEVER_MANY
-from exchanges_sql.registry import AsyncQuerier, GetRegistryNewsRow
+from exchanges_sql.registry import AsyncQuerier, GetRegistryNewsParams, GetRegistryNewsRow
 from tests import servers
 from tests.pgbouncer import pgbouncer_process, pgbouncer_program
 
@@ -236,10 +236,11 @@ async def _news(direct: Dsn, name: str, begin: Dsn, settings: Settings, pooler: 
     async with Database(begin, settings) as database, connections(direct, 1) as (other,):
         await other.execute(CHANGE, 1)
         epoch, token = await other.fetchrow(BEFORE_LAST) or (0, "")
+        version = await other.fetchval("SELECT version FROM registry_log")
 
         async def ask(conn: AsyncConnection) -> GetRegistryNewsRow | None:
             return await AsyncQuerier(conn).get_registry_news(
-                since_epoch=epoch, since_token=token, named_limit=HOWEVER_MANY, most=1000
+                GetRegistryNewsParams(epoch, token, version, named_limit=HOWEVER_MANY, most=1000)
             )
 
         for _ in range(10):

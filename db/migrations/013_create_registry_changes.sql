@@ -349,12 +349,13 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_update;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_delete;
 ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_truncate;
 
--- A change of which nobody would be told must not be taken for none: a restore makes the triggers of a table after its rows,
--- one table after another, and an owner may switch them off.
+-- A change of which nobody was told must not be taken for none: a restore makes the triggers of a table after its rows, one
+-- table after another, and an owner may switch them off, for one transaction too. Each of that gives a row of the catalogue
+-- the number of the transaction that did it.
 -- A query within the query: a view of one table alone is printed otherwise by PostgreSQL 15 than by later ones.
 CREATE VIEW public.registry_log AS
 SELECT (
-    SELECT count(*) = 22
+    SELECT CASE count(*) WHEN 22 THEN sum(t.xmin::text::bigint) END
     FROM pg_catalog.pg_trigger AS t
     WHERE t.tgenabled = 'A'
       AND t.tgrelid IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
@@ -367,9 +368,9 @@ SELECT (
                        'symbol_doubts_note_delete', 'symbol_doubts_note_insert', 'symbol_doubts_note_truncate', 'symbol_doubts_note_update',
                        'symbol_lists_note_delete', 'symbol_lists_note_insert', 'symbol_lists_note_truncate', 'symbol_lists_note_update',
                        'symbols_note_delete', 'symbols_note_insert', 'symbols_note_truncate', 'symbols_note_update')
-) AS is_whole;
+)::bigint AS version;
 
-COMMENT ON VIEW public.registry_log IS 'Whether all triggers that write the log of changes are there, and fire always';
+COMMENT ON VIEW public.registry_log IS 'Another number whenever one of the triggers that write the log of changes was made or switched; NULL while not all are there and fire always';
 
 -- It has no primary key, because native_symbol may be NULL. Where all tables are published, as by tools that read the
 -- stream of changes, no hold could be replaced or released otherwise. Last, because who reads holds waits for this.

@@ -3,10 +3,12 @@
 
 -- name: GetRegistryState :one
 -- Which epoch has the log of changes reached, with which token, what does the server's clock say, and which session is it?
--- And is the log whole? Where it is not, as while a restore goes on, there may be changes that it does not tell of.
+-- And of what version are the triggers that write it? 0 while not all are there, as during a restore; where it is another
+-- one than before, there may be changes that the log does not tell of.
 -- Of a server that follows another one: how much it has received and shows, and whether it gets any. All may know
--- whether there is a process that receives, but only members of pg_read_all_stats whether that one is connected.
-SELECT c.epoch::bigint AS epoch, c.token::text AS token, (SELECT l.is_whole FROM public.registry_log AS l)::boolean AS is_whole,
+-- whether there is a process that receives, but only members of pg_read_all_stats whether that one is connected. And for
+-- how many seconds it takes a silent connection for alive.
+SELECT c.epoch::bigint AS epoch, c.token::text AS token, coalesce((SELECT l.version FROM public.registry_log AS l), 0)::bigint AS log_version,
        clock_timestamp()::timestamptz AS asked_at,
        pg_is_in_recovery()::boolean AS on_standby,
        pg_backend_pid()::integer AS pid,
@@ -14,7 +16,9 @@ SELECT c.epoch::bigint AS epoch, c.token::text AS token, (SELECT l.is_whole FROM
        coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0'), 0)::bigint AS replayed,
        EXISTS (SELECT FROM pg_stat_get_wal_receiver() AS r
                WHERE to_jsonb(r) ->> 'pid' IS NOT NULL
-                 AND coalesce(to_jsonb(r) ->> 'status', 'streaming') = 'streaming')::boolean AS is_fed
+                 AND coalesce(to_jsonb(r) ->> 'status', 'streaming') = 'streaming')::boolean AS is_fed,
+       coalesce(nullif(extract(epoch FROM current_setting('wal_receiver_timeout')::interval), 0), 'infinity')::double precision
+           AS longest_silence
 FROM public.registry_changes AS c
 WHERE c.epoch IS NOT NULL
 ORDER BY c.epoch DESC
@@ -28,7 +32,8 @@ WHERE s.name = 'idle_session_timeout' AND s.setting <> '0' AND s.source <> 'clie
 
 -- name: GetRegistryNews :one
 -- What has changed since this epoch, as one document each, and which epoch was reached by that?
--- Where the epoch with this token is not in the log, or the log is not whole, known is false, and the documents are empty.
+-- Where the epoch with this token is not in the log, or that is not of this version, known is false, and the documents are
+-- empty.
 -- The same where the log since then names more than `named_limit` things, because to read all is quicker.
 -- Of more symbols than `most` the ids alone, in left_out: no statement may take so long that it is given up, again and again.
 -- Bounds on both sides, an order, and ids as arrays: so that a plan is made once, and by indexes, however long the log is.
@@ -44,7 +49,7 @@ WITH state AS MATERIALIZED (
                      WHERE c.epoch >= @since_epoch::bigint
                      ORDER BY c.epoch
                      LIMIT 1), false)
-           AND (SELECT l.is_whole FROM public.registry_log AS l)
+           AND coalesce((SELECT l.version FROM public.registry_log AS l) = @log_version::bigint, false)
            AND (SELECT coalesce(sum(1 + cardinality(c.ids)), 0) FROM public.registry_changes AS c
                 WHERE c.epoch > @since_epoch::bigint AND c.epoch <= (SELECT s.epoch FROM state AS s))
                <= @named_limit::bigint AS known

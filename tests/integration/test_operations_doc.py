@@ -230,7 +230,7 @@ async def test_a_registry_takes_nothing_of_a_restore_that_goes_on(
             assert result.returncode == 0, result.stderr
             async with Registry.load_file(tmp_path / "saved", there) as registry:
                 await registry.refresh()
-                assert registry.stats().loads == 0
+                assert registry.stats().loads == 1  # its triggers are others than those under which the file was saved
                 assert contents(registry.snapshot) == contents(await loaded(stocked_dsn)) != contents(before)
         finally:
             await superuser.execute(f"DROP DATABASE {there.database} WITH (FORCE)")

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import asyncpg
@@ -505,7 +506,9 @@ async def test_the_log_keeps_100000_epochs_and_is_never_empty(owner: asyncpg.Con
     assert query is not None
     await owner.execute("SET plan_cache_mode = force_generic_plan")
     statement = query[1].replace("@since_epoch", "$1").replace("@since_token", "$2").replace("@most", "1000")
-    statement = statement.replace("@named_limit", "1000000")
+    statement = statement.replace("@named_limit", "1000000").replace(
+        "@log_version", "(SELECT version FROM registry_log)"
+    )
     await owner.execute(f"PREPARE news (bigint, text) AS {statement}; EXECUTE news (1, 'x')")
     await owner.execute(f"{EXCHANGE} 1")  # so that the function has its plans, too
     await owner.execute("ALTER TABLE registry_changes DISABLE TRIGGER USER")
@@ -610,9 +613,9 @@ async def test_a_registry_takes_nothing_while_the_log_is_not_whole(
     stocked_dsn: Dsn, owner: asyncpg.Connection, table: str, trigger: str
 ) -> None:
     """As where `pg_restore --jobs` has made the triggers of the log, and rows of a table are still to come."""
-    assert await owner.fetchval("SELECT is_whole FROM registry_log")
+    assert await owner.fetchval("SELECT version FROM registry_log")
     await owner.execute(f"DROP TRIGGER {trigger} ON {table}")
-    assert not await owner.fetchval("SELECT is_whole FROM registry_log")
+    assert await owner.fetchval("SELECT version FROM registry_log") is None
     with pytest.raises(SchemaMismatch, match="a restore goes on"):
         await Registry(stocked_dsn).open()
 
@@ -651,3 +654,53 @@ async def test_a_registry_is_stale_while_the_log_is_not_whole_and_then_reads_eve
         await until(lambda: is_in(RegistryState.LIVE), what="the registry has read everything")
         assert registry.snapshot.places_by_id[1].exchange.display_name == "Untold"
         assert registry.stats().loads == 2
+
+
+UNTOLD = {
+    "switched off and on": """
+        ALTER TABLE exchanges DISABLE TRIGGER exchanges_note_update;
+        UPDATE exchanges SET display_name = 'Untold' WHERE id = 1;
+        ALTER TABLE exchanges ENABLE ALWAYS TRIGGER exchanges_note_update""",
+    "dropped and made": """
+        DROP TRIGGER exchanges_note_update ON exchanges;
+        UPDATE exchanges SET display_name = 'Untold' WHERE id = 1;
+        {definition};
+        ALTER TABLE exchanges ENABLE ALWAYS TRIGGER exchanges_note_update""",
+}
+
+
+@pytest.mark.parametrize("statements", UNTOLD.values(), ids=UNTOLD)
+@pytest.mark.parametrize("how", ["by a poll", "by a hint", "after a lost connection", "after a start with a file"])
+async def test_what_was_changed_while_a_trigger_was_off_for_one_transaction_is_read(
+    stocked_dsn: Dsn, owner: asyncpg.Connection, tmp_path: Path, statements: str, how: str
+) -> None:
+    """As whoever loads much at once does it: no poll can come between, and the log goes on as if nothing were amiss."""
+    definition = await owner.fetchval(
+        "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'exchanges_note_update'"
+    )
+    settings = RegistrySettings(poll_interval=0.05 if how == "by a poll" else 60)
+    file = tmp_path / "snapshot"
+    registry = Registry(stocked_dsn, settings=settings)
+    async with registry:
+        await registry.save(file)
+        if how == "after a start with a file":
+            await registry.close()
+        async with owner.transaction():
+            await owner.execute(statements.format(definition=definition))
+        if how == "after a start with a file":
+            registry = Registry.load_file(file, stocked_dsn, settings=settings)
+            await registry.open()
+        elif how == "after a lost connection":
+            await owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'exchanges_db registry' AND datname = current_database()"
+            )
+        elif how == "by a hint":
+            await owner.execute("DELETE FROM holds WHERE exchange_id = 3")
+
+        async def is_read() -> bool:
+            return registry.snapshot.places_by_id[1].exchange.display_name == "Untold"
+
+        await until(is_read, what="the registry has read it")
+        assert registry.stats().loads == (1 if how == "after a start with a file" else 2)
+        await registry.close()

@@ -60,7 +60,7 @@ def test_values_that_are_met_again_and_again_stay_one_object(monkeypatch: pytest
     monkeypatch.setattr(module, "_ROOM", ROOM, raising=False)
     documents = Documents()
     (loaded,) = documents.symbols(document(symbol(min_quantity=Decimal("0.25"))))
-    documents.contents(NOTHING, Position(1, "t"), [loaded])
+    documents.contents(NOTHING, Position(1, "t"), [loaded], 1)
     for number in range(1, 4 * ROOM):
         found = changed(documents, number)
         assert found.min_quantity is loaded.min_quantity

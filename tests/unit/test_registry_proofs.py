@@ -13,11 +13,11 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def primary() -> GetRegistryStateRow:
-    return GetRegistryStateRow(1, "t", True, AT, False, 1, 0, 0, False)
+    return GetRegistryStateRow(1, "t", 1, AT, False, 1, 0, 0, False, 60)
 
 
 def standby(received: int, replayed: int, *, fed: bool = True) -> GetRegistryStateRow:
-    return GetRegistryStateRow(1, "t", True, AT, True, 1, received, replayed, fed)
+    return GetRegistryStateRow(1, "t", 1, AT, True, 1, received, replayed, fed, 60)
 
 
 def test_a_primary_proves_from_the_second_answer_on() -> None:
@@ -59,6 +59,26 @@ def test_a_standby_that_gets_nothing_proves_nothing() -> None:
     assert proofs.of(standby(100, 100), 5.0) == 4.0
 
 
+@pytest.mark.parametrize("since", [100.0, None], ids=["seen", "from a file"])
+@pytest.mark.parametrize(
+    ("epoch", "proven", "is_behind"),
+    [(2, 159.0, True), (2, 160.0, True), (2, 160.1, False), (2, None, True), (1, 100.1, False), (1, None, True)],
+)
+def test_an_earlier_epoch_counts_when_its_connection_cannot_have_been_silent(
+    since: float | None, epoch: int, proven: float | None, is_behind: bool
+) -> None:
+    """For 60 s this standby takes a silent connection for alive; what it shows is epoch 1, what is held `epoch`."""
+    proofs = Proofs()
+    proofs.of(standby(100, 100), 1.0)
+    assert proofs.may_be_behind(proven, since, Position(epoch, "held"), 100.0) is is_behind
+
+
+def test_what_a_promoted_standby_shows_takes_back_at_once() -> None:
+    proofs = Proofs()
+    proofs.of(primary(), 1.0)
+    assert not proofs.may_be_behind(None, 100.0, Position(2, "held"), 100.0)
+
+
 def test_a_promoted_standby_proves_as_a_primary() -> None:
     proofs = Proofs()
     proofs.of(standby(100, 100), 1.0)
@@ -98,7 +118,7 @@ def denied(witness: Witness, held: Position, since: float, *passed: Position) ->
 
 def test_a_witness_denies_what_lacks_what_it_saw_before() -> None:
     def sees(at: float, epoch: int, token: str) -> None:
-        witness.sees(GetRegistryStateRow(epoch, token, True, AT, False, 1, 0, 0, False), at)
+        witness.sees(GetRegistryStateRow(epoch, token, 1, AT, False, 1, 0, 0, False, 60), at)
 
     witness = Witness()
     assert not denied(witness, Position(1, "a"), 0.0)

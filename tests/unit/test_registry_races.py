@@ -138,11 +138,11 @@ class _World:
         newest = self.newest
         await self.point()
         pid = 2 if self.is_pooled else 1
-        return GetRegistryStateRow(newest.epoch, newest.token, True, NOW, self.on_standby, pid, 0, 0, False)
+        return GetRegistryStateRow(newest.epoch, newest.token, 1, NOW, self.on_standby, pid, 0, 0, False, 60)
 
     async def load_all(self, *_: object) -> Snapshot:
         await self.point()
-        loaded = Snapshot.of(self.newest, {})
+        loaded = Snapshot.of(self.newest, {}, 1)
         await self.point()
         return loaded
 

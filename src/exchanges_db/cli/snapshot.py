@@ -33,7 +33,8 @@ File = Annotated[Path, typer.Argument(metavar="PATH", help="A file that `snapsho
 _WORDS = {
     Progress.SAME: "the database is as the file says",
     Progress.FORGOTTEN: "so much has changed since that the log does not reach back to it: a registry reads all anew",
-    Progress.REPLACED: "since then everything was changed at once: a registry reads all anew",
+    Progress.REPLACED: "since then everything was changed at once, or may have been, because triggers that write the "
+    "log were off or made anew: a registry reads all anew",
     Progress.OTHER: "the database was never like this: it is another one, or has lost its latest changes in a failover "
     "or a restore; a registry reads all anew",
 }

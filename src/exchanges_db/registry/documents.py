@@ -151,7 +151,9 @@ class Documents:
                     _set(symbol, field, other)
         return found
 
-    def contents(self, row: GetRegistryContentsRow, position: Position, symbols: Iterable[RegistrySymbol]) -> Snapshot:
+    def contents(
+        self, row: GetRegistryContentsRow, position: Position, symbols: Iterable[RegistrySymbol], log_version: int
+    ) -> Snapshot:
         """Return all that there is: symbols, and the rest."""
         self._most = len(self._numbers) + len(self._others) + _ROOM
         exchanges = _by_id(row.exchanges)
@@ -171,7 +173,7 @@ class Documents:
             places[number] = filled(
                 exchange, of_it, named=called.get(number, {}), holds=holds, fees=fees, lists=lists.get(number, ())
             )
-        return Snapshot.of(position, places)
+        return Snapshot.of(position, places, log_version)
 
     def news(
         self,

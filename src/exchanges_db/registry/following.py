@@ -18,7 +18,7 @@ from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.hosts import connect
 from exchanges_db.database.session import Session
 from exchanges_db.database.settings import Settings
-from exchanges_db.errors import AccessDenied, DatabaseUnavailable, ExchangesDBError, SchemaMismatch
+from exchanges_db.errors import DatabaseUnavailable, ExchangesDBError
 from exchanges_db.events import event
 from exchanges_db.registry.attempts import again_and_again
 from exchanges_db.registry.documents import Documents
@@ -79,7 +79,6 @@ class Following:
         self._hinted = asyncio.Event()
         self._hints: set[str] = set()  # that wait; "" says nothing
         self._taken: deque[Position] = deque(maxlen=_MOST_TAKEN)  # gone through lately
-        self._to_load = False  # until all is read anew: the log does not lead on from what is held
         self._proofs, self._witness = Proofs(), Witness()
         self._hints_from = 0.0  # the time before which no hint is followed up
         self._limit = answer_timeout
@@ -99,8 +98,6 @@ class Following:
             both.create_task(again_and_again(self._listen, self._note_loss))  # polls see what is missed
 
     def _lose(self, error: ExchangesDBError) -> None:
-        if isinstance(error, SchemaMismatch | AccessDenied) and error.sqlstate is not None:
-            self._to_load = True  # the server could not say, or did not, whether the log was whole meanwhile
         self._note_loss(error)
         self._on_loss(error)
 
@@ -200,7 +197,6 @@ class Following:
         async with asyncio.timeout(self._answer_timeout):
             state = await fetch_state(bridge(session))
         self._counts.on_standby = state.on_standby
-        self._to_load |= not state.is_whole  # also when it is whole again
         refuse_torn(state)
         self.clock.learn(state.asked_at, sent, uptime())
         return state, self._proofs.of(state, sent)
@@ -229,7 +225,8 @@ class Following:
         state, proven = await self._ask(session)
         self._counts.polls += 1
         before = self.snapshot
-        is_new = self._to_load or before is None or before.position != (state.epoch, state.token)
+        shown = state.epoch, state.token, state.log_version
+        is_new = before is None or (*before.position, before.log_version) != shown
         if is_new:
             await self._look(session, proven=proven)
         held = self.snapshot
@@ -243,7 +240,7 @@ class Following:
     async def _look(self, session: Session, *, hinted: bool = False, proven: float | None = None) -> None:
         """Go on to what the database has now; proven: since when what the server showed last is, as far as known."""
         sent, known = uptime(), self.snapshot
-        news = None if known is None or self._to_load else await self._news(session, known)
+        news = None if known is None else await self._news(session, known)
         if known is not None and news is not None:
             if not news.entries:
                 if hinted:
@@ -258,12 +255,10 @@ class Following:
             return  # what is held stays, and is STALE
         else:
             self._witness.denies_last(self._proofs)  # an old primary is not to take back what the new one has said
-            self._to_load = True
             self._taken.clear()
             self._documents = Documents()  # what it remembers is freed with the snapshot
             sent = uptime()
             self.snapshot = await of_one_moment(session, lambda conn: load_all(conn, self._documents))
-            self._to_load = False
             self._counts.loads += 1
         self._on_move(self.snapshot, news)
         self._prove_here(sent)

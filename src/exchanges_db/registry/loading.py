@@ -16,7 +16,7 @@ from exchanges_db.exchanges.rules import INTEGER_MAX
 from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.models import Position, RegistrySymbol
 from exchanges_db.registry.snapshot import News, Snapshot
-from exchanges_sql.registry import AsyncQuerier, GetRegistryNewsRow, GetRegistryStateRow
+from exchanges_sql.registry import AsyncQuerier, GetRegistryNewsParams, GetRegistryNewsRow, GetRegistryStateRow
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def no_log() -> SchemaMismatch:
 
 def refuse_torn(state: GetRegistryStateRow) -> None:
     """Raise SchemaMismatch where the log may lack changes."""
-    if not state.is_whole:
+    if not state.log_version:
         raise SchemaMismatch(_TORN)
 
 
@@ -75,7 +75,7 @@ async def load_all(conn: AsyncConnection, documents: Documents) -> Snapshot:
                 await asyncio.sleep(0)
             symbols += documents.symbols(row.symbols)
             if row.symbols_read < _EACH:
-                return documents.contents(contents, Position(state.epoch, state.token), symbols)
+                return documents.contents(contents, Position(state.epoch, state.token), symbols, state.log_version)
     finally:
         part.cancel()
 
@@ -122,7 +122,9 @@ async def fetch_long_news(conn: AsyncConnection, documents: Documents, known: Sn
 async def _news_since(conn: AsyncConnection, known: Snapshot) -> GetRegistryNewsRow | None:
     epoch, token = known.position
     querier = AsyncQuerier(conn)
-    row = await querier.get_registry_news(since_epoch=epoch, since_token=token, named_limit=MOST_NAMED, most=_EACH)
+    row = await querier.get_registry_news(
+        GetRegistryNewsParams(epoch, token, known.log_version, named_limit=MOST_NAMED, most=_EACH)
+    )
     return None if row is None or not row.known else row
 
 

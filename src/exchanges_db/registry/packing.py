@@ -35,6 +35,7 @@ class _PackedPlace(msgspec.Struct, array_like=True):
 
 class _Packed(msgspec.Struct, array_like=True):
     position: Position
+    log_version: int
     tables: Tables
     places: list[_PackedPlace]
 
@@ -56,7 +57,7 @@ def pack(snapshot: Snapshot) -> bytes:
         )
         for place in snapshot.places_by_id.values()
     ]
-    return msgspec.msgpack.encode(_Packed(snapshot.position, writer.tables(), places))
+    return msgspec.msgpack.encode(_Packed(snapshot.position, snapshot.log_version, writer.tables(), places))
 
 
 def unpack(content: bytes | memoryview) -> Snapshot:
@@ -68,7 +69,7 @@ def unpack(content: bytes | memoryview) -> Snapshot:
     packed = _decoder.decode(content)
     reader = ColumnReader(packed.tables)
     places = (_unpacked(one, reader) for one in packed.places)
-    return Snapshot.of(packed.position, {place.exchange.id: place for place in places})
+    return Snapshot.of(packed.position, {place.exchange.id: place for place in places}, packed.log_version)
 
 
 def _unpacked(packed: _PackedPlace, reader: ColumnReader) -> Place:

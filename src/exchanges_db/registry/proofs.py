@@ -17,9 +17,6 @@ from exchanges_db.registry.models import Position
 from exchanges_sql.registry import GetRegistryStateRow
 
 _MOST = 1000  # questions that wait for what was received by then
-_SILENCE = (
-    60.0  # seconds for which a standby takes a silent connection for alive: wal_receiver_timeout as it is by default
-)
 
 
 class Witness:
@@ -92,14 +89,14 @@ class Proofs:
     def may_be_behind(self, proven: float | None, since: float | None, held: Position, began: float) -> bool:
         """Return whether a server that does not know what is held may show what was before that.
 
-        As a standby does that has not received it, or is late. Where it shows an earlier epoch, that its connection is
-        silent must have come out, too. proven: what this one shows; since: what is held; None: that was there before
-        `began`.
+        As a standby does that has not received it, or is late. Where it shows an earlier epoch, its connection must not
+        have been silent since, either, which comes out after `wal_receiver_timeout`. proven: what this one shows;
+        since: what is held; None: that was there before `began`.
         """
         if self.by_any:
             return False
         if self.last is not None and self.last.on_standby and self.last.epoch < held.epoch:
-            since = (began if since is None else since) + _SILENCE
+            since = (began if since is None else since) + self.last.longest_silence
         return proven is None or (since is not None and proven <= since)
 
     def of(self, state: GetRegistryStateRow, sent: float) -> float | None:

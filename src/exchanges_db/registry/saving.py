@@ -15,7 +15,7 @@ from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.loading import fetch_state, load_all, names_in, refuse_torn
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import Snapshot
-from exchanges_sql.registry import AsyncQuerier
+from exchanges_sql.registry import AsyncQuerier, GetRegistryNewsParams
 
 KEPT_EPOCHS = 100_000  # older ones are deleted by registry_stamp(), a function of the database
 HOWEVER_MANY = 2**62
@@ -25,7 +25,8 @@ class Progress(StrEnum):
     """SAME: nothing has changed since. MOVED_ON: the changes since then are in the log.
 
     FORGOTTEN: so much has changed that the log does not reach back to it. REPLACED: after it everything was changed at
-    once, as by TRUNCATE. OTHER: it was never like this, or a failover or a restored backup has taken that back.
+    once, as by TRUNCATE, or may have been, as triggers that write the log were off or made anew. OTHER: it was never
+    like this, or a failover or a restored backup has taken that back.
     """
 
     SAME = "SAME"
@@ -76,9 +77,10 @@ async def measure_distance(database: Database, known: Snapshot) -> Distance:
 
 async def _measure(known: Snapshot, conn: AsyncConnection) -> Distance:
     epoch, token = known.position
-    refuse_torn(await fetch_state(conn))  # else what it says here is that it does not know the position
+    state = await fetch_state(conn)
+    refuse_torn(state)  # else what it says here is that it does not know the position
     row = await AsyncQuerier(conn).get_registry_news(
-        since_epoch=epoch, since_token=token, named_limit=HOWEVER_MANY, most=0
+        GetRegistryNewsParams(epoch, token, state.log_version, named_limit=HOWEVER_MANY, most=0)
     )
     assert row is not None  # the log has an epoch, of the same moment
     here = Position(row.epoch, row.token)
@@ -87,7 +89,7 @@ async def _measure(known: Snapshot, conn: AsyncConnection) -> Distance:
         progress = Progress.FORGOTTEN if forgotten else Progress.OTHER
         return Distance(progress=progress, position=here, epochs=None, changed={})
     news = Documents().news(row, names_in(known))
-    if news is None:
+    if news is None or known.log_version != state.log_version:
         return Distance(progress=Progress.REPLACED, position=here, epochs=None, changed={})
     ids = {kind: len(news.ids_of(kind)) for kind in sorted({entry.changed for entry in news.entries})}
     return Distance(

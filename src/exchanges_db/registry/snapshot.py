@@ -57,19 +57,22 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         places: by enum_value of the exchange. places_by_id: the same by its id.
+        log_version: of the triggers that wrote the log up to here; the log of others does not lead on. 0: not known.
     """
 
     position: Position
     places: dict[str, Place]
     places_by_id: dict[int, Place]
+    log_version: int = 0
 
     @classmethod
-    def of(cls, position: Position, places: Mapping[int, Place]) -> Snapshot:
+    def of(cls, position: Position, places: Mapping[int, Place], log_version: int = 0) -> Snapshot:
         """Return the snapshot of these places, by id of the exchange."""
         return cls(
             position=position,
             places={place.exchange.enum_value: place for place in places.values()},
             places_by_id=dict(places),
+            log_version=log_version,
         )
 
     def symbol(self, symbol_id: int) -> RegistrySymbol | NamedSymbol | None:
@@ -102,7 +105,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
                 fees=news.fees.get(number, {}) if number in paid else None,
                 lists=news.lists.get(number, ()) if number in listed else None,
             )
-        return Snapshot.of(news.position, places)
+        return Snapshot.of(news.position, places, self.log_version)
 
     def _moved(self, news: News) -> dict[int, dict[int, RegistrySymbol | NamedSymbol | None]]:
         """Return the symbols that changed, by the id of their exchange and their own; None: it is gone."""

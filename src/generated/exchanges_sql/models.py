@@ -243,8 +243,8 @@ class RegistryFee:
 
 @dataclasses.dataclass()
 class RegistryLog:
-    """Whether all triggers that write the log of changes are there, and fire always"""
-    is_whole: bool
+    """Another number whenever one of the triggers that write the log of changes was made or switched; NULL while not all are there and fire always"""
+    version: int
 
 
 @dataclasses.dataclass()

@@ -45,10 +45,10 @@ WITH state AS MATERIALIZED (
                      WHERE c.epoch >= :p1\\:\\:bigint
                      ORDER BY c.epoch
                      LIMIT 1), false)
-           AND (SELECT l.is_whole FROM public.registry_log AS l)
+           AND coalesce((SELECT l.version FROM public.registry_log AS l) = :p3\\:\\:bigint, false)
            AND (SELECT coalesce(sum(1 + cardinality(c.ids)), 0) FROM public.registry_changes AS c
                 WHERE c.epoch > :p1\\:\\:bigint AND c.epoch <= (SELECT s.epoch FROM state AS s))
-               <= :p3\\:\\:bigint AS known
+               <= :p4\\:\\:bigint AS known
 ), news AS MATERIALIZED (
     SELECT c.epoch, c.id, c.changed, c.ids, c.token, c.committed_at
     FROM public.registry_changes AS c
@@ -60,8 +60,8 @@ WITH state AS MATERIALIZED (
            ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'FEES') AS fees,
            ARRAY(SELECT unnest(n.ids) FROM news AS n WHERE n.changed = 'LISTS') AS lists
 ), asked AS MATERIALIZED (
-    SELECT CASE WHEN cardinality(t.symbols) <= :p4\\:\\:integer THEN t.symbols ELSE '{}' END AS symbols,
-           CASE WHEN cardinality(t.symbols) <= :p4\\:\\:integer THEN '{}' ELSE t.symbols END AS left_out
+    SELECT CASE WHEN cardinality(t.symbols) <= :p5\\:\\:integer THEN t.symbols ELSE '{}' END AS symbols,
+           CASE WHEN cardinality(t.symbols) <= :p5\\:\\:integer THEN '{}' ELSE t.symbols END AS left_out
     FROM touched AS t
 )
 SELECT
@@ -89,6 +89,15 @@ FROM state AS s, base AS b
 
 
 @dataclasses.dataclass()
+class GetRegistryNewsParams:
+    since_epoch: int
+    since_token: str
+    log_version: int
+    named_limit: int
+    most: int
+
+
+@dataclasses.dataclass()
 class GetRegistryNewsRow:
     epoch: int
     token: str
@@ -105,7 +114,7 @@ class GetRegistryNewsRow:
 
 GET_REGISTRY_STATE = """-- name: get_registry_state \\:one
 
-SELECT c.epoch\\:\\:bigint AS epoch, c.token\\:\\:text AS token, (SELECT l.is_whole FROM public.registry_log AS l)\\:\\:boolean AS is_whole,
+SELECT c.epoch\\:\\:bigint AS epoch, c.token\\:\\:text AS token, coalesce((SELECT l.version FROM public.registry_log AS l), 0)\\:\\:bigint AS log_version,
        clock_timestamp()\\:\\:timestamptz AS asked_at,
        pg_is_in_recovery()\\:\\:boolean AS on_standby,
        pg_backend_pid()\\:\\:integer AS pid,
@@ -113,7 +122,9 @@ SELECT c.epoch\\:\\:bigint AS epoch, c.token\\:\\:text AS token, (SELECT l.is_wh
        coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0'), 0)\\:\\:bigint AS replayed,
        EXISTS (SELECT FROM pg_stat_get_wal_receiver() AS r
                WHERE to_jsonb(r) ->> 'pid' IS NOT NULL
-                 AND coalesce(to_jsonb(r) ->> 'status', 'streaming') = 'streaming')\\:\\:boolean AS is_fed
+                 AND coalesce(to_jsonb(r) ->> 'status', 'streaming') = 'streaming')\\:\\:boolean AS is_fed,
+       coalesce(nullif(extract(epoch FROM current_setting('wal_receiver_timeout')\\:\\:interval), 0), 'infinity')\\:\\:double precision
+           AS longest_silence
 FROM public.registry_changes AS c
 WHERE c.epoch IS NOT NULL
 ORDER BY c.epoch DESC
@@ -125,13 +136,14 @@ LIMIT 1
 class GetRegistryStateRow:
     epoch: int
     token: str
-    is_whole: bool
+    log_version: int
     asked_at: datetime.datetime
     on_standby: bool
     pid: int
     received: int
     replayed: int
     is_fed: bool
+    longest_silence: float
 
 
 GET_REGISTRY_SYMBOLS = """-- name: get_registry_symbols \\:one
@@ -198,12 +210,13 @@ class AsyncQuerier:
             lists=row[4],
         )
 
-    async def get_registry_news(self, *, since_epoch: int, since_token: str, named_limit: int, most: int) -> Optional[GetRegistryNewsRow]:
+    async def get_registry_news(self, arg: GetRegistryNewsParams) -> Optional[GetRegistryNewsRow]:
         row = (await self._conn.execute(sqlalchemy.text(GET_REGISTRY_NEWS), {
-            "p1": since_epoch,
-            "p2": since_token,
-            "p3": named_limit,
-            "p4": most,
+            "p1": arg.since_epoch,
+            "p2": arg.since_token,
+            "p3": arg.log_version,
+            "p4": arg.named_limit,
+            "p5": arg.most,
         })).first()
         if row is None:
             return None
@@ -228,13 +241,14 @@ class AsyncQuerier:
         return GetRegistryStateRow(
             epoch=row[0],
             token=row[1],
-            is_whole=row[2],
+            log_version=row[2],
             asked_at=row[3],
             on_standby=row[4],
             pid=row[5],
             received=row[6],
             replayed=row[7],
             is_fed=row[8],
+            longest_silence=row[9],
         )
 
     async def get_registry_symbols(self, *, after_id: int, most: int) -> Optional[GetRegistrySymbolsRow]:
