@@ -188,6 +188,32 @@ def test_an_id_on_another_exchange_is_another_symbol() -> None:
     assert (listed.kind, listed.exchange_id) == (Kind.SYMBOL_LISTED, 2)
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["by the log", "all compared"])
+def test_what_is_gone_goes_before_what_comes_under_its_id_or_its_name(is_known: bool) -> None:
+    """Whoever keeps a table by ids, or by names, would take out what has come; the order of exchanges is none of it."""
+    again = symbol(3, native_symbol="B7_USDT")
+    before = snapshot(place(), place(symbol(1, on=2), symbol(7, on=2), of=exchange(2)))
+    after = snapshot(place(symbol(1)), place(msgspec.structs.replace(again, exchange_id=2), of=exchange(2)), epoch=2)
+    rows = news(after, entry(2, "SYMBOLS", 1, 3, 7)) if is_known else None
+    told = [(one.kind, one.before or one.after) for one in find_registry_changes(before, after, rows)
+            if isinstance(one, SymbolChanged)]  # fmt: skip
+    assert [(kind, one.id, one.exchange_id) for kind, one in told if one is not None] == [
+        (Kind.SYMBOL_GONE, 1, 2), (Kind.SYMBOL_GONE, 7, 2), (Kind.SYMBOL_LISTED, 1, 1), (Kind.SYMBOL_LISTED, 3, 2)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["by the log", "all compared"])
+def test_an_exchange_that_was_given_the_name_of_one_that_is_gone_comes_after_it(is_known: bool) -> None:
+    """As where all were deleted and inserted again, with new ids: a table by names would lose the one that is there."""
+    old, new = exchange(enum_value="MINE"), exchange(2, enum_value="MINE")
+    before = snapshot(place(symbol(1, on=old), of=old))
+    after = snapshot(place(symbol(2, on=new), of=new), epoch=2)
+    rows = news(after, entry(2, "SYMBOLS", 1, 2), entry(2, "EXCHANGES", 1, 2)) if is_known else None
+    assert [(one.kind, one.exchange_id) for one in find_registry_changes(before, after, rows)] == [
+        (Kind.SYMBOL_GONE, 1), (Kind.EXCHANGE_GONE, 1), (Kind.EXCHANGE_ADDED, 2), (Kind.SYMBOL_LISTED, 2)
+    ]  # fmt: skip
+
+
 def ambiguities(found: list[RegistryChange]) -> list[tuple[Kind, str, SymbolKind | None, tuple[str, ...], int]]:
     """What is told of pairs: what, the base, the kind, the candidates, and the epoch."""
     return [

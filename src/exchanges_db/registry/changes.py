@@ -21,7 +21,8 @@ from exchanges_db.symbols.models import NamedSymbol
 class RegistryChangeKind(StrEnum):
     """What happened; the kinds of a symbol are those of ChangeKind, and two more.
 
-    EXCHANGE_GONE and then EXCHANGE_ADDED: another one has been given the id; all that was on the first goes before.
+    EXCHANGE_GONE and then EXCHANGE_ADDED: another one has been given the id or the name; all that was on the first goes
+        before.
     SYMBOL_NAMED: a symbol is known by its name only, or by another one.
     SYMBOL_GONE, EXCHANGE_GONE: the row was deleted.
     LIST_CONFIRMED: a list was observed again, and no symbol had changed; LIST_CHANGED: one had, or the list is new.

@@ -39,16 +39,16 @@ _SPEC = len(SymbolSpec.__struct_fields__)  # the first fields of a symbol are th
 _BOOKKEEPING = frozenset(("id", "created_at", "updated_at", "version"))
 _EXCHANGE_FIELDS = tuple(field for field in StoredExchange.__struct_fields__ if field not in _BOOKKEEPING)
 # Of one transaction: an exchange comes before what is on it, and goes after it.
+_GONE, _LAST = 1, 8
 _ORDER: dict[type[RegistryChange], int] = {
     ExchangeChanged: 0,
-    SymbolChanged: 1,
-    DoubtChanged: 2,
-    AmbiguityChanged: 3,
-    HoldChanged: 4,
-    FeesChanged: 5,
-    ListChanged: 6,
+    SymbolChanged: 2,
+    DoubtChanged: 3,
+    AmbiguityChanged: 4,
+    HoldChanged: 5,
+    FeesChanged: 6,
+    ListChanged: 7,
 }
-_LAST = 7
 
 
 def find_registry_changes(before: Snapshot, after: Snapshot, news: News | None) -> list[RegistryChange]:
@@ -56,14 +56,9 @@ def find_registry_changes(before: Snapshot, after: Snapshot, news: News | None) 
 
     news: that lead from one to the other; None: all was read anew, so that everything is compared.
     """
-    replaced = frozenset(
-        number
-        for number, place in after.places_by_id.items()
-        if number in before.places_by_id
-        and before.places_by_id[number].exchange.created_at != place.exchange.created_at
-    )
+    replaced = frozenset(number for number, place in before.places_by_id.items() if _is_replaced(place.exchange, after))
     steps = [(before, after)]
-    if replaced:  # deleted, and another one inserted with the same id: the first goes with all that it had
+    if replaced:  # deleted, and another one inserted with the same id or name: the first goes with all that it had
         left = {number: place for number, place in before.places_by_id.items() if number not in replaced}
         between = Snapshot.of(after.position, left)
         steps = [(before, between), (between, after)]
@@ -75,14 +70,23 @@ def find_registry_changes(before: Snapshot, after: Snapshot, news: News | None) 
     return [change for _, change in sorted(found, key=lambda one: one[0])]
 
 
+def _is_replaced(exchange: StoredExchange, after: Snapshot) -> bool:
+    place = after.places_by_id.get(exchange.id)
+    if place is None:
+        return exchange.enum_value in after.places
+    return place.exchange.created_at != exchange.created_at
+
+
 def _order(change: RegistryChange) -> int:
+    if change.kind is _Kind.SYMBOL_GONE:  # another may have its id or its name, on whichever exchange
+        return _GONE
     return _LAST if change.kind is _Kind.EXCHANGE_GONE else _ORDER[type(change)]
 
 
 class _Comparison:
     """Both snapshots, and which row of the log was the last to name what.
 
-    ended: exchanges whose id another one has afterwards: what the log says later than of them is of that one.
+    ended: exchanges whose id or name another one has afterwards: what the log says later than of them is of that one.
     """
 
     def __init__(self, before: Snapshot, after: Snapshot, news: News | None, ended: frozenset[int]) -> None:

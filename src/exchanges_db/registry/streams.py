@@ -32,9 +32,10 @@ class ChangeStream:
     names the thing. What changed and changed back meanwhile is no item. The log names exchanges and symbols: of two
     holds on one exchange, set by two such transactions, both have the position of the later.
 
-    The items of one position come together, in an order that is always the same: exchanges, symbols, doubts,
-    ambiguities, holds, fees, lists, and last the exchanges that are gone, each by its id or name. An exchange that
-    another one takes the id of goes before that one comes. After a failover positions may go back.
+    The items of one position come together, in an order that is always the same: exchanges, symbols that are gone,
+    other symbols, doubts, ambiguities, holds, fees, lists, and last the exchanges that are gone, each by its id or
+    name. An exchange that another one takes the id or the name of goes before that one comes. After a failover
+    positions may go back.
 
     Streams know nothing of each other. One that nobody refers to any more is forgotten with its queue, as after `break`
     or when its task has ended; `close` ends it at once. A task that was cancelled while it waited has lost no item. A
