@@ -2206,11 +2206,11 @@ COMMENT ON VIEW public.registry_fees IS 'What accounts pay now, as a registry ho
 CREATE VIEW public.registry_log AS
  SELECT (( SELECT
                 CASE count(*)
-                    WHEN 22 THEN sum(((t.xmin)::text)::bigint)
+                    WHEN 24 THEN sum(((t.xmin)::text)::bigint)
                     ELSE NULL::numeric
                 END AS "case"
            FROM pg_trigger t
-          WHERE ((t.tgenabled = 'A'::"char") AND (t.tgrelid = ANY (ARRAY[('public.account_fees'::regclass)::oid, ('public.exchanges'::regclass)::oid, ('public.holds'::regclass)::oid, ('public.registry_changes'::regclass)::oid, ('public.symbol_doubts'::regclass)::oid, ('public.symbol_lists'::regclass)::oid, ('public.symbols'::regclass)::oid])) AND (t.tgname = ANY (ARRAY['account_fees_note_insert'::name, 'exchanges_note_delete'::name, 'exchanges_note_insert'::name, 'exchanges_note_truncate'::name, 'exchanges_note_update'::name, 'holds_note_delete'::name, 'holds_note_insert'::name, 'holds_note_truncate'::name, 'holds_note_update'::name, 'registry_changes_stamp'::name, 'symbol_doubts_note_delete'::name, 'symbol_doubts_note_insert'::name, 'symbol_doubts_note_truncate'::name, 'symbol_doubts_note_update'::name, 'symbol_lists_note_delete'::name, 'symbol_lists_note_insert'::name, 'symbol_lists_note_truncate'::name, 'symbol_lists_note_update'::name, 'symbols_note_delete'::name, 'symbols_note_insert'::name, 'symbols_note_truncate'::name, 'symbols_note_update'::name])))))::bigint AS version;
+          WHERE ((t.tgenabled = 'A'::"char") AND (t.tgrelid = ANY (ARRAY[('public.account_fees'::regclass)::oid, ('public.exchanges'::regclass)::oid, ('public.holds'::regclass)::oid, ('public.registry_changes'::regclass)::oid, ('public.symbol_doubts'::regclass)::oid, ('public.symbol_lists'::regclass)::oid, ('public.symbols'::regclass)::oid])) AND (t.tgname = ANY (ARRAY['account_fees_note_insert'::name, 'account_fees_refuse'::name, 'exchanges_note_delete'::name, 'exchanges_note_insert'::name, 'exchanges_note_truncate'::name, 'exchanges_note_update'::name, 'holds_note_delete'::name, 'holds_note_insert'::name, 'holds_note_truncate'::name, 'holds_note_update'::name, 'registry_changes_stamp'::name, 'symbol_doubts_note_delete'::name, 'symbol_doubts_note_insert'::name, 'symbol_doubts_note_truncate'::name, 'symbol_doubts_note_update'::name, 'symbol_lists_note_delete'::name, 'symbol_lists_note_insert'::name, 'symbol_lists_note_truncate'::name, 'symbol_lists_note_update'::name, 'symbols_note_delete'::name, 'symbols_note_insert'::name, 'symbols_note_truncate'::name, 'symbols_note_update'::name, 'symbols_stamp'::name])))))::bigint AS version;
 
 
 --

@@ -351,23 +351,25 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_truncate;
 
 -- A change of which nobody was told must not be taken for none: a restore makes the triggers of a table after its rows, one
 -- table after another, and an owner may switch them off, for one transaction too. Each of that gives a row of the catalogue
--- the number of the transaction that did it.
+-- the number of the transaction that did it. Two of earlier migrations are among them: without symbols_stamp the notes
+-- would take no update for one, and while account_fees_refuse is on nothing there is deleted, of which there is no note.
 -- A query within the query: a view of one table alone is printed otherwise by PostgreSQL 15 than by later ones.
 CREATE VIEW public.registry_log AS
 SELECT (
-    SELECT CASE count(*) WHEN 22 THEN sum(t.xmin::text::bigint) END
+    SELECT CASE count(*) WHEN 24 THEN sum(t.xmin::text::bigint) END
     FROM pg_catalog.pg_trigger AS t
     WHERE t.tgenabled = 'A'
       AND t.tgrelid IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
                         'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
                         'public.symbol_lists'::regclass, 'public.symbols'::regclass)
-      AND t.tgname IN ('account_fees_note_insert',
+      AND t.tgname IN ('account_fees_note_insert', 'account_fees_refuse',
                        'exchanges_note_delete', 'exchanges_note_insert', 'exchanges_note_truncate', 'exchanges_note_update',
                        'holds_note_delete', 'holds_note_insert', 'holds_note_truncate', 'holds_note_update',
                        'registry_changes_stamp',
                        'symbol_doubts_note_delete', 'symbol_doubts_note_insert', 'symbol_doubts_note_truncate', 'symbol_doubts_note_update',
                        'symbol_lists_note_delete', 'symbol_lists_note_insert', 'symbol_lists_note_truncate', 'symbol_lists_note_update',
-                       'symbols_note_delete', 'symbols_note_insert', 'symbols_note_truncate', 'symbols_note_update')
+                       'symbols_note_delete', 'symbols_note_insert', 'symbols_note_truncate', 'symbols_note_update',
+                       'symbols_stamp')
 )::bigint AS version;
 
 COMMENT ON VIEW public.registry_log IS 'Another number whenever one of the triggers that write the log of changes was made or switched; NULL while not all are there and fire always';

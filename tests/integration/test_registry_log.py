@@ -17,6 +17,7 @@ from exchanges_db.database.dsn import Dsn
 from tests.factories import connected
 from tests.fix_server import ROOT
 from tests.payload_rows import MEXC
+from tests.registry_history import contents, loaded
 from tests.servers import until
 
 QUERIES = (ROOT / "db/queries/registry.sql").read_text(encoding="utf-8")
@@ -596,7 +597,11 @@ async def test_a_full_queue_of_notifications_stops_no_commit(stocked_dsn: Dsn, o
 MIGRATION = (ROOT / "db/migrations/013_create_registry_changes.sql").read_text(encoding="utf-8")
 
 
-TELLERS = re.findall(r"ALTER TABLE public\.(\w+) ENABLE ALWAYS TRIGGER (\w+);", MIGRATION)
+TELLERS = [
+    *re.findall(r"ALTER TABLE public\.(\w+) ENABLE ALWAYS TRIGGER (\w+);", MIGRATION),
+    ("account_fees", "account_fees_refuse"),
+    ("symbols", "symbols_stamp"),
+]
 DAMAGES = {
     "dropped": "DROP TRIGGER exchanges_note_update ON exchanges",
     "off": "ALTER TABLE exchanges DISABLE TRIGGER exchanges_note_update",
@@ -667,6 +672,28 @@ UNTOLD = {
         {definition};
         ALTER TABLE exchanges ENABLE ALWAYS TRIGGER exchanges_note_update""",
 }
+
+
+@pytest.mark.parametrize(
+    ("table", "trigger", "change"),
+    [
+        ("symbols", "symbols_stamp", "UPDATE symbols SET price_tick = 0.5"),
+        ("account_fees", "account_fees_refuse", "DELETE FROM account_fees"),
+    ],
+    ids=["rules without a stamp", "fees that are deleted"],
+)
+async def test_what_was_changed_while_a_trigger_that_notes_go_by_was_off_is_read(
+    stocked_dsn: Dsn, owner: asyncpg.Connection, table: str, trigger: str, change: str
+) -> None:
+    """The triggers of the log were on all the time, and had nothing to note: no time had moved, nothing was added."""
+    await owner.execute("INSERT INTO account_fees (exchange_id, account, maker, taker) VALUES (1, 'default', 0, 0)")
+    async with Registry(stocked_dsn, settings=RegistrySettings(poll_interval=60)) as registry:
+        async with owner.transaction():
+            await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+            await owner.execute(change)
+            await owner.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
+        await registry.refresh()
+        assert contents(registry.snapshot) == contents(await loaded(stocked_dsn))
 
 
 @pytest.mark.parametrize("statements", UNTOLD.values(), ids=UNTOLD)
