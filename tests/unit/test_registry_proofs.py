@@ -7,6 +7,7 @@ import pytest
 from exchanges_db.errors import DatabaseUnavailable
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.proofs import Proofs, Witness
+from exchanges_db.registry.snapshot import Snapshot
 from exchanges_sql.registry import GetRegistryStateRow
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -17,7 +18,11 @@ def primary() -> GetRegistryStateRow:
 
 
 def standby(received: int, replayed: int, *, fed: bool = True) -> GetRegistryStateRow:
-    return GetRegistryStateRow(1, "t", 1, AT, True, 1, received, replayed, fed, 60)
+    return GetRegistryStateRow(1, "t", 2, AT, True, 1, received, replayed, fed, 60)
+
+
+def held(epoch: int, log_version: int) -> Snapshot:
+    return Snapshot.of(Position(epoch, "held"), {}, log_version)
 
 
 def test_a_primary_proves_from_the_second_answer_on() -> None:
@@ -61,22 +66,29 @@ def test_a_standby_that_gets_nothing_proves_nothing() -> None:
 
 @pytest.mark.parametrize("since", [100.0, None], ids=["seen", "from a file"])
 @pytest.mark.parametrize(
-    ("epoch", "proven", "is_behind"),
-    [(2, 159.0, True), (2, 160.0, True), (2, 160.1, False), (2, None, True), (1, 100.1, False), (1, None, True)],
-)
-def test_an_earlier_epoch_counts_when_its_connection_cannot_have_been_silent(
-    since: float | None, epoch: int, proven: float | None, is_behind: bool
+    ("epoch", "version", "proven", "is_behind"),
+    [
+        (2, 2, 159.0, True), (2, 2, 160.0, True), (2, 2, 160.1, False), (2, 2, None, True), (2, 1, 159.0, True),
+        (1, 2, 100.1, False), (1, 2, None, True), (1, 1, 100.1, False),
+        (1, 3, 159.0, True), (1, 3, 160.1, False), (1, 3, None, True),
+    ],
+)  # fmt: skip
+def test_what_is_earlier_counts_when_its_connection_cannot_have_been_silent(
+    since: float | None, epoch: int, version: int, proven: float | None, is_behind: bool
 ) -> None:
-    """For 60 s this standby takes a silent connection for alive; what it shows is epoch 1, what is held `epoch`."""
+    """For 60 s this standby takes a silent connection for alive.
+
+    What it shows is epoch 1 under version 2 of the log, what is held `epoch` under `version`.
+    """
     proofs = Proofs()
     proofs.of(standby(100, 100), 1.0)
-    assert proofs.may_be_behind(proven, since, Position(epoch, "held"), 100.0) is is_behind
+    assert proofs.may_be_behind(proven, since, held(epoch, version), 100.0) is is_behind
 
 
 def test_what_a_promoted_standby_shows_takes_back_at_once() -> None:
     proofs = Proofs()
     proofs.of(primary(), 1.0)
-    assert not proofs.may_be_behind(None, 100.0, Position(2, "held"), 100.0)
+    assert not proofs.may_be_behind(None, 100.0, held(2, 2), 100.0)
 
 
 def test_a_promoted_standby_proves_as_a_primary() -> None:

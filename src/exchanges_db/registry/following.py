@@ -251,7 +251,7 @@ class Following:
             self._taken.extend(Position(entry.epoch, entry.token) for entry in news.entries)
             self._counts.updates += 1
             self._counts.changes += len({entry.epoch for entry in news.entries})
-        elif known is not None and self._proofs.may_be_behind(proven, self.proven_at, known.position, self._began):
+        elif known is not None and self._proofs.may_be_behind(proven, self.proven_at, known, self._began):
             return  # what is held stays, and is STALE
         else:
             self._witness.denies_last(self._proofs)  # an old primary is not to take back what the new one has said

@@ -14,6 +14,7 @@ from collections.abc import Collection
 
 from exchanges_db.errors import DatabaseUnavailable
 from exchanges_db.registry.models import Position
+from exchanges_db.registry.snapshot import Snapshot
 from exchanges_sql.registry import GetRegistryStateRow
 
 _MOST = 1000  # questions that wait for what was received by then
@@ -86,17 +87,18 @@ class Proofs:
         """Whether any answer proves what it shows: no primary becomes a standby while a connection to it lasts."""
         return self.on_primary and self.is_direct
 
-    def may_be_behind(self, proven: float | None, since: float | None, held: Position, began: float) -> bool:
+    def may_be_behind(self, proven: float | None, since: float | None, held: Snapshot, began: float) -> bool:
         """Return whether a server that does not know what is held may show what was before that.
 
-        As a standby does that has not received it, or is late. Where it shows an earlier epoch, its connection must not
-        have been silent since, either, which comes out after `wal_receiver_timeout`. proven: what this one shows;
-        since: what is held; None: that was there before `began`.
+        As a standby does that has not received it, or is late. Where it shows an earlier epoch, or the same under an
+        earlier version of the log, its connection must not have been silent since, either, which comes out after
+        `wal_receiver_timeout`. proven: what this one shows; since: what is held; None: that was there before `began`.
         """
         if self.by_any:
             return False
-        if self.last is not None and self.last.on_standby and self.last.epoch < held.epoch:
-            since = (began if since is None else since) + self.last.longest_silence
+        last, known = self.last, (held.position.epoch, held.log_version)
+        if last is not None and last.on_standby and (last.epoch, last.log_version) < known:
+            since = (began if since is None else since) + last.longest_silence
         return proven is None or (since is not None and proven <= since)
 
     def of(self, state: GetRegistryStateRow, sent: float) -> float | None:
