@@ -30,6 +30,13 @@ SELECT set_config('idle_session_timeout', '0', false) AS idle_session_timeout
 FROM pg_catalog.pg_settings AS s
 WHERE s.name = 'idle_session_timeout' AND s.setting <> '0' AND s.source <> 'client';
 
+-- name: SetIdleTransactionLimit :one
+-- End this transaction where nobody goes on with it for so long: what the network has cut off from its client keeps its
+-- locks and all old rows otherwise, until the server finds out. Where there is a limit, or its address names one, that counts.
+SELECT set_config('idle_in_transaction_session_timeout', @time_limit::text, true) AS idle_in_transaction_session_timeout
+FROM pg_catalog.pg_settings AS s
+WHERE s.name = 'idle_in_transaction_session_timeout' AND s.setting = '0' AND s.source <> 'client';
+
 -- name: GetRegistryNews :one
 -- What has changed since this epoch, as one document each, and which epoch was reached by that?
 -- Where the epoch with this token is not in the log, or that is not of this version, known is false, and the documents are

@@ -8,16 +8,19 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.database.pool import Database
+from exchanges_db.database.session import Session
 from exchanges_db.database.settings import Settings
 from exchanges_db.registry import following as module
-from exchanges_db.registry import hearing, listening
+from exchanges_db.registry import hearing, listening, loading
+from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.loading import Length, fetch_news
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
-from exchanges_db.registry.snapshot import News
+from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import RegistryState
 from tests.factories import connected
 from tests.registry_history import RecordedRegistry, Writers, broken, contents, loaded
@@ -337,3 +340,62 @@ async def test_a_storm_of_notifications_costs_few_looks(
         assert registry.stats().hints >= 6000
         assert (min(rests) >= 0.0499) is is_heedful
         assert looks - registry.stats().updates <= (loop.time() - began) / 0.05 + 3 or not is_heedful
+
+
+@pytest.mark.parametrize("is_limited", [False, True])
+async def test_a_load_that_the_network_cut_off_leaves_no_transaction_behind(
+    dsn: Dsn, monkeypatch: pytest.MonkeyPatch, is_limited: bool
+) -> None:
+    """The server hears nothing of that end: the transaction would keep locks, and old rows, for hours."""
+    monkeypatch.setattr(loading, "_IDLE_LIMIT", "1s" if is_limited else "0")
+
+    async def cut_off(conn: AsyncConnection, documents: Documents) -> Snapshot:
+        await loading.fetch_state(conn)
+        proxy.silent = True
+        return await loading.load_all(conn, documents)
+
+    monkeypatch.setattr(module, "load_all", cut_off)
+    async with toxic_proxy(dsn) as (proxy, through), connected(dsn) as other:
+
+        async def how_many() -> int:
+            found = await other.fetchval(f"SELECT count(*) FROM ({OURS} AND state = 'idle in transaction') AS ours")
+            return int(found)
+
+        async def is_left() -> bool:
+            return proxy.silent and await how_many() > 0
+
+        async def none_is_left() -> bool:
+            return await how_many() == 0
+
+        registry = RecordedRegistry(through, **QUICK)
+        opening = asyncio.create_task(registry.open())
+        await until(is_left, what="the load was begun", within=LONG)
+        opening.cancel()
+        await asyncio.wait((opening,))
+        await registry.close()
+        if is_limited:
+            await until(none_is_left, what="the server has ended it", within=LONG)
+        else:
+            await asyncio.sleep(3)
+            assert await how_many() == 1
+            await _terminate(proxy, dsn)
+
+
+@pytest.mark.parametrize(("before", "meanwhile"), [("0", "1min"), ("7s", "7s")])
+async def test_a_limit_for_idle_transactions_counts_where_there_is_one(
+    dsn: Dsn, monkeypatch: pytest.MonkeyPatch, before: str, meanwhile: str
+) -> None:
+    seen: list[str] = []
+
+    async def watched(session: Session, read: Callable[[AsyncConnection], Awaitable[Snapshot]]) -> Snapshot:
+        async def look(conn: AsyncConnection) -> Snapshot:
+            seen.append(await session.fetchval("SHOW idle_in_transaction_session_timeout"))
+            return await read(conn)
+
+        return await loading.of_one_moment(session, look)
+
+    monkeypatch.setattr(module, "of_one_moment", watched)
+    async with connected(dsn) as other:
+        await other.execute(f"ALTER DATABASE {dsn.database} SET idle_in_transaction_session_timeout = '{before}'")
+    async with RecordedRegistry(dsn, **QUICK):
+        assert seen == [meanwhile]

@@ -167,6 +167,10 @@ class _World:
         )
 
 
+async def _nothing(_: object) -> None:
+    pass
+
+
 async def _is_direct(session: _Session, state: GetRegistryStateRow, *, limit: float) -> bool:
     del limit
     return session.get_server_pid() == state.pid
@@ -177,6 +181,7 @@ def _no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     for caller in (module, loading):
         monkeypatch.setattr(caller, "bridge", lambda session: session)
     monkeypatch.setattr(module, "keep_while_idle", _is_direct)
+    monkeypatch.setattr(loading, "_end_when_left", _nothing)
     monkeypatch.setattr(module, "_USELESS_PAUSE", 0.0)
     monkeypatch.setattr(attempts, "_FIRST_PAUSE", 0.0)
 

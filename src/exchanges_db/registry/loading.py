@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 _EACH = 1000  # symbols in one document
 MOST_NAMED = 1_000_000  # entries and ids of the log; ten times as many took longer than a statement may
+_IDLE_LIMIT = "60s"  # after which a server ends a load that nobody goes on with
 _BEFORE_ALL = -INTEGER_MAX - 1
 _TORN = (
     "not all triggers that write registry_changes are there and fire always, so that nobody is told of some changes: "
@@ -137,10 +138,17 @@ async def of_one_moment(session: Session, read: Callable[[AsyncConnection], Awai
     """Return what `read` returns, in a transaction in which all is as of one moment; not before that has ended.
 
     Not as a block, at the end of which ROLLBACK is awaited: a server that is silent would keep whoever cancels this
-    waiting, and the error of that ROLLBACK would stand for why. Whatever fails, the connection is ended.
+    waiting, and the error of that ROLLBACK would stand for why. Whatever fails, the connection is ended; a server that
+    does not hear of that ends the transaction by itself.
     """
     moment = session.transaction(isolation="repeatable_read", readonly=True)
     await moment.start()
-    what = await read(bridge(session))
+    conn = bridge(session)
+    await _end_when_left(conn)
+    what = await read(conn)
     await moment.commit()
     return what
+
+
+async def _end_when_left(conn: AsyncConnection) -> None:
+    await AsyncQuerier(conn).set_idle_transaction_limit(time_limit=_IDLE_LIMIT)

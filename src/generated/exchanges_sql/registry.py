@@ -194,6 +194,13 @@ WHERE s.name = 'idle_session_timeout' AND s.setting <> '0' AND s.source <> 'clie
 """
 
 
+SET_IDLE_TRANSACTION_LIMIT = """-- name: set_idle_transaction_limit \\:one
+SELECT set_config('idle_in_transaction_session_timeout', :p1\\:\\:text, true) AS idle_in_transaction_session_timeout
+FROM pg_catalog.pg_settings AS s
+WHERE s.name = 'idle_in_transaction_session_timeout' AND s.setting = '0' AND s.source <> 'client'
+"""
+
+
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
@@ -275,6 +282,12 @@ class AsyncQuerier:
 
     async def set_idle_limit_off(self) -> Optional[str]:
         row = (await self._conn.execute(sqlalchemy.text(SET_IDLE_LIMIT_OFF))).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def set_idle_transaction_limit(self, *, time_limit: str) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(SET_IDLE_TRANSACTION_LIMIT), {"p1": time_limit})).first()
         if row is None:
             return None
         return row[0]
