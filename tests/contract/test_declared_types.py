@@ -26,8 +26,9 @@ from tests.factories import connected
 
 # What asyncpg makes of a type; of json and jsonb it makes text, which sqlc calls Any, and so it calls ranges.
 PYTHON = {
-    "int2": int, "int4": int, "int8": int, "numeric": Decimal, "bool": bool, "text": str, "varchar": str, "name": str,
-    "timestamptz": dt.datetime, "date": dt.date, "json": Any, "jsonb": Any, "tstzrange": Any, "void": Any,
+    "int2": int, "int4": int, "int8": int, "float8": float, "numeric": Decimal, "bool": bool,
+    "text": str, "varchar": str, "name": str, "timestamptz": dt.datetime, "date": dt.date,
+    "json": Any, "jsonb": Any, "tstzrange": Any, "void": Any,
     "text[]": list[str], "varchar[]": list[str], "int4[]": list[int], "int2[]": list[int], "bool[]": list[bool],
 }  # fmt: skip
 MODULES = [
