@@ -97,6 +97,13 @@ SELECT
               WHERE l.exchange_id = ANY ((SELECT t.lists FROM touched AS t)::integer[])), '[]')::text AS lists
 FROM state AS s, base AS b;
 
+-- name: LockRegistry :exec
+-- Lets no table that a registry reads be written anew from here on: first in a transaction of REPEATABLE READ, whose moment
+-- begins with the query after this. ALTER TABLE may write a table anew, and to whoever's moment is before that it is empty.
+-- Views, because whoever may read them need not have a right to what they are of; registry_changes first, as migrations do.
+LOCK TABLE public.registry_changes, public.exchanges, public.symbols, public.registry_symbols, public.holds,
+    public.registry_fees, public.symbol_lists IN ACCESS SHARE MODE;
+
 -- name: GetRegistryContents :one
 -- All but the symbols: in one transaction with GetRegistrySymbols what a registry begins with.
 SELECT

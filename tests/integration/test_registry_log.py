@@ -731,3 +731,31 @@ async def test_what_was_changed_while_a_trigger_was_off_for_one_transaction_is_r
         await until(is_read, what="the registry has read it")
         assert registry.stats().loads == (1 if how == "after a start with a file" else 2)
         await registry.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [f"ALTER TABLE {one} ADD COLUMN mine UUID DEFAULT gen_random_uuid()" for one in ("holds", "symbols", "exchanges")],
+)
+async def test_a_table_that_is_rewritten_while_a_registry_loads_is_not_taken_for_empty(
+    stocked_dsn: Dsn, owner: asyncpg.Connection, statement: str
+) -> None:
+    """To whoever took its snapshot before such a statement is committed, and reads after, the table has no rows."""
+    async with owner.transaction():
+        await owner.execute(statement)
+        opening = asyncio.create_task(Registry(stocked_dsn).open())
+
+        async def waits() -> bool:
+            return bool(await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+        await until(waits, what="the registry waits for the table")
+    registry = await opening
+    try:
+        assert (len(registry.exchanges()), len(registry.by_id)) == (
+            await owner.fetchval("SELECT count(*) FROM exchanges"),
+            await owner.fetchval("SELECT count(*) FROM registry_symbols"),
+        )
+        holds = sum(len(place.holds) for place in registry.snapshot.places_by_id.values())
+        assert holds == await owner.fetchval("SELECT count(*) FROM holds")
+    finally:
+        await registry.close()

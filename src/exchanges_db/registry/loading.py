@@ -56,12 +56,15 @@ def refuse_torn(state: GetRegistryStateRow) -> None:
 async def load_all(conn: AsyncConnection, documents: Documents) -> Snapshot:
     """Return all that there is; `conn` is in a transaction of REPEATABLE READ, so that it is of one moment.
 
+    That transaction asked nothing before `lock_registry`: a table that was written anew since its moment seems empty.
+
     Raises:
         SchemaMismatch: the database holds what cannot be read, or its log may lack changes.
     """
+    querier = AsyncQuerier(conn)
+    await querier.lock_registry()
     state = await fetch_state(conn)
     refuse_torn(state)
-    querier = AsyncQuerier(conn)
     contents = await querier.get_registry_contents()
     assert contents is not None  # one row, always
     symbols: list[RegistrySymbol] = []
@@ -106,10 +109,12 @@ async def fetch_long_news(conn: AsyncConnection, documents: Documents, known: Sn
 
     `conn` is in a transaction of REPEATABLE READ, so that it is of one moment.
     """
+    querier = AsyncQuerier(conn)
+    await querier.lock_registry()
     row = await _news_since(conn, known)
     if row is None:
         return None
-    querier, ids = AsyncQuerier(conn), sorted(set(row.left_out))
+    ids = sorted(set(row.left_out))
     symbols: list[RegistrySymbol] = []
     named: list[str] = []
     for begin in range(0, len(ids), _EACH):

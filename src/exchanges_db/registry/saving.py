@@ -61,7 +61,8 @@ async def load_once(database: Database) -> tuple[Snapshot, datetime]:
 
 
 async def _load(conn: AsyncConnection) -> tuple[Snapshot, datetime]:
-    state = await fetch_state(conn)
+    await AsyncQuerier(conn).lock_registry()
+    state = await fetch_state(conn)  # before all is read: its time is not to make that newer than it is
     return await load_all(conn, Documents()), state.asked_at
 
 

@@ -182,6 +182,12 @@ class GetRegistrySymbolsOfRow:
     named: str
 
 
+LOCK_REGISTRY = """-- name: lock_registry \\:exec
+LOCK TABLE public.registry_changes, public.exchanges, public.symbols, public.registry_symbols, public.holds,
+    public.registry_fees, public.symbol_lists IN ACCESS SHARE MODE
+"""
+
+
 SEND_NOTIFICATION = """-- name: send_notification \\:exec
 SELECT pg_notify(:p1\\:\\:text, :p2\\:\\:text)
 """
@@ -276,6 +282,9 @@ class AsyncQuerier:
             symbols=row[0],
             named=row[1],
         )
+
+    async def lock_registry(self) -> None:
+        await self._conn.execute(sqlalchemy.text(LOCK_REGISTRY))
 
     async def send_notification(self, *, channel: str, payload: str) -> None:
         await self._conn.execute(sqlalchemy.text(SEND_NOTIFICATION), {"p1": channel, "p2": payload})
