@@ -56,13 +56,12 @@ def refuse_torn(state: GetRegistryStateRow) -> None:
 async def load_all(conn: AsyncConnection, documents: Documents) -> Snapshot:
     """Return all that there is; `conn` is in a transaction of REPEATABLE READ, so that it is of one moment.
 
-    That transaction asked nothing before `lock_registry`: a table that was written anew since its moment seems empty.
+    Its first statement was `lock_registry`: a table that was written anew since the moment would seem empty.
 
     Raises:
         SchemaMismatch: the database holds what cannot be read, or its log may lack changes.
     """
     querier = AsyncQuerier(conn)
-    await querier.lock_registry()
     state = await fetch_state(conn)
     refuse_torn(state)
     contents = await querier.get_registry_contents()
@@ -110,7 +109,6 @@ async def fetch_long_news(conn: AsyncConnection, documents: Documents, known: Sn
     `conn` is in a transaction of REPEATABLE READ, so that it is of one moment.
     """
     querier = AsyncQuerier(conn)
-    await querier.lock_registry()
     row = await _news_since(conn, known)
     if row is None:
         return None
@@ -149,11 +147,9 @@ async def of_one_moment(session: Session, read: Callable[[AsyncConnection], Awai
     moment = session.transaction(isolation="repeatable_read", readonly=True)
     await moment.start()
     conn = bridge(session)
-    await _end_when_left(conn)
+    querier = AsyncQuerier(conn)
+    await querier.lock_registry()  # before the moment, which begins with whatever is asked next
+    await querier.set_idle_transaction_limit(time_limit=_IDLE_LIMIT)
     what = await read(conn)
     await moment.commit()
     return what
-
-
-async def _end_when_left(conn: AsyncConnection) -> None:
-    await AsyncQuerier(conn).set_idle_transaction_limit(time_limit=_IDLE_LIMIT)
