@@ -58,9 +58,6 @@ class _Session:
     async def start(self) -> None:
         pass
 
-    async def execute(self, *_: object) -> None:
-        pass  # LOCK TABLE: nobody writes the list anew
-
     async def commit(self) -> None:
         pass
 
@@ -184,7 +181,7 @@ def _no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     for caller in (module, loading):
         monkeypatch.setattr(caller, "bridge", lambda session: session)
     monkeypatch.setattr(module, "keep_while_idle", _is_direct)
-    monkeypatch.setattr(loading, "_end_when_left", _nothing)
+    monkeypatch.setattr(loading, "_hold", _nothing)
     monkeypatch.setattr(module, "_USELESS_PAUSE", 0.0)
     monkeypatch.setattr(attempts, "_FIRST_PAUSE", 0.0)
 

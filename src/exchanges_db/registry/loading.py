@@ -147,9 +147,12 @@ async def of_one_moment(session: Session, read: Callable[[AsyncConnection], Awai
     moment = session.transaction(isolation="repeatable_read", readonly=True)
     await moment.start()
     conn = bridge(session)
-    querier = AsyncQuerier(conn)
-    await querier.lock_registry()  # before the moment, which begins with whatever is asked next
-    await querier.set_idle_transaction_limit(time_limit=_IDLE_LIMIT)
+    await _hold(conn)
     what = await read(conn)
     await moment.commit()
     return what
+
+
+async def _hold(conn: AsyncConnection) -> None:
+    await AsyncQuerier(conn).lock_registry()  # before the moment, which begins with whatever is asked next
+    await AsyncQuerier(conn).set_idle_transaction_limit(time_limit=_IDLE_LIMIT)
