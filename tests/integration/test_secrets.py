@@ -17,7 +17,15 @@ import pytest
 import rich.console
 import rich.traceback
 
-from exchanges_db import AccessDenied, Database, ExchangesDBError, Settings, default_database, get_all_exchanges
+from exchanges_db import (
+    AccessDenied,
+    Database,
+    ExchangesDBError,
+    Registry,
+    Settings,
+    default_database,
+    get_all_exchanges,
+)
 from exchanges_db.cli import session as cli_session
 from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.database.hosts import connect
@@ -255,6 +263,22 @@ async def test_a_database_that_could_not_be_made_has_a_repr() -> None:
     assert "<Database " in repr(Database.__new__(Database))
     database = Database(f"postgresql://bob:{QUOTED}@h", LIMITS)
     assert CANARY not in repr(database) + str(vars(database))
+
+
+def test_a_registry_that_could_not_be_made_shows_nothing(tmp_path: Path) -> None:
+    """Whichever way it is made, and whatever is wrong: its address, that of `listen`, the settings, the file."""
+    whole = f"postgresql://bob:{QUOTED}@h/d"
+    wrong = f"postgresql://bob:{QUOTED}@h:99999999/d"
+    nowhere = tmp_path / "no.snapshot"
+    makers: list[Callable[..., object]] = [
+        Registry, Registry.in_thread, partial(Registry.load_file, nowhere), partial(Registry.in_thread, file=nowhere)
+    ]  # fmt: skip
+    for make in makers:
+        for url, ear, settings in ((wrong, None, None), (whole, wrong, None), (whole, whole, 5), (whole, whole, None)):
+            if make in makers[2:] or (ear, settings) != (whole, None):  # which alone is right, but for the file
+                error = failure_of(partial(make, url, listen=ear, settings=settings))
+                assert error.__traceback__ is not None
+                assert leaks(error.with_traceback(error.__traceback__.tb_next), by_rich=False) == []  # no frame of ours
 
 
 async def test_a_cancelled_connect_shows_nothing() -> None:

@@ -15,7 +15,7 @@ from exchanges_db.registry.changing import Changing
 from exchanges_db.registry.file import read_snapshot, write_snapshot
 from exchanges_db.registry.kept import Kept
 from exchanges_db.registry.look_ups import LookUps
-from exchanges_db.registry.settings import RegistrySettings, dsn_of
+from exchanges_db.registry.settings import RegistrySettings, dsn_of, hidden
 from exchanges_db.registry.streams import Streams
 from exchanges_db.registry.threaded import ThreadedRegistry
 
@@ -30,13 +30,12 @@ class Registry(Kept, Changing, LookUps):
 
     def __init__(
         self,
-        db: Database | Dsn | str | None = None,
+        db: Database | Dsn | Secret | str | None = None,
         *,
-        listen: Dsn | str | None = None,
+        listen: Dsn | Secret | str | None = None,
         settings: RegistrySettings | None = None,
     ) -> None:
-        given = Secret(db) if isinstance(db, str) else db
-        ear = Secret(listen) if isinstance(listen, str) else listen
+        given, ear = hidden(db), hidden(listen)  # crash reporters print the local variables
         del db, listen
         if settings is not None and not isinstance(settings, RegistrySettings):
             raise ConfigurationError(f"settings must be RegistrySettings, not {type(settings).__name__}")
@@ -56,9 +55,9 @@ class Registry(Kept, Changing, LookUps):
     @classmethod
     def in_thread(
         cls,
-        db: Database | Dsn | str | None = None,
+        db: Database | Dsn | Secret | str | None = None,
         *,
-        listen: Dsn | str | None = None,
+        listen: Dsn | Secret | str | None = None,
         settings: RegistrySettings | None = None,
         file: str | os.PathLike[str] | None = None,
     ) -> ThreadedRegistry:
@@ -66,17 +65,19 @@ class Registry(Kept, Changing, LookUps):
 
         file: begin with what `save` has put into this file, as `load_file` does. Raises SnapshotRefused.
         """
+        given, ear = hidden(db), hidden(listen)
+        del db, listen
         if file is not None:
-            return ThreadedRegistry(cls.load_file(file, db, listen=listen, settings=settings))
-        return ThreadedRegistry(cls(db, listen=listen, settings=settings))
+            return ThreadedRegistry(cls.load_file(file, given, listen=ear, settings=settings))
+        return ThreadedRegistry(cls(given, listen=ear, settings=settings))
 
     @classmethod
     def load_file(
         cls,
         path: str | os.PathLike[str],
-        db: Database | Dsn | str | None = None,
+        db: Database | Dsn | Secret | str | None = None,
         *,
-        listen: Dsn | str | None = None,
+        listen: Dsn | Secret | str | None = None,
         settings: RegistrySettings | None = None,
     ) -> Self:
         """Return a registry that begins with what `save` has put into a file, so that it opens without a database.
@@ -88,7 +89,9 @@ class Registry(Kept, Changing, LookUps):
             InvalidArgument: `path` is no path.
             SnapshotRefused: the file is damaged, cut off, not there, or of a newer version.
         """
-        registry = cls(db, listen=listen, settings=settings)
+        given, ear = hidden(db), hidden(listen)
+        del db, listen
+        registry = cls(given, listen=ear, settings=settings)
         registry._begin_with(read_snapshot(path))
         return registry
 
@@ -133,6 +136,7 @@ class Registry(Kept, Changing, LookUps):
         if self._timer is not None:
             self._timer.cancel()
         self.abandon()  # before all that can be cancelled
+        self._notify()  # and whoever waits for a proof is told, too
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
@@ -153,4 +157,6 @@ class Registry(Kept, Changing, LookUps):
         await self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_dsn"):
+            return "<Registry that could not be made>"
         return f"<Registry of {self._dsn}: {self.state}>"

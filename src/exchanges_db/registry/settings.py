@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -10,6 +10,8 @@ from exchanges_db.database.dsn import Dsn, Secret, parse_dsn
 from exchanges_db.database.pool import Database
 from exchanges_db.database.settings import Seconds, check_settings, load_dsn
 from exchanges_db.errors import ConfigurationError
+
+T = TypeVar("T")
 
 
 class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,11 @@ class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
                 f"RegistrySettings.max_staleness is unusable: at {self.max_staleness:g} s, with polls that are "
                 f"{self.poll_interval:g} s apart, look-ups would raise RegistryStale before each while all is well"
             )
+
+
+def hidden(given: T | str) -> T | Secret:
+    """Return the same with its text hidden: whoever is given a URL keeps that alone, and lets go of the URL at once."""
+    return Secret(given) if isinstance(given, str) else given
 
 
 def dsn_of(given: Database | Dsn | Secret | None) -> Dsn:
