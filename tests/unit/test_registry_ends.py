@@ -79,3 +79,17 @@ async def test_whoever_waits_while_somebody_ends_its_task_is_told() -> None:
     with pytest.raises(RegistryStale):
         await asyncio.wait_for(refreshing, 5)
     await registry.close()
+
+
+async def test_whoever_waits_for_a_proof_is_told_of_a_close_that_was_cancelled() -> None:
+    """As where a time limit ends the `with`: nobody else would wake those who wait."""
+    registry = await opened()
+    refreshing = asyncio.create_task(registry.refresh())
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(registry.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait((closing,))
+    assert closing.cancelled()
+    with pytest.raises(RegistryStale, match="closed"):
+        await asyncio.wait_for(refreshing, 5)
