@@ -91,6 +91,7 @@ class LoopThread:
 
         def begin() -> None:
             tasks.append(loop.create_task(work()))
+            tasks[0].add_done_callback(_heard)
             tasks[0].add_done_callback(answered.put)
 
         try:
@@ -98,6 +99,9 @@ class LoopThread:
             return cast("T", self._answer(answered, timeout))
         except BaseException:
             self._tell(lambda: [task.cancel() for task in tasks])
+            for task in tasks:  # one that failed as the loop ended, which has called nobody back then
+                if task.done():
+                    _heard(task)
             raise
 
     def end(self) -> None:
@@ -144,10 +148,9 @@ class LoopThread:
         try:
             with suppress(asyncio.CancelledError):
                 loop.run_until_complete(life)
-            left = asyncio.all_tasks(loop)
-            for task in left:
-                task.cancel()
-            if left:
+            while left := asyncio.all_tasks(loop):  # until none is left, as somebody may have asked meanwhile
+                for task in left:
+                    task.cancel()
                 loop.run_until_complete(asyncio.wait(left))
         finally:
             # Not as asyncio.run does: that waits for a name that a server is looked up by, however long it takes.
@@ -168,6 +171,12 @@ class LoopThread:
     def forsake(self, parent: int) -> None:
         """In the child of a fork: there is no thread here, and what it holds is the parent's."""
         self._over(reason(parent))
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Have nothing logged of what a task has raised: whoever asked raises it, or has given up."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def _live(

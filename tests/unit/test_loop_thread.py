@@ -1,0 +1,43 @@
+"""A thread that ends while others ask it: each has an answer, and nothing is left in a log."""
+
+import asyncio
+import gc
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from exchanges_db.errors import RegistryStale
+from exchanges_db.registry.loop_thread import LoopThread, ThreadEnded
+
+
+def test_what_fails_as_the_thread_ends_is_logged_by_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """The loop stops in the very round in which the question fails, and calls nobody back."""
+    is_closing = threading.Event()
+
+    async def opening() -> None:
+        pass
+
+    async def closing() -> None:
+        is_closing.set()
+        time.sleep(0.3)  # noqa: ASYNC251 - so that the loop does nothing until somebody has asked
+        await asyncio.sleep(0)
+
+    async def failing() -> None:
+        raise RegistryStale("it is closed")
+
+    def ask() -> None:
+        assert is_closing.wait(5)
+        with pytest.raises((RegistryStale, ThreadEnded)):
+            thread.ask(failing)
+
+    thread = LoopThread(lambda _: None)
+    thread.start(opening, closing)
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        thread.end()
+        asking.result(5)
+    del asking
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
