@@ -208,6 +208,12 @@ class Watched:
         return Counts(last_error="yesterday").stats(why_stale=f"{'it answers nothing, ' * 5}the wire is\x1b cut")
 
 
+@pytest.mark.parametrize("width", [0, 1])
+def test_a_terminal_that_says_it_has_no_width_is_no_error(width: int) -> None:
+    """As with COLUMNS=0."""
+    assert "".join(View(Watched(), frozenset()).lines(width, 6)).startswith("STALE")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("width", [20, 40, 80, 300])
 @pytest.mark.parametrize("height", [6, 24, 100])
 def test_a_view_fits_and_alters_nothing(width: int, height: int) -> None:

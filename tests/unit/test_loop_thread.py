@@ -8,8 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from exchanges_db.errors import RegistryStale
+from exchanges_db.database.dsn import Dsn
+from exchanges_db.errors import DatabaseUnavailable, RegistryStale
 from exchanges_db.registry.loop_thread import LoopThread, ThreadEnded
+from exchanges_db.registry.registry import Registry
+from exchanges_db.registry.state import RegistryState
 
 
 def test_what_fails_as_the_thread_ends_is_logged_by_nobody(caplog: pytest.LogCaptureFixture) -> None:
@@ -41,3 +44,20 @@ def test_what_fails_as_the_thread_ends_is_logged_by_nobody(caplog: pytest.LogCap
     del asking
     gc.collect()
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
+def test_where_the_system_has_no_thread_for_it_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a user's or a container's limit of processes is reached; nothing is left open."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    registry = Registry.in_thread(Dsn())
+    with pytest.raises(DatabaseUnavailable, match="no thread can be made to ask the database: can't start new thread"):
+        registry.open()
+    assert registry.state is RegistryState.CLOSED
+    registry.close()
+    with pytest.raises(RegistryStale):
+        registry.refresh()
+    gc.collect()  # a loop that is left open would say so

@@ -177,6 +177,9 @@ def test_a_header_that_is_no_text_is_one_of_another_version(tmp_path: Path, numb
     assert "made by exchanges_db an unknown version, a newer version than this one" in refusal(path)
     path.write_bytes(with_sum(struct.pack("<22sIIQ", MAGIC, number, 8, len(body)) + b'{"a":"\xff"}'[:8] + body))
     assert "newer version than this one" in refusal(path)
+    deep = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    path.write_bytes(with_sum(struct.pack("<22sIIQ", MAGIC, number, len(deep), len(body)) + deep + body))
+    assert "newer version than this one" in refusal(path)
 
 
 @pytest.mark.parametrize("word", [b"TRADING", b"SPOT", b"BUY", b"EXCHANGE"])

@@ -188,8 +188,15 @@ def _told(path: Path, saved: SavedSnapshot) -> dict[str, Any]:
         "known_by_name_only": sum(len(place.named) for place in places),
         "holds": sum(len(place.holds) for place in places),
         "account_fees": sum(len(place.fees) for place in places),
-        "bytes": path.stat().st_size,
+        "bytes": _size(path),
     }
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:  # deleted since it was read
+        return None
 
 
 def _counts(exchange: str, place: Place) -> list[SymbolCount]:

@@ -122,4 +122,4 @@ class View:
 
 def _folded(lines: list[str], width: int) -> list[str]:
     """Return lines of this width at most."""
-    return [part for line in lines for part in chop_cells(line, width) or [""]]
+    return [part for line in lines for part in chop_cells(line, max(1, width)) or [""]]

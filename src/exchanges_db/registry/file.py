@@ -126,12 +126,12 @@ def read_snapshot(path: StrPath) -> SavedSnapshot:
         raise _newer(place, maker, f"its format is {parts.format}, and the newest one known here is {_FORMAT}")
     try:
         header = msgspec.json.decode(parts.header, type=_Header)
-    except ValueError as exc:  # no document of this kind, no JSON, or no UTF-8
+    except (ValueError, RecursionError) as exc:  # no document of this kind, no JSON, no UTF-8, or too deep
         raise _newer(place, maker, f"its header is another one: {exc}") from exc
     _check_fields(place, maker, header.knows)
     try:
         snapshot = unpack(parts.body)
-    except (ValueError, LookupError, TypeError) as exc:
+    except (ValueError, LookupError, TypeError, RecursionError) as exc:
         raise _newer(place, maker, f"it holds what is not known here: {exc}") from exc
     return SavedSnapshot(snapshot=snapshot, saved_at=header.saved_at, made_by=header.made_by)
 
@@ -191,7 +191,7 @@ def _taken_apart(place: Path, content: bytes) -> _Parts:
 def _maker(header: bytes) -> str:
     try:
         return msgspec.json.decode(header, type=_Maker).made_by
-    except ValueError:
+    except (ValueError, RecursionError):
         return _Maker().made_by
 
 

@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread, current_thread
 from typing import Any, TypeVar, cast
 
-from exchanges_db.errors import ConfigurationError
+from exchanges_db.errors import ConfigurationError, DatabaseUnavailable
 from exchanges_db.registry.forks import reason, tell_in_child
 
 T = TypeVar("T")
@@ -57,7 +57,8 @@ class LoopThread:
     ) -> T:
         """Run `opening`, and return what it returned; the thread then lives on, and runs `closing` at its end.
 
-        Raises what `opening` raises, or ThreadEnded where it was told to end; then the thread has ended.
+        Raises what `opening` raises, ThreadEnded where it was told to end, or DatabaseUnavailable where the system has
+        no thread for it; then it has ended.
         """
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._run, name="exchanges_db registry", daemon=True)
@@ -69,11 +70,24 @@ class LoopThread:
         try:
             self._life = self._loop.create_task(_live(opening, closing, opened))
             _running[id(self)] = self
-            self._thread.start()
+            self._begin(self._life)
             return cast("T", self._answer(opened, None))
         except BaseException:
             self.end()
             raise
+
+    def _begin(self, life: asyncio.Task[None]) -> None:
+        assert self._loop is not None  # both were made for it
+        assert self._thread is not None
+        try:
+            self._thread.start()
+        except RuntimeError as exc:
+            life.cancel()
+            with suppress(asyncio.CancelledError):
+                self._loop.run_until_complete(life)
+            self._loop.close()
+            self._over("")
+            raise DatabaseUnavailable(f"no thread can be made to ask the database: {exc}") from exc
 
     def ask(self, work: Callable[[], Coroutine[Any, Any, T]], timeout: float | None = None) -> T:
         """Return what the coroutine returns, or raise what it raises, in the thread.
