@@ -396,6 +396,27 @@ def test_ids_of_pairs_are_right_for_those_who_read_meanwhile() -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("is_anew", [False, True])
+def test_whoever_is_given_an_id_finds_it_at_once(monkeypatch: pytest.MonkeyPatch, is_anew: bool) -> None:
+    """A thread that asks while the snapshot moves on is given the new id by the pair, and asks for the symbol by it."""
+    registry = Held(holding(coin(7, "BTC")))
+    assert registry.symbol_id(PLACE, "BTC", "USDT") == 7
+    found: list[RegistrySymbol] = []
+    go_on = SymbolIds.moved
+
+    def moved(ids: SymbolIds, *told: Any) -> None:
+        go_on(ids, *told)
+        found.append(registry.by_id[registry.symbol_id(PLACE, "BTC", "USDT")])
+
+    monkeypatch.setattr(SymbolIds, "moved", moved)
+    if is_anew:
+        registry.anew(holding(coin(8, "BTC")))
+    else:
+        registry.then(told_of("SYMBOLS", [7, 8], {8: coin(8, "BTC")}))
+    assert [one.id for one in found] == [8]
+    assert 7 not in registry.by_id
+
+
 QUESTIONS: dict[str, Callable[[LookUps], Any]] = {
     "exchange": lambda r: r.exchange(PLACE),
     "get_exchange": lambda r: r.get_exchange(PLACE),

@@ -158,9 +158,10 @@ class Served:
                 added[now.id] = now
             elif was is not None:
                 gone.add(was.id)
+        change(self.by_id, added)  # before other look-ups, in other threads, can give an id that is new
         self.pair_ids.moved(before, after, news, found)
-        change(self.by_id, added, gone - added.keys())
         self.snapshot = after
+        change(self.by_id, {}, gone - added.keys())
 
     def stale(self, error: RegistryStale) -> None:
         """Raise this error from now on."""
