@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import RegistryStale
-from exchanges_db.registry.changes import Gap, HoldChanged
+from exchanges_db.registry.changes import Gap, HoldChanged, RegistryChange
 from exchanges_db.registry.followers import Followers
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.registry import Registry
@@ -67,6 +67,25 @@ async def moved_while(registry: Registry, work: list[asyncio.Future[Any]]) -> in
         registry._move(after, news(after, entry(epoch, "HOLDS", 1)))
         await asyncio.sleep(0.001)
     return epoch
+
+
+async def test_who_is_told_of_a_change_finds_it_in_every_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads changes in another thread looks up in a view at once; and no view waits for the comparison."""
+    registry = Registry(NOWHERE)
+    registry._move(held(1), None)
+    view, stream = registry.view(PLACE), registry.changes()
+    told: list[Sequence[RegistryChange]] = []
+    move = stream.move
+
+    def moved(position: Position, changes: Sequence[RegistryChange]) -> None:
+        told.append(changes)
+        assert [hold.reason for hold in view["B1_USDT"].holds] == ["2"]
+        move(position, changes)
+
+    monkeypatch.setattr(stream, "move", moved)
+    after = held(2)
+    registry._move(after, news(after, entry(2, "HOLDS", 1)))
+    assert [change.kind for changes in told for change in changes] == ["HOLD_REPLACED"]
 
 
 async def test_eight_threads_begin_and_cease_to_follow_while_it_moves() -> None:

@@ -54,7 +54,20 @@ class Weakly(Generic[F]):
 
 
 class Followers(Weakly[Follower]):
-    """The followers that are still in use: a registry keeps none of them alive."""
+    """The followers that are still in use: a registry keeps none of them alive but the last.
+
+    last: is told when all others were, so that whoever hears of a change from it finds it wherever one looks it up.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: Follower | None = None
+
+    def __iter__(self) -> Iterator[Follower]:
+        """Yield those that were there when it began, as far as they still are, and the last."""
+        yield from super().__iter__()
+        if self.last is not None:
+            yield self.last
 
 
 def check_follower(one: Follower) -> None:

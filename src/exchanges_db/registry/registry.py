@@ -49,7 +49,7 @@ class Registry(Kept, Changing, LookUps):
         LookUps.__init__(self)
         self.follow(self._served)
         self._streams = Streams(self, self._settings.poll_interval, self._in_loop)
-        self._followers.add(self._streams)
+        self._followers.last = self._streams  # after views, in which another thread may look up what it was told of
         self._on_news, self._on_failure = self._streams.look, self._streams.end
 
     @classmethod
