@@ -43,6 +43,8 @@ WHERE s.name = 'idle_in_transaction_session_timeout' AND s.setting = '0' AND s.s
 -- empty.
 -- The same where the log since then names more than `named_limit` things, because to read all is quicker.
 -- Of more symbols than `most` the ids alone, in left_out: no statement may take so long that it is given up, again and again.
+-- Where the session's transactions are not READ COMMITTED, the moment of a statement alone is from before it has its locks:
+-- a table that is written anew meanwhile has no rows then. So may_lack_rows is true, unless nothing is new.
 -- Bounds on both sides, an order, and ids as arrays: so that a plan is made once, and by indexes, however long the log is.
 WITH state AS MATERIALIZED (
     SELECT c.epoch, c.token
@@ -89,6 +91,7 @@ SELECT
               FROM public.symbols AS n
               WHERE n.status IS NULL AND n.id = ANY ((SELECT a.symbols FROM asked AS a)::integer[])), '[]')::text AS named,
     (SELECT a.left_out FROM asked AS a)::integer[] AS left_out,
+    (current_setting('transaction_isolation') <> 'read committed' AND EXISTS (SELECT FROM news AS n))::boolean AS may_lack_rows,
     coalesce((SELECT json_agg(to_json(h)) FROM public.holds AS h
               WHERE h.exchange_id = ANY ((SELECT t.holds FROM touched AS t)::integer[])), '[]')::text AS holds,
     coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,6 +15,8 @@ import pytest
 
 from exchanges_db import Database, Registry, RegistrySettings, RegistryState, SchemaMismatch, hold_exchange
 from exchanges_db.database.dsn import Dsn
+from exchanges_db.registry.saving import load_once
+from exchanges_db.registry.snapshot import Snapshot
 from tests.factories import connected
 from tests.fix_server import ROOT
 from tests.payload_rows import MEXC
@@ -733,29 +736,66 @@ async def test_what_was_changed_while_a_trigger_was_off_for_one_transaction_is_r
         await registry.close()
 
 
+async def saved(dsn: Dsn) -> Snapshot:
+    """Return what `snapshot save` writes."""
+    async with Database(dsn) as database:
+        return (await load_once(database))[0]
+
+
 @pytest.mark.parametrize(
     "statement",
     [f"ALTER TABLE {one} ADD COLUMN mine UUID DEFAULT gen_random_uuid()" for one in ("holds", "symbols", "exchanges")],
 )
+@pytest.mark.parametrize("is_kept", [True, False], ids=["a registry", "snapshot save"])
 async def test_a_table_that_is_rewritten_while_a_registry_loads_is_not_taken_for_empty(
-    stocked_dsn: Dsn, owner: asyncpg.Connection, statement: str
+    stocked_dsn: Dsn, owner: asyncpg.Connection, statement: str, is_kept: bool
 ) -> None:
     """To whoever took its snapshot before such a statement is committed, and reads after, the table has no rows."""
     async with owner.transaction():
         await owner.execute(statement)
-        opening = asyncio.create_task(Registry(stocked_dsn).open())
+        loading = asyncio.create_task(loaded(stocked_dsn) if is_kept else saved(stocked_dsn))
 
         async def waits() -> bool:
             return bool(await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
 
-        await until(waits, what="the registry waits for the table")
-    registry = await opening
-    try:
-        assert (len(registry.exchanges()), len(registry.by_id)) == (
-            await owner.fetchval("SELECT count(*) FROM exchanges"),
-            await owner.fetchval("SELECT count(*) FROM registry_symbols"),
-        )
-        holds = sum(len(place.holds) for place in registry.snapshot.places_by_id.values())
-        assert holds == await owner.fetchval("SELECT count(*) FROM holds")
-    finally:
-        await registry.close()
+        await until(waits, what="somebody waits for the table")
+    snapshot = await loading
+    places = snapshot.places_by_id.values()
+    assert (len(places), sum(len(one.symbols) for one in places), sum(len(one.holds) for one in places)) == (
+        await owner.fetchval("SELECT count(*) FROM exchanges"),
+        await owner.fetchval("SELECT count(*) FROM registry_symbols"),
+        await owner.fetchval("SELECT count(*) FROM holds"),
+    )
+
+
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
+async def test_news_that_wait_for_a_table_that_is_rewritten_are_not_taken_for_deletions(
+    stocked_dsn: Dsn, owner: asyncpg.Connection, isolation: str
+) -> None:
+    """Where isolation is not READ COMMITTED, the moment of a statement is from before it has waited for the table."""
+    dsn = replace(stocked_dsn, settings={"default_transaction_isolation": isolation})
+    async with (
+        Registry(dsn, settings=RegistrySettings(poll_interval=60)) as registry,
+        connected(stocked_dsn) as writer,
+        connected(stocked_dsn) as observer,
+    ):
+        await writer.execute(f"{EXCHANGE} 1")  # so that the plan is made: to make one waits, too
+        await registry.refresh()
+
+        async def somebody_waits() -> bool:
+            return bool(await observer.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+        async def alter() -> None:
+            async with owner.transaction():
+                await owner.execute("ALTER TABLE exchanges ADD COLUMN mine UUID DEFAULT gen_random_uuid()")
+                await until(somebody_waits, what="the registry waits for the table")
+
+        async with writer.transaction():
+            await writer.execute("UPDATE exchanges SET display_name = 'Told' WHERE id = 1")
+            altering = asyncio.create_task(alter())
+            await until(somebody_waits, what="the owner waits for the writer")
+        await altering
+        await registry.refresh()
+        assert registry.snapshot.places_by_id[1].exchange.display_name == "Told"
+        assert contents(registry.snapshot) == contents(await loaded(stocked_dsn))
+        assert registry.stats().loads == 1

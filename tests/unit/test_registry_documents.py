@@ -29,7 +29,7 @@ def changed(documents: Documents, number: int) -> RegistrySymbol:
     one = msgspec.structs.replace(spec, updated_at=START + timedelta(seconds=number))
     row = GetRegistryNewsRow(
         epoch=number, token="t", known=True, log="[]", exchanges="[]",
-        symbols=document(one), named="[]", holds="[]", fees="[]", lists="[]", left_out=[],
+        symbols=document(one), named="[]", holds="[]", fees="[]", lists="[]", left_out=[], may_lack_rows=False,
     )  # fmt: skip
     news = documents.news(row, {})
     assert news is not None

@@ -91,6 +91,15 @@ def test_what_a_promoted_standby_shows_takes_back_at_once() -> None:
     assert not proofs.may_be_behind(None, 100.0, held(2, 2), 100.0)
 
 
+def test_of_a_primary_behind_a_pooler_nothing_is_silent() -> None:
+    """After a failover that lost the last commits it is believed as soon as it has proven what it shows."""
+    proofs = Proofs()
+    proofs.is_direct = False
+    proofs.of(primary(), 1.0)
+    assert not proofs.may_be_behind(100.1, 100.0, held(2, 2), 100.0)
+    assert proofs.may_be_behind(100.0, 100.0, held(2, 2), 100.0)
+
+
 def test_a_promoted_standby_proves_as_a_primary() -> None:
     proofs = Proofs()
     proofs.of(standby(100, 100), 1.0)

@@ -84,7 +84,7 @@ async def load_all(conn: AsyncConnection, documents: Documents) -> Snapshot:
 
 
 class Length(Enum):
-    """What news may be besides News: too much for one statement."""
+    """What news may be besides News: too much for one statement, or nothing that one alone may be asked for."""
 
     LONG = "LONG"
 
@@ -92,13 +92,14 @@ class Length(Enum):
 async def fetch_news(conn: AsyncConnection, documents: Documents, known: Snapshot) -> News | Length | None:
     """Return what has changed since a snapshot, in one statement; None where all is to be read anew.
 
-    LONG: so many symbols have changed that `fetch_long_news` is to be asked for them.
+    LONG: `fetch_long_news` is to be asked for it: so many symbols have changed, or the session's isolation is not
+    READ COMMITTED, so that what this found may be from before a table was written anew, and lack its rows.
 
     Raises:
         SchemaMismatch: the database holds what cannot be read.
     """
     row = await _news_since(conn, known)
-    if row is not None and row.left_out:
+    if row is not None and (row.left_out or row.may_lack_rows):
         return Length.LONG
     return None if row is None else documents.news(row, names_in(known))
 
@@ -106,7 +107,7 @@ async def fetch_news(conn: AsyncConnection, documents: Documents, known: Snapsho
 async def fetch_long_news(conn: AsyncConnection, documents: Documents, known: Snapshot) -> News | None:
     """Return the same in parts: a statement that takes too long would be given up, and be asked for again, for ever.
 
-    `conn` is in a transaction of REPEATABLE READ, so that it is of one moment.
+    `conn` is in a transaction of REPEATABLE READ, whose first statement was `lock_registry`, as for `load_all`.
     """
     querier = AsyncQuerier(conn)
     row = await _news_since(conn, known)

@@ -54,7 +54,7 @@ async def load_once(database: Database) -> tuple[Snapshot, datetime]:
     """Return all that a registry would hold now, of one moment, and the server's time.
 
     Raises:
-        SchemaMismatch: the database holds what cannot be read.
+        SchemaMismatch: the database holds what cannot be read, or its log may lack changes.
     """
     async with database.transaction(isolation="repeatable_read", readonly=True) as transaction:
         return await run(transaction, _load)

@@ -78,6 +78,7 @@ SELECT
               FROM public.symbols AS n
               WHERE n.status IS NULL AND n.id = ANY ((SELECT a.symbols FROM asked AS a)\\:\\:integer[])), '[]')\\:\\:text AS named,
     (SELECT a.left_out FROM asked AS a)\\:\\:integer[] AS left_out,
+    (current_setting('transaction_isolation') <> 'read committed' AND EXISTS (SELECT FROM news AS n))\\:\\:boolean AS may_lack_rows,
     coalesce((SELECT json_agg(to_json(h)) FROM public.holds AS h
               WHERE h.exchange_id = ANY ((SELECT t.holds FROM touched AS t)\\:\\:integer[])), '[]')\\:\\:text AS holds,
     coalesce((SELECT json_agg(to_json(f)) FROM public.registry_fees AS f
@@ -107,6 +108,7 @@ class GetRegistryNewsRow:
     symbols: str
     named: str
     left_out: List[int]
+    may_lack_rows: bool
     holds: str
     fees: str
     lists: str
@@ -242,9 +244,10 @@ class AsyncQuerier:
             symbols=row[5],
             named=row[6],
             left_out=row[7],
-            holds=row[8],
-            fees=row[9],
-            lists=row[10],
+            may_lack_rows=row[8],
+            holds=row[9],
+            fees=row[10],
+            lists=row[11],
         )
 
     async def get_registry_state(self) -> Optional[GetRegistryStateRow]:
