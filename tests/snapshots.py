@@ -123,4 +123,5 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
             fees=draw(st.dictionaries(st.tuples(_TEXTS, st.sampled_from([None, 999, *symbols])), _FEES, max_size=3)),
             lists=tuple(draw(st.lists(_LISTS, max_size=2))),
         )
-    return Snapshot.of(Position(draw(st.integers(0, 2**63 - 1)), draw(_TEXTS)), places)
+    numbers = st.integers(0, 2**63 - 1)
+    return Snapshot.of(Position(draw(numbers), draw(_TEXTS)), places, draw(numbers))

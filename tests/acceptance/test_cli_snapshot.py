@@ -134,6 +134,18 @@ def test_a_log_that_may_lack_changes_is_no_other_database(stocked_dsn: Dsn, tmp_
     assert measured.stderr.splitlines()[-1] == saved.stderr.splitlines()[-1]
 
 
+def test_triggers_of_the_log_that_were_off_since_are_told(stocked_dsn: Dsn, tmp_path: Path) -> None:
+    """The log knows the epoch of the file and names nothing since, and yet a registry reads everything anew."""
+    path = tmp_path / "registry.snapshot"
+    ok("snapshot", "save", str(path), url=url_of(stocked_dsn))
+    asyncio.run(_execute(stocked_dsn, "ALTER TABLE holds DISABLE TRIGGER holds_note_delete"))
+    asyncio.run(_execute(stocked_dsn, "DELETE FROM holds"))
+    asyncio.run(_execute(stocked_dsn, "ALTER TABLE holds ENABLE ALWAYS TRIGGER holds_note_delete"))
+    assert against(path, stocked_dsn, 1)["database"] == "REPLACED"
+    measured = run("snapshot", "verify", str(path), "--against-database", url=url_of(stocked_dsn))
+    assert "triggers that write the log were off or made anew: a registry reads all anew" in measured.stderr
+
+
 # As after very many transactions, of which each hundredth deletes what is too old.
 _MANY_EPOCHS = """
     SELECT setval('registry_epoch_seq', 199999);

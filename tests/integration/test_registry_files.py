@@ -9,6 +9,7 @@ import pytest
 from exchanges_db import Registry, RegistrySettings, RegistryStale
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.registry.file import read_snapshot
+from tests.factories import connected
 
 RARE = RegistrySettings(poll_interval=60)
 LONG = 300.0  # seconds
@@ -50,6 +51,20 @@ async def test_a_file_that_is_saved_again_unproven_does_not_grow_younger(
     else:
         await Registry.load_file(tmp_path / "first", stocked_dsn).save(tmp_path / "second")
     assert read_snapshot(tmp_path / "second").saved_at == read_snapshot(tmp_path / "first").saved_at
+
+
+async def test_a_registry_that_begins_with_a_file_asks_for_what_has_changed_since_alone(
+    stocked_dsn: Dsn, tmp_path: Path
+) -> None:
+    """The file knows the version of the log, or else everything would be read after all, and nobody would notice."""
+    async with Registry(stocked_dsn, settings=RARE) as registry:
+        await registry.save(tmp_path / "file")
+    for updates in (0, 1):
+        async with Registry.load_file(tmp_path / "file", stocked_dsn, settings=RARE) as registry:
+            await registry.refresh()
+            assert (registry.stats().loads, registry.stats().updates) == (0, updates)
+        async with connected(stocked_dsn) as writer:
+            await writer.execute("UPDATE exchanges SET display_name = 'New' WHERE id = 1")
 
 
 async def test_nothing_is_saved_that_was_never_proven(stocked_dsn: Dsn, tmp_path: Path) -> None:
