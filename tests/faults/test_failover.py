@@ -272,12 +272,12 @@ async def test_a_standby_whose_default_is_serializable_is_read_as_the_error_says
     await primary.query("ALTER ROLE strict SET default_transaction_isolation = 'serializable'")
     await standby.catch_up(primary)
     dsn = replace(standby.dsn, user="strict", password=Secret("strict"))
-    with pytest.raises(DatabaseError, match=r"default_transaction_isolation=repeatable%20read in DATABASE_URL"):
+    with pytest.raises(DatabaseError, match=r"default_transaction_isolation=read%20committed in DATABASE_URL"):
         async with Database(dsn, LIMITS) as database:
             await get_exchange_by_id(1, db=database)
-    with pytest.raises(DatabaseError, match=r"default_transaction_isolation=repeatable%20read in DATABASE_URL"):
+    with pytest.raises(DatabaseError, match=r"default_transaction_isolation=read%20committed in DATABASE_URL"):
         async with Registry(dsn, settings=RegistrySettings(load_timeout=1)):
             pass
-    advised = parse_dsn("postgresql://?default_transaction_isolation=repeatable%20read").settings
+    advised = parse_dsn("postgresql://?default_transaction_isolation=read%20committed").settings
     async with Database(replace(dsn, settings=advised), LIMITS) as database, Registry(database) as registry:
         assert await get_exchange_by_id(1, db=database) == registry.snapshot.places_by_id[1].exchange

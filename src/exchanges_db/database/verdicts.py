@@ -156,7 +156,7 @@ CHANGED_PLAN = Decision(Conflict, "a table was changed meanwhile: read again, th
 NO_SERIALIZABLE = Decision(
     DatabaseError,
     "the server follows another one, and takes no transaction that is SERIALIZABLE: ask for another isolation; where "
-    "it is the server's default, write default_transaction_isolation=repeatable%20read in DATABASE_URL",
+    "it is the server's default, write default_transaction_isolation=read%20committed in DATABASE_URL",
     why="its words are the advice",
 )
 UNKNOWN_SQLSTATE = Decision(

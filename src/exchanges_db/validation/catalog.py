@@ -122,7 +122,10 @@ BITING: dict[str, tuple[Callable[[str], bool], str]] = {
         "a crash of the server loses changes whose commit was confirmed",
     ),
     "default_transaction_read_only": (_OFF, "every write fails"),
-    "default_transaction_isolation": (_is("read committed"), "imports refuse to run, and writes fail with conflicts"),
+    "default_transaction_isolation": (
+        _is("read committed"),
+        "imports refuse to run, writes fail with conflicts, and who waits for ALTER TABLE may find a table empty",
+    ),
     "search_path": (_looks_in_pg_catalog_first, "functions of others can stand in for PostgreSQL's own"),
     "transform_null_equals": (_OFF, "comparisons with NULL mean something else"),
     "standard_conforming_strings": (_ON, "backslashes in texts mean something else"),
