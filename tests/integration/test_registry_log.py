@@ -553,6 +553,7 @@ async def test_sequences_behind_the_log_go_on_after_it(
             (entry,) = await entries(owner, newest + number)
             newest += 0 if isolation == "read_committed" or number else 99_999  # as far as it may not see
             assert entry.epoch == newest + number + 1
+            assert {await owner.fetchval(f"SELECT last_value FROM {one}") for one in SEQUENCES} == {entry.epoch}
 
             async def seen(wanted: str = f"Behind {number}") -> bool:
                 return registry.snapshot.places_by_id[1].exchange.display_name == wanted
