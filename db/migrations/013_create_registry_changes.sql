@@ -353,12 +353,17 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_truncate;
 -- table after another, and an owner may switch them off, for one transaction too. Each of that gives a row of the catalogue
 -- the number of the transaction that did it. Two of earlier migrations are among them: without symbols_stamp the notes
 -- would take no update for one, and while account_fees_refuse is on nothing there is deleted, of which there is no note.
+-- By name and as the very tables that the views are of: another one that was renamed to the name of one of them has no such
+-- triggers, or is not what the views show.
 -- A query within the query: a view of one table alone is printed otherwise by PostgreSQL 15 than by later ones.
 CREATE VIEW public.registry_log AS
 SELECT (
     SELECT CASE count(*) WHEN 24 THEN sum(t.xmin::text::bigint) END
     FROM pg_catalog.pg_trigger AS t
+    JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
     WHERE t.tgenabled = 'A'
+      AND c.relnamespace = 'public'::regnamespace
+      AND c.relname IN ('account_fees', 'exchanges', 'holds', 'registry_changes', 'symbol_doubts', 'symbol_lists', 'symbols')
       AND t.tgrelid IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
                         'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
                         'public.symbol_lists'::regclass, 'public.symbols'::regclass)

@@ -737,6 +737,27 @@ async def test_what_was_changed_while_a_trigger_was_off_for_one_transaction_is_r
         await registry.close()
 
 
+@pytest.mark.parametrize("table", sorted({table for table, _ in TELLERS}))
+@pytest.mark.parametrize("how", ["RENAME TO {0}_old", "SET SCHEMA old"])
+async def test_a_registry_is_stale_where_another_table_took_the_place_of_one_that_it_reads(
+    stocked_dsn: Dsn, owner: asyncpg.Connection, table: str, how: str
+) -> None:
+    """As to write a table anew with few locks: triggers stay with the old one, and views show that."""
+    settings = RegistrySettings(poll_interval=0.05)
+    await owner.execute("CREATE SCHEMA old")
+    async with Registry(stocked_dsn, settings=settings) as registry:
+
+        async def is_in(state: RegistryState) -> bool:
+            return registry.state is state
+
+        async with owner.transaction():
+            await owner.execute(f"CREATE TABLE taker (LIKE {table} INCLUDING ALL)")
+            await owner.execute(f"ALTER TABLE {table} {how.format(table)}")
+            await owner.execute(f"ALTER TABLE taker RENAME TO {table}")
+        assert await owner.fetchval("SELECT version FROM registry_log") is None
+        await until(lambda: is_in(RegistryState.STALE), what="the registry finds out")
+
+
 async def saved(dsn: Dsn) -> Snapshot:
     """Return what `snapshot save` writes."""
     async with Database(dsn) as database:

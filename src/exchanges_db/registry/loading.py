@@ -26,7 +26,8 @@ _IDLE_LIMIT = "60s"  # after which a server ends a load that nobody goes on with
 _BEFORE_ALL = -INTEGER_MAX - 1
 _TORN = (
     "not all triggers that registry_changes rests on are there and fire always, so some changes are told to nobody: "
-    "a restore goes on, which is to be waited for, or one was dropped or switched off: `exchanges-db validate` names it"
+    "a restore goes on, which is to be waited for, or one was dropped or switched off, or another table has taken the "
+    "name of its own: `exchanges-db validate` names it"
 )
 
 
