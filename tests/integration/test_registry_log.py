@@ -4,18 +4,18 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import asyncpg
 import pytest
 
 from exchanges_db import Database, Registry, RegistrySettings, RegistryState, SchemaMismatch, hold_exchange
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.registry.saving import load_once
+from exchanges_db.registry.saving import load_once, measure_distance
 from exchanges_db.registry.snapshot import Snapshot
 from tests.factories import connected
 from tests.fix_server import ROOT
@@ -821,3 +821,33 @@ async def test_news_that_wait_for_a_table_that_is_rewritten_are_not_taken_for_de
         assert registry.snapshot.places_by_id[1].exchange.display_name == "Told"
         assert contents(registry.snapshot) == contents(await loaded(stocked_dsn))
         assert registry.stats().loads == 1
+
+
+@pytest.mark.parametrize("table", ["registry_changes", "exchanges", "symbols", "holds", "symbol_lists"])
+async def test_a_table_that_is_rewritten_while_a_file_is_saved_or_compared_is_not_taken_for_empty(
+    stocked_dsn: Dsn, owner: asyncpg.Connection, table: str
+) -> None:
+    """The same of what the command reads at once: neither a file without its rows, nor a log that seems empty."""
+    async with Database(stocked_dsn) as database:
+        known, _ = await load_once(database)
+        await owner.execute("UPDATE exchanges SET display_name = 'Another' WHERE id = 1")
+        await owner.execute("UPDATE holds SET reason = 'another'")
+        works: tuple[Callable[[], Awaitable[Any]], ...] = (
+            lambda: load_once(database),
+            lambda: measure_distance(database, known),
+        )
+        for number, work in enumerate(works):
+            expected = await work()
+            async with owner.transaction():
+                await owner.execute(f"ALTER TABLE {table} ADD COLUMN mine{number} UUID DEFAULT gen_random_uuid()")
+                working = asyncio.ensure_future(work())
+
+                async def waits() -> bool:
+                    return bool(await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+                await until(waits, what="it waits for the table")
+            found = await working
+            if number:
+                assert found == expected
+            else:
+                assert contents(found[0]) == contents(expected[0])

@@ -181,7 +181,7 @@ def _no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     for caller in (module, loading):
         monkeypatch.setattr(caller, "bridge", lambda session: session)
     monkeypatch.setattr(module, "keep_while_idle", _is_direct)
-    monkeypatch.setattr(loading, "_hold", _nothing)
+    monkeypatch.setattr(loading, "hold_registry", _nothing)
     monkeypatch.setattr(module, "_USELESS_PAUSE", 0.0)
     monkeypatch.setattr(attempts, "_FIRST_PAUSE", 0.0)
 

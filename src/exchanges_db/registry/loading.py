@@ -57,7 +57,7 @@ def refuse_torn(state: GetRegistryStateRow) -> None:
 async def load_all(conn: AsyncConnection, documents: Documents) -> Snapshot:
     """Return all that there is; `conn` is in a transaction of REPEATABLE READ, so that it is of one moment.
 
-    Its first statement was `lock_registry`: a table that was written anew since the moment would seem empty.
+    It began with `hold_registry`: a table that was written anew since the moment would seem empty.
 
     Raises:
         SchemaMismatch: the database holds what cannot be read, or its log may lack changes.
@@ -149,12 +149,13 @@ async def of_one_moment(session: Session, read: Callable[[AsyncConnection], Awai
     moment = session.transaction(isolation="repeatable_read", readonly=True)
     await moment.start()
     conn = bridge(session)
-    await _hold(conn)
+    await hold_registry(conn)
     what = await read(conn)
     await moment.commit()
     return what
 
 
-async def _hold(conn: AsyncConnection) -> None:
+async def hold_registry(conn: AsyncConnection) -> None:
+    """Keep the tables as they are until a transaction of REPEATABLE READ ends, which this is the first statement of."""
     await AsyncQuerier(conn).lock_registry()  # before the moment, which begins with whatever is asked next
     await AsyncQuerier(conn).set_idle_transaction_limit(time_limit=_IDLE_LIMIT)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from exchanges_db.database.default import run
 from exchanges_db.database.pool import Database
 from exchanges_db.registry.documents import Documents
-from exchanges_db.registry.loading import fetch_state, load_all, names_in, refuse_torn
+from exchanges_db.registry.loading import fetch_state, hold_registry, load_all, names_in, refuse_torn
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import Snapshot
 from exchanges_sql.registry import AsyncQuerier, GetRegistryNewsParams
@@ -61,7 +61,7 @@ async def load_once(database: Database) -> tuple[Snapshot, datetime]:
 
 
 async def _load(conn: AsyncConnection) -> tuple[Snapshot, datetime]:
-    await AsyncQuerier(conn).lock_registry()
+    await hold_registry(conn)
     state = await fetch_state(conn)  # before all is read: its time is not to make that newer than it is
     return await load_all(conn, Documents()), state.asked_at
 
@@ -78,6 +78,7 @@ async def measure_distance(database: Database, known: Snapshot) -> Distance:
 
 async def _measure(known: Snapshot, conn: AsyncConnection) -> Distance:
     epoch, token = known.position
+    await hold_registry(conn)
     state = await fetch_state(conn)
     refuse_torn(state)  # else what it says here is that it does not know the position
     row = await AsyncQuerier(conn).get_registry_news(
