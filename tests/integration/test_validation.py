@@ -6,7 +6,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,11 +33,12 @@ from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.database.embedded_binaries import binaries
 from exchanges_db.schema.ledger import parse_ledger
 from exchanges_db.schema.sql_files import migrations_directory
-from exchanges_db.validation import checks, probes
+from exchanges_db.validation import checks, probes, rows
 from exchanges_db.validation.latency import Latency, latency_of
 from exchanges_db.validation.validate import CHECKS, SLOW, CheckResult, ValidationReport, validate_exchanges
 from tests.factories import an_exchange, connected
 from tests.fix_server import run_dbmate
+from tests.servers import until
 
 NOT_ABOUT_TABLES = {
     "connection encrypted",
@@ -456,3 +457,30 @@ async def test_unusable_arguments_are_refused(database: Database, arguments: dic
     """No look-ups, or a target that none can meet, are a mistake of the caller."""
     with pytest.raises(ConfigurationError, match="positive"):
         await validate_exchanges(db=database, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("check", "table"),
+    [
+        (rows.check_rows_as_written, "exchange_history"),
+        (rows.check_histories, "exchanges"),
+        (rows.check_rows_fit, "symbols"),
+    ],
+    ids=["rows as written", "histories", "rows fit"],
+)
+async def test_a_table_that_is_rewritten_meanwhile_is_not_taken_for_rows_gone_past_the_triggers(
+    stocked_dsn: Dsn, check: Callable[[checks.Context], Awaitable[str]], table: str
+) -> None:
+    """To whoever took its snapshot before ALTER TABLE was committed, and reads after, the table has no rows."""
+    async with Database(stocked_dsn) as database, connected(stocked_dsn) as owner:
+        context = checks.Context(database, lookups=1, target_ms=1000.0, ledger=parse_ledger(None))
+        expected = await check(context)
+        async with owner.transaction():
+            await owner.execute(f"ALTER TABLE {table} ADD COLUMN mine UUID DEFAULT gen_random_uuid()")
+            checking = asyncio.ensure_future(check(context))
+
+            async def waits() -> bool:
+                return bool(await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+            await until(waits, what="the check waits for the table")
+        assert await checking == expected
