@@ -33,7 +33,8 @@ WHERE s.name = 'idle_session_timeout' AND s.setting <> '0' AND s.source <> 'clie
 -- name: SetIdleTransactionLimit :one
 -- End this transaction where nobody goes on with it for so long: what the network has cut off from its client keeps its
 -- locks and all old rows otherwise, until the server finds out. Where there is a limit, or its address names one, that counts.
-SELECT set_config('idle_in_transaction_session_timeout', @time_limit::text, true) AS idle_in_transaction_session_timeout
+-- Not is_local: each transaction of this session, so that the first answer of one may be lost as well.
+SELECT set_config('idle_in_transaction_session_timeout', @time_limit::text, @is_local::boolean) AS idle_in_transaction_session_timeout
 FROM pg_catalog.pg_settings AS s
 WHERE s.name = 'idle_in_transaction_session_timeout' AND s.setting = '0' AND s.source <> 'client';
 

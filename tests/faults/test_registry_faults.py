@@ -22,6 +22,7 @@ from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import RegistryState
+from exchanges_sql.registry import AsyncQuerier
 from tests.factories import connected
 from tests.registry_history import RecordedRegistry, Writers, broken, contents, loaded
 from tests.servers import Server, until
@@ -379,6 +380,34 @@ async def test_a_load_that_the_network_cut_off_leaves_no_transaction_behind(
             await asyncio.sleep(3)
             assert await how_many() == 1
             await _terminate(proxy, dsn)
+
+
+async def test_a_lock_of_which_nobody_heard_is_not_held_for_hours(dsn: Dsn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer to the first statement of a load is lost: the limit of the second cannot be set there any more."""
+    monkeypatch.setattr(loading, "_IDLE_LIMIT", "1s")
+    real = AsyncQuerier.lock_registry
+
+    async def unheard(querier: AsyncQuerier) -> None:
+        proxy.swallow("back")
+        await real(querier)
+
+    monkeypatch.setattr(AsyncQuerier, "lock_registry", unheard)
+    async with toxic_proxy(dsn) as (proxy, through), connected(dsn) as other:
+
+        async def holds_locks() -> bool:
+            return bool(await other.fetchval(f"SELECT EXISTS ({OURS} AND state = 'idle in transaction')"))
+
+        async def holds_none() -> bool:
+            return not await holds_locks()
+
+        registry = RecordedRegistry(through, **QUICK)
+        opening = asyncio.create_task(registry.open())
+        await until(holds_locks, what="the lock was given", within=LONG)
+        proxy.silent = True
+        opening.cancel()
+        await asyncio.wait((opening,))
+        await registry.close()
+        await until(holds_none, what="the server has ended it", within=LONG)
 
 
 @pytest.mark.parametrize(("before", "meanwhile"), [("0", "1min"), ("7s", "7s")])

@@ -10,6 +10,7 @@ from exchanges_db.database.bridge import bridge
 from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.session import Session
 from exchanges_db.errors import ExchangesDBError
+from exchanges_db.registry.loading import limit_idle
 from exchanges_sql.registry import AsyncQuerier, GetRegistryStateRow
 
 CHANNEL = "exchanges_db_changed"  # as in migration 013; short and in small letters, as channels must be
@@ -23,11 +24,15 @@ def is_direct(session: Session, state: GetRegistryStateRow) -> bool:
 
 
 async def keep_while_idle(session: Session, state: GetRegistryStateRow, *, limit: float) -> bool:
-    """Have the server keep an idle session, and return whether it is direct: a pooler would leave this to others."""
+    """Have the server keep an idle session, and return whether it is direct: a pooler would leave this to others.
+
+    But no idle transaction: where the answer to the first statement of one is lost, nobody can set a limit there.
+    """
     direct = is_direct(session, state)
     if direct:
         async with asyncio.timeout(limit):
             await AsyncQuerier(bridge(session)).set_idle_limit_off()
+            await limit_idle(bridge(session), is_local=False)
     return direct
 
 

@@ -155,7 +155,12 @@ async def of_one_moment(session: Session, read: Callable[[AsyncConnection], Awai
     return what
 
 
+async def limit_idle(conn: AsyncConnection, *, is_local: bool) -> None:
+    """Have the server end a transaction that nobody goes on with; is_local: this one, else each of the session."""
+    await AsyncQuerier(conn).set_idle_transaction_limit(time_limit=_IDLE_LIMIT, is_local=is_local)
+
+
 async def hold_registry(conn: AsyncConnection) -> None:
     """Keep the tables as they are until a transaction of REPEATABLE READ ends, which this is the first statement of."""
     await AsyncQuerier(conn).lock_registry()  # before the moment, which begins with whatever is asked next
-    await AsyncQuerier(conn).set_idle_transaction_limit(time_limit=_IDLE_LIMIT)
+    await limit_idle(conn, is_local=True)  # of a session that goes through a pooler; another has its limit by now

@@ -203,7 +203,7 @@ WHERE s.name = 'idle_session_timeout' AND s.setting <> '0' AND s.source <> 'clie
 
 
 SET_IDLE_TRANSACTION_LIMIT = """-- name: set_idle_transaction_limit \\:one
-SELECT set_config('idle_in_transaction_session_timeout', :p1\\:\\:text, true) AS idle_in_transaction_session_timeout
+SELECT set_config('idle_in_transaction_session_timeout', :p1\\:\\:text, :p2\\:\\:boolean) AS idle_in_transaction_session_timeout
 FROM pg_catalog.pg_settings AS s
 WHERE s.name = 'idle_in_transaction_session_timeout' AND s.setting = '0' AND s.source <> 'client'
 """
@@ -298,8 +298,8 @@ class AsyncQuerier:
             return None
         return row[0]
 
-    async def set_idle_transaction_limit(self, *, time_limit: str) -> Optional[str]:
-        row = (await self._conn.execute(sqlalchemy.text(SET_IDLE_TRANSACTION_LIMIT), {"p1": time_limit})).first()
+    async def set_idle_transaction_limit(self, *, time_limit: str, is_local: bool) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(SET_IDLE_TRANSACTION_LIMIT), {"p1": time_limit, "p2": is_local})).first()
         if row is None:
             return None
         return row[0]
