@@ -38,6 +38,15 @@ SELECT set_config('idle_in_transaction_session_timeout', @time_limit::text, @is_
 FROM pg_catalog.pg_settings AS s
 WHERE s.name = 'idle_in_transaction_session_timeout' AND s.setting = '0' AND s.source <> 'client';
 
+-- name: SetNetworkLimits :one
+-- Have the server find out within some minutes that the network has cut this session off, also while it sends, and while
+-- it waits for the rest of a question, which counts as no idle transaction. What its owner or the address has set counts.
+SELECT count(set_config(s.name, own.value, false)) AS limits_set
+FROM pg_catalog.pg_settings AS s
+JOIN (VALUES ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6'),
+             ('tcp_user_timeout', '60000')) AS own (name, value) ON own.name = s.name
+WHERE s.source = 'default';
+
 -- name: GetRegistryNews :one
 -- What has changed since this epoch, as one document each, and which epoch was reached by that?
 -- Where the epoch with this token is not in the log, or that is not of this version, known is false, and the documents are

@@ -410,6 +410,25 @@ async def test_a_lock_of_which_nobody_heard_is_not_held_for_hours(dsn: Dsn, monk
         await until(holds_none, what="the server has ended it", within=LONG)
 
 
+@pytest.mark.parametrize(("set_before", "meanwhile"), [(False, "session"), (True, "database")])
+async def test_a_server_that_sends_into_the_void_does_not_wait_for_hours(
+    dsn: Dsn, monkeypatch: pytest.MonkeyPatch, set_before: bool, meanwhile: str
+) -> None:
+    """Neither a limit for idle transactions nor one for statements ends a session that waits for its client there."""
+    seen: list[str] = []
+
+    async def watched(session: Session, read: Callable[[AsyncConnection], Awaitable[Snapshot]]) -> Snapshot:
+        seen.append(await session.fetchval("SELECT source FROM pg_settings WHERE name = 'tcp_user_timeout'"))
+        return await loading.of_one_moment(session, read)
+
+    monkeypatch.setattr(module, "of_one_moment", watched)
+    if set_before:
+        async with connected(dsn) as other:
+            await other.execute(f"ALTER DATABASE {dsn.database} SET tcp_user_timeout = '7s'")
+    async with RecordedRegistry(dsn, **QUICK):
+        assert seen == [meanwhile]
+
+
 @pytest.mark.parametrize(("before", "meanwhile"), [("0", "1min"), ("7s", "7s")])
 async def test_a_limit_for_idle_transactions_counts_where_there_is_one(
     dsn: Dsn, monkeypatch: pytest.MonkeyPatch, before: str, meanwhile: str

@@ -33,6 +33,7 @@ async def keep_while_idle(session: Session, state: GetRegistryStateRow, *, limit
         async with asyncio.timeout(limit):
             await AsyncQuerier(bridge(session)).set_idle_limit_off()
             await limit_idle(bridge(session), is_local=False)
+            await AsyncQuerier(bridge(session)).set_network_limits()
     return direct
 
 

@@ -209,6 +209,15 @@ WHERE s.name = 'idle_in_transaction_session_timeout' AND s.setting = '0' AND s.s
 """
 
 
+SET_NETWORK_LIMITS = """-- name: set_network_limits \\:one
+SELECT count(set_config(s.name, own.value, false)) AS limits_set
+FROM pg_catalog.pg_settings AS s
+JOIN (VALUES ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6'),
+             ('tcp_user_timeout', '60000')) AS own (name, value) ON own.name = s.name
+WHERE s.source = 'default'
+"""
+
+
 class AsyncQuerier:
     def __init__(self, conn: sqlalchemy.ext.asyncio.AsyncConnection):
         self._conn = conn
@@ -300,6 +309,12 @@ class AsyncQuerier:
 
     async def set_idle_transaction_limit(self, *, time_limit: str, is_local: bool) -> Optional[str]:
         row = (await self._conn.execute(sqlalchemy.text(SET_IDLE_TRANSACTION_LIMIT), {"p1": time_limit, "p2": is_local})).first()
+        if row is None:
+            return None
+        return row[0]
+
+    async def set_network_limits(self) -> Optional[int]:
+        row = (await self._conn.execute(sqlalchemy.text(SET_NETWORK_LIMITS))).first()
         if row is None:
             return None
         return row[0]
