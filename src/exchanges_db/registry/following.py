@@ -160,8 +160,9 @@ class Following:
             self._proofs.is_direct = await keep_while_idle(session, state, limit=self._answer_timeout)
             # Before the first look: what is committed from here on is told.
             echo = None if self._ear is not None else await self._subscribe(session, state)
+            asked = monotonic()
             await self._look(session)
-            until = monotonic() + (self._poll_interval if self._proofs.by_any else 0)
+            until = asked + (self._poll_interval if self._proofs.by_any else 0)  # at once after a load that took longer
             impatient_until = 0.0
             while True:
                 if echo is not None:  # not before: while all is loaded, in a transaction, no notification arrives
