@@ -89,7 +89,7 @@ class TellsSoon(RecordedRegistry):
     """Followers are called by the event loop, later; the position says already that they have been."""
 
     def _move(self, snapshot: Snapshot, news: News | None) -> None:
-        before, self._snapshot = self._snapshot, snapshot
+        before, self._snapshot, self._position = self._snapshot, snapshot, snapshot.position
         asyncio.get_running_loop().call_soon(self.recorder.moved, before, snapshot, news)
 
 

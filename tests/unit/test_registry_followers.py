@@ -6,20 +6,25 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.errors import RegistryStale
+from exchanges_db.registry import bindings, served
+from exchanges_db.registry.answers import answer
 from exchanges_db.registry.changes import Gap, HoldChanged, RegistryChange
 from exchanges_db.registry.followers import Followers
-from exchanges_db.registry.models import Position
+from exchanges_db.registry.models import Position, RegistrySymbol
+from exchanges_db.registry.moves import Move, moves
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.snapshot import News, Snapshot
+from exchanges_db.registry.state import RegistryState
 from exchanges_db.registry.views import View
 from exchanges_db.symbols.enums import SidesAllowed
-from exchanges_db.symbols.judge import Hold
+from exchanges_db.symbols.judge import Hold, Obstacle
 from tests.registry_snapshots import PLACE, entry, news, place, snapshot, symbol
 
 THREADS = 8
@@ -86,6 +91,77 @@ async def test_who_is_told_of_a_change_finds_it_in_every_view(monkeypatch: pytes
     after = held(2)
     registry._move(after, news(after, entry(2, "HOLDS", 1)))
     assert [change.kind for changes in told for change in changes] == ["HOLD_REPLACED"]
+
+
+async def test_another_thread_finds_by_id_what_a_snapshot_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while all symbols are compared, as after everything was read anew: no id is unknown, no position ahead."""
+    registry = Registry(NOWHERE)
+    registry._move(held(1), None)
+    view, seen = registry.view(PLACE), []
+
+    def compared(*args: Any) -> list[Move]:
+        """Look up what another thread would, which may have its turn here."""
+        for number in registry.snapshot.places[PLACE].symbols:
+            assert registry.by_id[number] is registry.symbol_by_native(PLACE, f"B{number}_USDT")
+        assert registry.position is not None
+        seen.append((registry.position.epoch, view.get("B2_USDT")))
+        return moves(*args)
+
+    monkeypatch.setattr(served, "moves", compared)
+    monkeypatch.setattr(bindings, "moves", compared)
+    registry._move(snapshot(place(symbol(), symbol(2)), epoch=2), None)
+    assert seen == [(1, None), (1, None)]
+    assert registry.position is not None
+    assert (registry.position.epoch, view["B2_USDT"]) == (2, registry.by_id[2])
+    assert registry.snapshot.position == registry.position
+
+
+def test_who_finds_a_symbol_by_name_finds_it_by_id_when_the_registry_answers_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it had refused is filled again by id first."""
+    registry = Registry(NOWHERE)
+    registry._move(held(1), None)
+    registry._served.stale(RegistryStale("the database is away"))
+
+    def answered(*args: Any) -> None:
+        """Ask when by id nothing is answered yet."""
+        with pytest.raises(RegistryStale):
+            registry.symbol_by_native(PLACE, "B1_USDT")
+        answer(*args)
+        asked.append(registry.by_id[1])
+        monkeypatch.undo()
+
+    asked: list[RegistrySymbol] = []
+    monkeypatch.setattr(served, "answer", answered)
+    registry._served.fresh(held(2))
+    assert asked == [registry.symbol_by_native(PLACE, "B1_USDT")]
+
+
+class _BackAgain(Registry):
+    """Its thread gets its turn just when another one asks for the time: the database is there again, with a hold."""
+
+    def __init__(self) -> None:
+        super().__init__(NOWHERE)
+        self._move(snapshot(place(symbol())), None)
+        self._is_back = False
+
+    @property
+    def state(self) -> RegistryState:
+        """STALE until it is back."""
+        return RegistryState.LIVE if self._is_back else RegistryState.STALE
+
+    def now(self) -> datetime:
+        """Come back."""
+        self._move(held(9), None)
+        self._is_back = True
+        return datetime.now(UTC)
+
+
+def test_nothing_may_be_traded_by_what_was_held_before_the_database_came_back() -> None:
+    """No answer is of the old snapshot and of the new state: nobody has ever proven that one for this time."""
+    assert _BackAgain().can_trade(PLACE, "B1_USDT", "BUY").obstacle is Obstacle.HELD
+    assert _BackAgain().list_symbols() == []
 
 
 async def test_eight_threads_begin_and_cease_to_follow_while_it_moves() -> None:

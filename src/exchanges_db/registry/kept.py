@@ -45,6 +45,7 @@ class Kept(ABC):
         self._timer: asyncio.TimerHandle | None = None
         self._proofs = asyncio.Condition()
         self._snapshot: Snapshot | None = None
+        self._position: Position | None = None
         self._begun_at: datetime | None = None  # as of when the file was that it began with
         self._is_live = self._is_stale_told = self._is_closed = False
         self._error: ExchangesDBError | None = None
@@ -70,7 +71,7 @@ class Kept(ABC):
     @property
     def position(self) -> Position | None:
         """How far the log of changes is known; None before anything was loaded."""
-        return None if self._snapshot is None else self._snapshot.position
+        return self._position
 
     @property
     def state(self) -> RegistryState:
@@ -200,6 +201,7 @@ class Kept(ABC):
         before, self._snapshot = self._snapshot, snapshot
         for follower in self._followers:
             follower.moved(before, snapshot, news)
+        self._position = snapshot.position  # what another thread looks up then is no older
 
     def _prove(self) -> None:
         if self._is_closed:

@@ -133,9 +133,9 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
         wanted = check_filters(base=base, quote=quote, kind=kind)
         check_tradable(tradable, max_age)
         market = None if market_type is None else MarketType.parse(market_type)
+        now, stale = self._circumstances()  # before the snapshot, which is no older then
         snapshot = self._served.snapshot
         places = snapshot.places.values() if texts is None else [place_of(snapshot, text) for text in texts]
-        now, stale = self._circumstances()
 
         def fits(place: Place, one: RegistrySymbol) -> bool:
             return (
@@ -217,8 +217,8 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
             ExchangeNotFound, SymbolNotFound, AmbiguousSymbol: no symbol is meant by the name, or several.
             RegistryStale: nothing was loaded yet.
         """
-        snapshot = self._served.last or self._served.snapshot
         now, stale = self._circumstances()
+        snapshot = self._served.last or self._served.snapshot
         return judging.can_trade(
             snapshot,
             *subject,
@@ -231,6 +231,10 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
         )
 
     def _circumstances(self) -> tuple[datetime, bool]:
-        """Return what time it is by the server's clock, and whether the snapshot may be old."""
+        """Return what time it is by the server's clock, and whether the snapshot may be old.
+
+        Ask for this first and for the snapshot then: one that was taken while the registry was stale is not what was
+        proven a moment later, when its thread has the database again.
+        """
         # A registry that no server has answered is stale: what time it is then decides nothing.
         return self.now() or datetime.now(UTC), self.state is not RegistryState.LIVE

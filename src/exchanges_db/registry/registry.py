@@ -16,6 +16,7 @@ from exchanges_db.registry.file import read_snapshot, write_snapshot
 from exchanges_db.registry.kept import Kept
 from exchanges_db.registry.look_ups import LookUps
 from exchanges_db.registry.settings import RegistrySettings, dsn_of, hidden
+from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.registry.streams import Streams
 from exchanges_db.registry.threaded import ThreadedRegistry
 
@@ -51,6 +52,16 @@ class Registry(Kept, Changing, LookUps):
         self._streams = Streams(self, self._settings.poll_interval, self._in_loop)
         self._followers.last = self._streams  # after views, in which another thread may look up what it was told of
         self._on_news, self._on_failure = self._streams.look, self._streams.end
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """All that is held now, of one moment; `by_id` and all other look-ups know what is in it.
+
+        Raises:
+            RegistryStale: nothing is held yet, or it is too old, or the registry is closed.
+        """
+        held, served = super().snapshot, self._served.snapshot
+        return served if type(served) is Snapshot else held  # to other threads not before the look-ups have moved on
 
     @classmethod
     def in_thread(

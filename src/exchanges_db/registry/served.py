@@ -173,7 +173,7 @@ class Served:
 
     def fresh(self, snapshot: Snapshot) -> None:
         """Answer again, by this snapshot."""
-        self.last = self.snapshot = snapshot
         answer(self.by_id, {one.id: one for one in all_symbols(snapshot.places_by_id.values())})
+        self.last = self.snapshot = snapshot  # whoever has a symbol from here finds it by its id
         self.pair_ids.restart(snapshot)
         self._refuses = False
