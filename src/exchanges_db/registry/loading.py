@@ -27,7 +27,7 @@ _BEFORE_ALL = -INTEGER_MAX - 1
 _TORN = (
     "not all triggers that registry_changes rests on are there and fire always, so some changes are told to nobody: "
     "a restore goes on, which is to be waited for, or one was dropped or switched off, or another table has taken the "
-    "name of its own: `exchanges-db validate` names it"
+    "name of its own, or inherits from it, or it from another: `exchanges-db validate` names it"
 )
 
 

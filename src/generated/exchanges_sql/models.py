@@ -243,7 +243,7 @@ class RegistryFee:
 
 @dataclasses.dataclass()
 class RegistryLog:
-    """Another number whenever one of the triggers that write the log of changes was made or switched; NULL while not all are there and fire always"""
+    """Another number whenever one of the triggers that write the log of changes was made or switched, or a column of their tables changed; NULL while not all are there and fire always, or a table inherits"""
     version: int
 
 
