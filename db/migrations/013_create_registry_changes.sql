@@ -386,11 +386,11 @@ SELECT (
                        'symbols_stamp')
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS i
                       WHERE i.inhrelid IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
-                                               'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
-                                               'public.symbol_lists'::regclass, 'public.symbols'::regclass)
-                         OR i.inhparent IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
-                                               'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
-                                               'public.symbol_lists'::regclass, 'public.symbols'::regclass))
+                                         'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
+                                         'public.symbol_lists'::regclass, 'public.symbols'::regclass)
+                      OR i.inhparent IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
+                                         'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
+                                         'public.symbol_lists'::regclass, 'public.symbols'::regclass))
 )::bigint AS version;
 
 COMMENT ON VIEW public.registry_log IS 'Another number whenever one of the triggers that write the log of changes was made or switched, or a column of their tables changed; NULL while not all are there and fire always, or a table inherits';
