@@ -2204,18 +2204,25 @@ COMMENT ON VIEW public.registry_fees IS 'What accounts pay now, as a registry ho
 --
 
 CREATE VIEW public.registry_log AS
- SELECT (( SELECT
+ SELECT (((( SELECT
                 CASE count(*)
-                    WHEN 24 THEN (sum(((t.xmin)::text)::bigint) + ( SELECT sum(((a.xmin)::text)::bigint) AS sum
-                       FROM pg_attribute a
-                      WHERE ((a.attnum > 0) AND (a.attrelid = ANY (ARRAY[('public.account_fees'::regclass)::oid, ('public.exchanges'::regclass)::oid, ('public.holds'::regclass)::oid, ('public.registry_changes'::regclass)::oid, ('public.symbol_doubts'::regclass)::oid, ('public.symbol_lists'::regclass)::oid, ('public.symbols'::regclass)::oid])))))
+                    WHEN 24 THEN sum(((t.xmin)::text)::bigint)
                     ELSE NULL::numeric
                 END AS "case"
-           FROM (pg_trigger t
-             JOIN pg_class c ON ((c.oid = t.tgrelid)))
-          WHERE ((t.tgenabled = 'A'::"char") AND (c.relnamespace = ('public'::regnamespace)::oid) AND (c.relname = ANY (ARRAY['account_fees'::name, 'exchanges'::name, 'holds'::name, 'registry_changes'::name, 'symbol_doubts'::name, 'symbol_lists'::name, 'symbols'::name])) AND (t.tgrelid = ANY (ARRAY[('public.account_fees'::regclass)::oid, ('public.exchanges'::regclass)::oid, ('public.holds'::regclass)::oid, ('public.registry_changes'::regclass)::oid, ('public.symbol_doubts'::regclass)::oid, ('public.symbol_lists'::regclass)::oid, ('public.symbols'::regclass)::oid])) AND (t.tgname = ANY (ARRAY['account_fees_note_insert'::name, 'account_fees_refuse'::name, 'exchanges_note_delete'::name, 'exchanges_note_insert'::name, 'exchanges_note_truncate'::name, 'exchanges_note_update'::name, 'holds_note_delete'::name, 'holds_note_insert'::name, 'holds_note_truncate'::name, 'holds_note_update'::name, 'registry_changes_stamp'::name, 'symbol_doubts_note_delete'::name, 'symbol_doubts_note_insert'::name, 'symbol_doubts_note_truncate'::name, 'symbol_doubts_note_update'::name, 'symbol_lists_note_delete'::name, 'symbol_lists_note_insert'::name, 'symbol_lists_note_truncate'::name, 'symbol_lists_note_update'::name, 'symbols_note_delete'::name, 'symbols_note_insert'::name, 'symbols_note_truncate'::name, 'symbols_note_update'::name, 'symbols_stamp'::name])) AND (NOT (EXISTS ( SELECT
+           FROM pg_trigger t
+          WHERE ((t.tgenabled = 'A'::"char") AND (t.tgrelid = ANY (ARRAY[('public.account_fees'::regclass)::oid, ('public.exchanges'::regclass)::oid, ('public.holds'::regclass)::oid, ('public.registry_changes'::regclass)::oid, ('public.symbol_doubts'::regclass)::oid, ('public.symbol_lists'::regclass)::oid, ('public.symbols'::regclass)::oid])) AND (t.tgname = ANY (ARRAY['account_fees_note_insert'::name, 'account_fees_refuse'::name, 'exchanges_note_delete'::name, 'exchanges_note_insert'::name, 'exchanges_note_truncate'::name, 'exchanges_note_update'::name, 'holds_note_delete'::name, 'holds_note_insert'::name, 'holds_note_truncate'::name, 'holds_note_update'::name, 'registry_changes_stamp'::name, 'symbol_doubts_note_delete'::name, 'symbol_doubts_note_insert'::name, 'symbol_doubts_note_truncate'::name, 'symbol_doubts_note_update'::name, 'symbol_lists_note_delete'::name, 'symbol_lists_note_insert'::name, 'symbol_lists_note_truncate'::name, 'symbol_lists_note_update'::name, 'symbols_note_delete'::name, 'symbols_note_insert'::name, 'symbols_note_truncate'::name, 'symbols_note_update'::name, 'symbols_stamp'::name])))) + (( SELECT
+                CASE count(*)
+                    WHEN 7 THEN 0
+                    ELSE NULL::integer
+                END AS "case"
+           FROM pg_class c
+          WHERE ((c.relnamespace = ('public'::regnamespace)::oid) AND (c.relname = ANY (ARRAY['account_fees'::name, 'exchanges'::name, 'holds'::name, 'registry_changes'::name, 'symbol_doubts'::name, 'symbol_lists'::name, 'symbols'::name])) AND (c.oid = ANY (ARRAY[('public.account_fees'::regclass)::oid, ('public.exchanges'::regclass)::oid, ('public.holds'::regclass)::oid, ('public.registry_changes'::regclass)::oid, ('public.symbol_doubts'::regclass)::oid, ('public.symbol_lists'::regclass)::oid, ('public.symbols'::regclass)::oid])) AND (NOT (EXISTS ( SELECT
                    FROM pg_inherits i
-                  WHERE ((i.inhrelid = ANY (ARRAY[('public.account_fees'::regclass)::oid, ('public.exchanges'::regclass)::oid, ('public.holds'::regclass)::oid, ('public.registry_changes'::regclass)::oid, ('public.symbol_doubts'::regclass)::oid, ('public.symbol_lists'::regclass)::oid, ('public.symbols'::regclass)::oid])) OR (i.inhparent = ANY (ARRAY[('public.account_fees'::regclass)::oid, ('public.exchanges'::regclass)::oid, ('public.holds'::regclass)::oid, ('public.registry_changes'::regclass)::oid, ('public.symbol_doubts'::regclass)::oid, ('public.symbol_lists'::regclass)::oid, ('public.symbols'::regclass)::oid])))))))))::bigint AS version;
+                  WHERE (i.inhrelid = c.oid)))) AND (NOT (EXISTS ( SELECT
+                   FROM pg_inherits i
+                  WHERE (i.inhparent = c.oid)))))))::numeric) + ( SELECT sum(((a.xmin)::text)::bigint) AS sum
+           FROM pg_attribute a
+          WHERE ((a.attnum > 0) AND (a.attrelid = ANY (ARRAY[('public.account_fees'::regclass)::oid, ('public.exchanges'::regclass)::oid, ('public.holds'::regclass)::oid, ('public.registry_changes'::regclass)::oid, ('public.symbol_doubts'::regclass)::oid, ('public.symbol_lists'::regclass)::oid, ('public.symbols'::regclass)::oid]))))))::bigint AS version;
 
 
 --

@@ -353,44 +353,41 @@ ALTER TABLE public.symbols ENABLE ALWAYS TRIGGER symbols_note_truncate;
 -- table after another, and an owner may switch them off, for one transaction too. Each of that gives a row of the catalogue
 -- the number of the transaction that did it. Two of earlier migrations are among them: without symbols_stamp the notes
 -- would take no update for one, and while account_fees_refuse is on nothing there is deleted, of which there is no note.
--- By name and as the very tables that the views are of: another one that was renamed to the name of one of them has no such
--- triggers, or is not what the views show.
--- And that no other table inherits from one of them, or one from another, as a partition does: what is written by way of
--- the other fires no trigger per statement. That it was so, for one transaction too, tells the number of the last that
--- changed a column; as it tells of ALTER COLUMN ... TYPE ... USING, which changes rows and fires none.
--- A query within the query: a view of one table alone is printed otherwise by PostgreSQL 15 than by later ones.
+-- And the tables, by name and as the very ones that the views are of: another one that was renamed to the name of one of
+-- them has no such triggers, or is not what the views show. None may be a partition, inherit, or be inherited from: what is
+-- written by way of the other table fires no trigger per statement. That it was so tell the numbers of the columns' own
+-- rows, as they tell of ALTER COLUMN ... TYPE ... USING, which changes rows and fires no trigger.
 CREATE VIEW public.registry_log AS
 SELECT (
-    SELECT CASE count(*) WHEN 24 THEN sum(t.xmin::text::bigint)
-        + (SELECT sum(a.xmin::text::bigint)
-           FROM pg_catalog.pg_attribute AS a
-           WHERE a.attnum > 0
-             AND a.attrelid IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
-                                'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
-                                'public.symbol_lists'::regclass, 'public.symbols'::regclass)) END
-    FROM pg_catalog.pg_trigger AS t
-    JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
-    WHERE t.tgenabled = 'A'
-      AND c.relnamespace = 'public'::regnamespace
-      AND c.relname IN ('account_fees', 'exchanges', 'holds', 'registry_changes', 'symbol_doubts', 'symbol_lists', 'symbols')
-      AND t.tgrelid IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
-                        'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
-                        'public.symbol_lists'::regclass, 'public.symbols'::regclass)
-      AND t.tgname IN ('account_fees_note_insert', 'account_fees_refuse',
-                       'exchanges_note_delete', 'exchanges_note_insert', 'exchanges_note_truncate', 'exchanges_note_update',
-                       'holds_note_delete', 'holds_note_insert', 'holds_note_truncate', 'holds_note_update',
-                       'registry_changes_stamp',
-                       'symbol_doubts_note_delete', 'symbol_doubts_note_insert', 'symbol_doubts_note_truncate', 'symbol_doubts_note_update',
-                       'symbol_lists_note_delete', 'symbol_lists_note_insert', 'symbol_lists_note_truncate', 'symbol_lists_note_update',
-                       'symbols_note_delete', 'symbols_note_insert', 'symbols_note_truncate', 'symbols_note_update',
-                       'symbols_stamp')
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS i
-                      WHERE i.inhrelid IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
-                                         'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
-                                         'public.symbol_lists'::regclass, 'public.symbols'::regclass)
-                      OR i.inhparent IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
-                                         'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
-                                         'public.symbol_lists'::regclass, 'public.symbols'::regclass))
+    (SELECT CASE count(*) WHEN 24 THEN sum(t.xmin::text::bigint) END
+     FROM pg_catalog.pg_trigger AS t
+     WHERE t.tgenabled = 'A'
+       AND t.tgrelid IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
+                         'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
+                         'public.symbol_lists'::regclass, 'public.symbols'::regclass)
+       AND t.tgname IN ('account_fees_note_insert', 'account_fees_refuse',
+                        'exchanges_note_delete', 'exchanges_note_insert', 'exchanges_note_truncate', 'exchanges_note_update',
+                        'holds_note_delete', 'holds_note_insert', 'holds_note_truncate', 'holds_note_update',
+                        'registry_changes_stamp',
+                        'symbol_doubts_note_delete', 'symbol_doubts_note_insert', 'symbol_doubts_note_truncate', 'symbol_doubts_note_update',
+                        'symbol_lists_note_delete', 'symbol_lists_note_insert', 'symbol_lists_note_truncate', 'symbol_lists_note_update',
+                        'symbols_note_delete', 'symbols_note_insert', 'symbols_note_truncate', 'symbols_note_update',
+                        'symbols_stamp'))
+    + (SELECT CASE count(*) WHEN 7 THEN 0 END
+       FROM pg_catalog.pg_class AS c
+       WHERE c.relnamespace = 'public'::regnamespace
+         AND c.relname IN ('account_fees', 'exchanges', 'holds', 'registry_changes', 'symbol_doubts', 'symbol_lists', 'symbols')
+         AND c.oid IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
+                       'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
+                       'public.symbol_lists'::regclass, 'public.symbols'::regclass)
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = c.oid)
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = c.oid))
+    + (SELECT sum(a.xmin::text::bigint)
+       FROM pg_catalog.pg_attribute AS a
+       WHERE a.attnum > 0
+         AND a.attrelid IN ('public.account_fees'::regclass, 'public.exchanges'::regclass, 'public.holds'::regclass,
+                            'public.registry_changes'::regclass, 'public.symbol_doubts'::regclass,
+                            'public.symbol_lists'::regclass, 'public.symbols'::regclass))
 )::bigint AS version;
 
 COMMENT ON VIEW public.registry_log IS 'Another number whenever one of the triggers that write the log of changes was made or switched, or a column of their tables changed; NULL while not all are there and fire always, or a table inherits';
