@@ -164,6 +164,19 @@ def test_nothing_may_be_traded_by_what_was_held_before_the_database_came_back() 
     assert _BackAgain().list_symbols() == []
 
 
+def test_a_look_up_waits_for_no_lock() -> None:
+    """As in the handler of a signal that interrupts whoever has it, and would never let it go."""
+    registry = Registry(NOWHERE)
+    registry._move(snapshot(place(symbol())), None)
+    found: list[int] = []
+    with registry._served.pair_ids._lock:
+        asking = threading.Thread(target=lambda: found.append(registry.symbol_id(PLACE, "B1", "USDT")), daemon=True)
+        asking.start()
+        asking.join(5)
+        assert found == [1]
+    assert registry.symbol_id(PLACE, "B1", "USDT") == 1
+
+
 async def test_eight_threads_begin_and_cease_to_follow_while_it_moves() -> None:
     """Each is told in the registry's thread, in order, up to the last; a view that was made shows the last, too."""
     registry = Registry(NOWHERE)

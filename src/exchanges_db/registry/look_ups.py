@@ -1,4 +1,4 @@
-"""All look-ups of a registry: from memory, without a clock, a lock or an await.
+"""All look-ups of a registry: from memory, without an await or anything that waits for a lock.
 
 Each has the name of the function that asks the database, or that name without `get_` where it raises an error and the
 other gives `default`. All raise RegistryStale where the registry is stale and was told to raise then.

@@ -58,12 +58,16 @@ class SymbolIds(Answers[PairKey, int]):
         if found is None:
             raise no_pair(place, base, quote, None)
         name = _kept_name(exchange, place.exchange.enum_value)
-        if name is not None:
-            with self._lock:
+        # Not kept this time where the lock is taken: a look-up waits for none, least of all in the handler of a signal
+        # that has interrupted whoever has it.
+        if name is not None and self._lock.acquire(blocking=False):
+            try:
                 if self._snapshot is snapshot and type(self) is SymbolIds:
                     # A plain text stands for one of a class that compares in its own way.
                     dict.__setitem__(self, (name, str.__str__(base), str.__str__(quote)), found.id)
                     self._named.setdefault(place.exchange.id, set()).add(name)
+            finally:
+                self._lock.release()
         return found.id
 
     def moved(
