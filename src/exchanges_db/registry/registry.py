@@ -60,8 +60,8 @@ class Registry(Kept, Changing, LookUps):
         Raises:
             RegistryStale: nothing is held yet, or it is too old, or the registry is closed.
         """
-        held, served = super().snapshot, self._served.snapshot
-        return served if type(served) is Snapshot else held  # to other threads not before the look-ups have moved on
+        served = self._served.snapshot  # to other threads not before the look-ups have moved on
+        return served if type(served) is Snapshot else super().snapshot
 
     @classmethod
     def in_thread(
