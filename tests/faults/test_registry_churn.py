@@ -63,8 +63,8 @@ class Torn(Registry):
     def _move(self, snapshot: Snapshot, news: News | None) -> None:
         if self._snapshot is not None:
             half = {**self._snapshot.places_by_id, 1: snapshot.places_by_id[1]}
-            self._snapshot = Snapshot.of(snapshot.position, half)
-            self._loop.call_later(0.001, super()._move, snapshot, news)  # type: ignore[union-attr]
+            super()._move(Snapshot.of(snapshot.position, half), None)
+            self._loop.call_later(0.001, super()._move, snapshot, None)  # type: ignore[union-attr]
             return
         super()._move(snapshot, news)
 
