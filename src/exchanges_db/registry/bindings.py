@@ -125,10 +125,7 @@ class Binding:
     def _in(self, snapshot: Snapshot) -> Place | None:
         # By its id, which stays where its name is changed. By its name where it was deleted and inserted again, also
         # where another one has its id since, as after TRUNCATE ... RESTART IDENTITY or in a database made anew.
-        found = snapshot.places_by_id.get(self._exchange.id)
-        if found is None or found.exchange.created_at != self._exchange.created_at:
-            found = snapshot.places.get(self._exchange.enum_value)
-        return found
+        return snapshot.same(self._exchange) or snapshot.places.get(self._exchange.enum_value)
 
     def _take(self, place: Place | None) -> None:
         self._place = place

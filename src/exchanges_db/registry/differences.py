@@ -71,10 +71,8 @@ def find_registry_changes(before: Snapshot, after: Snapshot, news: News | None) 
 
 
 def _is_replaced(exchange: StoredExchange, after: Snapshot) -> bool:
-    place = after.places_by_id.get(exchange.id)
-    if place is None:
-        return exchange.enum_value in after.places
-    return place.exchange.created_at != exchange.created_at
+    is_taken = exchange.id in after.places_by_id or exchange.enum_value in after.places
+    return is_taken and after.same(exchange) is None
 
 
 def _order(change: RegistryChange) -> int:

@@ -75,6 +75,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
             log_version=log_version,
         )
 
+    def same(self, exchange: StoredExchange) -> Place | None:
+        """Return the place of this very exchange, whatever it is called now; None where it is gone."""
+        found = self.places_by_id.get(exchange.id)
+        return found if found is not None and found.exchange.created_at == exchange.created_at else None
+
     def symbol(self, symbol_id: int) -> RegistrySymbol | NamedSymbol | None:
         """Return the symbol with this id, in whatever state; None where there is none."""
         for place in self.places_by_id.values():
