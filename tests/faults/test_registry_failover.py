@@ -132,6 +132,18 @@ async def tries_in_vain(registry: Registry) -> None:
     assert registry.state is RegistryState.STALE
 
 
+async def asks_in_vain(registry: Registry) -> None:
+    """Wait until it has asked the standby several times; what it holds stays, and is STALE."""
+
+    async def asked() -> bool:
+        return registry.stats().on_standby and registry.stats().polls > polls + 6
+
+    polls = registry.stats().polls
+    await until(asked, what="it has asked the standby several times")
+    assert name_in(registry) == "new"
+    assert registry.state is RegistryState.STALE
+
+
 @pytest.mark.parametrize("primary", [18], indirect=True)
 @pytest.mark.parametrize("kind", [Following, EpochAlone, NeverBack])
 async def test_a_failover_that_lost_commits_is_betrayed_by_the_token(
@@ -366,13 +378,7 @@ async def test_a_standby_that_is_behind_takes_nothing_back(primary: Server, stan
         await has_received(standby, primary)
         await primary.crash()
 
-        async def asked() -> bool:
-            return registry.stats().on_standby and registry.stats().polls > polls + 6
-
-        polls = registry.stats().polls
-        await until(asked, what="it has asked the standby several times")
-        assert name_in(registry) == "new"
-        assert registry.state is RegistryState.STALE
+        await asks_in_vain(registry)
         await standby.query("SELECT pg_wal_replay_resume()")
         await standby.promote()
         await is_in(registry, RegistryState.LIVE)
@@ -518,13 +524,7 @@ async def test_a_standby_whose_primary_has_fallen_silent_takes_nothing_back(
             way.refuse()
             way.forget()
 
-            async def asked() -> bool:
-                return registry.stats().on_standby and registry.stats().polls > polls + 6
-
-            polls = registry.stats().polls
-            await until(asked, what="it has asked the standby several times")
-            assert name_in(registry) == "new"
-            assert registry.state is RegistryState.STALE
+            await asks_in_vain(registry)
             await standby.promote()  # what was not received is lost
             await is_in(registry, RegistryState.LIVE)
             assert name_in(registry) != "new"
