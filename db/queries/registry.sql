@@ -24,28 +24,26 @@ WHERE c.epoch IS NOT NULL
 ORDER BY c.epoch DESC
 LIMIT 1;
 
--- name: SetIdleLimitOff :one
--- Let no limit for idle sessions end this one, which waits for notifications; where its address names one, that counts.
-SELECT set_config('idle_session_timeout', '0', false) AS idle_session_timeout
-FROM pg_catalog.pg_settings AS s
-WHERE s.name = 'idle_session_timeout' AND s.setting <> '0' AND s.source <> 'client';
-
--- name: SetIdleTransactionLimit :one
--- End this transaction where nobody goes on with it for so long: what the network has cut off from its client keeps its
--- locks and all old rows otherwise, until the server finds out. Where there is a limit, or its address names one, that counts.
--- Not is_local: each transaction of this session, so that the first answer of one may be lost as well.
-SELECT set_config('idle_in_transaction_session_timeout', @time_limit::text, @is_local::boolean) AS idle_in_transaction_session_timeout
-FROM pg_catalog.pg_settings AS s
-WHERE s.name = 'idle_in_transaction_session_timeout' AND s.setting = '0' AND s.source <> 'client';
-
--- name: SetNetworkLimits :one
--- Have the server find out within some minutes that the network has cut this session off, also while it sends, and while
--- it waits for the rest of a question, which counts as no idle transaction. What its owner or the address has set counts.
+-- name: SetSessionLimits :one
+-- For a session of one's own, which waits for notifications: let no limit for idle sessions end it, end a transaction that
+-- nobody goes on with, and have the server find out within some minutes that the network has cut the session off, also while
+-- it sends, and while it waits for the rest of a question, which counts as no idle transaction. What the address names
+-- counts, and so does a limit for idle transactions, or for the network, that anybody has set.
 SELECT count(set_config(s.name, own.value, false)) AS limits_set
 FROM pg_catalog.pg_settings AS s
-JOIN (VALUES ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6'),
+JOIN (VALUES ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', @transaction_limit::text),
+             ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6'),
              ('tcp_user_timeout', '60000')) AS own (name, value) ON own.name = s.name
-WHERE s.source = 'default';
+WHERE CASE s.name WHEN 'idle_session_timeout' THEN s.setting <> '0' AND s.source <> 'client'
+                  WHEN 'idle_in_transaction_session_timeout' THEN s.setting = '0' AND s.source <> 'client'
+                  ELSE s.source = 'default' END;
+
+-- name: SetTransactionLimit :one
+-- The limit for idle transactions for this one alone, as where a pooler gives the session to others: what the network has
+-- cut off from its client keeps its locks and all old rows otherwise, until the server finds out.
+SELECT set_config('idle_in_transaction_session_timeout', @transaction_limit::text, true) AS idle_in_transaction_session_timeout
+FROM pg_catalog.pg_settings AS s
+WHERE s.name = 'idle_in_transaction_session_timeout' AND s.setting = '0' AND s.source <> 'client';
 
 -- name: GetRegistryNews :one
 -- What has changed since this epoch, as one document each, and which epoch was reached by that?

@@ -10,7 +10,7 @@ from exchanges_db.database.bridge import bridge
 from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.session import Session
 from exchanges_db.errors import ExchangesDBError
-from exchanges_db.registry.loading import limit_idle
+from exchanges_db.registry.loading import limit_session
 from exchanges_sql.registry import AsyncQuerier, GetRegistryStateRow
 
 CHANNEL = "exchanges_db_changed"  # as in migration 013; short and in small letters, as channels must be
@@ -31,9 +31,7 @@ async def keep_while_idle(session: Session, state: GetRegistryStateRow, *, limit
     direct = is_direct(session, state)
     if direct:
         async with asyncio.timeout(limit):
-            await AsyncQuerier(bridge(session)).set_idle_limit_off()
-            await limit_idle(bridge(session), is_local=False)
-            await AsyncQuerier(bridge(session)).set_network_limits()
+            await limit_session(bridge(session))
     return direct
 
 

@@ -108,7 +108,7 @@ async def fetch_news(conn: AsyncConnection, documents: Documents, known: Snapsho
 async def fetch_long_news(conn: AsyncConnection, documents: Documents, known: Snapshot) -> News | None:
     """Return the same in parts: a statement that takes too long would be given up, and be asked for again, for ever.
 
-    `conn` is in a transaction of REPEATABLE READ, whose first statement was `lock_registry`, as for `load_all`.
+    `conn` is in a transaction of REPEATABLE READ, that began with `hold_registry`, as for `load_all`.
     """
     querier = AsyncQuerier(conn)
     row = await _news_since(conn, known)
@@ -155,12 +155,14 @@ async def of_one_moment(session: Session, read: Callable[[AsyncConnection], Awai
     return what
 
 
-async def limit_idle(conn: AsyncConnection, *, is_local: bool) -> None:
-    """Have the server end a transaction that nobody goes on with; is_local: this one, else each of the session."""
-    await AsyncQuerier(conn).set_idle_transaction_limit(time_limit=_IDLE_LIMIT, is_local=is_local)
+async def limit_session(conn: AsyncConnection) -> None:
+    """Have the server keep a session while it is idle, but no transaction that nobody goes on with."""
+    await AsyncQuerier(conn).set_session_limits(transaction_limit=_IDLE_LIMIT)
 
 
 async def hold_registry(conn: AsyncConnection) -> None:
     """Keep the tables as they are until a transaction of REPEATABLE READ ends, which this is the first statement of."""
-    await AsyncQuerier(conn).lock_registry()  # before the moment, which begins with whatever is asked next
-    await limit_idle(conn, is_local=True)  # of a session that goes through a pooler; another has its limit by now
+    querier = AsyncQuerier(conn)
+    await querier.lock_registry()  # before the moment, which begins with whatever is asked next
+    # Of a session that goes through a pooler; another has its limit by now.
+    await querier.set_transaction_limit(transaction_limit=_IDLE_LIMIT)

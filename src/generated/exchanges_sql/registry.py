@@ -195,26 +195,22 @@ SELECT pg_notify(:p1\\:\\:text, :p2\\:\\:text)
 """
 
 
-SET_IDLE_LIMIT_OFF = """-- name: set_idle_limit_off \\:one
-SELECT set_config('idle_session_timeout', '0', false) AS idle_session_timeout
-FROM pg_catalog.pg_settings AS s
-WHERE s.name = 'idle_session_timeout' AND s.setting <> '0' AND s.source <> 'client'
-"""
-
-
-SET_IDLE_TRANSACTION_LIMIT = """-- name: set_idle_transaction_limit \\:one
-SELECT set_config('idle_in_transaction_session_timeout', :p1\\:\\:text, :p2\\:\\:boolean) AS idle_in_transaction_session_timeout
-FROM pg_catalog.pg_settings AS s
-WHERE s.name = 'idle_in_transaction_session_timeout' AND s.setting = '0' AND s.source <> 'client'
-"""
-
-
-SET_NETWORK_LIMITS = """-- name: set_network_limits \\:one
+SET_SESSION_LIMITS = """-- name: set_session_limits \\:one
 SELECT count(set_config(s.name, own.value, false)) AS limits_set
 FROM pg_catalog.pg_settings AS s
-JOIN (VALUES ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6'),
+JOIN (VALUES ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', :p1\\:\\:text),
+             ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6'),
              ('tcp_user_timeout', '60000')) AS own (name, value) ON own.name = s.name
-WHERE s.source = 'default'
+WHERE CASE s.name WHEN 'idle_session_timeout' THEN s.setting <> '0' AND s.source <> 'client'
+                  WHEN 'idle_in_transaction_session_timeout' THEN s.setting = '0' AND s.source <> 'client'
+                  ELSE s.source = 'default' END
+"""
+
+
+SET_TRANSACTION_LIMIT = """-- name: set_transaction_limit \\:one
+SELECT set_config('idle_in_transaction_session_timeout', :p1\\:\\:text, true) AS idle_in_transaction_session_timeout
+FROM pg_catalog.pg_settings AS s
+WHERE s.name = 'idle_in_transaction_session_timeout' AND s.setting = '0' AND s.source <> 'client'
 """
 
 
@@ -301,20 +297,14 @@ class AsyncQuerier:
     async def send_notification(self, *, channel: str, payload: str) -> None:
         await self._conn.execute(sqlalchemy.text(SEND_NOTIFICATION), {"p1": channel, "p2": payload})
 
-    async def set_idle_limit_off(self) -> Optional[str]:
-        row = (await self._conn.execute(sqlalchemy.text(SET_IDLE_LIMIT_OFF))).first()
+    async def set_session_limits(self, *, transaction_limit: str) -> Optional[int]:
+        row = (await self._conn.execute(sqlalchemy.text(SET_SESSION_LIMITS), {"p1": transaction_limit})).first()
         if row is None:
             return None
         return row[0]
 
-    async def set_idle_transaction_limit(self, *, time_limit: str, is_local: bool) -> Optional[str]:
-        row = (await self._conn.execute(sqlalchemy.text(SET_IDLE_TRANSACTION_LIMIT), {"p1": time_limit, "p2": is_local})).first()
-        if row is None:
-            return None
-        return row[0]
-
-    async def set_network_limits(self) -> Optional[int]:
-        row = (await self._conn.execute(sqlalchemy.text(SET_NETWORK_LIMITS))).first()
+    async def set_transaction_limit(self, *, transaction_limit: str) -> Optional[str]:
+        row = (await self._conn.execute(sqlalchemy.text(SET_TRANSACTION_LIMIT), {"p1": transaction_limit})).first()
         if row is None:
             return None
         return row[0]
