@@ -113,6 +113,21 @@ def float_calls(tree: ast.Module) -> list[int]:
     ]
 
 
+def lost_cancellations(tree: ast.Module) -> list[int]:
+    """Return the lines that use wait_for: of Python 3.11 it hides a cancellation that comes as what it waits for ends.
+
+    A task that was told to end goes on then, and whoever waits for its end waits for ever. asyncio.timeout() does not.
+    """
+    lines = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="asyncio"), attr="wait_for"):
+                lines.append(node.lineno)
+            case ast.ImportFrom(module="asyncio", names=names) if "wait_for" in (alias.name for alias in names):
+                lines.append(node.lineno)
+    return lines
+
+
 def undocumented(tree: ast.Module) -> list[int]:
     """Return line 1 when the module does not say what it answers for."""
     return [] if (ast.get_docstring(tree) or "").strip() else [1]
@@ -128,7 +143,7 @@ def generated_reexports(tree: ast.Module) -> list[int]:
     ]
 
 
-RULES: tuple[Rule, ...] = (sql_from_strings, swallowed_errors, float_calls, undocumented)
+RULES: tuple[Rule, ...] = (sql_from_strings, swallowed_errors, lost_cancellations, float_calls, undocumented)
 
 
 def too_long(source: str) -> bool:
@@ -248,6 +263,8 @@ def test_generated_code_stays_inside() -> None:
         (swallowed_errors, "try:\n    pass\nexcept Exception as exc:\n    print(exc)"),
         (swallowed_errors, "try:\n    pass\nexcept (OSError, BaseException):\n    pass"),
         (swallowed_errors, "try:\n    pass\nexcept Exception:\n    if True:\n        raise\n    pass"),
+        (lost_cancellations, "async def f(e):\n    await asyncio.wait_for(e.wait(), 1)"),
+        (lost_cancellations, "from asyncio import sleep, wait_for"),
         (float_calls, "price = float('0.1')"),
         (undocumented, "import os"),
         (undocumented, '"""  """'),
@@ -266,6 +283,7 @@ def test_a_rule_can_fail(rule: Rule, source: str) -> None:
         (sql_from_strings, "error = f'cannot update {name}'\ntext = 'UPDATE 1'"),
         (swallowed_errors, "try:\n    pass\nexcept BaseException:\n    close()\n    raise"),
         (swallowed_errors, "try:\n    pass\nexcept OSError:\n    pass"),
+        (lost_cancellations, "async def f(e):\n    async with asyncio.timeout(1):\n        await e.wait()"),
         (float_calls, "def wait(seconds: float) -> None: ..."),
         (undocumented, '"""What this answers for."""'),
         (generated_reexports, "from exchanges_db.exchanges.models import Exchange"),

@@ -206,3 +206,17 @@ async def test_the_servers_time_is_known_before_anything_is_held(stocked_dsn: Ds
     assert before is not None
     assert after is not None
     assert before - timedelta(seconds=error) <= told <= after + timedelta(seconds=error)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_close_just_as_the_listener_is_to_look_again(stocked_dsn: Dsn, turns: int) -> None:
+    """That it was cancelled must not be lost in what it waits for, which is over in the same turn of the loop."""
+    registry = await Registry(stocked_dsn, listen=stocked_dsn, settings=RARE).open()
+    assert registry._following is not None
+    doubted = registry._following._witness.doubted
+    await until(lambda: bool(doubted._waiters))  # it has looked, and waits
+    doubted.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await registry.close()

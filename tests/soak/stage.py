@@ -124,7 +124,8 @@ class Stage:
         while not ended.is_set():  # the one that was chosen may just have ended by itself
             await self._send(signal.SIGKILL)
             with suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), 1)  # only then the server has seen it
+                async with asyncio.timeout(1):
+                    await ended.wait()  # only then the server has seen it
         witness.terminate()
         await until(self.leader.answers, what="the leader answers after the end of a session's process")
 

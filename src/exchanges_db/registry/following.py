@@ -136,7 +136,8 @@ class Following:
                 if self._hearing.is_refused and (echo := await self._subscribe(session, state)) is not None:
                     await self._hearing.ask(echo, self._ear)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._witness.doubted.wait(), self._poll_interval)
+                    async with asyncio.timeout(self._poll_interval):
+                        await self._witness.doubted.wait()
             raise DatabaseUnavailable("the connection that listens was lost")
         finally:
             self._witness.leaves()
