@@ -17,7 +17,7 @@ from exchanges_db.database.settings import Settings
 from exchanges_db.registry import following as module
 from exchanges_db.registry import hearing, listening, loading
 from exchanges_db.registry.documents import Documents
-from exchanges_db.registry.loading import Length, fetch_news
+from exchanges_db.registry.loading import Needs, fetch_news
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News, Snapshot
@@ -173,8 +173,8 @@ async def test_a_close_ends_what_a_black_hole_has_swallowed(
         has_begun.set()
         return await read(*arguments)
 
-    async def long(*_: object) -> Length:
-        return Length.LONG
+    async def long(*_: object) -> Needs:
+        return Needs.TRANSACTION
 
     async with toxic_proxy(dsn) as (proxy, through):
         limits = Settings(connect_timeout=1, command_timeout=1)

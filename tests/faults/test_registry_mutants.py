@@ -14,7 +14,7 @@ from exchanges_db.database.dsn import Dsn
 from exchanges_db.registry import following as module
 from exchanges_db.registry import kept
 from exchanges_db.registry.following import Following
-from exchanges_db.registry.loading import Length, fetch_news
+from exchanges_db.registry.loading import Needs, fetch_news
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.uptime import uptime
 from tests.factories import connected
@@ -57,7 +57,7 @@ class GoesBackForSafety(Following):
         self._before = before if before is not self.snapshot else self._before
 
 
-async def _newest_alone(*arguments: Any) -> News | Length | None:
+async def _newest_alone(*arguments: Any) -> News | Needs | None:
     """What the newest row of the log names, as if there were one commit per look."""
     news = await fetch_news(*arguments)
     if not isinstance(news, News) or not news.entries:

@@ -25,7 +25,7 @@ from exchanges_db.registry.documents import Documents
 from exchanges_db.registry.hearing import NAME, Hearing
 from exchanges_db.registry.listening import ECHO_LIMIT, Echo, keep_while_idle
 from exchanges_db.registry.loading import (
-    Length,
+    Needs,
     fetch_long_news,
     fetch_news,
     fetch_state,
@@ -274,7 +274,7 @@ class Following:
             self._limit = min(2 * self._limit, _LOAD_LIMIT)  # there may be much that is new
             raise
         self._limit = self._answer_timeout
-        if news is not Length.LONG:
+        if news is not Needs.TRANSACTION:
             return news
         return await of_one_moment(session, lambda conn: fetch_long_news(conn, self._documents, known))
 

@@ -84,24 +84,24 @@ async def load_all(conn: AsyncConnection, documents: Documents) -> Snapshot:
         part.cancel()
 
 
-class Length(Enum):
-    """What news may be besides News: too much for one statement, or nothing that one alone may be asked for."""
+class Needs(Enum):
+    """What is returned in place of news that one statement alone cannot read, or cannot be relied on to read."""
 
-    LONG = "LONG"
+    TRANSACTION = "TRANSACTION"
 
 
-async def fetch_news(conn: AsyncConnection, documents: Documents, known: Snapshot) -> News | Length | None:
+async def fetch_news(conn: AsyncConnection, documents: Documents, known: Snapshot) -> News | Needs | None:
     """Return what has changed since a snapshot, in one statement; None where all is to be read anew.
 
-    LONG: `fetch_long_news` is to be asked for it: so many symbols have changed, or the session's isolation is not
-    READ COMMITTED, so that what this found may be from before a table was written anew, and lack its rows.
+    Needs.TRANSACTION: `fetch_long_news` is to be asked for it: so many symbols have changed, or the session's isolation
+    is not READ COMMITTED, so that what this found may be from before a table was written anew, and lack its rows.
 
     Raises:
         SchemaMismatch: the database holds what cannot be read.
     """
     row = await _news_since(conn, known)
     if row is not None and (row.left_out or row.may_lack_rows):
-        return Length.LONG
+        return Needs.TRANSACTION
     return None if row is None else documents.news(row, names_in(known))
 
 
