@@ -1,7 +1,10 @@
 """What a registry tells as changes, beside a real server."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from exchanges_db import (
     Database,
@@ -14,7 +17,13 @@ from exchanges_db import (
     set_account_fees,
 )
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.registry.changes import AmbiguityChanged, RegistryChange, RegistryChangeKind, StateChanged
+from exchanges_db.registry.changes import (
+    AmbiguityChanged,
+    HoldChanged,
+    RegistryChange,
+    RegistryChangeKind,
+    StateChanged,
+)
 from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.state import RegistryState
@@ -152,3 +161,33 @@ async def test_what_a_file_did_not_know_is_told_as_changes(stocked_dsn: Dsn, tmp
         change, fresh = await read(stream, 2)
     assert (change.kind, fresh.kind) == (Kind.EXCHANGE_DEACTIVATED, Kind.STATE_CHANGED)
     assert change.committed_at is not None
+
+
+@pytest.mark.parametrize("is_read_anew", [False, True])
+async def test_a_hold_after_one_that_ran_out_is_set_and_replaces_none(stocked_dsn: Dsn, is_read_anew: bool) -> None:
+    """Whoever goes by `before=None` is told that trading is forbidden anew; and a release of nothing is no item."""
+    async with Registry(stocked_dsn, settings=RARE) as registry, Database(stocked_dsn) as db:
+        stream = registry.changes()
+
+        async def hold(reason: str, seconds: float | None) -> HoldChanged:
+            until = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+            async with db.transaction() as tx:
+                await hold_exchange(SPOT, reason=reason, until=until, db=tx)
+                if is_read_anew:
+                    await tx.connection.execute("TRUNCATE symbol_doubts")
+            (item,) = await read(stream, 1)
+            assert isinstance(item, HoldChanged)
+            return item
+
+        assert (await hold("one", 0.3)).kind is Kind.HOLD_SET
+        await asyncio.sleep(0.4)
+        second = await hold("two", None)
+        assert (second.kind, second.before) == (Kind.HOLD_SET, None)
+        assert (second.committed_at is None) is is_read_anew
+        third = await hold("three", 0.3)
+        assert (third.kind, third.before) == (Kind.HOLD_REPLACED, second.after)
+        await asyncio.sleep(0.4)
+        assert not await release_exchange(SPOT, db=db)
+        await deactivate_exchange(2, db=db)
+        assert [item.kind for item in await read(stream, 1)] == [Kind.EXCHANGE_DEACTIVATED]
+        assert registry.stats().loads == (4 if is_read_anew else 1)

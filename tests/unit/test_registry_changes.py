@@ -88,6 +88,21 @@ def test_each_thing_that_happens_is_one_item(kind: Kind, changed: str, was: Plac
     assert msgspec.structs.replace(item, position=at(9), committed_at=None) == reloaded
 
 
+@pytest.mark.parametrize("is_read_anew", [False, True])
+def test_a_hold_whose_time_is_over_is_none(is_read_anew: bool) -> None:
+    """By when it was committed, or by now where that is not known: what forbids something anew is no replacement."""
+    over = msgspec.structs.replace(HOLD, until_at=committed(8))
+    before = snapshot(place(holds={None: over, "X": over, "Y": msgspec.structs.replace(over, until_at=committed(9))}))
+    after = snapshot(place(holds={None: OTHER_HOLD, "Y": OTHER_HOLD}), epoch=8)
+    told = None if is_read_anew else news(after, entry(8, "HOLDS", 1))
+    found = find_registry_changes(before, after, told, committed(8) if is_read_anew else None)
+    assert [(item.kind, item.native_symbol, item.before) for item in found if isinstance(item, HoldChanged)] == [
+        (Kind.HOLD_SET, None, None),
+        (Kind.HOLD_REPLACED, "Y", before.places[PLACE].holds["Y"]),
+    ]
+    assert len(found) == 2
+
+
 def test_no_kind_is_left_untried() -> None:
     """The two that are the stream's own have tests there; a symbol's are those of ChangeKind, and two more.
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 
@@ -15,7 +16,7 @@ from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.registry.state import Counts, RegistryState, RegistryStats, why_not_live
 from exchanges_db.registry.streams import ChangeStream, Streams
 from exchanges_db.symbols.judge import Hold
-from tests.registry_snapshots import at, entry, news, place, snapshot, symbol
+from tests.registry_snapshots import START, at, entry, news, place, snapshot, symbol
 
 LIVE, STALE = RegistryState.LIVE, RegistryState.STALE
 
@@ -32,6 +33,10 @@ class Registry:
     def position(self) -> Position | None:
         """As the registry's own."""
         return None if self.held is None else self.held.position
+
+    def now(self) -> datetime:
+        """As the registry's own."""
+        return START
 
     def stats(self) -> RegistryStats:
         """As the registry's own."""

@@ -120,7 +120,8 @@ class AmbiguityChanged(RegistryChange, frozen=True, kw_only=True):
 class HoldChanged(RegistryChange, frozen=True, kw_only=True):
     """A person has forbidden to trade something, changed that, or allowed it again.
 
-    That a hold ends because its time is over is no change.
+    That a hold ends because its time is over is no change. From then on it is none: another one is HOLD_SET, with
+    `before` None, and that it is released is no item.
 
     Attributes:
         native_symbol: None: it is on the whole exchange.

@@ -6,7 +6,9 @@ Pure: nothing here reads a clock or a database.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import product
+from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import astuple
@@ -30,12 +32,15 @@ from exchanges_db.registry.snapshot import LogEntry, News, Snapshot
 from exchanges_db.symbols.changes import FieldChange, find_changes_between
 from exchanges_db.symbols.enums import SymbolKind
 from exchanges_db.symbols.fees import Fees
+from exchanges_db.symbols.judge import Hold
 from exchanges_db.symbols.models import NamedSymbol, SymbolSpec
 
 _Kind = RegistryChangeKind
 _Known = RegistrySymbol | NamedSymbol | None
 _Pair = tuple[int, _Known, _Known]  # a symbol by its id, as it was and as it is
+_Items = Iterator[tuple[Any, RegistryChange]]  # each after what puts it in order among those of its sort
 _SPEC = len(SymbolSpec.__struct_fields__)  # the first fields of a symbol are those of its specification
+_names = attrgetter("native_symbol", "base", "quote")
 _BOOKKEEPING = frozenset(("id", "created_at", "updated_at", "version"))
 _EXCHANGE_FIELDS = tuple(field for field in StoredExchange.__struct_fields__ if field not in _BOOKKEEPING)
 # Of one transaction: an exchange comes before what is on it, and goes after it.
@@ -51,21 +56,24 @@ _ORDER: dict[type[RegistryChange], int] = {
 }
 
 
-def find_registry_changes(before: Snapshot, after: Snapshot, news: News | None) -> list[RegistryChange]:
+def find_registry_changes(
+    before: Snapshot, after: Snapshot, news: News | None, now: datetime | None = None
+) -> list[RegistryChange]:
     """Return what happened between two snapshots, each thing once; what is the same again is not among it.
 
     news: that lead from one to the other; None: all was read anew, so that everything is compared.
+    now: by the server's clock, for what the news have no time of: whether the time of a hold was over.
     """
     replaced = frozenset(number for number, place in before.places_by_id.items() if _is_replaced(place.exchange, after))
-    steps = [(before, after)]
+    steps = [(before, after, frozenset[int]())]
     if replaced:  # deleted, and another one inserted with the same id or name: the first goes with all that it had
         left = {number: place for number, place in before.places_by_id.items() if number not in replaced}
         between = Snapshot.of(after.position, left)
-        steps = [(before, between), (between, after)]
+        steps = [(before, between, replaced), (between, after, frozenset())]
     found = [
         ((change.position.epoch, step, _order(change), change.exchange_id, detail), change)
-        for step, (was, now) in enumerate(steps)
-        for detail, change in _Comparison(was, now, news, replaced if step < len(steps) - 1 else frozenset()).changes()
+        for step, (first, second, ended) in enumerate(steps)
+        for detail, change in _Comparison(first, second, news, ended, now).changes()
     ]
     return [change for _, change in sorted(found, key=lambda one: one[0])]
 
@@ -87,8 +95,10 @@ class _Comparison:
     ended: exchanges whose id or name another one has afterwards: what the log says later than of them is of that one.
     """
 
-    def __init__(self, before: Snapshot, after: Snapshot, news: News | None, ended: frozenset[int]) -> None:
-        self._before, self._after, self._ended = before, after, ended
+    def __init__(
+        self, before: Snapshot, after: Snapshot, news: News | None, ended: frozenset[int], now: datetime | None
+    ) -> None:
+        self._before, self._after, self._ended, self._now = before, after, ended, now
         self._named: dict[tuple[str, int], LogEntry] | None = None
         if news is not None:
             self._named = {(entry.changed, number): entry for entry in news.entries for number in entry.ids}
@@ -97,8 +107,8 @@ class _Comparison:
         # Exchanges that are there only before or only afterwards: all of it has changed, whatever the log names.
         self._come_or_gone = before.places_by_id.keys() ^ after.places_by_id.keys()
 
-    def changes(self) -> Iterator[tuple[Any, RegistryChange]]:
-        """Yield each change after what puts it in order among those of its sort."""
+    def changes(self) -> _Items:
+        """Yield each change."""
         pairs = [(number, was, now) for number, was, now in self._pairs() if was is not now]
         yield from self._exchanges()
         yield from self._symbols(pairs)
@@ -131,7 +141,7 @@ class _Comparison:
             "exchange_id": exchange_id,
         }
 
-    def _exchanges(self) -> Iterator[tuple[Any, RegistryChange]]:
+    def _exchanges(self) -> _Items:
         for number in self._candidates("EXCHANGES"):
             was, now = (None if place is None else place.exchange for place in self._places(number))
             fields: tuple[FieldChange, ...] = ()
@@ -143,7 +153,7 @@ class _Comparison:
             common = self._common("EXCHANGES", number, number)
             yield 0, ExchangeChanged(kind=_exchange_kind(was, now), before=was, after=now, fields=fields, **common)
 
-    def _symbols(self, pairs: Iterable[_Pair]) -> Iterator[tuple[Any, RegistryChange]]:
+    def _symbols(self, pairs: Iterable[_Pair]) -> _Items:
         for number, was, now in pairs:
             moved = was is not None and now is not None and _is_another(was, now)
             if was is not None and (now is None or moved):
@@ -170,9 +180,7 @@ class _Comparison:
         for number in was.keys() | now.keys():
             yield number, was.get(number), now.get(number)
 
-    def _symbol(
-        self, number: int, was: _Known, now: RegistrySymbol | NamedSymbol
-    ) -> Iterator[tuple[Any, RegistryChange]]:
+    def _symbol(self, number: int, was: _Known, now: RegistrySymbol | NamedSymbol) -> _Items:
         if isinstance(now, NamedSymbol):
             if not isinstance(was, NamedSymbol) or _names(was) != _names(now):
                 common = self._common("SYMBOLS", number, now.exchange_id)
@@ -190,7 +198,7 @@ class _Comparison:
             common = self._common("SYMBOLS", number, now.exchange_id)
             yield number, DoubtChanged(kind=kind, symbol=now, since=since, **common)
 
-    def _ambiguities(self, pairs: Iterable[_Pair]) -> Iterator[tuple[Any, RegistryChange]]:
+    def _ambiguities(self, pairs: Iterable[_Pair]) -> _Items:
         groups: dict[tuple[int, Pair, SymbolKind | None], list[int]] = {}
         for number, was, now in pairs:
             old, new = (symbol if isinstance(symbol, RegistrySymbol) else None for symbol in (was, now))
@@ -220,14 +228,16 @@ class _Comparison:
             return gone if entry is None or entry.epoch < self._named[gone].epoch else said
         return said
 
-    def _beside(self) -> Iterator[tuple[Any, RegistryChange]]:
+    def _beside(self) -> _Items:
         for number in self._candidates("HOLDS"):
             was, now = ({} if place is None else place.holds for place in self._places(number))
+            common = self._common("HOLDS", number, number)
             for native in was.keys() | now.keys():
                 old, new = was.get(native), now.get(native)
+                if old != new and _is_over(old, common["committed_at"] or self._now):
+                    old = None
                 if old != new:
                     kind = _set_or_not(old, new, _Kind.HOLD_SET, _Kind.HOLD_REPLACED, _Kind.HOLD_RELEASED)
-                    common = self._common("HOLDS", number, number)
                     yield native or "", HoldChanged(kind=kind, native_symbol=native, before=old, after=new, **common)
         # Those of a symbol that is gone, also where its id was given again, went with it: no row of the log names them.
         for number in sorted(self._before.places_by_id.keys() | self._after.places_by_id.keys()):
@@ -242,13 +252,12 @@ class _Comparison:
                     common |= {"account": account, "symbol_id": symbol_id}
                     yield (account, symbol_id or 0), FeesChanged(kind=kind, before=fees, after=new_fees, **common)
         for number in self._candidates("LISTS"):
-            lists, new_lists = (
-                {} if place is None else {one.listing: one for one in place.lists} for place in self._places(number)
-            )
+            places = (() if place is None else place.lists for place in self._places(number))
+            lists, new_lists = ({one.listing: one for one in known} for known in places)
+            common = self._common("LISTS", number, number)
             for listing in lists.keys() | new_lists.keys():
-                state, new_state = lists.get(listing), new_lists.get(listing)
+                state, new_state, common["listing"] = lists.get(listing), new_lists.get(listing), listing
                 if state != new_state:
-                    common = self._common("LISTS", number, number) | {"listing": listing}
                     kind = _list_kind(state, new_state)
                     yield str(listing), ListChanged(kind=kind, before=state, after=new_state, **common)
 
@@ -265,7 +274,7 @@ def _is_same(was: RegistrySymbol, now: RegistrySymbol) -> bool:
     return was.doubtful_since == now.doubtful_since and astuple(was)[:_SPEC] == astuple(now)[:_SPEC]
 
 
-def _exchange_kind(was: StoredExchange | None, now: StoredExchange | None) -> RegistryChangeKind:
+def _exchange_kind(was: StoredExchange | None, now: StoredExchange | None) -> _Kind:
     if was is None or now is None:
         return _Kind.EXCHANGE_ADDED if was is None else _Kind.EXCHANGE_GONE
     if was.is_active != now.is_active:
@@ -273,20 +282,19 @@ def _exchange_kind(was: StoredExchange | None, now: StoredExchange | None) -> Re
     return _Kind.EXCHANGE_CHANGED
 
 
-def _set_or_not(
-    old: object, new: object, first: RegistryChangeKind, again: RegistryChangeKind, gone: RegistryChangeKind
-) -> RegistryChangeKind:
+def _set_or_not(old: object, new: object, first: _Kind, again: _Kind, gone: _Kind) -> _Kind:
     if new is None:
         return gone
     return first if old is None else again
 
 
-def _list_kind(old: ListState | None, new: ListState | None) -> RegistryChangeKind:
+def _is_over(hold: Hold | None, at: datetime | None) -> bool:
+    """Return whether it forbade nothing any more: to set another one forbids anew, and to release it does nothing."""
+    return hold is not None and at is not None and hold.until_at is not None and hold.until_at <= at
+
+
+def _list_kind(old: ListState | None, new: ListState | None) -> _Kind:
     if new is None:
         return _Kind.LIST_GONE
     is_confirmed = old is not None and old.changed_at == new.changed_at
     return _Kind.LIST_CONFIRMED if is_confirmed else _Kind.LIST_CHANGED
-
-
-def _names(symbol: NamedSymbol) -> tuple[str, str, str]:
-    return symbol.native_symbol, symbol.base, symbol.quote

@@ -1,14 +1,35 @@
-"""Those who follow a registry from snapshot to snapshot: views, streams of changes, look-ups by id."""
+"""Those who follow a registry from snapshot to snapshot, views, streams and look-ups by id, and what they ask of it."""
 
 from __future__ import annotations
 
 import itertools
 import weakref
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from exchanges_db.errors import InvalidArgument, RegistryStale, shown
+from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import News, Snapshot
+from exchanges_db.registry.state import RegistryState, RegistryStats
+
+
+class Followed(Protocol):
+    """What a registry says of itself."""
+
+    @property
+    def state(self) -> RegistryState:
+        """LOADING, LIVE, STALE or CLOSED."""
+
+    @property
+    def position(self) -> Position | None:
+        """How far it knows the log."""
+
+    def now(self) -> datetime | None:
+        """What time it is on the server."""
+
+    def stats(self) -> RegistryStats:
+        """What it has gone through."""
 
 
 class Follower(Protocol):

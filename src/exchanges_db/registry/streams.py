@@ -6,18 +6,18 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn, Protocol, Self
+from typing import NoReturn, Self
 
 from exchanges_db.database.loops import running_loop
 from exchanges_db.errors import ConfigurationError, InvalidArgument, RegistryStale, shown
 from exchanges_db.registry.answers import again
 from exchanges_db.registry.changes import Gap, RegistryChange, RegistryChangeKind, StateChanged
 from exchanges_db.registry.differences import find_registry_changes
-from exchanges_db.registry.followers import Weakly
+from exchanges_db.registry.followers import Followed, Weakly
 from exchanges_db.registry.forks import a_lock
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import News, Snapshot
-from exchanges_db.registry.state import RegistryState, RegistryStats
+from exchanges_db.registry.state import RegistryState
 
 _NOT_YET = "nothing was held yet when the stream was made"
 _ELSEWHERE = "the registry did not hold what was known at that position"
@@ -176,21 +176,6 @@ class ChangeStream:
                 self._loop.call_soon_threadsafe(self._arrived.set)
 
 
-class Followed(Protocol):
-    """What a registry says of itself."""
-
-    @property
-    def state(self) -> RegistryState:
-        """LOADING, LIVE, STALE or CLOSED."""
-
-    @property
-    def position(self) -> Position | None:
-        """How far it knows the log."""
-
-    def stats(self) -> RegistryStats:
-        """What it has gone through."""
-
-
 class Streams:
     """The streams of one registry that are still in use; none is kept alive here.
 
@@ -248,7 +233,7 @@ class Streams:
         streams = self._used()
         if not streams:
             return
-        changes = [] if before is None else find_registry_changes(before, after, news)
+        changes = [] if before is None else find_registry_changes(before, after, news, self._registry.now())
         for stream in streams:
             stream.move(after.position, changes)
 
