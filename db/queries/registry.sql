@@ -27,11 +27,13 @@ LIMIT 1;
 -- name: SetSessionLimits :one
 -- For a session of one's own, which waits for notifications: let no limit for idle sessions end it, end a transaction that
 -- nobody goes on with, and have the server find out within some minutes that the network has cut the session off, also while
--- it sends, and while it waits for the rest of a question, which counts as no idle transaction. What the address names
--- counts, and so does a limit for idle transactions, or for the network, that anybody has set.
+-- it sends. While it waits for the rest of a question it is not idle: only the limit for whole transactions counts there,
+-- which is of PostgreSQL 17. And while it waits for a lock it does not see that its client has gone, and come again.
+-- What the address names counts, and so does a limit for transactions or locks, or for the network, that anybody has set.
 SELECT count(set_config(s.name, own.value, false)) AS limits_set
 FROM pg_catalog.pg_settings AS s
 JOIN (VALUES ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', @transaction_limit::text),
+             ('transaction_timeout', @load_limit::text), ('lock_timeout', @lock_limit::text),
              ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6'),
              ('tcp_user_timeout', '60000')) AS own (name, value) ON own.name = s.name
 WHERE CASE s.name WHEN 'idle_session_timeout' THEN s.setting <> '0' AND s.source <> 'client'

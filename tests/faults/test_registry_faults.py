@@ -22,7 +22,7 @@ from exchanges_db.registry.registry import Registry
 from exchanges_db.registry.settings import RegistrySettings
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import RegistryState
-from exchanges_sql.registry import AsyncQuerier
+from exchanges_sql.registry import AsyncQuerier, GetRegistryContentsRow
 from tests.factories import connected
 from tests.registry_history import RecordedRegistry, Writers, broken, contents, loaded
 from tests.servers import Server, until
@@ -408,6 +408,58 @@ async def test_a_lock_of_which_nobody_heard_is_not_held_for_hours(dsn: Dsn, monk
         await asyncio.wait((opening,))
         await registry.close()
         await until(holds_none, what="the server has ended it", within=LONG)
+
+
+@pytest.mark.faults
+async def test_half_a_question_that_the_network_cut_off_leaves_no_transaction_behind(
+    dsn: Dsn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that waits for the other half is active, not idle; and a proxy may keep its side of a dead flow open."""
+    monkeypatch.setattr(loading, "_LONGEST_LOAD", "1s")
+    async with toxic_proxy(dsn) as (proxy, through), connected(dsn) as other:
+        if other.get_server_version().major < 17:
+            pytest.skip("before 17 nothing but the network's own limits ends that: there is no transaction_timeout")
+
+        async def half_asked() -> int:
+            waits = f"{OURS} AND state = 'active' AND wait_event = 'ClientRead'"
+            return int(await other.fetchval(f"SELECT count(*) FROM ({waits}) AS ours"))
+
+        async def is_left() -> bool:
+            return await half_asked() > 0
+
+        async def none_is_left() -> bool:
+            return await half_asked() == 0
+
+        async def half(querier: AsyncQuerier) -> GetRegistryContentsRow | None:
+            proxy.swallow("back")
+            return await real(querier)
+
+        real = AsyncQuerier.get_registry_contents
+        monkeypatch.setattr(AsyncQuerier, "get_registry_contents", half)
+        registry = RecordedRegistry(through, **QUICK)
+        opening = asyncio.create_task(registry.open())
+        await until(is_left, what="the first half was heard", within=LONG)
+        proxy.silent = True
+        opening.cancel()
+        await asyncio.wait((opening,))
+        await registry.close()
+        await until(none_is_left, what="the server has ended it", within=LONG)
+
+
+@pytest.mark.faults
+async def test_while_a_lock_keeps_news_waiting_no_sessions_pile_up(dsn: Dsn) -> None:
+    """A session that waits for a lock does not see that its client has gone: each attempt would leave one more."""
+    async with RecordedRegistry(dsn, **QUICK) as registry, connected(dsn) as other, connected(dsn) as owner:
+        most = 0
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE symbols IN ACCESS EXCLUSIVE MODE")
+            await other.execute("UPDATE exchanges SET display_name = 'changed' WHERE id = 1")
+            for _ in range(80):
+                most = max(most, int(await other.fetchval(f"SELECT count(*) FROM ({OURS}) AS ours")))
+                await asyncio.sleep(0.1)
+        assert registry.stats().losses >= 4
+        assert most <= 2
+        await is_live(registry, losses=4)
 
 
 @pytest.mark.parametrize(("set_before", "meanwhile"), [(False, "session"), (True, "database")])

@@ -31,7 +31,7 @@ async def keep_while_idle(session: Session, state: GetRegistryStateRow, *, limit
     direct = is_direct(session, state)
     if direct:
         async with asyncio.timeout(limit):
-            await limit_session(bridge(session))
+            await limit_session(bridge(session), limit)
     return direct
 
 

@@ -23,6 +23,7 @@ T = TypeVar("T")
 _EACH = 1000  # symbols in one document
 MOST_NAMED = 1_000_000  # entries and ids of the log; ten times as many took longer than a statement may
 _IDLE_LIMIT = "60s"  # after which a server ends a load that nobody goes on with
+_LONGEST_LOAD = "10min"  # after which it ends any
 _BEFORE_ALL = -INTEGER_MAX - 1
 _TORN = (
     "not all triggers that registry_changes rests on are there and fire always, so some changes are told to nobody: "
@@ -155,9 +156,14 @@ async def of_one_moment(session: Session, read: Callable[[AsyncConnection], Awai
     return what
 
 
-async def limit_session(conn: AsyncConnection) -> None:
-    """Have the server keep a session while it is idle, but no transaction that nobody goes on with."""
-    await AsyncQuerier(conn).set_session_limits(transaction_limit=_IDLE_LIMIT)
+async def limit_session(conn: AsyncConnection, patience: float) -> None:
+    """Have the server keep a session while it is idle, but no transaction that nobody goes on with.
+
+    patience: seconds for which it waits for a lock: as long as somebody waits for its answer.
+    """
+    await AsyncQuerier(conn).set_session_limits(
+        transaction_limit=_IDLE_LIMIT, load_limit=_LONGEST_LOAD, lock_limit=f"{max(1, round(1000 * patience))}ms"
+    )
 
 
 async def hold_registry(conn: AsyncConnection) -> None:

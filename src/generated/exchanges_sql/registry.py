@@ -199,6 +199,7 @@ SET_SESSION_LIMITS = """-- name: set_session_limits \\:one
 SELECT count(set_config(s.name, own.value, false)) AS limits_set
 FROM pg_catalog.pg_settings AS s
 JOIN (VALUES ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', :p1\\:\\:text),
+             ('transaction_timeout', :p2\\:\\:text), ('lock_timeout', :p3\\:\\:text),
              ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6'),
              ('tcp_user_timeout', '60000')) AS own (name, value) ON own.name = s.name
 WHERE CASE s.name WHEN 'idle_session_timeout' THEN s.setting <> '0' AND s.source <> 'client'
@@ -297,8 +298,8 @@ class AsyncQuerier:
     async def send_notification(self, *, channel: str, payload: str) -> None:
         await self._conn.execute(sqlalchemy.text(SEND_NOTIFICATION), {"p1": channel, "p2": payload})
 
-    async def set_session_limits(self, *, transaction_limit: str) -> Optional[int]:
-        row = (await self._conn.execute(sqlalchemy.text(SET_SESSION_LIMITS), {"p1": transaction_limit})).first()
+    async def set_session_limits(self, *, transaction_limit: str, load_limit: str, lock_limit: str) -> Optional[int]:
+        row = (await self._conn.execute(sqlalchemy.text(SET_SESSION_LIMITS), {"p1": transaction_limit, "p2": load_limit, "p3": lock_limit})).first()
         if row is None:
             return None
         return row[0]
