@@ -301,9 +301,46 @@ def test_what_changes_comes_to_a_plain_loop_in_a_thread(stocked_dsn: Dsn) -> Non
         changes.close()
         assert waits.result(10) == []
         registry.close()
-        assert len(reads.result(10)) <= len(names)
+        assert len(reads.result(10)) == len(names)  # what was waiting comes first
         with pytest.raises(RegistryStale, match="closed"):
             registry.changes()
+
+
+def test_what_waited_when_it_was_closed_is_read_afterwards(stocked_dsn: Dsn) -> None:
+    """By whoever drains a stream in the end, as with a Registry."""
+    with Registry.in_thread(stocked_dsn, settings=QUICK) as registry:
+        changes = registry.changes()
+        began = changes.position
+        asyncio.run(write(stocked_dsn, 0.01, 3))
+        registry.refresh(timeout=10)
+        registry.close()
+        assert changes.position == began
+        assert len(list(changes)) in (1, 2, 3)
+        assert changes.position == registry.position != began
+
+
+def test_an_interruption_while_one_waits_for_a_change_loses_none(
+    stocked_dsn: Dsn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by Ctrl-C, when the registry's thread has just taken it out of the queue; and the position says so."""
+    with Registry.in_thread(stocked_dsn, settings=QUICK) as registry:
+        changes = registry.changes()
+        began = changes.position
+        real = registry._thread._answer
+
+        def interrupted(*given: Any) -> Any:
+            real(*given)
+            raise KeyboardInterrupt
+
+        asyncio.run(write(stocked_dsn, 0.01, 1))
+        registry.refresh(timeout=10)
+        with monkeypatch.context() as patch:
+            patch.setattr(registry._thread, "_answer", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                next(changes)
+        assert changes.position == began
+        assert isinstance(next(changes), ExchangeChanged)
+        assert changes.position == registry.position != began
 
 
 def test_it_begins_with_a_file_where_no_database_is(stocked_dsn: Dsn, tmp_path: Path) -> None:

@@ -46,6 +46,40 @@ def test_what_fails_as_the_thread_ends_is_logged_by_nobody(caplog: pytest.LogCap
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
+@pytest.mark.parametrize("turns", range(5))
+def test_it_is_told_to_end_twice_and_ends_in_order(turns: int) -> None:
+    """As where several threads close it at once: what is to be done at the end is done."""
+    done = []
+
+    async def opening() -> None:
+        pass
+
+    async def closing() -> None:
+        await asyncio.sleep(0.01)
+        done.append("closed")
+
+    def tell_again(left: int) -> None:
+        if left:
+            loop.call_soon(tell_again, left - 1)
+        else:
+            thread._stop()
+
+    async def tell_twice() -> None:
+        thread._stop()
+        tell_again(turns)
+        await loop.create_future()  # until the thread ends
+
+    thread = LoopThread(done.append)
+    thread.start(opening, closing)
+    assert thread._loop is not None
+    loop = thread._loop
+    with pytest.raises(ThreadEnded):
+        thread.ask(tell_twice)
+    assert thread._thread is not None
+    thread._thread.join(5)
+    assert done == ["closed", ""]
+
+
 def test_where_the_system_has_no_thread_for_it_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where a user's or a container's limit of processes is reached; nothing is left open."""
 

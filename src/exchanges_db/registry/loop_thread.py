@@ -41,6 +41,7 @@ class LoopThread:
         self._waiting: dict[int, SimpleQueue[Any]] = {}  # told None when the thread ends
         self._is_to_end = False
         self.has_ended = False
+        self.is_forsaken = False  # in the child of a fork, which has no such thread
 
     @property
     def is_current(self) -> bool:
@@ -173,7 +174,8 @@ class LoopThread:
 
     def _stop(self) -> None:
         assert self._life is not None  # the thread runs it
-        self._life.cancel()
+        if not self._life.cancelling():  # told twice, it would be torn out of its own end
+            self._life.cancel()
 
     def _over(self, why: str) -> None:
         self.has_ended = True
@@ -184,6 +186,7 @@ class LoopThread:
 
     def forsake(self, parent: int) -> None:
         """In the child of a fork: there is no thread here, and what it holds is the parent's."""
+        self.is_forsaken = True
         self._over(reason(parent))
 
 

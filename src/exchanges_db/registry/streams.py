@@ -81,16 +81,25 @@ class ChangeStream:
             raise ConfigurationError("a stream of changes is read in one event loop: ask the registry for one in each")
         self._loop = loop
         while True:
-            with self._lock:
-                item, is_over = self._next(), self.is_over
+            item, is_over = self._look()
             if item is not None:
                 return item
-            if self._error is not None:
-                raise again(self._error)
             if is_over:
                 raise StopAsyncIteration
             self._arrived.clear()  # what came since the look above sets it again, by this loop, and so later
             await self._arrived.wait()
+
+    def take(self) -> RegistryChange | None:
+        """Return the next item without waiting; None where there is none."""
+        return self._look()[0]
+
+    def _look(self) -> tuple[RegistryChange | None, bool]:
+        """Return the next item, if one is waiting, and whether none will come after it."""
+        with self._lock:
+            item, is_over = self._next(), self.is_over
+        if item is None and self._error is not None:
+            raise again(self._error)
+        return item, is_over
 
     def _next(self) -> RegistryChange | None:
         if (gap := self._gap) is not None:

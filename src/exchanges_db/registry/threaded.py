@@ -6,6 +6,7 @@ A look-up takes no lock: it reads one attribute, which the registry's thread rep
 from __future__ import annotations
 
 import os
+from collections import deque
 from datetime import datetime
 from queue import Empty
 from typing import Any, Protocol, Self
@@ -213,22 +214,49 @@ class BlockingChangeStream:
 
     def __init__(self, stream: ChangeStream, thread: _LoopThread) -> None:
         self._stream, self._thread = stream, thread
+        # Taken by the registry's thread, each with the position after it, and not given out yet: whoever waits may be
+        # interrupted just then, and asks again.
+        self._taken: deque[tuple[RegistryChange, Position | None]] = deque()
+        self._given = stream.position
 
     @property
     def position(self) -> Position | None:
         """Up to where everything was given out: what `since=` takes when the consumer begins again."""
-        return self._stream.position
+        taken = self._stream.position
+        return self._given if self._taken else taken
 
     def close(self) -> None:
         """End the iteration, also for the thread that waits in it; what was not read is dropped."""
         self._stream.close()
+        self._taken.clear()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> RegistryChange:
         """Wait for the next change; the end is that of the stream, of the registry or of its process."""
+        if not self._taken:
+            self._wait()
         try:
-            return self._thread.ask(self._stream.__anext__)
-        except (StopAsyncIteration, ThreadEnded):
+            change, self._given = self._taken.popleft()
+        except IndexError:
             raise StopIteration from None
+        return change
+
+    def _wait(self) -> None:
+        """Have the next one taken; none where no more come."""
+
+        async def take() -> None:
+            self._put(await self._stream.__anext__())
+
+        try:
+            self._thread.ask(take)
+        except StopAsyncIteration:
+            pass
+        except ThreadEnded:
+            # What was waiting when the registry was closed is given out; what waited at a fork is the parent's.
+            if not self._thread.is_forsaken and (change := self._stream.take()) is not None:
+                self._put(change)
+
+    def _put(self, change: RegistryChange) -> None:
+        self._taken.append((change, self._stream.position))
