@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from exchanges_db.database.dsn import Dsn
-from exchanges_db.errors import RegistryStale
+from exchanges_db.errors import InvalidArgument, RegistryStale
 from exchanges_db.registry import bindings, served
 from exchanges_db.registry.answers import answer
 from exchanges_db.registry.changes import Gap, HoldChanged, RegistryChange
@@ -269,3 +270,121 @@ def test_one_that_begins_while_others_are_told_is_told_once() -> None:
     registry._move(held(1), None)
     registry._move(held(2), None)
     assert recorder.epochs == [2]
+
+
+class Unheld(msgspec.Struct):
+    """Nothing can refer to it weakly."""
+
+    def moved(self, *_: object) -> None:
+        """Do nothing."""
+
+    stale = fresh = moved
+
+
+class Slotted:
+    """The same, as Python's own."""
+
+    __slots__ = ()
+
+    moved = stale = fresh = Unheld.moved
+
+
+class Awaited(Recorder):
+    """Waits for what nobody awaits."""
+
+    async def fresh(self, snapshot: Snapshot) -> None:  # type: ignore[override]
+        """Do nothing."""
+
+
+class Yielding(Recorder):
+    """Runs when somebody goes through it, which nobody does."""
+
+    def moved(self, before: Snapshot | None, after: Snapshot, news: News | None) -> Iterator[None]:  # type: ignore[override]
+        """Do nothing."""
+        yield
+
+
+class Short(Recorder):
+    """Does not take what it is told."""
+
+    def moved(self) -> None:  # type: ignore[override]
+        """Do nothing."""
+
+
+class Long(Recorder):
+    """Wants more than it is told."""
+
+    def stale(self, error: RegistryStale, since: datetime) -> None:  # type: ignore[override]
+        """Do nothing."""
+
+
+class Anything:
+    """Takes whatever it is given, also in place of itself."""
+
+    def moved(self, *_: object) -> None:
+        """Do nothing."""
+
+    stale = fresh = moved
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (Unheld(), "weakref=True"),
+        (Slotted(), "held weakly"),
+        (Awaited(), "fresh of a follower must be a plain function"),
+        (Yielding(), "moved of a follower must be a plain function"),
+        (Short(), "moved of a follower is called with before, after, news"),
+        (Long(), "stale of a follower is called with error"),
+        (Anything, "not the class"),
+        (Recorder, "not the class"),
+        (5, "moved, stale and fresh"),
+    ],
+)
+@pytest.mark.parametrize("is_loaded", [True, False])
+def test_what_cannot_follow_is_refused(wrong: Any, words: str, is_loaded: bool) -> None:
+    """As what it is; the registry would fail for good when it next has something to tell, or never tell it."""
+    registry = Registry(NOWHERE)
+    if is_loaded:
+        registry._move(held(1), None)
+    before = list(registry._followers)
+    with pytest.raises(InvalidArgument, match=words) as caught:
+        registry.follow(wrong)
+    assert caught.value.field == "follower"
+    assert list(registry._followers) == before
+    registry._move(held(2), None)
+
+
+def test_one_whose_signature_does_not_tell_is_taken() -> None:
+    """As with functions that are not written in Python, or that stand for others."""
+    registry = Registry(NOWHERE)
+    epochs: list[Any] = []
+
+    class Silent:
+        moved = staticmethod(lambda *told: epochs.append(told[1].position.epoch))
+        stale = fresh = vars
+
+    follower: Any = Silent()
+    registry.follow(follower)
+    registry._move(held(1), None)
+    registry._move(held(2), None)
+    assert epochs == [1, 2]
+
+
+def test_one_that_raises_at_first_is_no_follower() -> None:
+    """Who catches its error and goes on would have a registry that fails at the next commit."""
+    registry = Registry(NOWHERE)
+    registry._move(held(1), None)
+
+    class Failing(Recorder):
+        def moved(self, before: Snapshot | None, after: Snapshot, news: News | None) -> None:
+            super().moved(before, after, news)
+            raise RuntimeError("it fails")
+
+    failing = Failing()
+    before = list(registry._followers)
+    with pytest.raises(RuntimeError, match="it fails"):
+        registry.follow(failing)
+    assert list(registry._followers) == before
+    registry._move(held(2), None)
+    assert failing.epochs == [1]

@@ -174,9 +174,23 @@ class Later:
         """Nothing."""
 
 
+def yielding(_: object) -> Iterator[None]:
+    """A hook that nobody would go through."""
+    yield
+
+
 @pytest.mark.parametrize("field", ["on_listed", "on_ambiguous"])
 @pytest.mark.parametrize(
-    ("hook", "words"), [(5, "a function"), (later, "plain function"), (partial(later), "plain"), (Later(), "plain")]
+    ("hook", "words"),
+    [
+        (5, "a function of one argument"),
+        (lambda: None, "a function of one argument"),
+        (lambda first, second: None, "a function of one argument"),
+        (later, "plain function"),
+        (partial(later), "plain"),
+        (Later(), "plain"),
+        (yielding, "plain"),
+    ],
 )
 def test_a_hook_that_would_do_nothing_is_refused(field: str, hook: Any, words: str) -> None:
     """When the view is made: what it does first happens hours later, when a symbol is listed."""

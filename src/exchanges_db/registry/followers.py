@@ -9,9 +9,13 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from exchanges_db.errors import InvalidArgument, RegistryStale, shown
+from exchanges_db.registry.hooks import only_begins, takes
 from exchanges_db.registry.models import Position
 from exchanges_db.registry.snapshot import News, Snapshot
 from exchanges_db.registry.state import RegistryState, RegistryStats
+
+# What the methods of a follower are called with.
+_TOLD = {"moved": ("before", "after", "news"), "stale": ("error",), "fresh": ("snapshot",)}
 
 
 class Followed(Protocol):
@@ -35,7 +39,7 @@ class Followed(Protocol):
 class Follower(Protocol):
     """Whoever is told of each snapshot, in the order of the log; called in the registry's own thread.
 
-    None of the three may raise an error: a user's own functions are called by the event loop, later.
+    None of the three may raise an error, or have to be awaited; and it is an object that can be held weakly.
     """
 
     def moved(self, before: Snapshot | None, after: Snapshot, news: News | None) -> None:
@@ -93,7 +97,30 @@ class Followers(Weakly[Follower]):
 
 def check_follower(one: Follower) -> None:
     """Raise InvalidArgument where it cannot be told."""
-    if not all(callable(getattr(one, name, None)) for name in ("moved", "stale", "fresh")):
+    if isinstance(one, type):
+        raise InvalidArgument(f"a follower must be an object, not the class {one.__name__}", field="follower")
+    for name, told in _TOLD.items():
+        method = getattr(one, name, None)
+        if not callable(method):
+            raise InvalidArgument(
+                f"a follower must have the methods moved, stale and fresh, which {shown(one)} lacks", field="follower"
+            )
+        if only_begins(method):
+            raise InvalidArgument(
+                f"the method {name} of a follower must be a plain function, because nobody awaits what it returns",
+                field="follower",
+            )
+        if not takes(method, len(told)):
+            raise InvalidArgument(
+                f"the method {name} of a follower is called with {', '.join(told)}, which that of {shown(one)} does "
+                "not take",
+                field="follower",
+            )
+    try:
+        weakref.ref(one)
+    except TypeError:
         raise InvalidArgument(
-            f"a follower must have the methods moved, stale and fresh, which {shown(one)} lacks", field="follower"
-        )
+            f"a follower is held weakly, which {shown(one)} cannot be: give its class a slot for __weakref__, a "
+            "msgspec.Struct weakref=True",
+            field="follower",
+        ) from None

@@ -19,14 +19,36 @@ def check_hook(hook: Callable[[Any], object] | None, field: str) -> None:
     """Raise InvalidArgument where nobody could call it, or where to call it does nothing, as with a coroutine."""
     if hook is None:
         return
-    if not callable(hook):
+    if not callable(hook) or not takes(hook, 1):
         raise InvalidArgument(f"{field} must be a function of one argument, not {shown(hook)}", field=field)
-    if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(getattr(hook, "__call__", None)):  # noqa: B004
+    if only_begins(hook):
         raise InvalidArgument(
             f"{field} must be a plain function, because nobody awaits what it returns: from one, put what it is given "
             "into a queue, or start a task",
             field=field,
         )
+
+
+def takes(function: Callable[..., object], arguments: int) -> bool:
+    """Return whether it can be called with so many arguments, as far as it tells."""
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # not every function that is not written in Python has one
+        return True
+    try:
+        signature.bind(*range(arguments))
+    except TypeError:
+        return False
+    return True
+
+
+def only_begins(function: Callable[..., object]) -> bool:
+    """Return whether to call it runs nothing of it, because somebody would have to await what it returns."""
+    return any(
+        is_one(each)
+        for is_one in (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
+        for each in (function, getattr(function, "__call__", None))  # noqa: B004
+    )
 
 
 def call(hook: Callable[[Any], object] | None, told: object) -> None:

@@ -128,7 +128,7 @@ class Kept(ABC):
 
         In the registry's thread: where another one calls this, it has returned before, so that it waits for nobody.
 
-        Raises InvalidArgument where it is no follower.
+        Raises InvalidArgument where it is no follower. One that raises an error when it is told now is none, either.
         """
         check_follower(follower)
         self._in_loop(lambda: self._begin_to_tell(follower))
@@ -145,11 +145,11 @@ class Kept(ABC):
             work()
 
     def _begin_to_tell(self, follower: Follower) -> None:
-        self._followers.add(follower)
         if self._snapshot is not None:
             follower.moved(None, self._snapshot, None)
         if self._snapshot is None or self._is_stale_told:
             follower.stale(self._why_stale())
+        self._followers.add(follower)  # in the same turn of the loop: it misses nothing
 
     def _not_opened(self) -> ExchangesDBError:
         is_unproven = self._counts.on_standby and self._snapshot is not None
