@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 import threading
 from collections.abc import Callable
@@ -64,25 +65,21 @@ class Mine(Enum):
     FUTURES = PLACE
 
 
-class _ByText(StrEnum):
-    """Names of a program's own for texts of the database: members are equal to the first, and stand for the second."""
+class _Texts(StrEnum):
+    """Members whose text is not their value: equal to the first, and made with the second for a value."""
 
-    def __new__(cls, own: str, value: str) -> Self:
-        member = str.__new__(cls, own)
+    def __new__(cls, text: str, value: Any) -> Self:
+        member = str.__new__(cls, text)
         member._value_ = value
         return member
 
 
-class OwnFutures(_ByText):
-    """One of two enums that call different exchanges alike."""
+class Odd(_Texts):
+    """The name of one exchange, with that of another, or with none, for a value."""
 
-    GATE = ("gate", PLACE)
-
-
-class OwnSpot(_ByText):
-    """The other one."""
-
-    GATE = ("gate", "MEXC_SPOT")
+    FUTURES = (PLACE, "MEXC_SPOT")
+    SPOT = ("MEXC_SPOT", 7)
+    NEITHER = ("gate", PLACE)
 
 
 class _ByNumber(int, Enum):
@@ -605,25 +602,39 @@ def test_what_accounts_pay_is_changed_in_the_database_alone(change: Callable[[An
     assert place.symbols[1].account_fees == {"default": FEES}
 
 
-@pytest.mark.parametrize(
-    ("futures", "spot"), [(OwnFutures.GATE, OwnSpot.GATE), (NumberedFutures.GATE, NumberedSpot.GATE)]
-)
-def test_members_of_two_enums_that_are_equal_are_two_exchanges_still(futures: Any, spot: Any) -> None:
-    """What was found for the one was given out for the other: an order of another market."""
-    for first, second in ((futures, spot), (spot, futures)):
-        registry = Held(
-            holding(
-                coin(7, "BTC"),
-                coin(8, "BTC", of="spot", on=SPOT, native_symbol="BTCUSDT"),
-                exchanges=[exchange(), SPOT],
-            )
+def two_markets() -> Held:
+    """A perpetual and a spot symbol of one pair, each on an exchange of its own."""
+    return Held(
+        holding(
+            coin(7, "BTC"), coin(8, "BTC", of="spot", on=SPOT, native_symbol="BTCUSDT"), exchanges=[exchange(), SPOT]
         )
-        ids = {PLACE: 7, "MEXC_SPOT": 8}
-        for _ in range(2):
-            for member in (first, second):
-                assert registry.symbol_id(member, "BTC", "USDT") == ids[member.value]
-        with pytest.raises((ExchangeNotFound, InvalidExchange)):
-            registry.symbol_id("gate" if isinstance(futures, str) else 1, "BTC", "USDT")  # type: ignore[arg-type]
+    )
+
+
+def test_members_of_two_enums_that_are_equal_are_two_exchanges_still() -> None:
+    """What was found for the one was given out for the other: an order of another market."""
+    ids = {PLACE: 7, "MEXC_SPOT": 8}
+    for members in itertools.permutations((NumberedFutures.GATE, NumberedSpot.GATE)):
+        registry = two_markets()
+        for member in members * 2:
+            assert registry.symbol_id(member, "BTC", "USDT") == ids[str(member.value)]
+        with pytest.raises(InvalidExchange):
+            registry.symbol_id(1, "BTC", "USDT")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("before", [[], [PLACE], ["MEXC_SPOT"], [PLACE, "MEXC_SPOT"], [*Odd]])
+def test_a_member_that_is_text_means_its_text_whatever_was_asked_before(before: list[str]) -> None:
+    """By its value it meant one exchange, and another one as soon as anybody had asked by the text that it equals."""
+    registry = two_markets()
+    for asked in before:
+        if asked != "gate":
+            registry.symbol_id(asked, "BTC", "USDT")
+    assert registry.symbol_id(Odd.FUTURES, "BTC", "USDT") == registry.symbol_id(PLACE, "BTC", "USDT") == 7
+    assert registry.symbol_id(Odd.SPOT, "BTC", "USDT") == registry.symbol_id("MEXC_SPOT", "BTC", "USDT") == 8
+    assert [registry.exchange(one).enum_value for one in (Odd.FUTURES, Odd.SPOT)] == [PLACE, "MEXC_SPOT"]
+    assert registry.symbol_by_pair(Odd.FUTURES, "BTC", "USDT").id == registry.view(Odd.FUTURES).ids["BTC_USDT"] == 7
+    with pytest.raises(ExchangeNotFound):
+        registry.symbol_id(Odd.NEITHER, "BTC", "USDT")
 
 
 def test_texts_that_compare_in_their_own_way_are_not_kept() -> None:

@@ -1,11 +1,11 @@
 """What one field may hold, value by value."""
 
-from enum import Enum, IntEnum
-from typing import Any
+from enum import Enum, IntEnum, StrEnum
+from typing import Any, Self
 
 import pytest
 
-from exchanges_db import ExchangeEnum, InvalidExchange, MarketType
+from exchanges_db import Exchange, ExchangeEnum, InvalidExchange, MarketType
 from exchanges_db.exchanges.enums import enum_text
 from exchanges_db.exchanges.rules import CHECKS, INTEGER_MAX, SMALLINT_MAX, check_exchange_id, check_field
 
@@ -124,8 +124,52 @@ class Venue(Enum):
     MEXC = "MEXC_SPOT"
 
 
-@pytest.mark.parametrize("exchange", ["MEXC_SPOT", ExchangeEnum.MEXC, Venue.MEXC])
+class Odd(StrEnum):
+    """Members whose text is not their value."""
+
+    def __new__(cls, text: str, value: Any) -> Self:
+        """Be the first, with the second for a value."""
+        member = str.__new__(cls, text)
+        member._value_ = value
+        return member
+
+    def __str__(self) -> str:
+        return "a label"
+
+    MEXC = ("MEXC_SPOT", "GATEIO_SPOT")
+    NUMBERED = ("KRAKEN_SPOT", 7)
+
+
+class Label(str):
+    """A text that shows another one."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "a label"
+
+
+class Labelled(Enum):
+    """Such texts for values."""
+
+    MEXC = Label("MEXC_SPOT")
+
+
+@pytest.mark.parametrize(
+    "exchange", ["MEXC_SPOT", ExchangeEnum.MEXC, Venue.MEXC, Odd.MEXC, Label("MEXC_SPOT"), Labelled.MEXC]
+)
 def test_members_other_enums_and_text_lead_to_the_same_row(exchange: Enum | str) -> None:
     """What goes to the driver is plain text, not a member that only equals it."""
     assert type(enum_text(exchange)) is str
     assert enum_text(exchange) == "MEXC_SPOT"
+
+
+def test_a_row_is_the_member_that_leads_to_it() -> None:
+    """By the same rule: by its text where it is text, else by its value."""
+    for member in (Odd.MEXC, Venue.MEXC, ExchangeEnum.MEXC, Labelled.MEXC):
+        exchange = Exchange.from_exchange_enum(member)
+        assert (exchange.enum_value, exchange.to_exchange_enum(type(member))) == ("MEXC_SPOT", member)
+    numbered = Exchange.from_exchange_enum(Odd.NUMBERED, display_name="Kraken", market_type="SPOT")
+    assert (numbered.enum_value, numbered.to_exchange_enum(Odd)) == ("KRAKEN_SPOT", Odd.NUMBERED)
+    with pytest.raises(InvalidExchange, match="no Odd has the value 'GATEIO_SPOT'"):
+        Exchange.from_exchange_enum("GATEIO_SPOT").to_exchange_enum(Odd)

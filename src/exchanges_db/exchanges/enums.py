@@ -47,19 +47,30 @@ class ChangeOperation(StrEnum):
     TRUNCATE = "TRUNCATE"
 
 
+def meant_by(exchange_enum: object) -> object:
+    """Return by what a member of an Enum counts, or `exchange_enum` where it is none.
+
+    One that is a text, as of a StrEnum, counts by the text that it is, equals and is found in a dict by, also where
+    that is not its value; any other by its value.
+    """
+    if isinstance(exchange_enum, Enum) and not isinstance(exchange_enum, str):
+        return exchange_enum.value
+    return exchange_enum
+
+
 def enum_text(exchange_enum: Enum | str) -> str:
-    """Return the database text of an ExchangeEnum, of any other Enum whose value is the text, or of the text itself.
+    """Return the database text of an ExchangeEnum, of any other Enum that stands for it, or of the text itself.
 
     Raises:
         InvalidExchange: it is none of these.
     """
-    text = exchange_enum.value if isinstance(exchange_enum, Enum) else exchange_enum
+    text = meant_by(exchange_enum)
     if not isinstance(text, str):
         raise InvalidExchange(
             f"{shown(exchange_enum)} names no exchange: pass an ExchangeEnum, an Enum whose value is text, or the text",
             field="enum_value",
         )
-    return str(text)
+    return str.__str__(text)  # not what a class of its own shows
 
 
 def enum_members(kind: type[Enum]) -> list[Enum]:

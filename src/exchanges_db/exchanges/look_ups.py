@@ -41,7 +41,7 @@ reuse_texts(generated)  # these look-ups are called most often
 async def get_exchange_by_enum(
     exchange_enum: Enum | str, *, db: DatabaseOrConnection | None = None
 ) -> StoredExchange | None:
-    """Return the active exchange of an ExchangeEnum, of an Enum whose value is the text, or of the text.
+    """Return the active exchange of an ExchangeEnum, of an Enum that stands for the text, or of the text.
 
     Returns None where there is none, or it is inactive. Raises InvalidExchange where no exchange could have that value.
     """

@@ -14,7 +14,7 @@ import msgspec
 
 from exchanges_db.errors import InvalidExchange, shown
 from exchanges_db.exchanges.defaults import CATALOGUE
-from exchanges_db.exchanges.enums import ChangeOperation, ExchangeEnum, MarketType, enum_members, enum_text
+from exchanges_db.exchanges.enums import ChangeOperation, ExchangeEnum, MarketType, enum_members, enum_text, meant_by
 from exchanges_db.exchanges.rules import CHECKS, DATABASE_CHECKS, check_field
 
 AnyEnum = TypeVar("AnyEnum", bound=Enum)
@@ -68,13 +68,13 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     def to_exchange_enum(self, kind: type[AnyEnum]) -> AnyEnum: ...
 
     def to_exchange_enum(self, kind: type[Enum] = ExchangeEnum) -> Enum:
-        """Return the member whose value is `enum_value`: of ExchangeEnum, or of an Enum of your own.
+        """Return the member that stands for `enum_value`: of ExchangeEnum, or of an Enum of your own.
 
         Raises:
             InvalidExchange: there is no such member, or `kind` is no Enum.
         """
         for member in enum_members(kind):
-            if member.value == self.enum_value:
+            if meant_by(member) == self.enum_value:
                 return member
         raise InvalidExchange(f"no {kind.__name__} has the value {shown(self.enum_value)}", field="enum_value")
 

@@ -33,8 +33,8 @@ async def ensure_exchanges_populated(
 
     Compares with all rows, active or not: a deactivated exchange stays as it is. Writes nothing when none is missing.
 
-    exchanges: ExchangeEnum, or an Enum of your own whose values are the texts of `enum_value`.
-    defaults: the fields of a new row, by member or by its value. A member that `Exchange.from_exchange_enum` has no
+    exchanges: ExchangeEnum, or an Enum of your own whose members stand for texts of `enum_value`.
+    defaults: the fields of a new row, by member or by its text. A member that `Exchange.from_exchange_enum` has no
         defaults for needs at least display_name and market_type.
 
     Raises:
@@ -90,7 +90,7 @@ def _wanted(kind: type[Enum], defaults: Mapping[Any, Mapping[str, Any]]) -> dict
         raise InvalidExchange("defaults must map each member to a mapping of its fields", field="defaults")
     given = {enum_text(key): fields for key, fields in defaults.items()}
     if len(given) < len(defaults):
-        raise InvalidExchange("defaults name one member twice: by itself and by its value", field="defaults")
+        raise InvalidExchange("defaults name one member twice: by itself and by its text", field="defaults")
     strange = sorted(given.keys() - members.keys())
     if strange:
         raise InvalidExchange(

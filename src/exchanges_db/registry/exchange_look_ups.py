@@ -22,7 +22,7 @@ class ExchangeLookUps:
     _served: Served
 
     def exchange(self, exchange: Enum | str) -> StoredExchange:
-        """Return an exchange, active or not, by an ExchangeEnum, any Enum whose value is the text, or the text.
+        """Return an exchange, active or not, by an ExchangeEnum, any Enum that stands for the text, or the text.
 
         The exact spelling is found first, then another case where only one exchange fits.
 

@@ -110,9 +110,7 @@ def _kept_name(exchange: Enum | str, enum_value: str) -> Enum | str | None:
     if not isinstance(exchange, Enum):
         # Spellings without end would be kept without end.
         return enum_value if str.__eq__(exchange, enum_value) else None
-    compares: object = type(exchange).__eq__
-    is_its_text = compares is str.__eq__ and isinstance(exchange, str) and exchange == exchange.value
-    return exchange if is_its_text or compares is object.__eq__ else None
+    return exchange if type(exchange).__eq__ in (str.__eq__, object.__eq__) else None
 
 
 class _NoSnapshot:

@@ -1,7 +1,7 @@
 """Look-ups of symbols: what there is to trade, and by which exact rules.
 
 Every function takes `db=` as those of `exchanges` do, and raises DatabaseError on failure. An exchange is named by an
-ExchangeEnum, by any Enum whose value is the text, or by the text. Where there is no such exchange, ExchangeNotFound
+ExchangeEnum, by any Enum that stands for the text, or by the text. Where there is no such exchange, ExchangeNotFound
 names the nearest. The exact spelling is found fastest; a name in another case is found where only one fits.
 """
 
