@@ -15,15 +15,19 @@ import exchanges_db
 from exchanges_db import (
     Database,
     ExchangesDBError,
+    FeeSource,
+    InvalidSymbol,
     NamedSymbol,
     Obstacle,
     Side,
     Symbol,
+    SymbolNotFound,
     can_trade,
     forget_account_fees,
     hold_exchange,
     hold_symbol,
     set_account_fees,
+    update_exchange,
 )
 from exchanges_db.database.dsn import Dsn
 from exchanges_db.registry.followers import Follower
@@ -257,7 +261,11 @@ async def test_what_is_another_symbol_or_none_is_judged_alike(conn: asyncpg.Conn
     assert isinstance(named, NamedSymbol)
     registry = await registry_of(conn)
     subjects: list[Any] = [named, msgspec.structs.replace(named, native_symbol="OTHER")]
-    subjects += [msgspec.structs.replace(symbol, **{field: "X"}) for field in ("native_symbol", "exchange", "base")]
+    subjects += [msgspec.structs.replace(symbol, **{field: "X"}) for field in ("native_symbol", "base")]
+    earlier = symbol.created_at - timedelta(microseconds=1)
+    subjects += [msgspec.structs.replace(symbol, exchange="X", exchange_id=77)]
+    subjects += [msgspec.structs.replace(symbol, exchange="X", created_at=earlier)]
+    subjects += [msgspec.structs.replace(named, exchange="X")]
     subjects += [msgspec.structs.replace(symbol, id=2_000_000), msgspec.structs.replace(symbol, id=named.id)]
     subjects += [msgspec.structs.replace(named, id=symbol.id), msgspec.structs.replace(named, id=2_000_000)]
     seen = set()
@@ -265,6 +273,31 @@ async def test_what_is_another_symbol_or_none_is_judged_alike(conn: asyncpg.Conn
         for at in (None, AHEAD):
             seen.add((await judged_alike(conn, registry, subject, "BUY", at)).obstacle)
     assert seen == {Obstacle.NO_RULES, Obstacle.OTHER_SYMBOL, Obstacle.UNKNOWN_THEN}
+
+
+async def test_a_symbol_that_was_kept_while_its_exchange_was_renamed_is_the_same(dsn: Dsn) -> None:
+    """Programs keep symbols for days: it is still the one under its id, and not another one."""
+    async with connected(dsn) as conn:
+        await insert(conn)
+        symbol = await find_symbol(MEXC, "BTC/USDT", db=conn)
+        then = await conn.fetchval("SELECT clock_timestamp()")
+        await set_account_fees(MEXC, maker="0.0005", taker="0.0006", symbol=symbol, db=conn)
+        await update_exchange(1, {"enum_value": "MEXC_CASH"}, db=conn)
+        registry = await registry_of(conn)
+        new = registry.symbol("MEXC_CASH", "BTC/USDT")
+        for one in (symbol, new):
+            assert await judged_alike(conn, registry, one, "BUY")
+            assert await can_trade(one, "BUY", then, db=conn)
+            paid = await outcome(registry.get_fees, one)
+            assert paid == await outcome(exchanges_db.get_fees, one, db=conn)
+            assert paid.source is FeeSource.SYMBOL
+            assert await set_account_fees("MEXC_CASH", maker=0, taker=0, symbol=one, account=one.exchange, db=conn)
+        with pytest.raises(InvalidSymbol, match="is a symbol of MEXC_CASH, not of 'MEXC_SPOT'"):
+            await set_account_fees(MEXC, maker=0, taker=0, symbol=symbol, db=conn)
+        changed = msgspec.structs.replace(symbol, created_at=symbol.created_at - timedelta(microseconds=1))
+        assert await outcome(registry.get_fees, changed) == await outcome(exchanges_db.get_fees, changed, db=conn)
+        with pytest.raises(SymbolNotFound, match="look it up again"):
+            registry.get_fees(changed)
 
 
 @pytest.mark.parametrize(

@@ -184,11 +184,19 @@ async def test_another_symbol_under_its_id_is_not_judged(conn: asyncpg.Connectio
     """An id alone does not say which symbol is meant: a copy of the database may have given it to another."""
     await insert(conn)
     symbol = await the_symbol(conn)
-    for change in ({"native_symbol": "ETH_USDT"}, {"exchange": SPOT}, {"base": "ETH"}):
+    other_times = symbol.created_at - timedelta(seconds=1)
+    for change in (
+        {"native_symbol": "ETH_USDT"},
+        {"exchange": SPOT, "exchange_id": 2},
+        {"exchange": SPOT, "created_at": other_times},
+        {"base": "ETH"},
+    ):
         other = msgspec.structs.replace(symbol, **change)
         answer = await can_trade(other, "BUY", db=conn)
         assert answer.obstacles == (Obstacle.OTHER_SYMBOL,)
-        assert answer.reason == "the database has another symbol under its id"
+        assert answer.reason == (
+            "the database has another symbol under its id, or its exchange has another name since: look it up again"
+        )
     await conn.execute("DELETE FROM symbols")
     assert (await can_trade(symbol, "BUY", db=conn)).obstacles == (Obstacle.UNKNOWN_THEN,)
 

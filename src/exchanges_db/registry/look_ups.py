@@ -28,10 +28,11 @@ from exchanges_db.registry.state import RegistryState
 from exchanges_db.registry.symbol_look_ups import SymbolLookUps, by_place_and_name
 from exchanges_db.registry.views import View
 from exchanges_db.symbols.enums import OrderType, Side, SymbolKind, is_live
-from exchanges_db.symbols.fees import Fees, check_paid, fees_of, no_longer_there
+from exchanges_db.symbols.fees import Fees, check_paid, fees_of
 from exchanges_db.symbols.judge import TradeAnswer
-from exchanges_db.symbols.look_ups import check_filters, check_tradable
+from exchanges_db.symbols.look_ups import check_filters, check_tradable, no_longer_there
 from exchanges_db.symbols.models import NamedSymbol, Symbol
+from exchanges_db.symbols.questions import is_called_alike
 
 
 class LookUps(ExchangeLookUps, SymbolLookUps):
@@ -170,7 +171,7 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
         """
         name = check_paid(symbol, account, strict=strict)
         known = self.by_id.get(symbol.id)
-        if known is None or (known.exchange, known.native_symbol) != (symbol.exchange, symbol.native_symbol):
+        if known is None or not is_called_alike(known, symbol):
             raise no_longer_there(symbol)
         return fees_of(symbol, name, known.account_fees.get(name), strict=strict)
 

@@ -17,11 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from exchanges_db.database.default import DatabaseOrConnection, run
 from exchanges_db.database.rows import from_database
-from exchanges_db.errors import FeesUnknown, InvalidArgument, InvalidSymbol, SymbolNotFound, shown
+from exchanges_db.errors import FeesUnknown, InvalidArgument, InvalidSymbol, shown
 from exchanges_db.exchanges.names import ask_as_spelled, check_exchange, check_key, check_known, exchange_id
-from exchanges_db.symbols.look_ups import find_symbol, get_symbol_by_id
+from exchanges_db.symbols.look_ups import as_it_is, find_symbol, no_longer_there
 from exchanges_db.symbols.models import Symbol
-from exchanges_sql.account_fees import AsyncQuerier, InsertAccountFeesParams
+from exchanges_sql.account_fees import AsyncQuerier, GetAccountFeesRow, InsertAccountFeesParams
 
 _DIGITS = 100
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
@@ -139,12 +139,16 @@ async def get_fees(
         InvalidArgument: `symbol` is no Symbol, `strict` neither True nor False, or the account has an impossible name.
     """
     name = check_paid(symbol, account, strict=strict)
-    row = await run(
-        db,
-        lambda conn: AsyncQuerier(conn).get_account_fees(
-            account=name, symbol_id=symbol.id, exchange=symbol.exchange, native_symbol=symbol.native_symbol
-        ),
-    )
+
+    async def paid_at(exchange: str) -> GetAccountFeesRow | None:
+        return await run(
+            db,
+            lambda conn: AsyncQuerier(conn).get_account_fees(
+                account=name, symbol_id=symbol.id, exchange=exchange, native_symbol=symbol.native_symbol
+            ),
+        )
+
+    row = await paid_at(symbol.exchange) or await paid_at((await as_it_is(symbol, db)).exchange)
     if row is None:
         raise no_longer_there(symbol)
     paid = None
@@ -256,20 +260,12 @@ async def _write(
 
 async def _find(place: str, symbol: Symbol | str, db: DatabaseOrConnection | None) -> Symbol:
     """Return the symbol that the database has; a Symbol is looked up again, because it may be of another database."""
-    if isinstance(symbol, Symbol):
-        if symbol.exchange != place:
-            raise InvalidSymbol(f"{shown(symbol.symbol)} is a symbol of {symbol.exchange}, not of {shown(place)}")
-        found = await get_symbol_by_id(symbol.id, db=db)
-        meant = symbol.exchange, symbol.native_symbol
-        if not isinstance(found, Symbol) or (found.exchange, found.native_symbol) != meant:
-            raise no_longer_there(symbol)
-        return found
-    return await find_symbol(place, symbol, db=db)
-
-
-def no_longer_there(symbol: Symbol) -> SymbolNotFound:
-    """Return the error for a symbol of a caller's whose id is of none, or of another one."""
-    return SymbolNotFound(f"the database has no symbol {shown(symbol.native_symbol)} of {symbol.exchange} with that id")
+    if not isinstance(symbol, Symbol):
+        return await find_symbol(place, symbol, db=db)
+    found = await as_it_is(symbol, db)
+    if found.exchange != place:
+        raise InvalidSymbol(f"{shown(found.symbol)} is a symbol of {found.exchange}, not of {shown(place)}")
+    return found
 
 
 def _account(account: str) -> str:

@@ -35,9 +35,10 @@ class Obstacle(StrEnum):
     """What stands in the way of an order.
 
     STALE_REGISTRY: the registry has not heard of the database for a while. UNKNOWN_THEN: the database did not know the
-    symbol, or its exchange, at that time. OTHER_SYMBOL: the database has another symbol under that id. NO_RULES: it is
-    known by name only. HELD: a person has forbidden it. STALE: the exchange confirmed it longer ago than was asked for.
-    DOUBTFUL: a list has said something of it that is not believed. UNSATISFIABLE: no order can keep to all its limits.
+    symbol, or its exchange, at that time. OTHER_SYMBOL: the database has another symbol under that id, or another name
+    of its exchange where it is known by name only. NO_RULES: it is known by name only. HELD: a person has forbidden it.
+    STALE: the exchange confirmed it longer ago than was asked for. DOUBTFUL: a list has said something of it that is
+    not believed. UNSATISFIABLE: no order can keep to all its limits.
     """
 
     STALE_REGISTRY = "STALE_REGISTRY"

@@ -23,6 +23,7 @@ from exchanges_db.symbols.enums import SymbolKind
 from exchanges_db.symbols.freshness import check_max_age
 from exchanges_db.symbols.models import NamedSymbol, Symbol, SymbolRaw, SymbolStats
 from exchanges_db.symbols.names import check_name, check_names, symbol_not_found
+from exchanges_db.symbols.questions import is_called_alike
 from exchanges_db.symbols.rows import named_symbols, row_by_native, row_called, rows_called, stands_open, to_symbol
 from exchanges_sql.symbol_stats import AsyncQuerier as StatsQuerier
 from exchanges_sql.symbols import AsyncQuerier, ListSymbolsParams
@@ -213,6 +214,21 @@ async def explain_missing(
     """Return the error for a name that a look-up has not found, with what the symbol may be called instead."""
     place, name = check_exchange(exchange), check_name(symbol)
     return await run(db, lambda conn: symbol_not_found(conn, place, name))
+
+
+async def as_it_is(symbol: Symbol, db: DatabaseOrConnection | None) -> Symbol:
+    """Return what a symbol of a caller's is by now, which may be of another database. Raises SymbolNotFound."""
+    found = await get_symbol_by_id(symbol.id, db=db)
+    if not isinstance(found, Symbol) or not is_called_alike(found, symbol):
+        raise no_longer_there(symbol)
+    return found
+
+
+def no_longer_there(symbol: Symbol) -> SymbolNotFound:
+    """Return the error for a symbol of a caller's whose id is of none, or of another one."""
+    return SymbolNotFound(
+        f"the database has no symbol {shown(symbol.native_symbol)} of {symbol.exchange} with that id: look it up again"
+    )
 
 
 class Filters(TypedDict):

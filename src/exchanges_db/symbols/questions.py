@@ -14,10 +14,9 @@ from exchanges_db.symbols.freshness import check_max_age, span
 from exchanges_db.symbols.judge import Hold, Obstacle, TradeAnswer, explain, is_stale, judge
 from exchanges_db.symbols.models import NamedSymbol, Symbol
 
-# What makes one symbol of two rows with one id.
-_SAME = ("exchange", "native_symbol", "base", "quote", "settle", "kind")
-# Of one that is known by name only, its exchange's spelling of base and quote is not known.
-_SAME_NAME = ("exchange", "native_symbol")
+# What makes one symbol of two with one id and one name. Of one that is known by name only, its exchange's spelling of
+# base and quote is not known.
+_SAME = ("base", "quote", "settle", "kind")
 
 
 class Order(NamedTuple):
@@ -76,8 +75,18 @@ def order_of(
 
 def is_same(one: Symbol | NamedSymbol, other: Symbol | NamedSymbol) -> bool:
     """Return whether two with one id are one symbol."""
-    fields = _SAME if isinstance(one, Symbol) and isinstance(other, Symbol) else _SAME_NAME
-    return all(getattr(one, field) == getattr(other, field) for field in fields)
+    if not (isinstance(one, Symbol) and isinstance(other, Symbol)):
+        return is_called_alike(one, other)
+    return is_called_alike(one, other) and all(getattr(one, field) == getattr(other, field) for field in _SAME)
+
+
+def is_called_alike(one: Symbol | NamedSymbol, other: Symbol | NamedSymbol) -> bool:
+    """Return whether two with one id have one name on one exchange, which itself may have another name since."""
+    on_one_exchange = one.exchange == other.exchange
+    if isinstance(one, Symbol) and isinstance(other, Symbol):
+        # No row ever goes to another exchange, nor changes the moment from which it is; no other row has both.
+        on_one_exchange |= (one.exchange_id, one.created_at) == (other.exchange_id, other.created_at)
+    return on_one_exchange and one.native_symbol == other.native_symbol
 
 
 def refusal(obstacle: Obstacle) -> TradeAnswer:
@@ -85,7 +94,9 @@ def refusal(obstacle: Obstacle) -> TradeAnswer:
     words = {
         Obstacle.STALE_REGISTRY: "the registry has not heard of the database for a while: what it knows may be old",
         Obstacle.UNKNOWN_THEN: "the database did not know it at that time",
-        Obstacle.OTHER_SYMBOL: "the database has another symbol under its id",
+        Obstacle.OTHER_SYMBOL: (
+            "the database has another symbol under its id, or its exchange has another name since: look it up again"
+        ),
         Obstacle.NO_RULES: "it is known by name only: no list has given its rules",
     }
     return TradeAnswer((obstacle,), words[obstacle])

@@ -62,7 +62,8 @@ async def can_trade(
     """Return whether the exchange takes an order: `can_trade(symbol, side, at)`, `can_trade(exchange, name, side, at)`.
 
     exchange, name: the canonical or native name of a symbol, without a Symbol in hand. With one, the row under its id
-        must be the same symbol still. A NamedSymbol has no rules, unless a list has given its row some meanwhile.
+        must be the same symbol still, which it is also where its exchange was renamed. A NamedSymbol has no rules,
+        unless a list has given its row some meanwhile; where its exchange was renamed it is to be looked up again.
     side: a Side or its text.
     at: now by the server's clock by default. For a time ahead, what is known now and the announced times decide; for
         one in the past, what the database knew then.
