@@ -112,7 +112,10 @@ class HistoryPruned(NotFound):
 
 
 class AmbiguousSymbol(ExchangesDBError, LookupError):
-    """Several symbols fit what was asked for, and none is chosen; `candidates` are their names."""
+    """Several symbols fit what was asked for, and none is chosen; `candidates` are their names.
+
+    These are the exchange's own; where a name in another case fits several canonical names, they are those.
+    """
 
     def __init__(self, message: str, *, candidates: tuple[str, ...]) -> None:
         super().__init__(message)

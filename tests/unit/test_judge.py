@@ -302,13 +302,14 @@ def test_a_symbol_is_tradable_if_one_side_is(changes: dict[str, Any], tradable: 
 
 @pytest.mark.parametrize("sides", ["ALL", "BUY", "SELL"])
 def test_a_hold_stops_its_sides_until_its_time(sides: str) -> None:
-    """A symbol of which one side is held is tradable still, unless the other one only closes."""
+    """A symbol of which one side is held is tradable still, also one of a spot market that can only be sold then."""
     hold = Hold(SidesAllowed(sides), TIME, "why")
     for side in Side:
         stopped = sides in ("ALL", side)
         assert judge(plain(), side, TIME - STEP, holds=[hold]) == ([Obstacle.HELD] if stopped else [])
         assert judge(plain(), side, TIME, holds=[hold]) == []
     assert is_tradable(plain(), TIME - STEP, holds=[hold]) is (sides != "ALL")
+    assert not is_tradable(plain(status=SymbolStatus.CLOSE_ONLY), TIME)
     assert not is_tradable(plain(), TIME - STEP, holds=[hold, Hold(SidesAllowed.ALL, None, "why")])
 
 

@@ -537,3 +537,17 @@ def test_no_key_is_missing_to_those_who_read_meanwhile() -> None:
     for thread in threads:
         thread.join(10)
     assert wrong == []
+
+
+def test_whoever_goes_through_a_view_goes_through_a_copy() -> None:
+    """A view is changed in place, as a dict is: what is promised of a loop is promised of a copy and of a snapshot."""
+    kept = Kept(holding(*(coin(number, f"C{number}") for number in range(1, 9))))
+    for answers in (kept.view, kept.view.ids):
+        copies = [list(answers.items()), [*answers.copy().items()]]
+        loop = iter(answers)
+        next(loop)
+        new = max(one.id for one in kept.view.values()) + 1
+        kept.then("SYMBOLS", coin(new, f"C{new}"))
+        with pytest.raises(RuntimeError, match="changed size"):
+            next(loop)
+        assert [len(each) for each in copies] == [len(answers) - 2] * 2

@@ -92,11 +92,11 @@ async def common_symbols(
 ) -> CommonSymbols:
     """Return every pair of symbols with one base and one quote that two of the exchanges trade now.
 
-    A symbol is traded if an order that opens a position would be taken now, of one side at least, as `can_trade`
-    judges. A spot symbol pairs with a perpetual too; symbols of different asset classes do not pair, and one without a
-    class is of a coin. An option pairs with an option of the same terms alone, for its price is a premium. Pre-market
-    symbols are in no pair, nor are live symbols of one exchange that share a canonical name: `left_out` tells them.
-    Codes that differ in case alone pair where each exchange has one spelling.
+    A symbol is traded if an order would be taken now, of one side at least, as `can_trade` judges, and it is
+    not ONLY_CLOSING. A spot symbol pairs with a perpetual too; symbols of different asset classes do not pair, and
+    one without a class is of a coin. An option pairs with an option of the same terms alone, for its price is a
+    premium. Pre-market symbols are in no pair, nor are live symbols of one exchange that share a canonical name:
+    `left_out` tells them. Codes that differ in case alone pair where each exchange has one spelling.
 
     The codes are the exchanges' own: equal codes may be two coins. `is_doubtful` tells where names or addresses speak
     against a pair; where an exchange states neither, compare the prices before you trust it. Codes that count in

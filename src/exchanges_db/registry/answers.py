@@ -61,7 +61,10 @@ class _Refusal:
 
 
 def change(answers: Answers[Any, Any], added: Mapping[Any, Any], gone: Iterable[Any] = ()) -> None:
-    """Put in what is new first, and take out what is gone then: whoever reads meanwhile misses nothing."""
+    """Put in what is new first, and take out what is gone then: whoever looks one up meanwhile finds it.
+
+    Whoever goes through them meanwhile does not: see View.
+    """
     dict.update(answers, added)
     for key in gone:
         dict.pop(answers, key, None)

@@ -40,7 +40,7 @@ class LookUps(ExchangeLookUps, SymbolLookUps):
 
     Attributes:
         by_id: every symbol that has rules, delisted ones too: `by_id[symbol_id]`; the same object always. An id that
-            is not there raises SymbolNotFound.
+            is not there raises SymbolNotFound. It is changed in place: go through a copy, as of a View.
     """
 
     def __init__(self, served: Served | None = None) -> None:

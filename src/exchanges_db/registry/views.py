@@ -44,8 +44,9 @@ class View(Answers[Key, RegistrySymbol]):
     and all else. A view that was made with `pairs=False` has the exchange's own names alone: a pair raises
     InvalidSymbol, and `get` gives None.
 
-    It follows the registry: never copy it, nor bind a value for longer than one use. Each key has the symbol of one
-    snapshot; two that are looked up one after the other may be of two.
+    It follows the registry: keep no copy of it, nor bind a value for longer than one use. Each key has the symbol of
+    one snapshot; two that are looked up one after the other may be of two. It is changed in place: go through
+    `list(view.items())`, or through `registry.snapshot`, not through the view itself while the registry may move on.
 
     Attributes:
         ids: the same keys, with ids for values; it can be kept without the view.

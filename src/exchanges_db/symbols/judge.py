@@ -176,7 +176,7 @@ def is_tradable(
     stale: bool = False,
     holds: Sequence[Hold] = (),
 ) -> bool:
-    """Return whether an order of some side would be taken at `at`, and would not have to close a position."""
+    """Return whether an order of some side would be taken at `at`, of a symbol that is not ONLY_CLOSING."""
 
     def against(side: Side) -> list[Obstacle]:
         return judge(

@@ -148,8 +148,9 @@ async def list_symbols(
     exchange: one, or a list of several; None for all.
     base, quote: the codes exactly as the exchange spells them.
     kind: a SymbolKind or its text, in any case.
-    tradable: True for those of which an order that opens a position would be taken now, of one side at least, as
-        `can_trade` judges; False for the others, None for all, delisted ones too.
+    tradable: True for those of which an order would be taken now, of one side at least, as `can_trade` judges, and
+        that are not ONLY_CLOSING; False for the others, None for all, delisted ones too. A spot symbol of which
+        purchases alone are held is tradable, since it can be sold.
     max_age: how long ago the exchange may have confirmed a symbol that counts as tradable.
 
     Raises:
