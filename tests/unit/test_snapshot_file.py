@@ -290,6 +290,100 @@ def test_a_new_file_is_its_owners_and_an_old_one_keeps_its_permissions(tmp_path:
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
+def modes(path: Path) -> tuple[int, int, str]:
+    """Whose a file is, and who may do what with it."""
+    state = path.stat()
+    return state.st_uid, state.st_gid, oct(stat.S_IMODE(state.st_mode))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to somebody else")
+def test_a_file_keeps_its_owner_and_its_group(tmp_path: Path) -> None:
+    """A save by root takes it away neither from the bot whose it is nor from the monitor that was let in by chgrp."""
+    path = saved(tmp_path)
+    for owner, group, mode in ((65534, 4242, 0o640), (65534, 65534, 0o600), (0, 4242, 0o660)):
+        os.chown(path, owner, group)
+        path.chmod(mode)
+        saved(tmp_path)
+        assert modes(path) == (owner, group, oct(mode))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+@pytest.mark.parametrize(
+    ("groups", "left"), [((4242,), (12345, 4242, "0o644")), ((), (12345, 100, "0o604"))], ids=["member", "stranger"]
+)
+def test_a_file_that_somebody_else_saves(groups: tuple[int, ...], left: tuple[int, int, str]) -> None:
+    """It keeps its group where the saver is a member; else no group may read it, least of all the saver's own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        path = saved(Path(name))
+        os.chown(path, 65534, 4242)
+        path.chmod(0o644)
+        process = multiprocessing.get_context("fork").Process(target=_save_as, args=(12345, 100, groups, path))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+        assert modes(path) == left
+
+
+def _save_as(user: int, group: int, groups: tuple[int, ...], path: Path) -> None:
+    os.setgroups(groups)
+    os.setgid(group)
+    os.setuid(user)
+    write_snapshot(path, a_snapshot(), NOW)
+
+
+@pytest.mark.parametrize(("refused", "left"), [("all", "0o604"), ("the owner", "0o664"), ("none", "0o664")])
+def test_what_a_group_may_do_is_given_to_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str, left: str
+) -> None:
+    """Where the group cannot be kept, its permissions are dropped; that the owner cannot be kept changes none."""
+    path = saved(tmp_path)
+    path.chmod(0o664)
+    asked: list[tuple[int, int]] = []
+
+    def chown(_: int, owner: int, group: int) -> None:
+        asked.append((owner, group))
+        if refused == "all" or (refused == "the owner" and owner != -1):
+            raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", chown)
+    saved(tmp_path)
+    assert modes(path)[2] == left
+    owner, group, _ = modes(path)
+    assert asked == [(owner, group), (-1, group)][: 1 if refused == "none" else 2]
+
+
+ACL = "system.posix_acl_access"
+NOBODY = 2**32 - 1
+# As `setfacl -m u:777:r` writes it for a file of mode 0600: the owner, user 777, the group, the mask, all others.
+LET_IN = struct.pack(
+    "<I" + "HHI" * 5, 2, 1, 6, NOBODY, 2, 4, 777, 4, 0, NOBODY, 0x10, 4, NOBODY, 0x20, 0, NOBODY
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_list_of_who_may_read_is_kept_or_lets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    """With such a list the group's bits are those that anybody on it can have at most: the group itself has none."""
+    path = saved(tmp_path)
+    try:
+        os.setxattr(path, ACL, LET_IN)
+    except (OSError, AttributeError):
+        pytest.skip("the file system has no such lists")
+    assert modes(path)[2] == "0o640"
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as patch:
+        if refused:
+            patch.setattr(os, "setxattr", refuse)
+        saved(tmp_path)
+    assert (modes(path)[2], ACL in os.listxattr(path)) == (("0o600", False) if refused else ("0o640", True))
+    assert refused or os.getxattr(path, ACL) == LET_IN
+
+
 def test_a_link_stays_one(tmp_path: Path) -> None:
     """What it leads to is replaced, in the folder in which that is."""
     (tmp_path / "there").mkdir()

@@ -100,7 +100,7 @@ def save(
     """Save what a registry would hold now.
 
     All exchanges and symbols, holds, fees and the ages of lists, of one moment. Replaces PATH as a whole or leaves it
-    as it was. A new file is for its owner alone; one that is there keeps its permissions.
+    as it was. A new file is for its owner alone; one that is there keeps its group and its permissions.
     """
     with waiting("loading exchanges and symbols"):
         snapshot, asked_at = run(load_once)

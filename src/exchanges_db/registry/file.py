@@ -74,7 +74,7 @@ class _Parts(NamedTuple):
 def write_snapshot(path: StrPath, snapshot: Snapshot, saved_at: datetime) -> None:
     """Replace the file `path` by one with this snapshot, all or nothing; it is on the disk when this returns.
 
-    A new file is for its owner alone; one that is there keeps its permissions.
+    A new file is for its owner alone; one that is there keeps its owner, group and permissions, as `replace_file` says.
 
     saved_at: when the database was known to be like this, by its own clock; with a time zone.
 

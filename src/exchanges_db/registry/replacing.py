@@ -7,44 +7,47 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 _MODE = 0o600  # less what the umask takes away: what accounts pay and why somebody stopped trading is not for all
 _BEGIN, _END = ".", ".unfinished"
+_LIST = "system.posix_acl_access"  # who else may read a file, where `setfacl` has said so; on Linux
 _FORGOTTEN = 3600.0  # seconds after which an unfinished file is one that nobody will finish
 
 
 def replace_file(path: Path, parts: Iterable[bytes]) -> None:
     """Write `parts` to the file `path`, all or nothing; of several that write at once, the last one's stays.
 
-    A file that is there keeps its permissions. Where `path` is a link, the file that it leads to is replaced.
+    A file that is there keeps its permissions, and its owner and group as far as this process may give them; where the
+    group cannot be kept, what it was allowed is allowed to no other. Where `path` is a link, the file that it leads to
+    is replaced.
 
     Raises:
         OSError: nothing was replaced; or the folder could not be written to disk, and a crash may undo it.
     """
     path = Path(os.path.realpath(path))
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        before = path.stat()
     except FileNotFoundError:
-        mode = None
+        before = None
     # Before anything is replaced: a folder that may be written to and not read is one that cannot be synced.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _delete_forgotten(path)
-        _replace(path, parts, mode)
+        _replace(path, parts, before)
         os.fsync(folder)
     finally:
         os.close(folder)
 
 
-def _replace(path: Path, parts: Iterable[bytes], mode: int | None) -> None:
+def _replace(path: Path, parts: Iterable[bytes], before: os.stat_result | None) -> None:
     unfinished = path.with_name(f"{_prefix(path)}{secrets.token_hex(8)}{_END}")
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
         with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
-            if mode is not None:
-                os.fchmod(descriptor, mode)
+            if before is not None:
+                _keep_access(descriptor, before, _list_of(path))
             file.writelines(parts)
             file.flush()
             os.fsync(descriptor)
@@ -53,6 +56,36 @@ def _replace(path: Path, parts: Iterable[bytes], mode: int | None) -> None:
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise
+
+
+def _keep_access(descriptor: int, before: os.stat_result, listed: bytes | None) -> None:
+    """Let the same read and write as before, and nobody else.
+
+    listed: who else may, besides owner and group; the group's bits of the mode bound that list then.
+    """
+    # Whose it is comes first: permissions are to be another group's at no moment, and a new owner takes some away.
+    keeps_group = _has_done(os.fchown, descriptor, before.st_uid, before.st_gid) or _has_done(
+        os.fchown, descriptor, -1, before.st_gid
+    )
+    mode = stat.S_IMODE(before.st_mode)
+    if not keeps_group or (listed is not None and not _has_done(os.setxattr, descriptor, _LIST, listed)):
+        mode &= ~(stat.S_IRWXG | stat.S_ISGID)
+    os.fchmod(descriptor, mode)
+
+
+def _has_done(call: Callable[..., None], *arguments: object) -> bool:
+    try:
+        call(*arguments)
+    except OSError:  # it is not ours to give, or the file system knows nothing of that
+        return False
+    return True
+
+
+def _list_of(path: Path) -> bytes | None:
+    try:
+        return os.getxattr(path, _LIST)
+    except (OSError, AttributeError):  # there is none, or the system has no such call
+        return None
 
 
 def _prefix(path: Path) -> str:
