@@ -83,6 +83,14 @@ def test_a_file_that_is_not_right_is_refused_in_one_line(tmp_path: Path, command
         assert result.stderr.startswith(f"error: cannot start from '{path}': ")
 
 
+@pytest.mark.parametrize("command", ["save", "show", "verify"])
+def test_an_address_in_the_place_of_a_path_is_not_repeated(command: str, stocked_dsn: Dsn) -> None:
+    """With its password it would stand in the log of whatever has run the command; exit code 2."""
+    result = run("snapshot", command, "postgresql://bob:kanari@h/d", url=url_of(stocked_dsn))
+    assert (result.returncode, result.stdout, "kanari" in result.stderr) == (2, "", False), result.stderr
+    assert "the address of a database" in result.stderr
+
+
 def test_a_file_that_cannot_be_written_is_told_of(stocked_dsn: Dsn, tmp_path: Path) -> None:
     """Exit code 7; what is no snapshot is not replaced."""
     notes = tmp_path / "notes"

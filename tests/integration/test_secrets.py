@@ -21,6 +21,7 @@ from exchanges_db import (
     AccessDenied,
     Database,
     ExchangesDBError,
+    InvalidArgument,
     Registry,
     Settings,
     default_database,
@@ -31,8 +32,10 @@ from exchanges_db.database.dsn import Dsn, parse_dsn
 from exchanges_db.database.hosts import connect
 from exchanges_db.database.secret import Secret
 from exchanges_db.database.settings import load_dsn, load_settings
+from exchanges_db.registry.file import read_snapshot, write_snapshot
 from exchanges_db.schema.migrations import migrate
 from tests.certificates import Certificates
+from tests.snapshots import NOW, a_snapshot
 from tests.stub_server import Stub, serving
 
 # Not to be read in this source, whose lines tracebacks show, too.
@@ -279,6 +282,54 @@ def test_a_registry_that_could_not_be_made_shows_nothing(tmp_path: Path) -> None
                 error = failure_of(partial(make, url, listen=ear, settings=settings))
                 assert error.__traceback__ is not None
                 assert leaks(error.with_traceback(error.__traceback__.tb_next), by_rich=False) == []  # no frame of ours
+
+
+def beyond_the_test(exc: ExchangesDBError) -> BaseException:
+    """The same without the frame of `failure` or `failure_of`, which was told all."""
+    assert exc.__traceback__ is not None
+    return exc.with_traceback(exc.__traceback__.tb_next)
+
+
+@pytest.mark.parametrize("kind", [str.encode, lambda url: bytearray(url.encode()), lambda url: [url]], ids=range(3))
+def test_an_address_that_is_no_text_is_shown_by_no_registry(tmp_path: Path, kind: Callable[[str], Any]) -> None:
+    """As bytes from a file of secrets."""
+    write_snapshot(tmp_path / "file", a_snapshot(), NOW)
+    whole, wrong = f"postgresql://bob:{QUOTED}@h/d", kind(f"postgresql://bob:{QUOTED}@h/d")
+    for make in (
+        Registry, Registry.in_thread,
+        partial(Registry.load_file, tmp_path / "file"), partial(Registry.in_thread, file=tmp_path / "file"),
+    ):  # fmt: skip
+        for url, ear in ((wrong, None), (whole, wrong)):
+            error = failure_of(partial(make, url, listen=ear))
+            assert type(wrong).__name__ in str(error)
+            assert leaks(beyond_the_test(error), by_rich=False) == []
+
+
+@pytest.mark.parametrize(
+    "form",
+    [str, Path, str.encode, " {}".format, "'{}'".format, lambda url: url.replace("postgresql", "POSTGRES+asyncpg"),
+     lambda url: Path(url.replace("postgresql", "postgres"))],
+    ids=range(7),
+)  # fmt: skip
+async def test_an_address_in_the_place_of_a_path_is_shown_nowhere(tmp_path: Path, form: Callable[[str], Any]) -> None:
+    """An argument too many or too few, and what was meant for a database is taken for a file."""
+    write_snapshot(tmp_path / "file", a_snapshot(), NOW)
+    path, whole = form(f"postgresql://bob:{QUOTED}@h/d"), "postgresql://h/d"
+    begun, threaded = Registry.load_file(tmp_path / "file", whole), Registry.in_thread(whole, file=tmp_path / "file")
+    errors = [
+        failure_of(read_snapshot, path),
+        failure_of(partial(write_snapshot, snapshot=begun.snapshot, saved_at=NOW), path),
+        failure_of(partial(Registry.load_file, db=whole), path),
+        failure_of(Registry.load_file, path, partial),  # where the address is wrong, too
+        failure_of(partial(Registry.in_thread, whole, file=path)),
+        await failure(begun.save, path),
+        failure_of(threaded.save, path),
+        await failure(Registry(whole).save, path),
+    ]
+    for error in errors:
+        assert leaks(beyond_the_test(error), by_rich=False) == []
+    assert [type(error) for error in errors].count(InvalidArgument) == 6
+    assert {error.field for error in errors if isinstance(error, InvalidArgument)} == {"path"}
 
 
 async def test_a_cancelled_connect_shows_nothing() -> None:

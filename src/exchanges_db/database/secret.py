@@ -5,9 +5,15 @@ Crash reporters print the local variables of each frame of a traceback, and of t
 
 from __future__ import annotations
 
+import os
+import re
 from typing import TypeVar
 
+from exchanges_db.errors import InvalidArgument
+
 E = TypeVar("E", bound=BaseException)
+# As Path writes it, too, which makes one slash of two. A file whose name is like this can be named by no path of ours.
+_ADDRESS = re.compile(r"://|postgres(?:ql)?(?:\+\w+)?:/", re.IGNORECASE)
 
 
 class Secret:
@@ -33,6 +39,24 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a Secret is not to be written anywhere")
+
+
+class _Address(os.PathLike[str]):
+    """Stands for the address of a database that was given for a path, and knows nothing of it."""
+
+    def __fspath__(self) -> str:
+        raise InvalidArgument(
+            "this is the address of a database, and not repeated here: the path of a file is needed", field="path"
+        )
+
+
+def path_without_address(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """Return the path, or, for the address of a database, one that raises InvalidArgument when it is to be used.
+
+    Whoever is given a path keeps this alone, and lets go of the other at once.
+    """
+    is_path = isinstance(path, str | bytes | os.PathLike)
+    return _Address() if is_path and _ADDRESS.search(os.fsdecode(path)) else path
 
 
 def without_frames(exc: E) -> E:

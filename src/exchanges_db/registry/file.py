@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from exchanges_db._version import __version__
+from exchanges_db.database.secret import path_without_address
 from exchanges_db.errors import InvalidArgument, SnapshotNotSaved, SnapshotRefused, shown
 from exchanges_db.registry.packing import KNOWN, pack, unpack
 from exchanges_db.registry.replacing import replace_file
@@ -82,6 +83,7 @@ def write_snapshot(path: StrPath, snapshot: Snapshot, saved_at: datetime) -> Non
         InvalidArgument: `path` or `saved_at` is none.
         SnapshotNotSaved: it could not be written, or `path` is something else than a snapshot.
     """
+    path = path_without_address(path)
     place = _path(path)
     if not isinstance(saved_at, datetime) or saved_at.utcoffset() is None:
         raise InvalidArgument("saved_at must be a time with its time zone", field="saved_at")
@@ -115,6 +117,7 @@ def read_snapshot(path: StrPath) -> SavedSnapshot:
         InvalidArgument: `path` is none.
         SnapshotRefused: there is no such file, or nothing of it can be used; the error says why, and what to do.
     """
+    path = path_without_address(path)
     place = _path(path)
     try:
         content = _content(place)

@@ -9,6 +9,7 @@ from typing import Self
 from exchanges_db.database.dsn import Dsn, Secret
 from exchanges_db.database.loops import check_loop
 from exchanges_db.database.pool import Database
+from exchanges_db.database.secret import path_without_address
 from exchanges_db.database.settings import load_settings
 from exchanges_db.errors import ConfigurationError
 from exchanges_db.registry.changing import Changing
@@ -79,6 +80,7 @@ class Registry(Kept, Changing, LookUps):
         given, ear = hidden(db), hidden(listen)
         del db, listen
         if file is not None:
+            file = path_without_address(file)
             return ThreadedRegistry(cls.load_file(file, given, listen=ear, settings=settings))
         return ThreadedRegistry(cls(given, listen=ear, settings=settings))
 
@@ -100,7 +102,7 @@ class Registry(Kept, Changing, LookUps):
             InvalidArgument: `path` is no path.
             SnapshotRefused: the file is damaged, cut off, not there, or of a newer version.
         """
-        given, ear = hidden(db), hidden(listen)
+        given, ear, path = hidden(db), hidden(listen), path_without_address(path)
         del db, listen
         registry = cls(given, listen=ear, settings=settings)
         registry._begin_with(read_snapshot(path))
@@ -116,6 +118,7 @@ class Registry(Kept, Changing, LookUps):
             InvalidArgument: `path` is no path.
             SnapshotNotSaved: the file cannot be written, or what is there is no snapshot.
         """
+        path = path_without_address(path)
         known_at = self._known_at()
         await asyncio.to_thread(write_snapshot, path, self.snapshot, known_at)
 

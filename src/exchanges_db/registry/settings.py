@@ -40,8 +40,13 @@ class RegistrySettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def hidden(given: T | str) -> T | Secret:
-    """Return the same with its text hidden: whoever is given a URL keeps that alone, and lets go of the URL at once."""
-    return Secret(given) if isinstance(given, str) else given
+    """Return the same with its text hidden: whoever is given a URL keeps that alone, and lets go of the URL at once.
+
+    So is all that names no database, as bytes, which may be a URL with its password all the same.
+    """
+    if given is None or isinstance(given, Database | Dsn | Secret):
+        return given
+    return Secret(given)  # type: ignore[arg-type]  # `parse_dsn` refuses what is no text
 
 
 def dsn_of(given: Database | Dsn | Secret | None) -> Dsn:

@@ -11,6 +11,7 @@ from datetime import datetime
 from queue import Empty
 from typing import Any, Protocol, Self
 
+from exchanges_db.database.secret import path_without_address
 from exchanges_db.errors import ConfigurationError, InvalidArgument, RegistryStale, shown
 from exchanges_db.registry.changes import RegistryChange
 from exchanges_db.registry.file import write_snapshot
@@ -166,6 +167,7 @@ class ThreadedRegistry(LookUps):
             InvalidArgument: `path` is no path.
             SnapshotNotSaved: the file cannot be written, or what is there is no snapshot.
         """
+        path = path_without_address(path)
         known_at = self._registry._known_at()  # noqa: SLF001 - private to this package
         write_snapshot(path, self.snapshot, known_at)
 
