@@ -88,6 +88,7 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:
 
 
 _SYMBOL = {field: _of(kind) for field, kind in get_type_hints(RegistrySymbol).items() if field in FIELDS}
+_SYMBOL |= {field: _SYMBOL[field].filter(bool) for field in ("price_tick", "quantity_step")}
 _HOLDS = st.builds(Hold, st.sampled_from(SidesAllowed), st.none() | _TIMES, _TEXTS, st.none() | _TEXTS, st.booleans())
 _FEES = st.builds(
     Fees, maker=_SIMPLE[Decimal], taker=_SIMPLE[Decimal], source=st.sampled_from(FeeSource), since=st.none() | _TIMES
@@ -124,4 +125,5 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
             lists=tuple(draw(st.lists(_LISTS, max_size=2))),
         )
     numbers = st.integers(0, 2**63 - 1)
-    return Snapshot.of(Position(draw(numbers), draw(_TEXTS)), places, draw(numbers))
+    token = draw(_TEXTS.filter(lambda text: "\0" not in text))
+    return Snapshot.of(Position(draw(numbers), token), places, draw(numbers))

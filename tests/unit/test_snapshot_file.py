@@ -149,14 +149,15 @@ def forged(path: Path, *, number: int = 1, body: bytes | None = None, **header: 
     ("told", "words"),
     [
         ({"number": 2, "made_by": "9.0.0"}, "made by exchanges_db 9.0.0, a newer version.*its format is 2"),
-        ({"number": 2**32 - 1}, "a newer version"),
+        ({"number": 2**32 - 1, "made_by": "0.1.1"}, "a newer version"),
         ({"made_by": "9.0.0", "knows": {"Novelty": ["x"], **KNOWN}}, "9.0.0, a newer version.*Novelty.x is not known"),
-        ({"knows": {**KNOWN, "Hold": [*KNOWN["Hold"], "mood"]}}, "a newer version.*Hold.mood is not known here"),
+        ({"made_by": "9.0.0", "knows": {**KNOWN, "Hold": [*KNOWN["Hold"], "mood"]}},
+         "9.0.0, a newer version.*Hold.mood is not known here"),
         ({"knows": {**KNOWN, "Hold": KNOWN["Hold"][:-1]}}, "an older version, which lacks Hold.whole"),
         ({"knows": {**KNOWN, "Hold": KNOWN["Hold"][::-1]}}, "an older version, which lacks the order of fields"),
-        ({"saved_at": 1}, "a newer version.*its header is another one"),
-        ({"body": b"\xc0"}, "a newer version.*it holds what is not known here"),
-        ({"body": b""}, "a newer version.*it holds what is not known here"),
+        ({"made_by": "9.0.0", "saved_at": 1}, "a newer version.*its header is another one"),
+        ({"made_by": "9.0.0", "body": b"\xc0"}, "a newer version.*it holds what cannot be used here"),
+        ({"made_by": "9.0.0", "body": b""}, "a newer version.*it holds what cannot be used here"),
     ],
 )  # fmt: skip
 def test_what_another_version_wrote_is_refused(tmp_path: Path, told: dict[str, Any], words: str) -> None:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import repeat
 from operator import attrgetter
 from types import GenericAlias
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_type_hints
 
 import msgspec
 
+from exchanges_db.exchanges.models import StoredExchange
 from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.symbols.fees import Fees
 from exchanges_db.symbols.judge import Hold
 from exchanges_db.symbols.models import fields_of
+from exchanges_db.symbols.rules import as_numeric
 
 T = TypeVar("T")
 
@@ -36,19 +40,21 @@ _SHARED: dict[str, type] = {
 _OWN: dict[str, msgspec.msgpack.Decoder[list[Any]]] = {
     field: msgspec.msgpack.Decoder(GenericAlias(list, _HINTS[field])) for field in FIELDS if field not in _SHARED
 }
+# Those without which there is no symbol, and which are neither empty nor zero.
+_NEEDED = {field for field in _SHARED if type(None) not in get_args(_HINTS[field])}
 _EACH = "id"  # the field whose column always has one entry per symbol
 _set = msgspec.structs.force_setattr
 
 
-class Tables(msgspec.Struct, array_like=True):
+class Tables(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """The values that several columns share."""
 
     texts: list[str]
     numbers: list[Decimal]
-    times: list[datetime]
+    times: list[Annotated[datetime, msgspec.Meta(tz=True)]]
 
 
-class Column(msgspec.Struct, array_like=True):
+class Column(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """One field of all symbols.
 
     Attributes:
@@ -115,10 +121,11 @@ class ColumnWriter:
 class ColumnReader:
     """Turns columns back into symbols.
 
-    Raises ValueError (a msgspec.ValidationError) or IndexError for what this version does not know.
+    Raises ValueError, as a msgspec.ValidationError, for what this version does not know, and for what cannot be.
     """
 
     def __init__(self, tables: Tables) -> None:
+        check_numbers(tables.numbers)
         by_kind: dict[type, list[Any]] = {
             str: [None, *tables.texts],
             Decimal: [None, *tables.numbers],
@@ -127,30 +134,57 @@ class ColumnReader:
         self._shared = {field: by_kind[kind] for field, kind in _SHARED.items()}
 
     def symbols(
-        self, columns: Iterable[Column], exchange: str, holds: tuple[Hold, ...], fees: Mapping[str, Fees]
+        self, columns: Sequence[Column], exchange: StoredExchange, holds: tuple[Hold, ...], fees: Mapping[str, Fees]
     ) -> list[RegistrySymbol]:
         """Return the symbols, with these of their exchange on them."""
+        if len(columns) != len(FIELDS):
+            raise ValueError(f"it has {len(columns)} columns and not {len(FIELDS)}")
         same: dict[str, Any] = {}
         differing: dict[str, list[Any]] = {}
         for field, column in zip(FIELDS, columns, strict=True):
-            values = self._shared.get(field)
-            if values is None:
-                values = _OWN[field].decode(column.values)
-            which = array("I", column.which)
-            if sys.byteorder == "big":
-                which.byteswap()
-            found = [values[index] for index in which]
+            found = self._found(field, column)
             if len(found) == 1 and field != _EACH:
                 same[field] = found[0]
             else:
                 differing[field] = found
-        if not differing[_EACH]:
+        count = len(differing[_EACH])
+        if any(len(found) != count for found in differing.values()) or (same and not count):
+            raise ValueError("it has columns of different lengths")
+        if not count:
             return []
         first = {field: found[0] for field, found in differing.items()}
-        model = RegistrySymbol(exchange=exchange, holds=holds, account_fees=fees, **same, **first)
+        model = RegistrySymbol(exchange=exchange.enum_value, holds=holds, account_fees=fees, **same, **first)
+        if model.exchange_id != exchange.id or "exchange_id" in differing:
+            raise ValueError(f"it has symbols of another exchange under {exchange.enum_value}")
         # A copy, and then the fields that differ, column by column: half as dear as making each of all its fields.
-        symbols: list[RegistrySymbol] = [model.__copy__() for _ in differing[_EACH]]  # type: ignore[attr-defined]  # it has
+        symbols: list[RegistrySymbol] = [model.__copy__() for _ in range(count)]  # type: ignore[attr-defined]  # it has
         for field, found in differing.items():
-            for symbol, value in zip(symbols, found, strict=True):
-                _set(symbol, field, value)  # nobody else has seen it yet
+            # Nobody else has seen them yet. Without a loop of Python, as it is for each field of each symbol.
+            deque(map(_set, symbols, repeat(field), found), maxlen=0)
         return symbols
+
+    def _found(self, field: str, column: Column) -> list[Any]:
+        values = self._shared.get(field)
+        if values is None:
+            values = _OWN[field].decode(column.values)
+        try:
+            which = array("I", column.which)
+            if sys.byteorder == "big":
+                which.byteswap()
+            found = [values[index] for index in which]
+        except (ValueError, IndexError):
+            raise ValueError(f"it has a column that is no column, {field}") from None
+        if field in _NEEDED and not all(found):
+            raise ValueError(f"it has a symbol without its {field}")
+        return found
+
+
+def check_numbers(numbers: Iterable[Decimal]) -> None:
+    """Raise ValueError where one of them is none that a database holds, and rules could not be made of it."""
+    for number in numbers:
+        try:
+            fits = as_numeric(number).is_finite()
+        except ArithmeticError:
+            fits = False
+        if not fits:
+            raise ValueError("it has a number that no database holds")

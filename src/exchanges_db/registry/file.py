@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import struct
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 from exchanges_db._version import __version__
 from exchanges_db.database.secret import path_without_address
 from exchanges_db.errors import InvalidArgument, SnapshotNotSaved, SnapshotRefused, shown
+from exchanges_db.moments import check_moment
 from exchanges_db.registry.packing import KNOWN, pack, unpack
 from exchanges_db.registry.replacing import replace_file
 from exchanges_db.registry.snapshot import Snapshot
@@ -32,6 +34,7 @@ _FORMAT = 1
 _FRAME = struct.Struct("<22sIIQ")  # the magic, the format, and how long the header and the body are
 _SUM_LENGTH = hashlib.sha256().digest_size
 _LONGEST = 1 << 32  # bytes; a snapshot of a million symbols has about a fortieth of that
+_RELEASE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})*")
 _ANEW = "save it anew with `exchanges-db snapshot save PATH`"
 
 
@@ -52,7 +55,7 @@ class _Header(msgspec.Struct, kw_only=True):
     """Read by programs and people, as by `head`; its numbers are told for them alone."""
 
     made_by: str
-    saved_at: datetime
+    saved_at: Annotated[datetime, msgspec.Meta(tz=True)]
     epoch: int
     token: str
     exchanges: int
@@ -85,12 +88,10 @@ def write_snapshot(path: StrPath, snapshot: Snapshot, saved_at: datetime) -> Non
     """
     path = path_without_address(path)
     place = _path(path)
-    if not isinstance(saved_at, datetime) or saved_at.utcoffset() is None:
-        raise InvalidArgument("saved_at must be a time with its time zone", field="saved_at")
     header = msgspec.json.encode(
         _Header(
             made_by=__version__,
-            saved_at=saved_at.astimezone(UTC),
+            saved_at=check_moment(saved_at, "saved_at"),
             epoch=snapshot.position.epoch,
             token=snapshot.position.token,
             exchanges=len(snapshot.places_by_id),
@@ -126,16 +127,16 @@ def read_snapshot(path: StrPath) -> SavedSnapshot:
     parts = _taken_apart(place, content)
     maker = _maker(parts.header)
     if parts.format != _FORMAT:
-        raise _newer(place, maker, f"its format is {parts.format}, and the newest one known here is {_FORMAT}")
+        raise _unreadable(place, maker, f"its format is {parts.format}, and the newest one known here is {_FORMAT}")
     try:
         header = msgspec.json.decode(parts.header, type=_Header)
     except (ValueError, RecursionError) as exc:  # no document of this kind, no JSON, no UTF-8, or too deep
-        raise _newer(place, maker, f"its header is another one: {exc}") from exc
+        raise _unreadable(place, maker, f"its header is another one: {exc}") from exc
     _check_fields(place, maker, header.knows)
     try:
         snapshot = unpack(parts.body)
-    except (ValueError, LookupError, TypeError, RecursionError) as exc:
-        raise _newer(place, maker, f"it holds what is not known here: {exc}") from exc
+    except (ValueError, RecursionError) as exc:
+        raise _unreadable(place, maker, f"it holds what cannot be used here: {exc}") from exc
     return SavedSnapshot(snapshot=snapshot, saved_at=header.saved_at, made_by=header.made_by)
 
 
@@ -204,7 +205,7 @@ def _check_fields(place: Path, maker: str, knows: Mapping[str, tuple[str, ...]])
     ours = {(kind, field) for kind, fields in KNOWN.items() for field in fields}
     if theirs - ours:
         kind, field = min(theirs - ours)
-        raise _newer(place, maker, f"{kind}.{field} is not known here")
+        raise _unreadable(place, maker, f"{kind}.{field} is not known here")
     if theirs != ours or dict(knows) != dict(KNOWN):
         missing = ", ".join(f"{kind}.{field}" for kind, field in sorted(ours - theirs)) or "the order of fields"
         raise _refused(place, f"it was made by exchanges_db {maker}, an older version, which lacks {missing}")
@@ -234,12 +235,23 @@ def _kind(mode: int) -> str | None:
 
 
 def _refused(place: Path, why: str, advice: str = _ANEW) -> SnapshotRefused:
-    return SnapshotRefused(f"cannot start from {str(place)!r}: {why}; {advice}", path=str(place))
+    plain = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in why)  # a file may say anything of itself
+    return SnapshotRefused(f"cannot start from {str(place)!r}: {plain}; {advice}", path=str(place))
 
 
-def _newer(place: Path, maker: str, why: str) -> SnapshotRefused:
-    reason = f"it was made by exchanges_db {maker}, a newer version than this one, {__version__}: {why}"
-    return _refused(place, reason, f"update exchanges_db, or {_ANEW}")
+def _unreadable(place: Path, maker: str, why: str) -> SnapshotRefused:
+    if _is_newer(maker):
+        reason = f"it was made by exchanges_db {maker}, a newer version than this one, {__version__}: {why}"
+        return _refused(place, reason, f"update exchanges_db, or {_ANEW}")
+    faulty = "it is damaged, or a faulty program has written it"
+    return _refused(place, f"it says that exchanges_db {maker} has made it, and yet {why}: {faulty}")
+
+
+def _is_newer(maker: str) -> bool:
+    """Return whether a version, which may be anything, is newer than this one, or not to be told."""
+    releases = [_RELEASE.match(version) for version in (maker, __version__)]
+    theirs, ours = (None if one is None else tuple(map(int, one[0].split("."))) for one in releases)
+    return theirs is None or ours is None or theirs > ours
 
 
 def _not_saved(place: Path, why: str) -> SnapshotNotSaved:

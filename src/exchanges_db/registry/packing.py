@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from exchanges_db.exchanges.models import StoredExchange
-from exchanges_db.registry.columns import FIELDS, Column, ColumnReader, ColumnWriter, Tables
+from exchanges_db.registry.columns import FIELDS, Column, ColumnReader, ColumnWriter, Tables, check_numbers
 from exchanges_db.registry.filling import filled, said_of_the_whole
 from exchanges_db.registry.models import ListState, Position
 from exchanges_db.registry.places import Place
@@ -15,7 +18,7 @@ from exchanges_db.registry.snapshot import Snapshot
 from exchanges_db.symbols.fees import Fees
 from exchanges_db.symbols.judge import Hold
 from exchanges_db.symbols.listing import Listing
-from exchanges_db.symbols.models import NamedSymbol
+from exchanges_db.symbols.models import NamedSymbol, fields_of
 
 # Which fields a version knows: where a file has another, it was made by another version.
 KNOWN: Mapping[str, tuple[str, ...]] = {
@@ -24,63 +27,103 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class _PackedPlace(msgspec.Struct, array_like=True):
+class _Beside(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """All of a place but its symbols that have rules."""
+
     exchange: StoredExchange
-    columns: list[Column]
     named: list[NamedSymbol]
     holds: list[tuple[str | None, Hold]]
     fees: list[tuple[str, int | None, Fees]]
     lists: tuple[ListState, ...]
 
 
-class _Packed(msgspec.Struct, array_like=True):
+class _PackedPlace(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    beside: msgspec.Raw  # a _Beside, which is compared with what is read of it
+    columns: list[Column]
+
+
+class _Packed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     position: Position
     log_version: int
     tables: Tables
     places: list[_PackedPlace]
 
 
-_decoder = msgspec.msgpack.Decoder(_Packed)
+_BOUND = 2**63  # of numbers of the log
+_all = msgspec.msgpack.Decoder(_Packed)
+_beside = msgspec.msgpack.Decoder(_Beside)
 
 
 def pack(snapshot: Snapshot) -> bytes:
     """Return a snapshot as bytes."""
     writer = ColumnWriter()
     places = [
-        _PackedPlace(
-            place.exchange,
-            writer.columns(list(place.symbols.values())),
-            list(place.named.values()),
-            list(place.holds.items()),
-            [(account, number, one) for (account, number), one in place.fees.items()],
-            place.lists,
-        )
+        _PackedPlace(_packed_beside(place), writer.columns(list(place.symbols.values())))
         for place in snapshot.places_by_id.values()
     ]
     return msgspec.msgpack.encode(_Packed(snapshot.position, snapshot.log_version, writer.tables(), places))
+
+
+def _packed_beside(place: Place) -> msgspec.Raw:
+    beside = _Beside(
+        place.exchange,
+        list(place.named.values()),
+        list(place.holds.items()),
+        [(account, number, one) for (account, number), one in place.fees.items()],
+        place.lists,
+    )
+    return msgspec.Raw(msgspec.msgpack.encode(beside))
 
 
 def unpack(content: bytes | memoryview) -> Snapshot:
     """Return the snapshot that was packed.
 
     Raises:
-        ValueError, LookupError, TypeError: this version cannot read it.
+        ValueError: this version cannot read it, or it is none that a database can have.
     """
-    packed = _decoder.decode(content)
+    packed = _all.decode(content)
+    epoch, token = packed.position
+    if not (0 <= epoch < _BOUND and 0 <= packed.log_version < _BOUND) or "\0" in token:
+        raise ValueError("it has a position that no database has")
     reader = ColumnReader(packed.tables)
-    places = (_unpacked(one, reader) for one in packed.places)
-    return Snapshot.of(packed.position, {place.exchange.id: place for place in places}, packed.log_version)
+    places = [_unpacked(one, reader) for one in packed.places]
+    snapshot = Snapshot.of(packed.position, {place.exchange.id: place for place in places}, packed.log_version)
+    if len(snapshot.places) != len(places) or len(snapshot.places_by_id) != len(places):
+        raise ValueError("it has an exchange twice")
+    ids = set[int]().union(*(place.symbols for place in places), *(place.named for place in places))
+    if len(ids) != sum(len(place.symbols) + len(place.named) for place in places):
+        raise ValueError("it has an id of a symbol twice")
+    return snapshot
 
 
 def _unpacked(packed: _PackedPlace, reader: ColumnReader) -> Place:
-    holds = dict(packed.holds)
-    fees = {(account, number): one for account, number, one in packed.fees}
+    beside = _beside.decode(packed.beside)
+    # A field that is not known would be left out here, and one that has a default be made up.
+    if msgspec.msgpack.encode(beside) != bytes(packed.beside):
+        raise ValueError("it has other fields than it says")
+    exchange, lists = beside.exchange, beside.lists
+    holds = dict(beside.holds)
+    fees = {(account, number): one for account, number, one in beside.fees}
+    _check_said(*holds.values(), *fees.values(), *lists)
+    if any(one.exchange_id != exchange.id for one in beside.named):
+        raise ValueError(f"it has symbols of another exchange under {exchange.enum_value}")
     whole_hold, whole_fees = said_of_the_whole(holds, fees)
-    return filled(
-        packed.exchange,
-        reader.symbols(packed.columns, packed.exchange.enum_value, whole_hold, whole_fees),
-        named={one.id: one for one in packed.named},
-        holds=holds,
-        fees=fees,
-        lists=packed.lists,
-    )
+    symbols = reader.symbols(packed.columns, exchange, whole_hold, whole_fees)
+    named = {one.id: one for one in beside.named}
+    place = filled(exchange, symbols, named=named, holds=holds, fees=fees, lists=lists)
+    for kept, given in ((place.symbols, symbols), (named, beside.named), (holds, beside.holds), (fees, beside.fees)):
+        if len(kept) != len(given):
+            raise ValueError(f"it has a symbol, a hold or fees twice under {exchange.enum_value}")
+    return place
+
+
+def _check_said(*rows: Hold | Fees | ListState) -> None:
+    """Raise ValueError where a time has no time zone, or a number is none."""
+    for row in rows:
+        check_numbers(_values(row, Decimal))
+        if any(time.tzinfo is None for time in _values(row, datetime)):
+            raise ValueError("it has a time without a time zone")
+
+
+def _values(row: msgspec.Struct, kind: type) -> list[Any]:
+    return [one for field in fields_of(type(row), kind) if (one := getattr(row, field)) is not None]

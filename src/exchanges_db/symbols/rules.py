@@ -51,7 +51,7 @@ _FIRST_YEAR, _LAST_YEAR = _FIRST.year, _BEHIND_LAST.year
 _INTEGER_MAX = 2**31 - 1
 _LOWEST_FEE, _HIGHEST_FEE = Decimal("-0.05"), Decimal("0.05")
 # Returns what PostgreSQL's NUMERIC has room for, raises for all else: 131,072 digits before the point, 16,383 after it.
-_numeric = Context(prec=16_384, Emin=0, Emax=131_071, traps=[Inexact, InvalidOperation, Overflow]).plus
+as_numeric = Context(prec=16_384, Emin=0, Emax=131_071, traps=[Inexact, InvalidOperation, Overflow]).plus
 
 
 def check_spec(spec: Any) -> None:
@@ -105,7 +105,7 @@ def check_words(kind: Any, status: Any, sides: Any, api_tradable: Any) -> None:
 def check_positive(field: str, number: Any) -> None:
     """Raise InvalidSymbol when `number` is not a Decimal greater than zero."""
     try:
-        if type(number) is Decimal and _ZERO < _numeric(number) < _INFINITY:
+        if type(number) is Decimal and _ZERO < as_numeric(number) < _INFINITY:
             return
     except ArithmeticError:  # NaN, or what NUMERIC has no room for
         pass
@@ -116,7 +116,7 @@ def check_limits(least_field: str, least: Any, most_field: str, most: Any) -> No
     """Raise InvalidSymbol unless 0 <= minimum <= maximum and the maximum is positive; None means no limit."""
     if least is not None:
         try:
-            fits = type(least) is Decimal and _ZERO <= _numeric(least) < _INFINITY
+            fits = type(least) is Decimal and _ZERO <= as_numeric(least) < _INFINITY
         except ArithmeticError:
             fits = False
         if not fits:
@@ -134,7 +134,7 @@ def check_fee(field: str, fee: Any) -> None:
     None means that the fee is not known.
     """
     try:
-        if fee is None or (type(fee) is Decimal and _LOWEST_FEE <= _numeric(fee) <= _HIGHEST_FEE):
+        if fee is None or (type(fee) is Decimal and _LOWEST_FEE <= as_numeric(fee) <= _HIGHEST_FEE):
             return
     except ArithmeticError:
         pass
@@ -210,7 +210,7 @@ def check_ratios(spec: Any) -> None:
 def check_ratio(field: str, ratio: Any, most: Decimal = _INFINITY) -> None:
     """Raise InvalidSymbol when `ratio` is not a finite fraction from 0 to `most`; None means that it is not known."""
     try:
-        if ratio is None or (type(ratio) is Decimal and _ZERO <= _numeric(ratio) <= most and ratio < _INFINITY):
+        if ratio is None or (type(ratio) is Decimal and _ZERO <= as_numeric(ratio) <= most and ratio < _INFINITY):
             return
     except ArithmeticError:
         pass
