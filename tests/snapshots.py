@@ -122,7 +122,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
             symbols=symbols,
             holds=draw(st.dictionaries(st.sampled_from([None, "GONE", *natives]), _HOLDS, max_size=3)),
             fees=draw(st.dictionaries(st.tuples(_TEXTS, st.sampled_from([None, 999, *symbols])), _FEES, max_size=3)),
-            lists=tuple(draw(st.lists(_LISTS, max_size=2))),
+            lists=tuple(draw(st.lists(_LISTS, max_size=2, unique_by=lambda one: one.listing))),
         )
     numbers = st.integers(0, 2**63 - 1)
     token = draw(_TEXTS.filter(lambda text: "\0" not in text))

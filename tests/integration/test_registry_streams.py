@@ -179,14 +179,14 @@ async def test_a_hold_after_one_that_ran_out_is_set_and_replaces_none(stocked_ds
             assert isinstance(item, HoldChanged)
             return item
 
-        assert (await hold("one", 0.3)).kind is Kind.HOLD_SET
-        await asyncio.sleep(0.4)
+        assert (await hold("one", 1)).kind is Kind.HOLD_SET
+        await asyncio.sleep(1.1)
         second = await hold("two", None)
         assert (second.kind, second.before) == (Kind.HOLD_SET, None)
         assert (second.committed_at is None) is is_read_anew
-        third = await hold("three", 0.3)
+        third = await hold("three", 1)
         assert (third.kind, third.before) == (Kind.HOLD_REPLACED, second.after)
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1.1)
         assert not await release_exchange(SPOT, db=db)
         await deactivate_exchange(2, db=db)
         assert [item.kind for item in await read(stream, 1)] == [Kind.EXCHANGE_DEACTIVATED]

@@ -319,8 +319,9 @@ def test_what_waited_when_it_was_closed_is_read_afterwards(stocked_dsn: Dsn) -> 
         assert changes.position == registry.position != began
 
 
+@pytest.mark.parametrize("is_closed", [False, True])
 def test_an_interruption_while_one_waits_for_a_change_loses_none(
-    stocked_dsn: Dsn, monkeypatch: pytest.MonkeyPatch
+    stocked_dsn: Dsn, monkeypatch: pytest.MonkeyPatch, is_closed: bool
 ) -> None:
     """As by Ctrl-C, when the registry's thread has just taken it out of the queue; and the position says so."""
     with Registry.in_thread(stocked_dsn, settings=QUICK) as registry:
@@ -339,8 +340,23 @@ def test_an_interruption_while_one_waits_for_a_change_loses_none(
             with pytest.raises(KeyboardInterrupt):
                 next(changes)
         assert changes.position == began
+        if is_closed:  # nor does that make it given out
+            changes.close()
+            assert (list(changes), changes.position) == ([], began)
+        else:
+            assert isinstance(next(changes), ExchangeChanged)
+            assert changes.position == registry.position != began
+
+
+def test_what_was_taken_while_a_reader_was_interrupted_is_waited_for_by_nobody(stocked_dsn: Dsn) -> None:
+    """The registry's thread may have taken it after the reader has asked again: no other change need come then."""
+    with Registry.in_thread(stocked_dsn, settings=QUICK) as registry, ThreadPoolExecutor(1) as pool:
+        changes = registry.changes()
+        asyncio.run(write(stocked_dsn, 0.01, 1))
+        registry.refresh(timeout=10)
+        for _ in range(2):
+            pool.submit(changes._wait).result(10)
         assert isinstance(next(changes), ExchangeChanged)
-        assert changes.position == registry.position != began
 
 
 def test_it_begins_with_a_file_where_no_database_is(stocked_dsn: Dsn, tmp_path: Path) -> None:
@@ -437,6 +453,29 @@ with Registry.in_thread() as registry:
 """
     ended = run(program, stocked_dsn)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "parent goes on\n", "")
+
+
+def test_what_waits_in_a_stream_at_a_fork_is_the_parents(stocked_dsn: Dsn) -> None:
+    """Neither what the registry has put there nor what was taken for a reader who was interrupted comes twice."""
+    program = """
+import asyncio, os
+from exchanges_db import hold_exchange
+from exchanges_db.registry.registry import Registry
+with Registry.in_thread() as registry:
+    one, other = registry.changes(), registry.changes()
+    began = one.position
+    asyncio.run(hold_exchange("GATEIO_SPOT", reason="a drill"))
+    registry.refresh(timeout=20)
+    one._wait()  # as where the reader is interrupted then
+    child = os.fork()
+    if child == 0:
+        os._exit(len(list(one)) + len(list(other)))
+    assert os.waitpid(child, 0)[1] == 0
+    assert one.position == other._given == began
+    print(next(one).kind, next(other).kind)
+"""
+    ended = run(program, stocked_dsn)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "HOLD_SET HOLD_SET\n", "")
 
 
 def test_without_the_gil() -> None:

@@ -398,3 +398,12 @@ async def test_states_is_true_or_false(states: object) -> None:
     """The text "false" is true to Python."""
     with pytest.raises(InvalidArgument, match="states must be True or False"):
         Registry().streams.open(None, 1, states=states)  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_close_waits_for_no_lock() -> None:
+    """A signal's handler may close what it has interrupted, wherever that was."""
+    stream = Registry().open()
+    with stream._lock:
+        stream.close()
+    assert stream.take() is None
+    assert stream.is_over

@@ -201,6 +201,15 @@ def test_a_hook_that_would_do_nothing_is_refused(field: str, hook: Any, words: s
         LookUps.view(Mock(), "GATEIO_FUTURES", **{field: hook})
 
 
+def test_what_a_hook_says_of_its_argument_is_not_looked_up() -> None:
+    """It may be a name that a type checker alone has imported: Python 3.14 looks for it when it is asked."""
+    source = "def hook(told: Unheard) -> Unheard: ..."
+    names: dict[str, Any] = {}
+    is_lazy = sys.version_info >= (3, 14)  # before, a module says so of itself, as this one does
+    exec(compile(source, "a hook", "exec", dont_inherit=is_lazy), names)
+    check_hook(names["hook"], "on_listed")
+
+
 def test_a_symbol_of_another_kind_is_said_to_be_one() -> None:
     view = Kept(holding(coin(7, "BTC"), coin(8, "BTC", **FUTURE)), SymbolKind.FUTURE).view
     assert view["BTC", "USDT"].id == 8

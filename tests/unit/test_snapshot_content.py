@@ -12,6 +12,7 @@ import pytest
 
 from exchanges_db._version import __version__
 from exchanges_db.errors import SnapshotRefused
+from exchanges_db.registry import file
 from exchanges_db.registry.columns import FIELDS
 from exchanges_db.registry.file import read_snapshot, write_snapshot
 from exchanges_db.registry.packing import KNOWN, pack
@@ -61,6 +62,12 @@ def column(field: str, values: list[Any] | None = None, which: tuple[int, ...] |
             found[1] = which if isinstance(which, bytes) else struct.pack(f"<{len(which)}I", *which)
 
     return change
+
+
+def no_more(body: list[Any]) -> None:
+    """Leave no symbol, but what is the same for all of them."""
+    for one in body[3][0][1]:
+        one[1] = b"" if len(one[1]) > struct.calcsize("<I") else one[1]
 
 
 def table(number: int, value: str) -> Change:
@@ -128,15 +135,21 @@ def test_a_header_whose_time_is_none_in_utc(tmp_path: Path, saved_at: str) -> No
     ("change", "words"),
     [
         (column("exchange_id", [2]), "symbols of another exchange"),
+        (column("exchange_id", [1, 2], which=(0, 1, 0)), "symbols of another exchange"),
+        (column("id", [2**31, 2, 3]), "Expected `int` <= 2147483647"),
+        (column("spec_version", [2**63]), "Expected `int` <= 2147483647"),
+        (column("max_open_orders", [-(2**31) - 1]), "Expected `int` >= -2147483648"),
+        (said(1, id=2**63), "an id that no database has"),
         (said(1, exchange_id=2), "symbols of another exchange"),
         (lambda body: body[3][1][0][0].update(enum_value="E1"), "an exchange twice"),
         (lambda body: body[3][1][0][0].update(id=1), "an exchange twice"),
-        (column("id", which=(0, 1, 1)), "a symbol, a hold or fees twice"),
-        (column("id", [1, 2, 1]), "a symbol, a hold or fees twice"),
+        (column("id", which=(0, 1, 1)), "a symbol, a hold, fees or a list twice"),
+        (column("id", [1, 2, 1]), "a symbol, a hold, fees or a list twice"),
         (said(1, id=3), "an id of a symbol twice"),
         (lambda body: body[3][1][0][1].append(body[3][0][0][1][0] | {"exchange_id": 2}), "an id of a symbol twice"),
-        *((twice(kind), "a symbol, a hold or fees twice") for kind in (1, 2, 3)),
+        *((twice(kind), "a symbol, a hold, fees or a list twice") for kind in (1, 2, 3, 4)),
         (column("id", which=()), "columns of different lengths"),
+        (no_more, "columns of different lengths"),
         (column("id", which=(0, 1)), "columns of different lengths"),
         (column("id", which=(0,)), "columns of different lengths"),
         (column("base", which=(1, 2)), "columns of different lengths"),
@@ -173,14 +186,30 @@ def test_a_field_too_many_or_too_few(tmp_path: Path, change: Change) -> None:
     assert re.search("other fields than it says|of at most length", refusal(written(tmp_path, changed(change))))
 
 
-@pytest.mark.parametrize("told", [{"body": b"\xc0"}, {"body": b""}, {"saved_at": 1}, {"made_by": "0.0.9", "body": b""}])
+@pytest.mark.parametrize("told", [{"body": b"\xc0"}, {"body": b""}, {"saved_at": 1}])
 def test_what_is_odd_in_a_file_of_this_version_is_no_newer_version(tmp_path: Path, told: dict[str, Any]) -> None:
     """An update would not help: it says that the file is damaged, or its writer faulty."""
     message = refusal(written(tmp_path, **told))
     assert "it is damaged, or a faulty program has written it" in message
-    assert f"exchanges_db {told.get('made_by', __version__)}" in message
+    assert f"exchanges_db {__version__}" in message
     assert "newer" not in message
     assert "update" not in message
+
+
+@pytest.mark.parametrize(
+    ("ours", "maker", "which"),
+    [("1.0.0rc1", "1.0.0", "another"), ("1.0.0", "1.0.0rc1", "another"), ("0.2.0", "0.1.0", "an older"),
+     ("0.9", "0.10", "a newer"), ("0.1.0", "0.1.0.post1", "another"), ("0.1.0", "", "a newer")],
+)  # fmt: skip
+def test_which_version_has_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ours: str, maker: str, which: str
+) -> None:
+    """An update helps where that is not an older one."""
+    path = written(tmp_path, made_by=maker, body=b"")
+    monkeypatch.setattr(file, "__version__", ours)
+    message = refusal(path)
+    assert f"made by exchanges_db {maker}, {which} version than this one, {ours}: it holds" in message
+    assert ("update exchanges_db" in message) is (which != "an older")
 
 
 @pytest.mark.parametrize("version", ["0.1.1", "0.10", "1.0.0rc1", "9", "", "by hand", "\x1b[31mX\n\r\u202e"])

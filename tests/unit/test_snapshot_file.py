@@ -153,8 +153,12 @@ def forged(path: Path, *, number: int = 1, body: bytes | None = None, **header: 
         ({"made_by": "9.0.0", "knows": {"Novelty": ["x"], **KNOWN}}, "9.0.0, a newer version.*Novelty.x is not known"),
         ({"made_by": "9.0.0", "knows": {**KNOWN, "Hold": [*KNOWN["Hold"], "mood"]}},
          "9.0.0, a newer version.*Hold.mood is not known here"),
-        ({"knows": {**KNOWN, "Hold": KNOWN["Hold"][:-1]}}, "an older version, which lacks Hold.whole"),
-        ({"knows": {**KNOWN, "Hold": KNOWN["Hold"][::-1]}}, "an older version, which lacks the order of fields"),
+        ({"made_by": "0.0.9", "knows": {**KNOWN, "Hold": KNOWN["Hold"][:-1]}},
+         "0.0.9, an older version than this one.*it lacks Hold.whole; save"),
+        ({"made_by": "9.0.0", "knows": {**KNOWN, "Hold": KNOWN["Hold"][:-1]}}, "a newer version.*it lacks Hold.whole"),
+        ({"made_by": f"{__version__}.post1", "knows": {**KNOWN, "Hold": KNOWN["Hold"][:-1]}},
+         "another version than this one.*it lacks Hold.whole; update"),
+        ({"knows": {**KNOWN, "Hold": KNOWN["Hold"][::-1]}}, "and yet it lacks the order of fields: it is damaged"),
         ({"made_by": "9.0.0", "saved_at": 1}, "a newer version.*its header is another one"),
         ({"made_by": "9.0.0", "body": b"\xc0"}, "a newer version.*it holds what cannot be used here"),
         ({"made_by": "9.0.0", "body": b""}, "a newer version.*it holds what cannot be used here"),
@@ -339,10 +343,11 @@ def test_what_a_group_may_do_is_given_to_no_other(
 ) -> None:
     """Where the group cannot be kept, its permissions are dropped; that the owner cannot be kept changes none."""
     path = saved(tmp_path)
-    path.chmod(0o664)
+    path.chmod(0o2664 if refused == "all" else 0o664)
     asked: list[tuple[int, int]] = []
 
-    def chown(_: int, owner: int, group: int) -> None:
+    def chown(descriptor: int, owner: int, group: int) -> None:
+        assert stat.S_IMODE(os.fstat(descriptor).st_mode) == 0o600  # nothing is allowed yet to whoever has it now
         asked.append((owner, group))
         if refused == "all" or (refused == "the owner" and owner != -1):
             raise PermissionError(1, "Operation not permitted")
@@ -354,7 +359,7 @@ def test_what_a_group_may_do_is_given_to_no_other(
     assert asked == [(owner, group), (-1, group)][: 1 if refused == "none" else 2]
 
 
-ACL = "system.posix_acl_access"
+ACL, ACL_OF_NEW = "system.posix_acl_access", "system.posix_acl_default"
 NOBODY = 2**32 - 1
 # As `setfacl -m u:777:r` writes it for a file of mode 0600: the owner, user 777, the group, the mask, all others.
 LET_IN = struct.pack(
@@ -383,6 +388,28 @@ def test_a_list_of_who_may_read_is_kept_or_lets_nobody_in(
         saved(tmp_path)
     assert (modes(path)[2], ACL in os.listxattr(path)) == (("0o600", False) if refused else ("0o640", True))
     assert refused or os.getxattr(path, ACL) == LET_IN
+
+
+@pytest.mark.parametrize(("refused", "left"), [(False, "0o640"), (True, "0o600")])
+def test_a_list_that_the_folder_gives_to_new_files_lets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool, left: str
+) -> None:
+    """A file without one, in a folder that has one for new files since: at a save its group's bits would open that."""
+    path = saved(tmp_path)
+    path.chmod(0o640)
+    try:
+        os.setxattr(tmp_path, ACL_OF_NEW, LET_IN)
+    except (OSError, AttributeError):
+        pytest.skip("the file system has no such lists")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as patch:
+        if refused:
+            patch.setattr(os, "removexattr", refuse)
+        saved(tmp_path)
+    assert (modes(path)[2], ACL in os.listxattr(path)) == (left, refused)
 
 
 def test_a_link_stays_one(tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ class _Address(os.PathLike[str]):
 
     def __fspath__(self) -> str:
         raise InvalidArgument(
-            "this is the address of a database, and not repeated here: the path of a file is needed", field="path"
+            "this looks like the address of a database, and is not repeated here: the path of a file is needed",
+            field="path",
         )
 
 

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Generic, TypeVar, get_args, get_type_hints
 import msgspec
 
 from exchanges_db.exchanges.models import StoredExchange
+from exchanges_db.exchanges.rules import INTEGER_MAX
 from exchanges_db.registry.models import RegistrySymbol
 from exchanges_db.symbols.fees import Fees
 from exchanges_db.symbols.judge import Hold
@@ -37,8 +38,12 @@ _HINTS = get_type_hints(RegistrySymbol)
 _SHARED: dict[str, type] = {
     field: kind for kind in (str, Decimal, datetime) for field in fields_of(RegistrySymbol, kind) if field in FIELDS
 }
+_Integer = Annotated[int, msgspec.Meta(ge=-INTEGER_MAX - 1, le=INTEGER_MAX)]  # as a database has them
+_BOUNDED: dict[Any, Any] = {int: _Integer, int | None: _Integer | None}
 _OWN: dict[str, msgspec.msgpack.Decoder[list[Any]]] = {
-    field: msgspec.msgpack.Decoder(GenericAlias(list, _HINTS[field])) for field in FIELDS if field not in _SHARED
+    field: msgspec.msgpack.Decoder(GenericAlias(list, _BOUNDED.get(_HINTS[field], _HINTS[field])))
+    for field in FIELDS
+    if field not in _SHARED
 }
 # Those without which there is no symbol, and which are neither empty nor zero.
 _NEEDED = {field for field in _SHARED if type(None) not in get_args(_HINTS[field])}

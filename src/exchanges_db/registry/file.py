@@ -208,7 +208,7 @@ def _check_fields(place: Path, maker: str, knows: Mapping[str, tuple[str, ...]])
         raise _unreadable(place, maker, f"{kind}.{field} is not known here")
     if theirs != ours or dict(knows) != dict(KNOWN):
         missing = ", ".join(f"{kind}.{field}" for kind, field in sorted(ours - theirs)) or "the order of fields"
-        raise _refused(place, f"it was made by exchanges_db {maker}, an older version, which lacks {missing}")
+        raise _unreadable(place, maker, f"it lacks {missing}")
 
 
 def _check_replaceable(place: Path) -> None:
@@ -240,18 +240,20 @@ def _refused(place: Path, why: str, advice: str = _ANEW) -> SnapshotRefused:
 
 
 def _unreadable(place: Path, maker: str, why: str) -> SnapshotRefused:
-    if _is_newer(maker):
-        reason = f"it was made by exchanges_db {maker}, a newer version than this one, {__version__}: {why}"
-        return _refused(place, reason, f"update exchanges_db, or {_ANEW}")
-    faulty = "it is damaged, or a faulty program has written it"
-    return _refused(place, f"it says that exchanges_db {maker} has made it, and yet {why}: {faulty}")
+    if maker == __version__:
+        faulty = "it is damaged, or a faulty program has written it"
+        return _refused(place, f"it says that exchanges_db {maker} has made it, and yet {why}: {faulty}")
+    theirs, ours = _release(maker), _release(__version__)
+    is_older = theirs is not None and ours is not None and theirs < ours
+    which = "an older" if is_older else "another" if theirs == ours else "a newer"
+    made = f"it was made by exchanges_db {maker}, {which} version than this one, {__version__}"
+    return _refused(place, f"{made}: {why}", _ANEW if is_older else f"update exchanges_db, or {_ANEW}")
 
 
-def _is_newer(maker: str) -> bool:
-    """Return whether a version, which may be anything, is newer than this one, or not to be told."""
-    releases = [_RELEASE.match(version) for version in (maker, __version__)]
-    theirs, ours = (None if one is None else tuple(map(int, one[0].split("."))) for one in releases)
-    return theirs is None or ours is None or theirs > ours
+def _release(version: str) -> tuple[int, ...] | None:
+    """Return its numbers, without what comes after them, as of a candidate; None where it has none."""
+    found = _RELEASE.match(version)
+    return None if found is None else tuple(map(int, found[0].split(".")))
 
 
 def _not_saved(place: Path, why: str) -> SnapshotNotSaved:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import sys
 from collections.abc import Callable
 from threading import current_thread, main_thread
 from typing import Any
@@ -13,6 +14,11 @@ from exchanges_db.errors import InvalidArgument, shown
 from exchanges_db.events import event
 
 log = logging.getLogger("exchanges_db")
+_READ: dict[str, Any] = {"follow_wrapped": False}
+if sys.version_info >= (3, 14):  # which would look up what annotations name, as what only a type checker has
+    import annotationlib
+
+    _READ["annotation_format"] = annotationlib.Format.STRING
 
 
 def check_hook(hook: Callable[[Any], object] | None, field: str) -> None:
@@ -32,7 +38,7 @@ def check_hook(hook: Callable[[Any], object] | None, field: str) -> None:
 def takes(function: Callable[..., object], arguments: int) -> bool:
     """Return whether it can be called with so many arguments, as far as it tells."""
     try:
-        signature = inspect.signature(function, follow_wrapped=False)
+        signature = inspect.signature(function, **_READ)
     except (TypeError, ValueError):  # not every function that is not written in Python has one
         return True
     try:

@@ -106,17 +106,20 @@ class LoopThread:
 
         def begin() -> None:
             tasks.append(loop.create_task(work()))
-            tasks[0].add_done_callback(_heard)
-            tasks[0].add_done_callback(answered.put)
+            tasks[0].add_done_callback(heard)
+
+        def heard(task: asyncio.Task[T]) -> None:
+            tasks.clear()  # a task that ends in the thread that asks may swallow what a signal's handler raises there
+            answered.put(_outcome(task))
 
         try:
             self._tell(begin)
             return cast("T", self._answer(answered, timeout))
         except BaseException:
             self._tell(lambda: [task.cancel() for task in tasks])
-            for task in tasks:  # one that failed as the loop ended, which has called nobody back then
+            for task in [*tasks]:  # one that failed as the loop ended, which has called nobody back then
                 if task.done():
-                    _heard(task)
+                    _outcome(task)
             raise
 
     def end(self) -> None:
@@ -149,12 +152,15 @@ class LoopThread:
 
     def _answer(self, queue: SimpleQueue[Any], timeout: float | None) -> Any:
         try:
-            task = queue.get(timeout=timeout)
+            outcome = queue.get(timeout=timeout)
         finally:
             self._waiting.pop(id(queue), None)
-        if task is None or task.cancelled():
+        if outcome is None:
             raise ThreadEnded
-        return task.result()
+        result, error = outcome
+        if error is not None:
+            raise error
+        return result
 
     def _run(self) -> None:
         loop, life = self._loop, self._life
@@ -190,10 +196,12 @@ class LoopThread:
         self._over(reason(parent))
 
 
-def _heard(task: asyncio.Task[Any]) -> None:
-    """Have nothing logged of what a task has raised: whoever asked raises it, or has given up."""
-    if not task.cancelled():
-        task.exception()
+def _outcome(task: asyncio.Task[T]) -> tuple[T | None, BaseException | None] | None:
+    """Return what a task has returned, and what it has raised, of which nothing is logged then; None: was cancelled."""
+    if task.cancelled():
+        return None
+    error = task.exception()
+    return (task.result() if error is None else None), error
 
 
 async def _live(
@@ -203,7 +211,7 @@ async def _live(
 ) -> None:
     loop = asyncio.get_running_loop()
     task = loop.create_task(opening())
-    task.add_done_callback(opened.put)
+    task.add_done_callback(lambda done: opened.put(_outcome(done)))
     try:
         await asyncio.wait((task,))
         if not task.cancelled() and task.exception() is None:

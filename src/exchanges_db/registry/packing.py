@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from exchanges_db.exchanges.models import StoredExchange
+from exchanges_db.exchanges.rules import INTEGER_MAX
 from exchanges_db.registry.columns import FIELDS, Column, ColumnReader, ColumnWriter, Tables, check_numbers
 from exchanges_db.registry.filling import filled, said_of_the_whole
 from exchanges_db.registry.models import ListState, Position
@@ -105,15 +106,18 @@ def _unpacked(packed: _PackedPlace, reader: ColumnReader) -> Place:
     holds = dict(beside.holds)
     fees = {(account, number): one for account, number, one in beside.fees}
     _check_said(*holds.values(), *fees.values(), *lists)
+    if any(abs(one.id) > INTEGER_MAX for one in beside.named):
+        raise ValueError("it has an id that no database has")
     if any(one.exchange_id != exchange.id for one in beside.named):
         raise ValueError(f"it has symbols of another exchange under {exchange.enum_value}")
     whole_hold, whole_fees = said_of_the_whole(holds, fees)
     symbols = reader.symbols(packed.columns, exchange, whole_hold, whole_fees)
     named = {one.id: one for one in beside.named}
     place = filled(exchange, symbols, named=named, holds=holds, fees=fees, lists=lists)
-    for kept, given in ((place.symbols, symbols), (named, beside.named), (holds, beside.holds), (fees, beside.fees)):
-        if len(kept) != len(given):
-            raise ValueError(f"it has a symbol, a hold or fees twice under {exchange.enum_value}")
+    kept: tuple[Sized, ...] = (place.symbols, named, holds, fees, {one.listing for one in lists})
+    given: tuple[Sized, ...] = (symbols, beside.named, beside.holds, beside.fees, lists)
+    if list(map(len, kept)) != list(map(len, given)):
+        raise ValueError(f"it has a symbol, a hold, fees or a list twice under {exchange.enum_value}")
     return place
 
 

@@ -68,9 +68,19 @@ def _keep_access(descriptor: int, before: os.stat_result, listed: bytes | None) 
         os.fchown, descriptor, -1, before.st_gid
     )
     mode = stat.S_IMODE(before.st_mode)
-    if not keeps_group or (listed is not None and not _has_done(os.setxattr, descriptor, _LIST, listed)):
-        mode &= ~(stat.S_IRWXG | stat.S_ISGID)
+    if not _has_listed(descriptor, listed):
+        mode &= stat.S_IRWXU  # who was kept out by that list is among all others now
+    elif not keeps_group:
+        kept_out = stat.S_IRWXG & ~mode
+        mode &= ~(stat.S_IRWXG | stat.S_ISGID | kept_out >> 3)
     os.fchmod(descriptor, mode)
+
+
+def _has_listed(descriptor: int, listed: bytes | None) -> bool:
+    """Return whether those who are listed now are those who were; a folder may give a list to each new file."""
+    if listed is not None:
+        return _has_done(os.setxattr, descriptor, _LIST, listed)
+    return _list_of(descriptor) is None or _has_done(os.removexattr, descriptor, _LIST)
 
 
 def _has_done(call: Callable[..., None], *arguments: object) -> bool:
@@ -81,9 +91,9 @@ def _has_done(call: Callable[..., None], *arguments: object) -> bool:
     return True
 
 
-def _list_of(path: Path) -> bytes | None:
+def _list_of(file: Path | int) -> bytes | None:
     try:
-        return os.getxattr(path, _LIST)
+        return os.getxattr(file, _LIST)
     except (OSError, AttributeError):  # there is none, or the system has no such call
         return None
 

@@ -49,7 +49,7 @@ class ChangeStream:
         self._queue: deque[RegistryChange] = deque()
         self._gap: Gap | None = None
         self._late_state: StateChanged | None = None
-        self.is_over = False
+        self.is_over = self._is_closed = False
         self._error: RegistryStale | None = None
         # The registry may run in another thread than the one that reads.
         self._lock = a_lock()
@@ -66,10 +66,9 @@ class ChangeStream:
 
     def close(self) -> None:
         """End the iteration; what was not read is dropped."""
-        with self._lock:
-            self._queue.clear()
-            self._gap = self._late_state = None
-            self.is_over = True
+        # Without the lock, which a signal's handler might find taken by what it has interrupted.
+        self.is_over = self._is_closed = True
+        self._queue, self._gap, self._late_state = deque(), None, None
         self._wake()
 
     def __aiter__(self) -> Self:
@@ -96,7 +95,7 @@ class ChangeStream:
     def _look(self) -> tuple[RegistryChange | None, bool]:
         """Return the next item, if one is waiting, and whether none will come after it."""
         with self._lock:
-            item, is_over = self._next(), self.is_over
+            item, is_over = None if self._is_closed else self._next(), self.is_over
         if item is None and self._error is not None:
             raise again(self._error)
         return item, is_over
@@ -108,12 +107,13 @@ class ChangeStream:
         if (state := self._late_state) is not None:
             self._late_state = None
             return state
-        if not self._queue:
+        queue = self._queue  # `close` puts another one there
+        if not queue:
             return None
-        item = self._queue.popleft()
-        if not self._queue:
+        item = queue.popleft()
+        if not queue:
             self._done = self._latest
-        elif item.position != self._queue[0].position:
+        elif item.position != queue[0].position:
             self._done = item.position
         return item
 

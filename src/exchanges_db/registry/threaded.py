@@ -220,17 +220,19 @@ class BlockingChangeStream:
         # interrupted just then, and asks again.
         self._taken: deque[tuple[RegistryChange, Position | None]] = deque()
         self._given = stream.position
+        self._is_closed = False
 
     @property
     def position(self) -> Position | None:
         """Up to where everything was given out: what `since=` takes when the consumer begins again."""
         taken = self._stream.position
-        return self._given if self._taken else taken
+        return self._given if self._taken or self._is_closed else taken
 
     def close(self) -> None:
         """End the iteration, also for the thread that waits in it; what was not read is dropped."""
+        self._given = self.position  # what was taken and is dropped was not given out
+        self._is_closed = True
         self._stream.close()
-        self._taken.clear()
 
     def __iter__(self) -> Self:
         return self
@@ -239,24 +241,28 @@ class BlockingChangeStream:
         """Wait for the next change; the end is that of the stream, of the registry or of its process."""
         if not self._taken:
             self._wait()
-        try:
-            change, self._given = self._taken.popleft()
-        except IndexError:
-            raise StopIteration from None
+        if self._is_closed or self._thread.is_forsaken:  # what was taken is dropped, or is the parent's
+            raise StopIteration
+        if not self._taken:
+            raise StopIteration
+        # Without a call from here on, after which a signal's handler might run: what it interrupts would be lost.
+        change, self._given = self._taken[0]
+        del self._taken[0]
         return change
 
     def _wait(self) -> None:
         """Have the next one taken; none where no more come."""
 
         async def take() -> None:
-            self._put(await self._stream.__anext__())
+            if not self._taken:  # else it came while whoever asked before was interrupted
+                self._put(await self._stream.__anext__())
 
         try:
             self._thread.ask(take)
         except StopAsyncIteration:
             pass
         except ThreadEnded:
-            # What was waiting when the registry was closed is given out; what waited at a fork is the parent's.
+            # What was waiting when the registry was closed is given out.
             if not self._thread.is_forsaken and (change := self._stream.take()) is not None:
                 self._put(change)
 

@@ -84,7 +84,8 @@ def is_called_alike(one: Symbol | NamedSymbol, other: Symbol | NamedSymbol) -> b
     """Return whether two with one id have one name on one exchange, which itself may have another name since."""
     on_one_exchange = one.exchange == other.exchange
     if isinstance(one, Symbol) and isinstance(other, Symbol):
-        # No row ever goes to another exchange, nor changes the moment from which it is; no other row has both.
+        # No row ever goes to another exchange, nor changes the moment from which it is: another one that has the id
+        # since is of a later moment.
         on_one_exchange |= (one.exchange_id, one.created_at) == (other.exchange_id, other.created_at)
     return on_one_exchange and one.native_symbol == other.native_symbol
 
