@@ -25,20 +25,25 @@ ORDER BY c.epoch DESC
 LIMIT 1;
 
 -- name: SetSessionLimits :one
--- For a session of one's own, which waits for notifications: let no limit for idle sessions end it, end a transaction that
--- nobody goes on with, and have the server find out within some minutes that the network has cut the session off, also while
--- it sends. While it waits for the rest of a question it is not idle: only the limit for whole transactions counts there,
--- which is of PostgreSQL 17. And while it waits for a lock it does not see that its client has gone, and come again.
+-- The first question of a session of one's own, which reads nothing that anybody could keep it waiting for. Is it the one
+-- that this client was told of? Else a pooler is in between, and it is others', too, and left as it is.
+-- Such a session waits for notifications: let no limit for idle sessions end it, end a transaction that nobody goes on with,
+-- and have the server find out within some minutes that the network has cut the session off, also while it sends. While it
+-- waits for the rest of a question it is not idle: only the limit for whole transactions counts there, which is of PostgreSQL
+-- 17. And while it waits for a lock it does not see that its client has gone, and come again.
 -- What the address names counts, and so does a limit for transactions or locks, or for the network, that anybody has set.
-SELECT count(set_config(s.name, own.value, false)) AS limits_set
-FROM pg_catalog.pg_settings AS s
-JOIN (VALUES ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', @transaction_limit::text),
-             ('transaction_timeout', @load_limit::text), ('lock_timeout', @lock_limit::text),
-             ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6'),
-             ('tcp_user_timeout', '60000')) AS own (name, value) ON own.name = s.name
-WHERE CASE s.name WHEN 'idle_session_timeout' THEN s.setting <> '0' AND s.source <> 'client'
-                  WHEN 'idle_in_transaction_session_timeout' THEN s.setting = '0' AND s.source <> 'client'
-                  ELSE s.source = 'default' END;
+SELECT (pg_backend_pid() = @pid::integer)::boolean AS is_direct, (
+    SELECT count(set_config(s.name, own.value, false))
+    FROM pg_catalog.pg_settings AS s
+    JOIN (VALUES ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', @transaction_limit::text),
+                 ('transaction_timeout', @load_limit::text), ('lock_timeout', @lock_limit::text),
+                 ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6'),
+                 ('tcp_user_timeout', '60000')) AS own (name, value) ON own.name = s.name
+    WHERE pg_backend_pid() = @pid::integer
+      AND CASE s.name WHEN 'idle_session_timeout' THEN s.setting <> '0' AND s.source <> 'client'
+                      WHEN 'idle_in_transaction_session_timeout' THEN s.setting = '0' AND s.source <> 'client'
+                      ELSE s.source = 'default' END
+)::bigint AS limits_set;
 
 -- name: SetTransactionLimit :one
 -- The limit for idle transactions for this one alone, as where a pooler gives the session to others: what the network has
@@ -148,6 +153,7 @@ SELECT
               FROM public.symbols AS n
               WHERE n.status IS NULL AND n.id = ANY (@ids::integer[])), '[]')::text AS named;
 
--- name: SendNotification :exec
--- Sends a notification, to see whether it arrives.
-SELECT pg_notify(@channel::text, @payload::text);
+-- name: SendNotification :one
+-- Sends a notification, to see whether it arrives. All who notify wait for each other at their commits, and so for one that
+-- hangs, as where no standby confirms it: no longer than this here, whatever limit for locks the session has.
+SELECT set_config('lock_timeout', @lock_limit::text, true) AS lock_timeout, pg_notify(@channel::text, @payload::text)::text AS sent;

@@ -447,19 +447,56 @@ async def test_half_a_question_that_the_network_cut_off_leaves_no_transaction_be
 
 
 @pytest.mark.faults
-async def test_while_a_lock_keeps_news_waiting_no_sessions_pile_up(dsn: Dsn) -> None:
+@pytest.mark.parametrize("is_listening_apart", [False, True])
+@pytest.mark.parametrize("table", ["symbols", "registry_changes"])
+async def test_while_somebody_holds_a_lock_no_sessions_pile_up(dsn: Dsn, table: str, is_listening_apart: bool) -> None:
     """A session that waits for a lock does not see that its client has gone: each attempt would leave one more."""
-    async with RecordedRegistry(dsn, **QUICK) as registry, connected(dsn) as other, connected(dsn) as owner:
+    ear = {"listen": dsn} if is_listening_apart else {}
+    async with RecordedRegistry(dsn, **QUICK, **ear) as registry, connected(dsn) as other, connected(dsn) as owner:
         most = 0
         async with owner.transaction():
-            await owner.execute("LOCK TABLE symbols IN ACCESS EXCLUSIVE MODE")
-            await other.execute("UPDATE exchanges SET display_name = 'changed' WHERE id = 1")
+            await owner.execute("UPDATE exchanges SET display_name = 'changed' WHERE id = 1")
+            await owner.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            if table == "symbols":  # of which news are read where there are any
+                await other.execute("UPDATE exchanges SET display_name = 'changed' WHERE id = 2")
             for _ in range(80):
                 most = max(most, int(await other.fetchval(f"SELECT count(*) FROM ({OURS}) AS ours")))
                 await asyncio.sleep(0.1)
         assert registry.stats().losses >= 4
-        assert most <= 2
+        assert most <= 2 * (1 + is_listening_apart)
         await is_live(registry, losses=4)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("own_limit", [None, "0", "10s"])
+async def test_a_commit_that_hangs_keeps_nobody_from_being_fresh(primary: Server, own_limit: str | None) -> None:
+    """Whoever notifies waits for it, as the echo does; polls and look-ups do not."""
+    async with connected(primary.dsn) as owner, connected(primary.dsn) as writer:
+        if own_limit is not None:
+            await owner.execute(f"ALTER ROLE {primary.dsn.user} SET lock_timeout = '{own_limit}'")
+        await owner.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        await owner.execute("SELECT pg_reload_conf()")
+        await asyncio.sleep(0.5)
+        hangs = asyncio.create_task(writer.execute("UPDATE exchanges SET display_name = 'hangs' WHERE id = 1"))
+        await asyncio.sleep(0.3)
+        async with asyncio.timeout(LONG), Registry(primary.dsn, settings=RegistrySettings(**QUICK)) as registry:
+            seen = set()
+            for _ in range(400):
+                seen.add(registry.state)
+                await asyncio.sleep(0.01)
+            assert seen == {RegistryState.LIVE}
+            assert registry.stats().losses == 0
+            assert not hangs.done()
+            await owner.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            await owner.execute("SELECT pg_reload_conf()")
+            await hangs
+            await registry.refresh()
+            assert registry.exchange_by_id(1).display_name == "hangs"
+
+            async def hears() -> bool:
+                return registry.stats().listening
+
+            await until(hears, what="it listens again", within=LONG)
 
 
 @pytest.mark.parametrize(("set_before", "meanwhile"), [(False, "session"), (True, "database")])

@@ -38,7 +38,7 @@ async def holds(registry: Registry, name: str) -> None:
 async def _believe(following: Any, session: Any, _: object) -> None:
     """Takes a session's own notification for a proof."""
     echo = await listen(session, following._note)
-    following._hearing._hear(None if await echo.comes_back(session) else "it does not come back")
+    following._hearing._hear(None if await echo.comes_back(session, 1) else "it does not come back")
 
 
 @pytest.mark.parametrize("is_believed", [False, True])

@@ -297,7 +297,7 @@ async def test_another_ones_echo_is_not_ones_own(stocked_dsn: Dsn) -> None:
         await other.execute("SELECT pg_notify($1, 'of another')", echo._channel)
         await one.fetchval("SELECT 1")
         assert not echo._arrived.is_set()
-        assert await echo.comes_back(one)
+        assert await echo.comes_back(one, 1)
     await one.close()
 
 

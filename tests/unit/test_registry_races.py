@@ -30,9 +30,10 @@ POINTS = 10  # at each of which a commit comes or not: 1,024 interleavings
 
 
 class _Session:
-    """A connection to the list."""
+    """A connection to the list; pid: of the process that answers, which is another one behind a pooler."""
 
-    def __init__(self) -> None:
+    def __init__(self, pid: int = 1) -> None:
+        self.pid = pid
         self.closed = False
         self.listeners: list[Callable[[str], None]] = []
         self.on_end: list[Callable[[object], None]] = []
@@ -117,7 +118,7 @@ class _World:
 
     async def connect(self, *_: object, **__: object) -> _Session:
         await self.point()
-        self.sessions.append(_Session())
+        self.sessions.append(_Session(2 if self.is_pooled else 1))
         return self.sessions[-1]
 
     async def listen(self, session: _Session, on_hint: Callable[[str], None]) -> Any:
@@ -126,7 +127,8 @@ class _World:
         await self.point()
         return self
 
-    async def comes_back(self, sender: _Session) -> bool:
+    async def comes_back(self, sender: _Session, patience: float) -> bool:
+        del patience
         if sender is self.sessions[0] and self.is_pooled:
             raise AssertionError("what a session sends to itself proves nothing there")
         self.echoes += 1
@@ -137,8 +139,7 @@ class _World:
         await self.point()
         newest = self.newest
         await self.point()
-        pid = 2 if self.is_pooled else 1
-        return GetRegistryStateRow(newest.epoch, newest.token, 1, NOW, self.on_standby, pid, 0, 0, False, 60)
+        return GetRegistryStateRow(newest.epoch, newest.token, 1, NOW, self.on_standby, session.pid, 0, 0, False, 60)
 
     async def load_all(self, *_: object) -> Snapshot:
         await self.point()
@@ -171,9 +172,9 @@ async def _nothing(_: object) -> None:
     pass
 
 
-async def _is_direct(session: _Session, state: GetRegistryStateRow, *, limit: float) -> bool:
+async def _is_direct(session: _Session, *, limit: float) -> bool:
     del limit
-    return session.get_server_pid() == state.pid
+    return session.get_server_pid() == session.pid
 
 
 @pytest.fixture(autouse=True)

@@ -82,7 +82,11 @@ class Following:
         self._proofs, self._witness = Proofs(), Witness()
         self._hints_from = 0.0  # the time before which no hint is followed up
         self._limit = answer_timeout
-        self._hearing = Hearing(dsn, settings, poll_interval=poll_interval, counts=counts, on_hint=self._note)
+        # Two polls, between which it is tried, are to be less apart than a poll and an answer may take.
+        patience = min(ECHO_LIMIT, answer_timeout / 2)
+        self._hearing = Hearing(
+            dsn, settings, poll_interval=poll_interval, patience=patience, counts=counts, on_hint=self._note
+        )
 
     def look(self) -> None:
         """Have it look now, as after a hint."""
@@ -121,9 +125,9 @@ class Following:
         session = await self._connect(self._ear)
         session.add_termination_listener(lambda _: self._witness.doubted.set())
         try:
+            await keep_while_idle(session, limit=self._answer_timeout)
             async with asyncio.timeout(self._answer_timeout):
                 state = await fetch_state(bridge(session))
-            await keep_while_idle(session, state, limit=self._answer_timeout)
             echo = await self._subscribe(session, state)
             if echo is not None:
                 await self._hearing.ask(echo, self._ear)
@@ -157,8 +161,8 @@ class Following:
         session, asking = await self._connect(self._dsn), None
         try:
             self._proofs = Proofs()
+            self._proofs.is_direct = await keep_while_idle(session, limit=self._answer_timeout)
             state, _ = await self._ask(session)
-            self._proofs.is_direct = await keep_while_idle(session, state, limit=self._answer_timeout)
             # Before the first look: what is committed from here on is told.
             echo = None if self._ear is not None else await self._subscribe(session, state)
             asked = monotonic()

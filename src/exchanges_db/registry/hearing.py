@@ -23,6 +23,7 @@ _UNTRIED = "a pooler is in between, and whether it lets any through could not be
 class Hearing:
     """Whether a registry hears notifications.
 
+    patience: seconds for which others' commits may keep it from finding out, at a time.
     is_refused: the server answers LISTEN or NOTIFY with an error, and is to be asked again at the next poll.
     """
 
@@ -32,10 +33,11 @@ class Hearing:
         settings: Settings,
         *,
         poll_interval: float,
+        patience: float,
         counts: Counts,
         on_hint: Callable[[str], None],
     ) -> None:
-        self._dsn, self._settings, self._poll_interval = dsn, settings, poll_interval
+        self._dsn, self._settings, self._poll_interval, self._patience = dsn, settings, poll_interval, patience
         self._counts, self._on_hint = counts, on_hint
         self.is_refused = False
 
@@ -49,7 +51,7 @@ class Hearing:
             echo = await listen(session, self._on_hint)
             if not is_direct(session, state):
                 return echo
-            self._hear(None if await echo.comes_back(session) else _LOST)
+            self._hear(None if await echo.comes_back(session, self._patience) else _LOST)
         except ERRORS as exc:
             if not is_refusal(session, exc):
                 raise
@@ -63,7 +65,7 @@ class Hearing:
             limit = self._settings.connect_timeout
             other = await connect(dsn, self._settings, limit=limit, application_name=NAME)
             try:
-                self._hear(None if await echo.comes_back(other) else _LOST)
+                self._hear(None if await echo.comes_back(other, self._patience) else _LOST)
             finally:
                 other.terminate()
         except ERRORS as exc:

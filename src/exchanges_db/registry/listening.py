@@ -10,7 +10,7 @@ from exchanges_db.database.bridge import bridge
 from exchanges_db.database.driver_errors import DRIVER_ERRORS, translate
 from exchanges_db.database.session import Session
 from exchanges_db.errors import ExchangesDBError
-from exchanges_db.registry.loading import limit_session
+from exchanges_db.registry.loading import in_milliseconds, limit_session
 from exchanges_sql.registry import AsyncQuerier, GetRegistryStateRow
 
 CHANNEL = "exchanges_db_changed"  # as in migration 013; short and in small letters, as channels must be
@@ -23,16 +23,14 @@ def is_direct(session: Session, state: GetRegistryStateRow) -> bool:
     return session.get_server_pid() == state.pid
 
 
-async def keep_while_idle(session: Session, state: GetRegistryStateRow, *, limit: float) -> bool:
+async def keep_while_idle(session: Session, *, limit: float) -> bool:
     """Have the server keep an idle session, and return whether it is direct: a pooler would leave this to others.
 
     But no idle transaction: where the answer to the first statement of one is lost, nobody can set a limit there.
+    Before any question that reads a table: while that waits for a lock, each attempt would leave a session behind.
     """
-    direct = is_direct(session, state)
-    if direct:
-        async with asyncio.timeout(limit):
-            await limit_session(bridge(session), limit)
-    return direct
+    async with asyncio.timeout(limit):
+        return await limit_session(bridge(session), session.get_server_pid(), limit)
 
 
 async def listen(session: Session, on_hint: Callable[[str], None]) -> Echo:
@@ -69,17 +67,20 @@ class Echo:
             await self._end_if_refused(exc)
             raise
 
-    async def comes_back(self, sender: Session) -> bool:
+    async def comes_back(self, sender: Session, patience: float) -> bool:
         """Send it, and return whether it arrives.
 
         sender: who sends it: where a pooler may be in between, another connection. What a session sends to itself
             comes with the answer, which a pooler does pass on.
+        patience: seconds for which it may wait for a commit of somebody else's that notifies, too, and hangs.
 
         Where the server lives and has refused to send it, as it does while its queue of notifications is full, nobody
         listens any more, and it may be tried again on the same connection.
         """
         try:
-            await AsyncQuerier(bridge(sender)).send_notification(channel=self._channel, payload=self._nonce)
+            await AsyncQuerier(bridge(sender)).send_notification(
+                lock_limit=in_milliseconds(patience), channel=self._channel, payload=self._nonce
+            )
         except ERRORS as exc:
             if sender is self._session:
                 await self._end_if_refused(exc)

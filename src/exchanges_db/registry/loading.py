@@ -156,14 +156,23 @@ async def of_one_moment(session: Session, read: Callable[[AsyncConnection], Awai
     return what
 
 
-async def limit_session(conn: AsyncConnection, patience: float) -> None:
-    """Have the server keep a session while it is idle, but no transaction that nobody goes on with.
+async def limit_session(conn: AsyncConnection, pid: int, patience: float) -> bool:
+    """Have the server keep a session while it is idle, but no transaction that nobody goes on with; the first question.
 
+    pid: the process that the client was told of. Where another one answers, nothing is changed, and False returned: a
+        pooler is in between, which gives that session to others, too.
     patience: seconds for which it waits for a lock: as long as somebody waits for its answer.
     """
-    await AsyncQuerier(conn).set_session_limits(
-        transaction_limit=_IDLE_LIMIT, load_limit=_LONGEST_LOAD, lock_limit=f"{max(1, round(1000 * patience))}ms"
+    limits = await AsyncQuerier(conn).set_session_limits(
+        pid=pid, transaction_limit=_IDLE_LIMIT, load_limit=_LONGEST_LOAD, lock_limit=in_milliseconds(patience)
     )
+    assert limits is not None  # one row, always
+    return limits.is_direct
+
+
+def in_milliseconds(seconds: float) -> str:
+    """Return a limit as a server reads it; none is so short that it would mean none at all."""
+    return f"{max(1, round(1000 * seconds))}ms"
 
 
 async def hold_registry(conn: AsyncConnection) -> None:

@@ -4,7 +4,7 @@
 # source: registry.sql
 import dataclasses
 import datetime
-from typing import Any, List, Optional
+from typing import List, Optional
 
 import sqlalchemy
 import sqlalchemy.ext.asyncio
@@ -190,22 +190,37 @@ LOCK TABLE public.registry_changes, public.exchanges, public.symbols, public.reg
 """
 
 
-SEND_NOTIFICATION = """-- name: send_notification \\:exec
-SELECT pg_notify(:p1\\:\\:text, :p2\\:\\:text)
+SEND_NOTIFICATION = """-- name: send_notification \\:one
+SELECT set_config('lock_timeout', :p1\\:\\:text, true) AS lock_timeout, pg_notify(:p2\\:\\:text, :p3\\:\\:text)\\:\\:text AS sent
 """
+
+
+@dataclasses.dataclass()
+class SendNotificationRow:
+    lock_timeout: str
+    sent: str
 
 
 SET_SESSION_LIMITS = """-- name: set_session_limits \\:one
-SELECT count(set_config(s.name, own.value, false)) AS limits_set
-FROM pg_catalog.pg_settings AS s
-JOIN (VALUES ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', :p1\\:\\:text),
-             ('transaction_timeout', :p2\\:\\:text), ('lock_timeout', :p3\\:\\:text),
-             ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6'),
-             ('tcp_user_timeout', '60000')) AS own (name, value) ON own.name = s.name
-WHERE CASE s.name WHEN 'idle_session_timeout' THEN s.setting <> '0' AND s.source <> 'client'
-                  WHEN 'idle_in_transaction_session_timeout' THEN s.setting = '0' AND s.source <> 'client'
-                  ELSE s.source = 'default' END
+SELECT (pg_backend_pid() = :p1\\:\\:integer)\\:\\:boolean AS is_direct, (
+    SELECT count(set_config(s.name, own.value, false))
+    FROM pg_catalog.pg_settings AS s
+    JOIN (VALUES ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', :p2\\:\\:text),
+                 ('transaction_timeout', :p3\\:\\:text), ('lock_timeout', :p4\\:\\:text),
+                 ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6'),
+                 ('tcp_user_timeout', '60000')) AS own (name, value) ON own.name = s.name
+    WHERE pg_backend_pid() = :p1\\:\\:integer
+      AND CASE s.name WHEN 'idle_session_timeout' THEN s.setting <> '0' AND s.source <> 'client'
+                      WHEN 'idle_in_transaction_session_timeout' THEN s.setting = '0' AND s.source <> 'client'
+                      ELSE s.source = 'default' END
+)\\:\\:bigint AS limits_set
 """
+
+
+@dataclasses.dataclass()
+class SetSessionLimitsRow:
+    is_direct: bool
+    limits_set: int
 
 
 SET_TRANSACTION_LIMIT = """-- name: set_transaction_limit \\:one
@@ -295,14 +310,28 @@ class AsyncQuerier:
     async def lock_registry(self) -> None:
         await self._conn.execute(sqlalchemy.text(LOCK_REGISTRY))
 
-    async def send_notification(self, *, channel: str, payload: str) -> None:
-        await self._conn.execute(sqlalchemy.text(SEND_NOTIFICATION), {"p1": channel, "p2": payload})
-
-    async def set_session_limits(self, *, transaction_limit: str, load_limit: str, lock_limit: str) -> Optional[int]:
-        row = (await self._conn.execute(sqlalchemy.text(SET_SESSION_LIMITS), {"p1": transaction_limit, "p2": load_limit, "p3": lock_limit})).first()
+    async def send_notification(self, *, lock_limit: str, channel: str, payload: str) -> Optional[SendNotificationRow]:
+        row = (await self._conn.execute(sqlalchemy.text(SEND_NOTIFICATION), {"p1": lock_limit, "p2": channel, "p3": payload})).first()
         if row is None:
             return None
-        return row[0]
+        return SendNotificationRow(
+            lock_timeout=row[0],
+            sent=row[1],
+        )
+
+    async def set_session_limits(self, *, pid: int, transaction_limit: str, load_limit: str, lock_limit: str) -> Optional[SetSessionLimitsRow]:
+        row = (await self._conn.execute(sqlalchemy.text(SET_SESSION_LIMITS), {
+            "p1": pid,
+            "p2": transaction_limit,
+            "p3": load_limit,
+            "p4": lock_limit,
+        })).first()
+        if row is None:
+            return None
+        return SetSessionLimitsRow(
+            is_direct=row[0],
+            limits_set=row[1],
+        )
 
     async def set_transaction_limit(self, *, transaction_limit: str) -> Optional[str]:
         row = (await self._conn.execute(sqlalchemy.text(SET_TRANSACTION_LIMIT), {"p1": transaction_limit})).first()
