@@ -25,7 +25,7 @@ ORDER BY c.epoch DESC
 LIMIT 1;
 
 -- name: SetSessionLimits :one
--- The first question of a session of one's own, which reads nothing that anybody could keep it waiting for. Is it the one
+-- The first question of a session of one's own, which reads no table, so that no lock on one keeps it waiting. Is it the one
 -- that this client was told of? Else a pooler is in between, and it is others', too, and left as it is.
 -- Such a session waits for notifications: let no limit for idle sessions end it, end a transaction that nobody goes on with,
 -- and have the server find out within some minutes that the network has cut the session off, also while it sends. While it

@@ -306,14 +306,24 @@ def test_what_changes_comes_to_a_plain_loop_in_a_thread(stocked_dsn: Dsn) -> Non
             registry.changes()
 
 
-def test_what_waited_when_it_was_closed_is_read_afterwards(stocked_dsn: Dsn) -> None:
-    """By whoever drains a stream in the end, as with a Registry."""
+def test_what_waited_when_it_was_closed_is_read_afterwards(stocked_dsn: Dsn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whoever drains a stream in the end, as with a Registry, and was interrupted at that."""
     with Registry.in_thread(stocked_dsn, settings=QUICK) as registry:
         changes = registry.changes()
         began = changes.position
         asyncio.run(write(stocked_dsn, 0.01, 3))
         registry.refresh(timeout=10)
         registry.close()
+        real = changes._stream.rest
+
+        def interrupted() -> Any:
+            real()
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(changes._stream, "rest", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                next(changes)
         assert changes.position == began
         assert len(list(changes)) in (1, 2, 3)
         assert changes.position == registry.position != began

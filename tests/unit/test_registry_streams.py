@@ -3,7 +3,8 @@
 import asyncio
 import gc
 import weakref
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import pytest
@@ -405,5 +406,35 @@ def test_a_close_waits_for_no_lock() -> None:
     stream = Registry().open()
     with stream._lock:
         stream.close()
-    assert stream.take() is None
+    assert stream.rest() == []
     assert stream.is_over
+
+
+async def test_what_is_taken_in_while_it_is_closed_moves_no_position() -> None:
+    """As by a signal's handler in the middle of it: nobody was given that."""
+    registry = Registry()
+    stream = registry.open()
+
+    class Closing(deque[RegistryChange]):
+        def extend(self, items: Iterable[RegistryChange]) -> None:
+            super().extend(items)
+            stream.close()
+
+    stream._queue = Closing()
+    registry.move(2)
+    assert stream.position == at(1)
+
+
+@pytest.mark.parametrize("maxsize", [100, 2])
+async def test_the_rest_is_what_would_be_given_out(maxsize: int) -> None:
+    """With the position after each, and a gap and a state where they stand for more."""
+    registry = Registry()
+    stream, other = (registry.open(maxsize=maxsize, states=True) for _ in range(2))
+    registry.move(2)
+    registry.be(STALE)
+    registry.be(LIVE)
+    registry.move(3)
+    registry.streams.end(None)
+    expected = [(item, other.position) async for item in other]
+    assert stream.rest() == expected
+    assert stream.position == at(1)

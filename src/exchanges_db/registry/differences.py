@@ -233,9 +233,7 @@ class _Comparison:
             was, now = ({} if place is None else place.holds for place in self._places(number))
             common = self._common("HOLDS", number, number)
             for native in was.keys() | now.keys():
-                old, new = was.get(native), now.get(native)
-                if old != new and _is_over(old, common["committed_at"] or self._now):
-                    old = None
+                old, new = (_in_force(holds.get(native), common["committed_at"] or self._now) for holds in (was, now))
                 if old != new:
                     kind = _set_or_not(old, new, _Kind.HOLD_SET, _Kind.HOLD_REPLACED, _Kind.HOLD_RELEASED)
                     yield native or "", HoldChanged(kind=kind, native_symbol=native, before=old, after=new, **common)
@@ -288,9 +286,9 @@ def _set_or_not(old: object, new: object, first: _Kind, again: _Kind, gone: _Kin
     return first if old is None else again
 
 
-def _is_over(hold: Hold | None, at: datetime | None) -> bool:
-    """Return whether it forbade nothing any more: to set another one forbids anew, and to release it does nothing."""
-    return hold is not None and at is not None and hold.until_at is not None and hold.until_at <= at
+def _in_force(hold: Hold | None, at: datetime | None) -> Hold | None:
+    """Return it, or None where its time was over: to set another one forbids anew, and to release it does nothing."""
+    return None if hold is not None and at is not None and hold.until_at is not None and hold.until_at <= at else hold
 
 
 def _list_kind(old: ListState | None, new: ListState | None) -> _Kind:

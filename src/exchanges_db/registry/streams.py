@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import zip_longest
 from typing import NoReturn, Self
 
 from exchanges_db.database.loops import running_loop
@@ -43,7 +44,7 @@ class ChangeStream:
     """
 
     def __init__(self, start: Position | None, *, maxsize: int, states: bool) -> None:
-        self._done = self._latest = start
+        self._done = self._latest = self._left_at = start
         self._is_placed = False  # the start is compared with the next position that the registry has
         self._maxsize, self.wants_states = maxsize, states
         self._queue: deque[RegistryChange] = deque()
@@ -62,11 +63,14 @@ class ChangeStream:
     @property
     def position(self) -> Position | None:
         """Up to where everything was given out: what `since=` takes when the consumer begins again."""
-        return self._done
+        done = self._done
+        return self._left_at if self._is_closed else done
 
     def close(self) -> None:
         """End the iteration; what was not read is dropped."""
         # Without the lock, which a signal's handler might find taken by what it has interrupted.
+        if not self._is_closed:
+            self._left_at = self._done  # whatever is taken in meanwhile, and dropped
         self.is_over = self._is_closed = True
         self._queue, self._gap, self._late_state = deque(), None, None
         self._wake()
@@ -80,25 +84,30 @@ class ChangeStream:
             raise ConfigurationError("a stream of changes is read in one event loop: ask the registry for one in each")
         self._loop = loop
         while True:
-            item, is_over = self._look()
+            with self._lock:
+                item, is_over = None if self._is_closed else self._next(), self.is_over
             if item is not None:
                 return item
+            self.check()
             if is_over:
                 raise StopAsyncIteration
             self._arrived.clear()  # what came since the look above sets it again, by this loop, and so later
             await self._arrived.wait()
 
-    def take(self) -> RegistryChange | None:
-        """Return the next item without waiting; None where there is none."""
-        return self._look()[0]
+    def rest(self) -> list[tuple[RegistryChange, Position | None]]:
+        """Return all that waits, each with the position after it, and leave it there; no more comes."""
+        done, rest = self._done, []
+        items = [one for one in (self._gap, self._late_state, *self._queue) if one is not None]
+        for item, after in zip_longest(items, items[1:]):
+            if item is not self._late_state and (after is None or after.position != item.position):
+                done = item.position
+            rest.append((item, done))
+        return rest
 
-    def _look(self) -> tuple[RegistryChange | None, bool]:
-        """Return the next item, if one is waiting, and whether none will come after it."""
-        with self._lock:
-            item, is_over = None if self._is_closed else self._next(), self.is_over
-        if item is None and self._error is not None:
+    def check(self) -> None:
+        """Raise RegistryStale where the registry has failed."""
+        if self._error is not None:
             raise again(self._error)
-        return item, is_over
 
     def _next(self) -> RegistryChange | None:
         if (gap := self._gap) is not None:
@@ -239,8 +248,7 @@ class Streams:
 
     def moved(self, before: Snapshot | None, after: Snapshot, news: News | None) -> None:
         """Tell of what has changed; compared once for all streams."""
-        streams = self._used()
-        if not streams:
+        if not (streams := self._used()):
             return
         changes = [] if before is None else find_registry_changes(before, after, news, self._registry.now())
         for stream in streams:

@@ -5,6 +5,7 @@ A look-up takes no lock: it reads one attribute, which the registry's thread rep
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import deque
 from datetime import datetime
@@ -219,14 +220,16 @@ class BlockingChangeStream:
         # Taken by the registry's thread, each with the position after it, and not given out yet: whoever waits may be
         # interrupted just then, and asks again.
         self._taken: deque[tuple[RegistryChange, Position | None]] = deque()
+        self._taking: asyncio.Task[None] | None = None
         self._given = stream.position
-        self._is_closed = False
+        self._is_closed = self._is_drained = False
 
     @property
     def position(self) -> Position | None:
         """Up to where everything was given out: what `since=` takes when the consumer begins again."""
-        taken = self._stream.position
-        return self._given if self._taken or self._is_closed else taken
+        position, taking = self._stream.position, self._taking
+        is_taking = taking is not None and not taking.done()
+        return self._given if is_taking or self._taken or self._is_closed or self._is_drained else position
 
     def close(self) -> None:
         """End the iteration, also for the thread that waits in it; what was not read is dropped."""
@@ -252,19 +255,32 @@ class BlockingChangeStream:
 
     def _wait(self) -> None:
         """Have the next one taken; none where no more come."""
-
-        async def take() -> None:
-            if not self._taken:  # else it came while whoever asked before was interrupted
-                self._put(await self._stream.__anext__())
-
         try:
-            self._thread.ask(take)
+            self._thread.ask(self._take)
         except StopAsyncIteration:
             pass
         except ThreadEnded:
-            # What was waiting when the registry was closed is given out.
-            if not self._thread.is_forsaken and (change := self._stream.take()) is not None:
-                self._put(change)
+            if not self._is_drained and not self._thread.is_forsaken:
+                # What was waiting when the registry was closed is given out. All at once, as for what is given out.
+                rest, position = deque((*self._taken, *self._stream.rest())), self.position
+                self._taken, self._given, self._is_drained = rest, position, True
+            if not self._taken:
+                self._stream.check()
 
-    def _put(self, change: RegistryChange) -> None:
+    async def _take(self) -> None:
+        """Have one taken, in the registry's thread: by one task, however often whoever waits was interrupted."""
+        while not self._taken:
+            if self._taking is None or self._taking.done():
+                self._taking = asyncio.create_task(self._take_one())
+            taking = self._taking
+            try:
+                await asyncio.wait((taking,))
+            except asyncio.CancelledError:
+                taking.cancel()
+                raise
+            if not taking.cancelled():
+                taking.result()
+
+    async def _take_one(self) -> None:
+        change = await self._stream.__anext__()
         self._taken.append((change, self._stream.position))
