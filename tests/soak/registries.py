@@ -188,14 +188,15 @@ class Registries:
 
     def _reader(self, member: Member) -> Callable[[], Awaitable[None]]:
         draw = random.Random(f"{self._seed} {member.who} reads")
-        dsn = replace(self._stage.dsn, target_session_attrs="standby") if member.who == "standby" else self._stage.dsn
 
         async def work() -> None:
             """What is committed before a proof is held after it, unless a failover has lost it.
 
-            Of a standby: what it has shown before. Half of the proofs are waited for, the others are asked for.
+            Of a standby: what it has shown before. That may be before its primary shows it, so the question goes to
+            where the registry asks. Half of the proofs are waited for, the others are asked for.
             """
-            failovers = self._stage.failovers
+            failovers, on_standby = self._stage.failovers, member.registry.stats().on_standby
+            dsn = replace(self._stage.dsn, target_session_attrs="standby") if on_standby else self._stage.dsn
             connection = await asyncpg.connect(**dsn.asyncpg_arguments(), timeout=5, command_timeout=10)
             try:
                 committed, known_at = await newest_position(connection), time.monotonic()
@@ -208,6 +209,8 @@ class Registries:
                 await member.refresh()
             held = member.registry.position
             assert held is not None  # it was opened
+            if member.registry.stats().on_standby is not on_standby:
+                return
             if failovers == self._stage.failovers and held.epoch < committed.epoch:
                 self._faults.note(f"{member.who} was proven to be fresh at {held}, after {committed} was committed")
             self.proofs += 1
