@@ -49,6 +49,19 @@ async def is_stale(registry: Registry) -> None:
     await until(there, what="the registry is STALE", within=LONG)
 
 
+async def open_and_cut_off(
+    proxy: ToxicProxy, through: Dsn, condition: Callable[[], Awaitable[Any]], *, what: str
+) -> None:
+    """Open a registry until something is so, and end it with its network silent: the server hears nothing of that."""
+    registry = RecordedRegistry(through, **QUICK)
+    opening = asyncio.create_task(registry.open())
+    await until(condition, what=what, within=LONG)
+    proxy.silent = True
+    opening.cancel()
+    await asyncio.wait((opening,))
+    await registry.close()
+
+
 @asynccontextmanager
 async def watched(registry: RecordedRegistry) -> AsyncIterator[None]:
     """Keep what the registry says of its age, all the time."""
@@ -368,12 +381,7 @@ async def test_a_load_that_the_network_cut_off_leaves_no_transaction_behind(
         async def none_is_left() -> bool:
             return await how_many() == 0
 
-        registry = RecordedRegistry(through, **QUICK)
-        opening = asyncio.create_task(registry.open())
-        await until(is_left, what="the load was begun", within=LONG)
-        opening.cancel()
-        await asyncio.wait((opening,))
-        await registry.close()
+        await open_and_cut_off(proxy, through, is_left, what="the load was begun")
         if is_limited:
             await until(none_is_left, what="the server has ended it", within=LONG)
         else:
@@ -400,13 +408,7 @@ async def test_a_lock_of_which_nobody_heard_is_not_held_for_hours(dsn: Dsn, monk
         async def holds_none() -> bool:
             return not await holds_locks()
 
-        registry = RecordedRegistry(through, **QUICK)
-        opening = asyncio.create_task(registry.open())
-        await until(holds_locks, what="the lock was given", within=LONG)
-        proxy.silent = True
-        opening.cancel()
-        await asyncio.wait((opening,))
-        await registry.close()
+        await open_and_cut_off(proxy, through, holds_locks, what="the lock was given")
         await until(holds_none, what="the server has ended it", within=LONG)
 
 
@@ -436,13 +438,7 @@ async def test_half_a_question_that_the_network_cut_off_leaves_no_transaction_be
 
         real = AsyncQuerier.get_registry_contents
         monkeypatch.setattr(AsyncQuerier, "get_registry_contents", half)
-        registry = RecordedRegistry(through, **QUICK)
-        opening = asyncio.create_task(registry.open())
-        await until(is_left, what="the first half was heard", within=LONG)
-        proxy.silent = True
-        opening.cancel()
-        await asyncio.wait((opening,))
-        await registry.close()
+        await open_and_cut_off(proxy, through, is_left, what="the first half was heard")
         await until(none_is_left, what="the server has ended it", within=LONG)
 
 

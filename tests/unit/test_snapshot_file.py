@@ -367,20 +367,27 @@ LET_IN = struct.pack(
 )  # fmt: skip
 
 
+def let_in(path: Path, which: str) -> None:
+    """Give a file, or the files that a folder is to have, such a list."""
+    try:
+        os.setxattr(path, which, LET_IN)
+    except (OSError, AttributeError):
+        pytest.skip("the file system has no such lists")
+
+
+def refuse(*_: object) -> None:
+    """What a file system answers that lets nobody change one."""
+    raise PermissionError(1, "Operation not permitted")
+
+
 @pytest.mark.parametrize("refused", [False, True])
 def test_a_list_of_who_may_read_is_kept_or_lets_nobody_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool
 ) -> None:
     """With such a list the group's bits are those that anybody on it can have at most: the group itself has none."""
     path = saved(tmp_path)
-    try:
-        os.setxattr(path, ACL, LET_IN)
-    except (OSError, AttributeError):
-        pytest.skip("the file system has no such lists")
+    let_in(path, ACL)
     assert modes(path)[2] == "0o640"
-
-    def refuse(*_: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
 
     with monkeypatch.context() as patch:
         if refused:
@@ -397,13 +404,7 @@ def test_a_list_that_the_folder_gives_to_new_files_lets_nobody_in(
     """A file without one, in a folder that has one for new files since: at a save its group's bits would open that."""
     path = saved(tmp_path)
     path.chmod(0o640)
-    try:
-        os.setxattr(tmp_path, ACL_OF_NEW, LET_IN)
-    except (OSError, AttributeError):
-        pytest.skip("the file system has no such lists")
-
-    def refuse(*_: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
+    let_in(tmp_path, ACL_OF_NEW)
 
     with monkeypatch.context() as patch:
         if refused:

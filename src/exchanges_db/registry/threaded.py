@@ -244,9 +244,7 @@ class BlockingChangeStream:
         """Wait for the next change; the end is that of the stream, of the registry or of its process."""
         if not self._taken:
             self._wait()
-        if self._is_closed or self._thread.is_forsaken:  # what was taken is dropped, or is the parent's
-            raise StopIteration
-        if not self._taken:
+        if not self._taken or self._is_closed or self._thread.is_forsaken:  # dropped, or the parent's
             raise StopIteration
         # Without a call from here on, after which a signal's handler might run: what it interrupts would be lost.
         change, self._given = self._taken[0]
